@@ -1,0 +1,141 @@
+// Package params decodes the configuration of an integration instance, once per execution, and says everything that is
+// wrong with it before any request is made.
+package params
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"time"
+)
+
+// Mode is the way an instance signs in to Microsoft.
+type Mode int
+
+// The sign-in modes. Which one an instance uses follows from auth_type, self_deployed and use_managed_identities; only
+// between the two kinds of client credentials the proof that is filled in decides.
+const (
+	CortexApplication Mode = iota // the Cortex XSOAR application, through its token proxy
+	ClientSecret
+	ClientCertificate
+	AuthorizationCode
+	ManagedIdentity
+	WorkloadIdentity
+)
+
+// String gives the words that users know the mode by.
+func (m Mode) String() string {
+	switch m {
+	case CortexApplication:
+		return "Cortex XSOAR application"
+	case ClientSecret:
+		return "client secret"
+	case ClientCertificate:
+		return "client certificate"
+	case AuthorizationCode:
+		return "authorization code"
+	case ManagedIdentity:
+		return "managed identity"
+	case WorkloadIdentity:
+		return "workload identity"
+	default:
+		return "unknown sign-in mode"
+	}
+}
+
+// HuntingAPI is where hunting queries run.
+type HuntingAPI string
+
+// The options of hunting_api.
+const (
+	HuntingAuto     HuntingAPI = "Auto"
+	HuntingDefender HuntingAPI = "Defender"
+	HuntingGraph    HuntingAPI = "Graph"
+)
+
+// Instance is the configuration of an instance, decoded and checked. What its mode has no use for is empty.
+type Instance struct {
+	Mode  Mode
+	Cloud Cloud
+
+	// ClientID and TenantID name the application and its tenant; both are empty for CortexApplication. For
+	// ManagedIdentity the tenant is empty and the client ID is that of a user-assigned identity. For WorkloadIdentity
+	// either can be empty: the environment of the workload then holds it.
+	ClientID, TenantID string
+
+	ClientSecret            Secret       // of ClientSecret, and of AuthorizationCode without a certificate
+	Certificate             *Certificate // of ClientCertificate, and of AuthorizationCode with a certificate; else nil
+	Proxy                   TokenProxy   // of CortexApplication
+	RedirectURI             string       // of AuthorizationCode, exactly as the user gave it
+	Grant                   Grant        // of AuthorizationCode: what was pasted after the login
+	ManagedIdentityClientID string       // of ManagedIdentity; empty for the system-assigned identity
+
+	HuntingAPI  HuntingAPI
+	Reliability string // full text of the grade, for example "B - Usually reliable"
+	Fetch       Fetch
+	Insecure    bool // accept any TLS certificate
+	UseProxy    bool // use HTTP_PROXY, HTTPS_PROXY and NO_PROXY
+}
+
+// Certificate is what an application proves itself with in place of a client secret. At least one of Thumbprint and
+// Chain is known, and they agree when both are.
+type Certificate struct {
+	Key        *rsa.PrivateKey
+	Thumbprint []byte              // the 20 bytes of the SHA-1 thumbprint that the user gave; nil when none was given
+	Chain      []*x509.Certificate // certificates that came with the key, first the one that belongs to it; nil when none did
+}
+
+// MarshalJSON gives "[redacted]": the encoding of the key would show it.
+func (c Certificate) MarshalJSON() ([]byte, error) { return redactedJSON(), nil }
+
+// TokenProxy is the registration of a tenant with the Cortex XSOAR application, whose token proxy hands out tokens.
+type TokenProxy struct {
+	ID       string
+	URL      string
+	Token    Secret
+	Key      Secret      // base64 text as the user gave it
+	KeyBytes SecretBytes // the 16, 24 or 32 bytes of Key: an AES key
+}
+
+// Grant is what the user pasted after logging in: a code or a refresh token. It is empty before the first login.
+type Grant struct {
+	Code         Secret
+	State        string // that came back with the code; empty when only the code was pasted
+	RefreshToken Secret
+}
+
+// Fetch says which alerts become incidents.
+type Fetch struct {
+	Enabled bool // the instance fetches incidents at all
+
+	// Statuses, Severities and DetectionSources hold values of the API; an empty one means no restriction.
+	Statuses, Severities, DetectionSources []string
+
+	Evidence bool          // ask for the evidence of each alert
+	Max      int           // alerts per fetch, 1 to 200
+	First    time.Duration // how far the first fetch reaches back
+	LookBack time.Duration // how far every other fetch looks back behind the newest alert it knows
+}
+
+// Decode reads the params object of an execution. A missing or null object counts as an empty one. env looks up an
+// environment variable, of which only AZURE_AUTHORITY_HOST is asked for, as the authority of a Custom cloud that names
+// none. The error is a *Problems that lists everything that has to be changed.
+func Decode(raw json.RawMessage, env func(string) string) (Instance, error) {
+	f, err := newForm(raw)
+	if err != nil {
+		return Instance{}, err
+	}
+	instance := Instance{
+		Cloud:       f.cloud(env),
+		HuntingAPI:  HuntingAPI(f.oneOf(fieldHuntingAPI)),
+		Reliability: f.oneOf(fieldReliability),
+		Fetch:       f.fetch(),
+		Insecure:    f.checkbox(fieldInsecure),
+		UseProxy:    f.checkbox(fieldProxy),
+	}
+	f.signIn(&instance)
+	if err := f.problems(); err != nil {
+		return Instance{}, err
+	}
+	return instance, nil
+}
