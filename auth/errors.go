@@ -1,0 +1,269 @@
+package auth
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/params"
+)
+
+// Codes of failures that no service has a code for.
+const (
+	CodeCanceled      = "canceled"       // the execution ended first
+	CodeTimeout       = "timeout"        // no answer within the time that a sign-in may take
+	CodeUnreachable   = "unreachable"    // no connection
+	CodeUnknownHost   = "unknown_host"   // the name has no address
+	CodeTLS           = "tls"            // the certificate is not trusted, or it is no TLS at all
+	CodeInvalidAnswer = "invalid_answer" // what came is no answer to a request for a token
+	CodeConfiguration = "configuration"  // the instance or the machine lacks what the mode needs
+	CodeContext       = "context"        // the integration context cannot be read or written
+	CodeLoginRequired = "login_required" // nobody has logged in
+	CodeState         = "state_mismatch" // what was pasted belongs to another login
+	CodeBackOff       = "back_off"       // the token proxy is left alone for a while
+	CodeSameToken     = "same_token"     // a refused token was given again
+)
+
+// Error is a sign-in that failed. Its text, one sentence, holds no secret, whatever the service echoed.
+type Error struct {
+	Mode    params.Mode
+	Code    string // of the service, such as AADSTS7000215 or invalid_grant, else one of the Code constants
+	Message string // what is wrong, without a full stop
+	Remedy  string // what to do, without a full stop
+	// Until is when signing in is tried again; zero when nothing stands against trying at once.
+	Until time.Time
+	// Err is the cause: of the network, a *ServiceError, or the error of a context.
+	Err error
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("Sign-in (%s) failed: %s (%s); %s.", e.Mode, e.Message, e.Code, e.Remedy)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// ServiceError is the refusal of a service that was asked for a token.
+type ServiceError struct {
+	Status int    // of HTTP
+	OAuth  string // the error of RFC 6749, such as invalid_grant; empty when the service is none of that kind
+}
+
+func (e *ServiceError) Error() string {
+	if e.OAuth == "" {
+		return fmt.Sprintf("HTTP %d", e.Status)
+	}
+	return fmt.Sprintf("HTTP %d %s", e.Status, e.OAuth)
+}
+
+var errPlainHTTP = errors.New("secrets are sent over https only")
+
+func canceled(mode params.Mode, err error) *Error {
+	return &Error{
+		Mode: mode, Code: CodeCanceled, Message: "the command was ended before the sign-in was done",
+		Remedy: "run it again", Err: err,
+	}
+}
+
+// unprepared is for what went wrong before any request.
+func unprepared(mode params.Mode, err error) *Error {
+	return &Error{
+		Mode: mode, Code: CodeConfiguration, Message: "the sign-in could not be prepared",
+		Remedy: fallbackRemedies[mode], Err: err,
+	}
+}
+
+func invalidAnswer(mode params.Mode) *Error {
+	return &Error{
+		Mode: mode, Code: CodeInvalidAnswer, Message: "what came back is no answer with a token",
+		Remedy: fallbackRemedies[mode],
+	}
+}
+
+func (w wire) timeout(err error) *Error {
+	return &Error{
+		Mode: w.mode, Code: CodeTimeout, Message: fmt.Sprintf("%s gave no answer within %s", hostOf(w.address), w.patience),
+		Remedy: w.reachRemedy(), Err: err,
+	}
+}
+
+// reachRemedy says what to do about a host that does not answer.
+func (w wire) reachRemedy() string {
+	if w.mode == params.ManagedIdentity {
+		return fallbackRemedies[w.mode]
+	}
+	return "check that the engine reaches that host, and Use system proxy settings of the instance"
+}
+
+func hostOf(address string) string {
+	if parsed, err := url.Parse(address); err == nil && parsed.Host != "" {
+		return parsed.Host
+	}
+	return "the sign-in service"
+}
+
+// explain turns the end of a sign-in into an *Error. The text of err itself is not used: azidentity's is a dump of the
+// whole answer, in which a service may have echoed anything.
+func (x *exchange) explain(err error) *Error {
+	if own, ok := errors.AsType[*Error](err); ok {
+		return own
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.failure != nil:
+		return x.networkError()
+	case x.status == 0:
+		return unprepared(x.mode, err)
+	}
+	refusal := readRefusal(x.body)
+	if x.status != http.StatusOK || refusal.oauth != "" {
+		return x.serviceError(refusal)
+	}
+	return invalidAnswer(x.mode)
+}
+
+// networkError explains a request that got no answer.
+func (x *exchange) networkError() *Error {
+	e := &Error{
+		Mode: x.mode, Code: CodeUnreachable, Message: x.host + " could not be reached",
+		Remedy: x.reachRemedy(), Err: x.failure,
+	}
+	switch {
+	case errors.Is(x.failure, errPlainHTTP):
+		e.Code, e.Message = CodeConfiguration, x.host+" would get the secret over plain http"
+		e.Remedy = "put an https:// address into the instance"
+	case isNoTLS(x.failure):
+		e.Code, e.Message, e.Remedy = CodeTLS, x.host+" does not speak TLS", remedyAddress
+	case isUntrusted(x.failure):
+		e.Code, e.Message = CodeTLS, "the TLS certificate of "+x.host+" is not trusted"
+		e.Remedy = "let the engine trust the authority that signed it, or select Trust any certificate (not secure) in the instance"
+	case isTimeout(x.failure):
+		e.Code, e.Message = CodeTimeout, x.host+" gave no answer in time"
+	case isUnknownHost(x.failure):
+		e.Code, e.Message, e.Remedy = CodeUnknownHost, x.host+" has no address", remedyAddress
+	}
+	return e
+}
+
+func isUntrusted(err error) bool {
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return untrusted
+}
+
+func isNoTLS(err error) bool {
+	_, header := errors.AsType[tls.RecordHeaderError](err)
+	return header || errors.Is(err, http.ErrSchemeMismatch)
+}
+
+func isTimeout(err error) bool {
+	timed, ok := errors.AsType[net.Error](err)
+	return ok && timed.Timeout() || errors.Is(err, context.DeadlineExceeded)
+}
+
+func isUnknownHost(err error) bool {
+	lookup, ok := errors.AsType[*net.DNSError](err)
+	return ok && lookup.IsNotFound
+}
+
+// serviceError explains an answer that refuses the token.
+func (x *exchange) serviceError(r refusal) *Error {
+	e := &Error{
+		Mode: x.mode, Code: r.code, Message: brief(x.hidden.clean(r.message)),
+		Err: &ServiceError{Status: x.status, OAuth: r.oauth},
+	}
+	if e.Code == "" {
+		e.Code = fmt.Sprintf("HTTP %d", x.status)
+	}
+	if e.Message == "" {
+		e.Message = x.host + " refused"
+	}
+	switch {
+	case x.mode == params.AuthorizationCode && loginRemedies[e.Code] != "":
+		e.Remedy = loginRemedies[e.Code]
+	case remedies[e.Code] != "":
+		e.Remedy = remedies[e.Code]
+	case x.status == http.StatusTooManyRequests || x.status >= http.StatusInternalServerError:
+		e.Remedy = remedyLater
+	default:
+		e.Remedy = fallbackRemedies[x.mode]
+	}
+	return e
+}
+
+// refusal is what an answer says about why there is no token.
+type refusal struct{ code, oauth, message string }
+
+var (
+	entraCode = regexp.MustCompile(`AADSTS\d{4,9}`)
+	plainCode = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+)
+
+// readRefusal reads the ways in which Microsoft Entra ID, the managed identity endpoints of Azure's services and the token
+// proxy put an error.
+func readRefusal(body []byte) refusal {
+	if !gjson.ValidBytes(body) {
+		return refusal{}
+	}
+	answer := gjson.ParseBytes(body)
+	r := refusal{
+		oauth:   word(answer.Get("error")),
+		message: text(answer, "error_description", "error.message", "detail", "message", "title"),
+	}
+	r.code = r.oauth
+	if r.code == "" {
+		r.code = word(answer.Get("error.code"))
+	}
+	if number := answer.Get("error_codes.0"); number.Int() > 0 {
+		r.code = fmt.Sprintf("AADSTS%d", number.Int())
+	} else if found := entraCode.FindString(r.message); found != "" {
+		r.code = found
+	}
+	return r
+}
+
+// word gives a value that is a code; anything longer could carry what was echoed.
+func word(value gjson.Result) string {
+	if value.Type != gjson.String || !plainCode.MatchString(value.Str) {
+		return ""
+	}
+	return value.Str
+}
+
+func text(answer gjson.Result, names ...string) string {
+	for _, name := range names {
+		if value := answer.Get(name); value.Type == gjson.String && value.Str != "" {
+			return value.Str
+		}
+	}
+	return ""
+}
+
+// briefLimit is how many characters of a service's message are shown.
+const briefLimit = 240
+
+// brief gives the first sentence of a service's message, without the code in front of it and the trace behind it.
+func brief(message string) string {
+	if code := entraCode.FindStringIndex(message); code != nil && code[0] == 0 {
+		message = strings.TrimLeft(message[code[1]:], ": ")
+	}
+	message, _, _ = strings.Cut(message, "Trace ID:")
+	message = strings.Join(strings.FieldsFunc(message, func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r)
+	}), " ")
+	message, _, _ = strings.Cut(message, ". ")
+	message = strings.TrimRight(message, ". ")
+	if runes := []rune(message); len(runes) > briefLimit {
+		message = string(runes[:briefLimit]) + "…"
+	}
+	return message
+}

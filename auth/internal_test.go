@@ -1,0 +1,136 @@
+package auth
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"xsoar-defender/params"
+)
+
+func FuzzParseProxyAnswer(f *testing.F) {
+	f.Add([]byte(`{"access_token":"a","refresh_token":"r","expires_in":3599}`))
+	f.Add([]byte(`{"access_token":"a","expires_in":"3599"}`))
+	f.Add([]byte(`{"access_token":"a","expires_in":1e999}`))
+	f.Add([]byte(`{"access_token":["a"]}`))
+	f.Add([]byte(`[]`))
+	now := time.Unix(1700000000, 0)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got, err := parseProxyAnswer(body, now)
+		if err != nil {
+			return
+		}
+		if life := got.expires.Sub(now); got.access == "" || life <= 0 || life > longestLife {
+			t.Errorf("parseProxyAnswer(%q) = %+v, want a token that ends within %s", body, got, longestLife)
+		}
+	})
+}
+
+func FuzzReadRefusal(f *testing.F) {
+	f.Add([]byte(`{"error":"invalid_grant","error_description":"AADSTS70008: Ended. Trace ID: 1","error_codes":[70008]}`))
+	f.Add([]byte(`{"error":{"code":"Forbidden","message":"No."}}`))
+	f.Add([]byte(`{"title":"Unauthorized","detail":"No.\u0000\r\nMore"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := readRefusal(body)
+		if r.code != "" && !plainCode.MatchString(r.code) {
+			t.Errorf("readRefusal(%q) has the code %q, want a plain word", body, r.code)
+		}
+		if text := brief(r.message); len([]rune(text)) > briefLimit+1 || strings.ContainsFunc(text, unicode.IsControl) {
+			t.Errorf("readRefusal(%q) has the message %q, want a short line", body, text)
+		}
+	})
+}
+
+func TestEveryModeHasAFallbackRemedy(t *testing.T) {
+	for mode := params.CortexApplication; mode <= params.WorkloadIdentity; mode++ {
+		if fallbackRemedies[mode] == "" {
+			t.Errorf("no remedy for %s", mode)
+		}
+	}
+}
+
+// Remedies name fields of the instance as the user sees them.
+func TestRemediesAreHalfSentencesWithFieldsThatExist(t *testing.T) {
+	shown := map[string]bool{}
+	for _, parameter := range params.Parameters() {
+		shown[parameter.Display], shown[parameter.DisplayPassword] = true, true
+	}
+	all := []string{remedyAddress, remedyLater}
+	for _, table := range []map[string]string{remedies, loginRemedies} {
+		for code, remedy := range table {
+			if !entraCode.MatchString(code) && !plainCode.MatchString(code) {
+				t.Errorf("%q is no code", code)
+			}
+			all = append(all, remedy)
+		}
+	}
+	for _, remedy := range fallbackRemedies {
+		all = append(all, remedy)
+	}
+	field := regexp.MustCompile(`(?:check|in|into|and|,) ((?:ID|Token|Key|Endpoint|Authority|Application Redirect|Authorization|Certificate|Private|Managed Identity Client)[A-Za-z /]*?)(?: of the| and|,|$)`)
+	found := 0
+	for _, remedy := range all {
+		if remedy == "" || strings.HasSuffix(remedy, ".") || !unicode.IsLower([]rune(remedy)[0]) {
+			t.Errorf("%q is not half a sentence", remedy)
+		}
+		for _, match := range field.FindAllStringSubmatch(remedy, -1) {
+			found++
+			if !shown[match[1]] {
+				t.Errorf("%q names %q, which is no field of the instance", remedy, match[1])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d fields were found in the remedies, want the pattern to see them", found)
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	var memory Memory
+	now := time.Unix(1700000000, 0)
+	key := func(i int) memoryKey { return memoryKey{instance: "i", fingerprint: fmt.Sprint(i)} }
+	// Later ones end earlier, down to some that have ended.
+	for i := range 2 * memoryLimit {
+		memory.put(key(i), accessToken{Value: "v", Expires: now.Add(time.Duration(memoryLimit-i+10) * time.Minute)}, now)
+		if len(memory.tokens) > memoryLimit {
+			t.Fatalf("the memory holds %d tokens, want %d at most", len(memory.tokens), memoryLimit)
+		}
+	}
+	if memory.find(key(0)).Value == "" {
+		t.Error("the token that ends last was dropped")
+	}
+	memory.put(key(0), accessToken{Value: "new", Expires: now.Add(time.Hour)}, now)
+	if got := memory.find(key(0)).Value; got != "new" {
+		t.Errorf("find() = %q, want what was put last", got)
+	}
+}
+
+func TestFingerprintsTellPartsApart(t *testing.T) {
+	seen := map[string]string{}
+	for _, parts := range [][]string{{"ab", "c"}, {"a", "bc"}, {"abc"}, {"abc", ""}, {"", "abc"}} {
+		for _, key := range []string{"", "key"} {
+			name := fmt.Sprintf("%q under %q", parts, key)
+			got := digest([]byte(key), parts...)
+			if other, found := seen[got]; found {
+				t.Errorf("%s and %s have the same digest", name, other)
+			}
+			seen[got] = name
+		}
+	}
+}
+
+func TestRedaction(t *testing.T) {
+	r := newRedactor("secret", "secret-and-more", "a+b/c d", "", "abc")
+	for text, want := range map[string]string{
+		"the secret-and-more of secret": "the [redacted] of [redacted]",
+		"a+b/c d a%2Bb%2Fc+d":           "[redacted] [redacted]",
+		"abc":                           "abc",
+	} {
+		if got := r.clean(text); got != want {
+			t.Errorf("clean(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
