@@ -1,0 +1,190 @@
+// Package answer holds answers of the service as the text that was received: numbers keep their digits,
+// unknown keys survive, and nothing is decoded that nobody asks for.
+package answer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+)
+
+// Object is one valid JSON value, mostly an object.
+type Object string
+
+// MaxDepth is how many objects and lists may stand inside one another, far more than the service nests. Whatever
+// reads JSON calls itself for every level: without a limit, a text of brackets alone would use up the stack, which
+// no Go program survives.
+const MaxDepth = 1000
+
+// What is wrong with an answer that Parse refuses.
+var (
+	ErrNotJSON = errors.New("not valid JSON")
+	ErrTooDeep = fmt.Errorf("JSON that is nested deeper than %d levels", MaxDepth)
+)
+
+// Parse checks text once as a whole, so that later reads need not. Bytes that are not UTF-8 become the
+// replacement character: a line of the platform's protocol has to be UTF-8.
+func Parse(text string) (Object, error) {
+	if tooDeep(text) {
+		return "", ErrTooDeep
+	}
+	if !gjson.Valid(text) {
+		return "", ErrNotJSON
+	}
+	if !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(text, string(utf8.RuneError))
+	}
+	return Object(text), nil
+}
+
+// tooDeep counts brackets outside of strings. What it says of a text that is no JSON holds up to its first mistake,
+// which is as far as any reader gets.
+func tooDeep(text string) bool {
+	if strings.Count(text, "{")+strings.Count(text, "[") <= MaxDepth {
+		return false
+	}
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			i = endOfString(text, i+1)
+		case '{', '[':
+			if depth++; depth > MaxDepth {
+				return true
+			}
+		case '}', ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// endOfString gives the position of the quote that ends the string whose first character, behind its quote, is at.
+func endOfString(text string, at int) int {
+	for ; ; at++ {
+		next := strings.IndexByte(text[at:], '"')
+		if next < 0 {
+			return len(text)
+		}
+		at += next
+		backslashes := 0
+		for text[at-1-backslashes] == '\\' {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
+			return at
+		}
+	}
+}
+
+// Make encodes v, a struct, map or list of plain values. It panics on a value that JSON cannot hold,
+// which is a mistake in the calling code.
+func Make(v any) Object {
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		panic(fmt.Sprintf("answer: value cannot be JSON: %v", err))
+	}
+	return Object(strings.TrimSuffix(text.String(), "\n"))
+}
+
+// Get reads one value by its gjson path.
+func (o Object) Get(path string) gjson.Result { return gjson.Get(string(o), path) }
+
+// Key reads the value of one key, whatever characters the key has.
+func (o Object) Key(name string) gjson.Result { return o.Get(gjson.Escape(name)) }
+
+// Text reads the text at the first of the keys that holds a value, else "". The service has spelled
+// some keys in several ways over the years.
+func (o Object) Text(keys ...string) string {
+	for _, key := range keys {
+		if found := o.Key(key); found.Exists() && found.Type != gjson.Null {
+			return strings.Clone(Plain(found))
+		}
+	}
+	return ""
+}
+
+// String is the readable form of the value: a text without its quotes, anything else as JSON.
+func (o Object) String() string { return Plain(gjson.Parse(string(o))) }
+
+// Plain is the readable form of a value: a text without its quotes, anything else as JSON, a number with the digits
+// that were received.
+func Plain(value gjson.Result) string {
+	if value.Type == gjson.Number {
+		return value.Raw
+	}
+	return value.String()
+}
+
+// Has says whether a key holds a value other than null.
+func (o Object) Has(key string) bool {
+	found := o.Key(key)
+	return found.Exists() && found.Type != gjson.Null
+}
+
+// Items are the elements of the list at path; path "" is the value itself. Something that is no list
+// has no elements.
+func (o Object) Items(path string) []Object {
+	list := gjson.Parse(string(o))
+	if path != "" {
+		list = o.Get(path)
+	}
+	if !list.IsArray() {
+		return nil
+	}
+	items := []Object{}
+	list.ForEach(func(_, item gjson.Result) bool {
+		items = append(items, Object(item.Raw))
+		return true
+	})
+	return items
+}
+
+// Each goes over the keys of the object in the order received.
+func (o Object) Each(visit func(key string, value Object)) {
+	gjson.Parse(string(o)).ForEach(func(key, value gjson.Result) bool {
+		visit(key.String(), Object(value.Raw))
+		return true
+	})
+}
+
+// Bare is the object without the annotations of OData, such as @odata.context, that the service adds to objects
+// which it answers alone.
+func (o Object) Bare() Object {
+	if !strings.Contains(string(o), `"@odata.`) {
+		return o
+	}
+	var bare strings.Builder
+	separator := "{"
+	gjson.Parse(string(o)).ForEach(func(key, value gjson.Result) bool {
+		if !strings.HasPrefix(key.Str, "@odata.") {
+			bare.WriteString(separator + key.Raw + ":" + value.Raw)
+			separator = ","
+		}
+		return true
+	})
+	if separator == "{" {
+		return "{}"
+	}
+	return Object(bare.String() + "}")
+}
+
+// Join makes one list of the items.
+func Join(items []Object) Object {
+	var text strings.Builder
+	text.WriteByte('[')
+	for i, item := range items {
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		text.WriteString(string(item))
+	}
+	text.WriteByte(']')
+	return Object(text.String())
+}

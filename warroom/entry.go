@@ -1,0 +1,77 @@
+// Package warroom is what a command reports: entries with readable text, tables, context and files, in the
+// platform's terms but without knowing how the platform is spoken to.
+package warroom
+
+import (
+	"io"
+	"time"
+)
+
+// Kind says how the War Room shows an entry.
+type Kind int
+
+// The kinds of entries.
+const (
+	Note Kind = iota
+	Warning
+	Failure
+	Download // a file for the user
+	Info     // a file with information on the incident
+)
+
+// Entry is one War Room entry.
+type Entry struct {
+	Kind Kind
+	// Blocks are the readable part, in order.
+	Blocks []Block
+	// Context are the values that playbooks read.
+	Context []Context
+	// Contents is the raw answer of the service; nil shows the readable part in its place.
+	Contents Value
+	// File goes with the kinds Download and Info.
+	File *File
+	// Poll schedules the command again.
+	Poll *Poll
+}
+
+// Context is one context path with its value.
+type Context struct {
+	// Path is the path with its key part, such as "MicrosoftATP.Machine(val.ID === obj.ID)".
+	Path  string
+	Value Value
+}
+
+// File is a file that an entry offers.
+type File struct {
+	Name string
+	// ID is what the FileStore named the bytes.
+	ID string
+	// Size is the number of bytes, SHA256 their hash in lower-case hex.
+	Size   int64
+	SHA256 string
+}
+
+// FileStore is where files of entries are saved.
+type FileStore interface {
+	// Create opens a new file and returns the id under which an entry names it. Discard removes a file
+	// that was not completed.
+	Create() (id string, file io.WriteCloser, err error)
+	Discard(id string) error
+}
+
+// Poll asks the platform to run a command again.
+type Poll struct {
+	Command string
+	// Args are the arguments of the next run: names and ids, nothing secret.
+	Args map[string]any
+	// After is the wait until then. The platform waits ten seconds at least.
+	After time.Duration
+	// Limit is how long the platform goes on in all; zero leaves it to the platform.
+	Limit time.Duration
+}
+
+// Say is a note with one paragraph.
+func Say(text string) Entry { return Entry{Kind: Note, Blocks: []Block{Paragraph(text)}} }
+
+// Fail is an error entry.
+func Fail(text string) Entry { return Entry{Kind: Failure, Blocks: []Block{Paragraph(text)}} }

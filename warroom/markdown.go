@@ -1,0 +1,400 @@
+package warroom
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/answer"
+)
+
+// MaxTableRows is how many rows of a table are shown. Context and contents always hold all of them; a
+// browser that shows the War Room does not get through a table of many thousand rows.
+const MaxTableRows = 1000
+
+// Block is one part of the readable text. All texts in blocks are plain: the renderer quotes them.
+type Block interface{ appendMarkdown(dst []byte) []byte }
+
+// Heading stands above what follows.
+type Heading string
+
+// Paragraph is one paragraph of plain text.
+type Paragraph string
+
+// Code is a block of preformatted text, such as a query.
+type Code struct{ Language, Text string }
+
+// Table shows records under a title. Columns are names of fields of the view; without any, all fields
+// are shown, and of records without a view all keys in alphabetical order. A column in which no row
+// has a value is left out, as is a table without rows, in whose place Empty is said.
+type Table struct {
+	Title   string
+	Columns []string
+	Records Records
+	Empty   string
+	// KeepEmpty shows columns without a value as well.
+	KeepEmpty bool
+}
+
+// Markdown renders blocks for the War Room.
+func Markdown(blocks []Block) string {
+	var text []byte
+	for i, block := range blocks {
+		if i > 0 {
+			text = append(text, "\n\n"...)
+		}
+		text = block.appendMarkdown(text)
+	}
+	return string(text)
+}
+
+func (h Heading) appendMarkdown(dst []byte) []byte {
+	return appendQuoted(append(dst, "### "...), string(h))
+}
+
+func (p Paragraph) appendMarkdown(dst []byte) []byte {
+	for i, line := range strings.Split(string(p), "\n") {
+		if i > 0 {
+			dst = append(dst, '\n')
+		}
+		line = strings.TrimLeft(line, " \t")
+		dst = appendQuoted(appendLineStart(dst, line), line)
+	}
+	return dst
+}
+
+// appendLineStart quotes what would make a line begin something other than a paragraph, such as a list, a heading or
+// a code block that swallows all that follows.
+func appendLineStart(dst []byte, line string) []byte {
+	if line != "" && strings.ContainsRune("#>-+*=~`", rune(line[0])) {
+		return append(dst, '\\')
+	}
+	return dst
+}
+
+func (c Code) appendMarkdown(dst []byte) []byte {
+	text := Visible(c.Text)
+	fence := "```"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	return fmt.Appendf(dst, "%s%s\n%s\n%s", fence, c.Language, text, fence)
+}
+
+func (t Table) appendMarkdown(dst []byte) []byte {
+	if t.Title != "" {
+		dst = append(Heading(t.Title).appendMarkdown(dst), '\n')
+	}
+	grid := t.Grid()
+	if len(grid.Rows) == 0 || len(grid.Columns) == 0 {
+		return Paragraph(t.EmptyText()).appendMarkdown(dst)
+	}
+	dst = appendLine(dst, grid.Columns)
+	dst = append(dst, '|')
+	for range grid.Columns {
+		dst = append(dst, " --- |"...)
+	}
+	dst = append(dst, '\n')
+	for _, cells := range grid.Rows {
+		dst = appendLine(dst, cells)
+	}
+	if grid.Left > 0 {
+		dst = append(append(dst, '\n'), Paragraph(grid.Note()).appendMarkdown(nil)...)
+	}
+	return dst
+}
+
+// EmptyText is what is said in place of a table without rows.
+func (t Table) EmptyText() string { return cmp.Or(t.Empty, "Nothing was found.") }
+
+func appendLine(dst []byte, cells []string) []byte {
+	dst = append(dst, '|')
+	for _, cell := range cells {
+		dst = append(dst, ' ')
+		dst = appendQuoted(dst, cell)
+		dst = append(dst, " |"...)
+	}
+	return append(dst, '\n')
+}
+
+// Grid is a table as texts.
+type Grid struct {
+	Columns []string
+	Rows    [][]string
+	// Left is how many rows were cut.
+	Left int
+}
+
+// Note says how much of a table is not shown; it is empty when all of it is.
+func (g Grid) Note() string {
+	if g.Left == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The first %d rows are shown; the context holds the other %d as well.", len(g.Rows), g.Left)
+}
+
+// Grid takes the table apart for a renderer: at most MaxTableRows rows, without empty columns.
+func (t Table) Grid() Grid {
+	rows := t.Records.Rows
+	grid := Grid{Left: max(0, len(rows)-MaxTableRows)}
+	rows = rows[:len(rows)-grid.Left]
+	grid.Columns = t.columns(rows)
+	fill := t.filler(grid.Columns)
+	filled := make([]bool, len(grid.Columns))
+	t.Records.each(rows, func(_ int, row *row, object answer.Object) {
+		cells := make([]string, len(grid.Columns))
+		fill(cells, row, object)
+		for i, text := range cells {
+			filled[i] = filled[i] || text != ""
+		}
+		grid.Rows = append(grid.Rows, cells)
+	})
+	if !t.KeepEmpty {
+		grid.drop(filled)
+	}
+	return grid
+}
+
+// filler gives what fills the cells of a row: with a view from its fields, without one from the keys of the object.
+func (t Table) filler(columns []string) func(cells []string, row *row, object answer.Object) {
+	if t.Records.View == nil {
+		return keyFiller(columns)
+	}
+	positions := t.positions(columns)
+	return func(cells []string, row *row, _ answer.Object) {
+		for i, position := range positions {
+			if value, ok := row.field(position); ok {
+				cells[i] = valueCell(value)
+			}
+		}
+	}
+}
+
+// keyFiller reads an object in one pass, which is several times faster than looking for one key after another.
+func keyFiller(columns []string) func(cells []string, row *row, object answer.Object) {
+	at := make(map[string]int, len(columns))
+	for i, column := range columns {
+		at[column] = i
+	}
+	return func(cells []string, _ *row, object answer.Object) {
+		gjson.Parse(string(object)).ForEach(func(key, value gjson.Result) bool {
+			if i, wanted := at[key.Str]; wanted && cells[i] == "" && key.Type == gjson.String {
+				cells[i] = cell(value, 0)
+			}
+			return true
+		})
+	}
+}
+
+func (t Table) columns(rows []answer.Object) []string {
+	if len(t.Columns) > 0 {
+		return slices.Clone(t.Columns)
+	}
+	if view := t.Records.View; view != nil {
+		columns := make([]string, len(view.Fields))
+		for i, field := range view.Fields {
+			columns[i] = field.Name
+		}
+		return columns
+	}
+	seen := map[string]bool{}
+	for _, object := range rows {
+		object.Each(func(key string, _ answer.Object) { seen[key] = true })
+	}
+	columns := make([]string, 0, len(seen))
+	for column := range seen {
+		columns = append(columns, column)
+	}
+	slices.Sort(columns)
+	return columns
+}
+
+func (t Table) positions(columns []string) []int {
+	positions := make([]int, len(columns))
+	for i, column := range columns {
+		positions[i] = slices.IndexFunc(t.Records.View.Fields, func(f Field) bool { return f.Name == column })
+		if positions[i] < 0 {
+			panic("warroom: the view has no field " + column)
+		}
+	}
+	return positions
+}
+
+func (g *Grid) drop(filled []bool) {
+	keep := func(cells []string) []string {
+		kept := cells[:0]
+		for i, text := range cells {
+			if filled[i] {
+				kept = append(kept, text)
+			}
+		}
+		return kept
+	}
+	for i := range g.Rows {
+		g.Rows[i] = keep(g.Rows[i])
+	}
+	g.Columns = keep(g.Columns)
+}
+
+func valueCell(v Value) string {
+	switch v := v.(type) {
+	case Text:
+		return string(v)
+	case Texts:
+		return strings.Join(v, ", ")
+	case Raw:
+		return cell(gjson.Parse(string(v)), 0)
+	}
+	var text strings.Builder
+	encoder := NewEncoder(&text)
+	v.EncodeJSON(encoder)
+	if encoder.Flush() != nil {
+		return ""
+	}
+	return cell(gjson.Parse(text.String()), 0)
+}
+
+// deepestCell is how many levels of a value are taken apart for reading; what lies deeper is shown as JSON. Every
+// level reads the whole value again.
+const deepestCell = 8
+
+// cell is the readable form of a JSON value: text as it is, lists separated by commas, objects as
+// "key: value" pairs.
+func cell(v gjson.Result, depth int) string {
+	if !v.IsArray() && !v.IsObject() || depth == deepestCell {
+		return answer.Plain(v)
+	}
+	separator := ", "
+	var parts []string
+	v.ForEach(func(key, item gjson.Result) bool {
+		text := cell(item, depth+1)
+		switch {
+		case text == "":
+			return true
+		case v.IsObject():
+			text = key.Str + ": " + text
+		case item.IsObject():
+			separator = "; "
+		}
+		parts = append(parts, text)
+		return true
+	})
+	return strings.Join(parts, separator)
+}
+
+// appendQuoted writes text so that Markdown takes it for text: pipes, tags, character references, link targets and
+// link definitions are quoted, line breaks become <br>, and characters that are invisible or turn the direction of
+// writing around are spelled out, because in a command line or a file name they hide an attack.
+func appendQuoted(dst []byte, text string) []byte {
+	for i, r := range text {
+		switch {
+		case r == '|':
+			dst = appendBackslashes(dst, text[:i])
+			dst = append(dst, '\\', '|')
+		case (r == '(' || r == ':') && i > 0 && text[i-1] == ']':
+			dst = append(dst, '\\', byte(r))
+		case r == '&' && reference.MatchString(text[i:]):
+			dst = append(dst, "&amp;"...)
+		case r == '<':
+			dst = append(dst, "&lt;"...)
+		case r == '\n':
+			dst = append(dst, "<br>"...)
+		case r == '\t':
+			dst = append(dst, ' ')
+		case r == '\r':
+		case hidden(r):
+			dst = fmt.Appendf(dst, "U+%04X", r)
+		default:
+			dst = append(dst, string(r)...)
+		}
+	}
+	return dst
+}
+
+// reference is a character reference of HTML, behind which any character may hide.
+var reference = regexp.MustCompile(`^&(#[0-9A-Za-z]{1,9}|[A-Za-z][0-9A-Za-z]{1,31});`)
+
+// hidden says that a character is invisible or turns the direction of writing around. The joiners are left, which
+// emoji and some scripts need, and so are the format characters that show.
+func hidden(r rune) bool {
+	const nonJoiner, joiner = '\u200C', '\u200D'
+	switch {
+	case r == unicode.ReplacementChar || unicode.IsControl(r):
+		return true
+	case r == nonJoiner || r == joiner || unicode.Is(unicode.Prepended_Concatenation_Mark, r):
+		return false
+	}
+	return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+// Visible spells out the hidden characters of a text, for a terminal, which would obey some of them. Line breaks
+// stay and tabs become spaces.
+func Visible(text string) string {
+	var shown []byte
+	for _, r := range text {
+		switch {
+		case r == '\n':
+			shown = append(shown, '\n')
+		case r == '\t':
+			shown = append(shown, ' ')
+		case r == '\r':
+		case hidden(r):
+			shown = fmt.Appendf(shown, "U+%04X", r)
+		default:
+			shown = utf8.AppendRune(shown, r)
+		}
+	}
+	return string(shown)
+}
+
+// appendBackslashes doubles the backslashes that stand right before a pipe: alone they would take
+// the pipe's own backslash away from it.
+func appendBackslashes(dst []byte, before string) []byte {
+	for range len(before) - len(strings.TrimRight(before, `\`)) {
+		dst = append(dst, '\\')
+	}
+	return dst
+}
+
+// Plain renders blocks as plain text, for an error and for a log.
+func Plain(blocks []Block) string {
+	var lines []string
+	for _, block := range blocks {
+		switch block := block.(type) {
+		case Heading:
+			lines = append(lines, string(block))
+		case Paragraph:
+			lines = append(lines, string(block))
+		case Code:
+			lines = append(lines, block.Text)
+		case Link:
+			lines = append(lines, block.Text+": "+block.Address)
+		case Table:
+			grid := block.Grid()
+			lines = append(lines, block.Title, strings.Join(grid.Columns, "\t"))
+			for _, cells := range grid.Rows {
+				lines = append(lines, strings.Join(cells, "\t"))
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Link is a paragraph that is a link. Only https addresses, and http ones, become links.
+type Link struct{ Text, Address string }
+
+func (l Link) appendMarkdown(dst []byte) []byte {
+	address, err := url.Parse(l.Address)
+	if err != nil || (address.Scheme != "https" && address.Scheme != "http") {
+		return Paragraph(l.Text + ": " + l.Address).appendMarkdown(dst)
+	}
+	quoted := strings.NewReplacer("(", "%28", ")", "%29", " ", "%20", "<", "%3C", ">", "%3E", "\n", "").Replace(address.String())
+	return append(Paragraph("["+l.Text+"]").appendMarkdown(dst), "("+quoted+")"...)
+}

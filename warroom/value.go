@@ -1,0 +1,152 @@
+package warroom
+
+import (
+	"bufio"
+	"io"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/answer"
+)
+
+// Value is anything that can stand in the context or the contents of an entry.
+type Value interface {
+	// EncodeJSON writes the value as JSON without line breaks.
+	EncodeJSON(e *Encoder)
+}
+
+// Raw is an answer of the service as received.
+type Raw answer.Object
+
+// EncodeJSON writes the answer as received. The answer without a body becomes null.
+func (r Raw) EncodeJSON(e *Encoder) {
+	if r == "" {
+		r = "null"
+	}
+	e.Raw(string(r))
+}
+
+// Text is a text value.
+type Text string
+
+// EncodeJSON writes the text as a JSON string.
+func (t Text) EncodeJSON(e *Encoder) { e.Text(string(t)) }
+
+// Texts is a list of text values.
+type Texts []string
+
+// EncodeJSON writes the list as a JSON array of strings.
+func (t Texts) EncodeJSON(e *Encoder) {
+	List[string](t).encode(e, func(e *Encoder, text string) { e.Text(text) })
+}
+
+// List is an ordered list.
+type List[T any] []T
+
+func (l List[T]) encode(e *Encoder, item func(*Encoder, T)) {
+	e.Raw("[")
+	for i, v := range l {
+		if i > 0 {
+			e.Raw(",")
+		}
+		item(e, v)
+	}
+	e.Raw("]")
+}
+
+// Values is a list of any values.
+type Values []Value
+
+// EncodeJSON writes the list as a JSON array.
+func (v Values) EncodeJSON(e *Encoder) {
+	List[Value](v).encode(e, func(e *Encoder, item Value) { item.EncodeJSON(e) })
+}
+
+// Pair is one key of a Group.
+type Pair struct {
+	Key   string
+	Value Value
+}
+
+// Group is an object whose keys keep the order given.
+type Group []Pair
+
+// EncodeJSON writes the group as a JSON object.
+func (g Group) EncodeJSON(e *Encoder) {
+	e.Raw("{")
+	for i, pair := range g {
+		if i > 0 {
+			e.Raw(",")
+		}
+		e.Text(pair.Key)
+		e.Raw(":")
+		pair.Value.EncodeJSON(e)
+	}
+	e.Raw("}")
+}
+
+// Encoder writes JSON straight to an output, so that a large answer is never held a second time.
+// The first write error is kept and returned by Flush.
+type Encoder struct {
+	out     *bufio.Writer
+	scratch []byte
+}
+
+// encoderBuffer is the size of one write to the output in bytes.
+const encoderBuffer = 64 << 10
+
+// NewEncoder makes an Encoder that writes to out.
+func NewEncoder(out io.Writer) *Encoder {
+	return &Encoder{out: bufio.NewWriterSize(out, encoderBuffer)}
+}
+
+// Raw writes JSON as it is. A line break in it, which in valid JSON stands only between tokens, becomes
+// a space: one message is one line.
+func (e *Encoder) Raw(raw string) {
+	for more := true; more; {
+		var line string
+		line, raw, more = strings.Cut(raw, "\n")
+		e.rawLine(line)
+		if more {
+			e.write(" ")
+		}
+	}
+}
+
+// rawLine writes what stands between two line feeds; the other half of a line break becomes a space as well.
+func (e *Encoder) rawLine(line string) {
+	for more := true; more; {
+		var part string
+		part, line, more = strings.Cut(line, "\r")
+		e.write(part)
+		if more {
+			e.write(" ")
+		}
+	}
+}
+
+// Text writes text as a JSON string. Invalid UTF-8 becomes the replacement character.
+func (e *Encoder) Text(text string) {
+	e.scratch = gjson.AppendJSONString(e.scratch[:0], text)
+	e.out.Write(e.scratch) //nolint:errcheck // bufio keeps the first error for Flush
+	if cap(e.scratch) > maxScratch {
+		e.scratch = nil
+	}
+}
+
+// maxScratch bounds the memory that an Encoder keeps between texts, in bytes.
+const maxScratch = 1 << 20
+
+// JSON writes any plain Go value.
+func (e *Encoder) JSON(v any) { e.Raw(string(answer.Make(v))) }
+
+// Line ends a message.
+func (e *Encoder) Line() { e.write("\n") }
+
+// Flush hands everything written to the output and returns the first error.
+func (e *Encoder) Flush() error { return e.out.Flush() }
+
+func (e *Encoder) write(text string) {
+	e.out.WriteString(text) //nolint:errcheck // bufio keeps the first error for Flush
+}

@@ -1,0 +1,229 @@
+package warroom
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/answer"
+)
+
+// Type is what the platform's manifest says of a context path.
+type Type string
+
+// The types of context paths.
+const (
+	String  Type = "String"
+	Number  Type = "Number"
+	Boolean Type = "Boolean"
+	Date    Type = "Date"
+	Unknown Type = "Unknown"
+)
+
+// Field is one key that the context shows of an object: where it comes from and what it means.
+type Field struct {
+	// Name is the key in the context and the header in a table.
+	Name string
+	// From are the keys of the object, separated by "|"; the first that holds a value is taken, for the
+	// service has spelled some keys in several ways over the years. Empty with Make.
+	From string
+	Type Type
+	Help string
+	// Of describes the object, or each object of the list, that the field holds; nil for plain values
+	// and for objects that are shown as received.
+	Of *View
+	// Make computes the value from the object; nil means there is none.
+	Make func(answer.Object) Value
+	// Gone says that the service has nothing any more that the field could show: it stays declared, because
+	// playbooks name it, but is never filled. It goes without From and Make.
+	Gone bool
+}
+
+// View names the fields that the context shows of one kind of object. Make one with NewView.
+type View struct {
+	Fields  []Field
+	sources [][]int        // for each field, the slots to look at, in order
+	slots   map[string]int // slot of each key of the object
+	prefix  []string       // for each field, its name as JSON with the colon
+	plain   int            // number of slots
+}
+
+// NewView prepares a view of the fields in the order in which they are shown.
+func NewView(fields ...Field) *View {
+	view := &View{Fields: fields, slots: make(map[string]int, len(fields))}
+	for _, field := range fields {
+		var from []int
+		for key := range strings.SplitSeq(field.From, "|") {
+			if key == "" {
+				continue
+			}
+			slot, known := view.slots[key]
+			if !known {
+				slot = len(view.slots)
+				view.slots[key] = slot
+			}
+			from = append(from, slot)
+		}
+		view.sources = append(view.sources, from)
+		view.prefix = append(view.prefix, string(gjson.AppendJSONString(nil, field.Name))+":")
+	}
+	view.plain = len(view.slots)
+	return view
+}
+
+// With gives the view with further fields behind its own.
+func (v *View) With(fields ...Field) *View {
+	return NewView(append(v.Fields[:len(v.Fields):len(v.Fields)], fields...)...)
+}
+
+// Only gives the view restricted to the named fields, in that order.
+func (v *View) Only(names ...string) *View {
+	var fields []Field
+	for _, name := range names {
+		for _, field := range v.Fields {
+			if field.Name == name {
+				fields = append(fields, field)
+			}
+		}
+	}
+	return NewView(fields...)
+}
+
+// row is one object taken apart in a single pass.
+type row struct {
+	view   *View
+	object answer.Object
+	slots  []gjson.Result
+}
+
+func (r *row) read(o answer.Object) {
+	r.object = o
+	clear(r.slots)
+	gjson.Parse(string(o)).ForEach(func(key, value gjson.Result) bool {
+		// Of a key that comes twice the first value counts, as for whoever decides by the object itself.
+		if slot, wanted := r.view.slots[key.Str]; wanted && r.slots[slot].Raw == "" {
+			r.slots[slot] = value
+		}
+		return true
+	})
+}
+
+// field gives the value of a field; ok is false when there is none.
+func (r *row) field(i int) (Value, bool) {
+	field := &r.view.Fields[i]
+	if field.Make != nil {
+		made := field.Make(r.object)
+		return made, made != nil
+	}
+	found := r.received(i)
+	switch {
+	case found == nil:
+		return nil, false
+	case field.Of == nil:
+		return Raw(found.Raw), true
+	}
+	return nested(*found, field.Of)
+}
+
+// received gives what the object holds for a field, or nil. Nulls count as nothing, because the platform does not tell
+// a null from a missing key.
+func (r *row) received(i int) *gjson.Result {
+	for _, slot := range r.view.sources[i] {
+		if found := &r.slots[slot]; found.Raw != "" && found.Type != gjson.Null {
+			return found
+		}
+	}
+	return nil
+}
+
+func nested(found gjson.Result, view *View) (Value, bool) {
+	if found.IsObject() {
+		return Records{View: view, Rows: []answer.Object{answer.Object(found.Raw)}, Single: true}, true
+	}
+	if !found.IsArray() {
+		return Raw(found.Raw), true
+	}
+	records := Records{View: view}
+	found.ForEach(func(_, item gjson.Result) bool {
+		if item.IsObject() {
+			records.Rows = append(records.Rows, answer.Object(item.Raw))
+		}
+		return true
+	})
+	return records, len(records.Rows) > 0
+}
+
+// Records are objects seen through a view. Without a view they are shown as received.
+type Records struct {
+	View *View
+	Rows []answer.Object
+	// Single shows the first object alone in place of a list.
+	Single bool
+}
+
+// EncodeJSON writes the objects with the keys of the view. Keys without a value are left out.
+func (r Records) EncodeJSON(e *Encoder) {
+	rows := r.Rows
+	if r.Single {
+		if len(rows) == 0 {
+			e.Raw("{}")
+			return
+		}
+		rows = rows[:1]
+	} else {
+		e.Raw("[")
+	}
+	r.each(rows, func(i int, row *row, object answer.Object) {
+		if i > 0 {
+			e.Raw(",")
+		}
+		if row == nil {
+			Raw(object).EncodeJSON(e)
+			return
+		}
+		row.encode(e)
+	})
+	if !r.Single {
+		e.Raw("]")
+	}
+}
+
+// each goes over the objects; row is nil when there is no view.
+func (r Records) each(rows []answer.Object, visit func(i int, row *row, object answer.Object)) {
+	var current *row
+	if r.View != nil {
+		current = &row{view: r.View, slots: make([]gjson.Result, r.View.plain)}
+	}
+	for i, object := range rows {
+		if current != nil {
+			current.read(object)
+		}
+		visit(i, current, object)
+	}
+}
+
+func (r *row) encode(e *Encoder) {
+	separator := "{"
+	for i := range r.view.Fields {
+		// What is shown as received needs no Value made of it, which over thousands of objects takes its time.
+		if field := &r.view.Fields[i]; field.Make == nil && field.Of == nil {
+			if found := r.received(i); found != nil {
+				e.write(separator)
+				e.write(r.view.prefix[i])
+				e.Raw(found.Raw)
+				separator = ","
+			}
+			continue
+		}
+		if value, ok := r.field(i); ok {
+			e.write(separator)
+			e.write(r.view.prefix[i])
+			value.EncodeJSON(e)
+			separator = ","
+		}
+	}
+	if separator == "{" {
+		e.write("{")
+	}
+	e.write("}")
+}
