@@ -1,0 +1,145 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"xsoar-defender/answer"
+)
+
+// call is the state of one operation on its way through the pipeline.
+type call struct {
+	operation Operation
+	limits    Limits
+	// ctx ends with the caller's context or when the call takes too long.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	// timer ends an attempt that takes too long, and the call with it.
+	timer *time.Timer
+	// sent says that the headers of the request were written: from then on the service may have acted.
+	sent atomic.Bool
+	// answer is the body of the answer, checked to be JSON; "" stands for an empty one.
+	answer answer.Object
+}
+
+// errTooSlow is the cause with which a call is ended that takes longer than its limits.
+var errTooSlow = errors.New("the service did not answer in time")
+
+func newCall(ctx context.Context, operation Operation, limits Limits) *call {
+	c := &call{operation: operation, limits: limits}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	return c
+}
+
+// traced gives the context of one request to the service. The sign-in, which may make requests of its own on the way,
+// is not seen by it: what it sends tells nothing of what the service may have done.
+func (c *call) traced(ctx context.Context) context.Context {
+	c.sent.Store(false)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { c.sent.Store(true) }})
+}
+
+func (c *call) end() {
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.cancel(nil)
+}
+
+// bodyShare is how many bytes of a body have to come within the time of one attempt.
+const bodyShare = 256 << 10
+
+// read reads the body of an answer, which may take longer than an attempt as long as it keeps coming.
+func (c *call) read(response *http.Response) error {
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusNoContent {
+		return nil
+	}
+	var text strings.Builder
+	if response.ContentLength > 0 && response.ContentLength <= c.limits.Body {
+		text.Grow(int(response.ContentLength))
+	}
+	_, err := io.Copy(&text, &pacedBody{
+		body:     io.LimitReader(response.Body, c.limits.Body+1),
+		progress: func() { c.timer.Reset(c.limits.Attempt) },
+	})
+	if err != nil {
+		return &brokenBodyError{err}
+	}
+	if int64(text.Len()) > c.limits.Body {
+		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "larger than this integration reads"}
+	}
+	whole := text.String()
+	if strings.TrimSpace(whole) == "" {
+		return nil
+	}
+	object, err := answer.Parse(whole)
+	if err != nil {
+		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: err.Error(), Err: err}
+	}
+	c.answer = object
+	return nil
+}
+
+// brokenBodyError says that an answer began to come and broke off.
+type brokenBodyError struct{ err error }
+
+func (e *brokenBodyError) Error() string { return "the answer broke off: " + e.err.Error() }
+
+func (e *brokenBodyError) Unwrap() error { return e.err }
+
+// pacedBody tells of every share of a body that has come.
+type pacedBody struct {
+	body     io.Reader
+	progress func()
+	got      int
+}
+
+func (p *pacedBody) Read(into []byte) (int, error) {
+	n, err := p.body.Read(into)
+	if p.got += n; p.got >= bodyShare {
+		p.got = 0
+		p.progress()
+	}
+	return n, err
+}
+
+// attempt starts the clock of one attempt, and rest stops it: what is waited for between two attempts is no part of
+// either.
+func (c *call) attempt() {
+	c.timer = time.AfterFunc(c.limits.Attempt, func() { c.cancel(errTooSlow) })
+}
+
+func (c *call) rest() { c.timer.Stop() }
+
+// failure makes the error of a call that got no answer.
+func (c *call) failure(ctx context.Context, err error) error {
+	var known interface{ defenderError() }
+	if errors.As(err, &known) {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var signIn *signInError
+	if cause := context.Cause(c.ctx); cause != nil {
+		err = cause
+	} else if errors.As(err, &signIn) {
+		return signIn.err
+	}
+	return &ConnectionError{Operation: c.operation, Sent: c.sent.Load(), Slow: errors.Is(err, errTooSlow), Err: err}
+}
+
+// callOf finds the call that a request of the pipeline belongs to.
+func callOf(req *policy.Request) *call {
+	var found *call
+	req.OperationValue(&found)
+	return found
+}

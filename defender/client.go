@@ -1,0 +1,253 @@
+// Package defender is the client of the Microsoft Defender for Endpoint API: one file per area, one method
+// per operation. It knows how requests are built, signed, repeated, paced and counted, and nothing of the
+// platform that asks.
+package defender
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"xsoar-defender/answer"
+)
+
+// TokenSource gives the access tokens that sign requests.
+type TokenSource interface {
+	// Token gives a token for the host of target, or an error when that host may not have one.
+	Token(ctx context.Context, target *url.URL) (string, error)
+	// Renew gives a token other than the one that the service rejected.
+	Renew(ctx context.Context, target *url.URL, rejected string) (string, error)
+}
+
+// Options are what a client is made from.
+type Options struct {
+	// API is the base of the API without a final slash, such as https://api.security.microsoft.com.
+	API    *url.URL
+	Tokens TokenSource
+	// Graph and GraphTokens serve Microsoft Graph, which is asked for hunting only. GraphTokens is called
+	// when the first such request is made.
+	Graph       *url.URL
+	GraphTokens func() (TokenSource, error)
+	// Transport sends requests. It must not follow redirects.
+	Transport policy.Transporter
+	// Version stands in the User-Agent header.
+	Version string
+	Now     func() time.Time
+	// Sleep waits, or gives the error of ctx when that ends first.
+	Sleep  func(ctx context.Context, wait time.Duration) error
+	Limits Limits
+	// Observe, when set, is told a line about every request: never its token, its query or its body.
+	Observe func(line string)
+}
+
+// Limits bound how long a request may take. Zero values stand for the defaults given.
+type Limits struct {
+	// Attempt is how long one request may take: 25 s, and as long again for every 256 KiB of the answer. A
+	// request that took too long is not repeated.
+	Attempt time.Duration
+	// Patience is how long all requests of a client together wait because the service asked for it or did
+	// not answer: 30 s.
+	Patience time.Duration
+	// Body is the largest answer that is read, in bytes: 1 GiB.
+	Body int64
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Attempt == 0 {
+		l.Attempt = 25 * time.Second
+	}
+	if l.Patience == 0 {
+		l.Patience = 30 * time.Second
+	}
+	if l.Body == 0 {
+		l.Body = 1 << 30
+	}
+	return l
+}
+
+// Client calls the API for one execution of a command. Its methods may be called concurrently.
+type Client struct {
+	options  Options
+	limits   Limits
+	metrics  *Metrics
+	patience *patience
+	pace     *pace
+	api      runtime.Pipeline
+	graph    func() (runtime.Pipeline, error)
+}
+
+// New makes a client. Nothing is sent before the first call.
+func New(o Options) *Client {
+	limits := o.Limits.withDefaults()
+	client := &Client{options: o, limits: limits, metrics: &Metrics{}, patience: newPatience(limits.Patience, o.Now, o.Sleep), pace: newPace(o.Now)}
+	client.api = client.pipeline(o.Tokens)
+	client.graph = sync.OnceValues(func() (runtime.Pipeline, error) {
+		tokens, err := o.GraphTokens()
+		if err != nil {
+			return runtime.Pipeline{}, err
+		}
+		return client.pipeline(tokens), nil
+	})
+	return client
+}
+
+// Metrics gives what was counted so far.
+func (c *Client) Metrics() *Metrics { return c.metrics }
+
+func (c *Client) pipeline(tokens TokenSource) runtime.Pipeline {
+	return runtime.NewPipeline("xsoar-defender", c.options.Version, runtime.PipelineOptions{
+		PerCall: []policy.Policy{&repeatPolicy{patience: c.patience, pace: c.pace, now: c.options.Now}},
+		PerRetry: []policy.Policy{
+			&signPolicy{tokens: tokens},
+			&countPolicy{metrics: c.metrics, observe: c.options.Observe, now: c.options.Now},
+		},
+	}, &policy.ClientOptions{
+		Transport: c.options.Transport,
+		Telemetry: policy.TelemetryOptions{Disabled: true},
+		// The pipeline's own repetition sends a POST again after a lost answer, which would isolate a
+		// machine twice, and knows neither our patience nor our clock.
+		Retry: policy.RetryOptions{MaxRetries: -1},
+	})
+}
+
+// request is one call of an operation.
+type request struct {
+	operation Operation
+	// args fill the placeholders of the operation's path, in order.
+	args  []string
+	query Query
+	// body is sent as JSON unless it is nil.
+	body any
+	// link, when set, is the whole URL in place of path and query: a next page.
+	link string
+	// patient is how long one request may take; zero for the limit of the client.
+	patient time.Duration
+}
+
+// send makes the call and gives the answer's body, checked to be JSON. An empty body is "".
+func (c *Client) send(ctx context.Context, r request) (answer.Object, error) {
+	base, pipeline := c.options.API, c.api
+	if r.operation.Graph {
+		graph, err := c.graph()
+		if err != nil {
+			return "", err
+		}
+		base, pipeline = c.options.Graph, graph
+	}
+	target, err := r.url(base)
+	if err != nil {
+		return "", err
+	}
+	limits := c.limits
+	if r.patient > 0 {
+		limits.Attempt = r.patient
+	}
+	call := newCall(ctx, r.operation, limits)
+	defer call.end()
+	req, err := runtime.NewRequest(call.ctx, r.operation.Method, target)
+	if err != nil {
+		return "", fmt.Errorf("building the request to %s: %w", r.operation.Purpose, err)
+	}
+	header := req.Raw().Header
+	header.Set("User-Agent", "xsoar-defender/"+c.options.Version)
+	header.Set("Accept", "application/json")
+	if r.body != nil {
+		if err := setBody(req, r.body); err != nil {
+			return "", fmt.Errorf("building the request to %s: %w", r.operation.Purpose, err)
+		}
+	}
+	req.SetOperationValue(call)
+	runtime.SkipBodyDownload(req)
+	if _, err := pipeline.Do(req); err != nil {
+		return "", call.failure(ctx, err)
+	}
+	return call.answer, nil
+}
+
+func setBody(req *policy.Request, body any) error {
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(body); err != nil {
+		return err
+	}
+	return req.SetBody(seekable{strings.NewReader(text.String())}, "application/json")
+}
+
+// seekable is a body that can be sent again.
+type seekable struct{ *strings.Reader }
+
+func (seekable) Close() error { return nil }
+
+func (r request) url(base *url.URL) (string, error) {
+	if r.link != "" {
+		return r.link, nil
+	}
+	path, err := r.operation.path(r.args)
+	if err != nil {
+		return "", err
+	}
+	target := strings.TrimSuffix(base.String(), "/") + path
+	if query := r.query.encode(); query != "" {
+		target += "?" + query
+	}
+	return target, nil
+}
+
+// get calls an operation that answers with one object.
+func (c *Client) get(ctx context.Context, operation Operation, args ...string) (answer.Object, error) {
+	return c.send(ctx, request{operation: operation, args: args})
+}
+
+// post calls an operation with a body.
+func (c *Client) post(ctx context.Context, operation Operation, body any, args ...string) (answer.Object, error) {
+	return c.send(ctx, request{operation: operation, args: args, body: body})
+}
+
+// path fills the placeholders of the operation's path. Every value is escaped, so that an id can neither
+// leave its segment nor add a query; quotes are doubled where OData wants that, inside of quoted function arguments.
+func (o Operation) path(args []string) (string, error) {
+	var path strings.Builder
+	rest := o.Path
+	for _, arg := range args {
+		before, after, _ := strings.Cut(rest, "{}")
+		path.WriteString(before)
+		// Nothing but dots would lead to another place: servers resolve such a segment, escaped or not. Without
+		// any character it would be the list of all things instead of one of them.
+		if strings.Trim(arg, ".") == "" {
+			return "", &ArgumentError{Operation: o, Value: arg}
+		}
+		if strings.HasSuffix(before, "'") {
+			arg = strings.ReplaceAll(arg, "'", "''")
+		}
+		path.WriteString(url.PathEscape(arg))
+		rest = after
+	}
+	path.WriteString(rest)
+	return path.String(), nil
+}
+
+// longestRetryAfter is the longest wait that is believed: no quota that Microsoft documents is counted over more than
+// a day.
+const longestRetryAfter = 24 * time.Hour
+
+// parseRetryAfter reads a Retry-After header: seconds or a date. False says that there is none to go by.
+func parseRetryAfter(header http.Header, now time.Time) (time.Duration, bool) {
+	text := strings.TrimSpace(header.Get("Retry-After"))
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds >= 0 {
+		return time.Duration(min(seconds, longestRetryAfter.Seconds()) * float64(time.Second)), true
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(0, at.Sub(now)), longestRetryAfter), true
+	}
+	return 0, false
+}

@@ -1,0 +1,238 @@
+package defender
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"xsoar-defender/answer"
+)
+
+// APIError is a refusal of the service.
+type APIError struct {
+	Operation Operation
+	Status    int
+	// Code is what to decide by; Message is free text that may change; Target helps Microsoft's support.
+	Code, Message, Target string
+	// RetryAfter is the wait that the service asked for; zero when it named none.
+	RetryAfter time.Duration
+}
+
+func (*APIError) defenderError() {}
+
+// Error is one sentence: what failed, the service's words, and what to do.
+func (e *APIError) Error() string {
+	said := strings.TrimRight(e.Message, ". \n")
+	switch {
+	case e.Code != "" && said != "":
+		said = e.Code + ": " + said
+	case e.Code != "":
+		said = e.Code
+	case said == "":
+		said = cmp.Or(http.StatusText(e.Status), "refused")
+	}
+	text := fmt.Sprintf("The attempt to %s failed: %s (HTTP %d)", e.Operation.Purpose, said, e.Status)
+	if e.Target != "" && e.Status >= http.StatusInternalServerError {
+		text += ", correlation " + e.Target
+	}
+	if remedy := e.remedy(); remedy != "" {
+		return text + ". " + remedy
+	}
+	return text + "."
+}
+
+func (e *APIError) remedy() string {
+	switch {
+	case e.Status == http.StatusUnauthorized:
+		return "Microsoft does not accept the token: run !microsoft-atp-test, and check the tenant and the cloud of the instance."
+	case e.Status == http.StatusForbidden:
+		return "Grant the application " + strings.Join(e.Operation.Application, " or ") + " and admin consent" + e.delegated() +
+			", and check the device groups it may reach."
+	case e.Status == http.StatusNotFound:
+		return "Check the value: the service does not know it, or the application may not see it."
+	case e.Status == http.StatusTooManyRequests:
+		return fmt.Sprintf("Try again in %d seconds.", int(e.RetryAfter.Seconds()))
+	case e.Status >= http.StatusInternalServerError:
+		return "The service has trouble: try again later."
+	}
+	return ""
+}
+
+// delegated names the permissions of a user's sign-in, which not every operation takes.
+func (e *APIError) delegated() string {
+	if len(e.Operation.Delegated) == 0 {
+		return ""
+	}
+	return " (for a user's sign-in " + strings.Join(e.Operation.Delegated, " or ") + ")"
+}
+
+// NotFound says whether the service does not know what was asked for.
+func NotFound(err error) bool {
+	var refused *APIError
+	return errors.As(err, &refused) && refused.Status == http.StatusNotFound
+}
+
+// Code gives the service's error code, or "" when err is no refusal of the service.
+func Code(err error) string {
+	var refused *APIError
+	if errors.As(err, &refused) {
+		return refused.Code
+	}
+	return ""
+}
+
+// ThrottledError says that the service asked for a longer wait than an execution may take. The operation was
+// not carried out.
+type ThrottledError struct {
+	Operation Operation
+	// After is how long to wait before asking again.
+	After time.Duration
+	// Err is the service's refusal; nil when the request was not sent any more because another one of the
+	// same execution had been refused.
+	Err *APIError
+}
+
+func (*ThrottledError) defenderError() {}
+
+func (e *ThrottledError) Error() string {
+	return fmt.Sprintf("The attempt to %s has to wait: the service accepts no more requests for %d seconds.",
+		e.Operation.Purpose, int(e.After.Round(time.Second).Seconds()))
+}
+
+func (e *ThrottledError) Unwrap() error {
+	if e.Err == nil {
+		return nil
+	}
+	return e.Err
+}
+
+// ConnectionError says that no answer came.
+type ConnectionError struct {
+	Operation Operation
+	// Sent says that the request had reached the service, which may have acted on it.
+	Sent bool
+	// Slow says that the service did not answer in time.
+	Slow bool
+	Err  error
+}
+
+func (*ConnectionError) defenderError() {}
+
+func (e *ConnectionError) Error() string {
+	what := "no connection to the service (" + innermost(e.Err) + ")"
+	remedy := "Check the URL, the proxy and the certificate settings of the instance."
+	switch {
+	case e.Slow:
+		what, remedy = errTooSlow.Error(), "Try again later."
+	case e.Sent:
+		what, remedy = "the connection broke before the answer was complete ("+innermost(e.Err)+")", "Try again."
+	}
+	if e.Sent && !e.Operation.Repeatable() {
+		remedy = mayHaveActed
+	}
+	return fmt.Sprintf("The attempt to %s failed: %s. %s", e.Operation.Purpose, what, remedy)
+}
+
+// mayHaveActed is what to do when the answer to a change is lost.
+const mayHaveActed = "The service may have acted on it: look before you try again."
+
+func (e *ConnectionError) Unwrap() error { return e.Err }
+
+// SignInError says that there was no token to make a request with. Its text is that of the sign-in.
+type SignInError struct{ Err error }
+
+func (*SignInError) defenderError() {}
+
+func (e *SignInError) Error() string { return e.Err.Error() }
+
+func (e *SignInError) Unwrap() error { return e.Err }
+
+// innermost is the text of the error at the end of the chain, without the address lists around it.
+func innermost(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil || inner.Error() == "" {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+// AnswerError says that an answer came which is not what the API gives.
+type AnswerError struct {
+	Operation Operation
+	Status    int
+	// Problem completes the sentence "the answer is ...".
+	Problem string
+	Err     error
+}
+
+func (*AnswerError) defenderError() {}
+
+func (e *AnswerError) Error() string {
+	remedy := "Check that the URL of the instance leads to the Defender API and not to a proxy's page."
+	if e.Status < http.StatusMultipleChoices && !e.Operation.Repeatable() {
+		remedy = mayHaveActed
+	}
+	return fmt.Sprintf("The attempt to %s failed: the answer (HTTP %d) is %s. %s", e.Operation.Purpose, e.Status, e.Problem, remedy)
+}
+
+func (e *AnswerError) Unwrap() error { return e.Err }
+
+// ArgumentError says that a value cannot name anything, so that nothing was asked.
+type ArgumentError struct {
+	Operation Operation
+	Value     string
+}
+
+func (*ArgumentError) defenderError() {}
+
+func (e *ArgumentError) Error() string {
+	return fmt.Sprintf("The attempt to %s failed: %q is no id. Check the value.", e.Operation.Purpose, e.Value)
+}
+
+// refusal reads the body of an error answer. Bodies that are not the API's, such as a gateway's page, leave
+// code and message empty.
+func refusal(operation Operation, response *http.Response, body string, after time.Duration) *APIError {
+	refused := &APIError{Operation: operation, Status: response.StatusCode, RetryAfter: after}
+	whole, err := answer.Parse(body)
+	if err != nil {
+		return refused
+	}
+	inner, word := whole, ""
+	if found := whole.Key("error"); found.IsObject() {
+		inner = answer.Object(found.Raw)
+	} else {
+		word = answer.Plain(found) // as gateways before the API put it
+	}
+	refused.Code = clip(cmp.Or(inner.Text("code", "Code"), word))
+	refused.Message = clip(inner.Text("message", "Message", "error_description"))
+	refused.Target = clip(inner.Text("target"))
+	return refused
+}
+
+// clip makes one line of a text of the service, and bounds it, for an error sentence.
+func clip(text string) string {
+	const most = 600
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= most {
+		return text
+	}
+	cut := most
+	for cut > 0 && text[cut]&0xC0 == 0x80 {
+		cut--
+	}
+	return text[:cut] + "…"
+}
+
+// StatusOf gives the HTTP status of a refusal of the service, or 0 when err is none.
+func StatusOf(err error) int {
+	var refused *APIError
+	if errors.As(err, &refused) {
+		return refused.Status
+	}
+	return 0
+}

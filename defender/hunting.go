@@ -1,0 +1,63 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"xsoar-defender/answer"
+)
+
+// The operations of advanced hunting.
+var (
+	RunHuntingQuery = change("run the hunting query", "/api/advancedqueries/run",
+		permissionPair{[]string{"AdvancedQuery.Read.All"}, []string{"AdvancedQuery.Read"}}).rated(45, 1500).readingOnly()
+	RunGraphHuntingQuery = Operation{
+		Purpose: "run the hunting query through Microsoft Graph", Method: http.MethodPost, Path: "/v1.0/security/runHuntingQuery",
+		Application: []string{"ThreatHunting.Read.All"}, Delegated: []string{"ThreatHunting.Read.All"},
+		PerMinute: 45, ReadsOnly: true, Graph: true,
+	}
+)
+
+// LongestHunt is how long the service lets one query run.
+const LongestHunt = 200 * time.Second
+
+// huntSlack is how much longer than the query itself its answer may take.
+const huntSlack = 15 * time.Second
+
+// Hunt runs a query. timeout bounds it; the service's own bound is LongestHunt. The answer has Schema and
+// Results.
+func (c *Client) Hunt(ctx context.Context, query string, timeout time.Duration) (answer.Object, error) {
+	return c.hunt(ctx, RunHuntingQuery, query, timeout)
+}
+
+// GraphHunt runs a query through Microsoft Graph. The answer has the shape of Hunt's.
+func (c *Client) GraphHunt(ctx context.Context, query string, timeout time.Duration) (answer.Object, error) {
+	whole, err := c.hunt(ctx, RunGraphHuntingQuery, query, timeout)
+	if err != nil {
+		return "", err
+	}
+	type column struct{ Name, Type string }
+	columns := []column{}
+	for _, described := range whole.Items("schema") {
+		columns = append(columns, column{described.Text("name", "Name"), described.Text("type", "Type")})
+	}
+	rows := answer.Join(whole.Items("results"))
+	return answer.Object(`{"Schema":` + string(answer.Make(columns)) + `,"Results":` + string(rows) + `}`), nil
+}
+
+func (c *Client) hunt(ctx context.Context, operation Operation, query string, timeout time.Duration) (answer.Object, error) {
+	return c.send(ctx, request{
+		operation: operation,
+		body:      map[string]string{"Query": query},
+		patient:   min(max(timeout, 0), LongestHunt) + huntSlack,
+	})
+}
+
+// HuntingRetired says that the Defender endpoint for hunting answers that it is gone. Microsoft has announced
+// its end for early 2027.
+func HuntingRetired(err error) bool {
+	var refused *APIError
+	return errors.As(err, &refused) && refused.Status == http.StatusGone
+}

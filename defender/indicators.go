@@ -1,0 +1,74 @@
+package defender
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"xsoar-defender/answer"
+)
+
+// The operations on indicators.
+var (
+	ListIndicators   = read("list indicators", "/api/indicators", writeIndicators()).paged(10_000)
+	GetIndicator     = read("read the indicator", "/api/indicators/{}", writeIndicators()).paged(10_000)
+	SubmitIndicator  = change("submit the indicator", "/api/indicators", writeIndicators())
+	ImportIndicators = change("import indicators", "/api/indicators/import", writeIndicators()).rated(30, 0)
+	DeleteIndicator  = change("delete the indicator", "/api/indicators/{}", permissionPair{application: writeIndicators().application}).by(http.MethodDelete)
+)
+
+// MostImported is how many indicators one import takes.
+const MostImported = 500
+
+// Indicator is what is asked of the service about one file, address, domain or URL. Empty fields are not sent.
+type Indicator struct {
+	Value              string   `json:"indicatorValue"`
+	Type               string   `json:"indicatorType"`
+	Action             string   `json:"action"`
+	Title              string   `json:"title,omitempty"`
+	Description        string   `json:"description,omitempty"`
+	ExpirationTime     string   `json:"expirationTime,omitempty"`
+	Severity           string   `json:"severity,omitempty"`
+	Application        string   `json:"application,omitempty"`
+	RecommendedActions string   `json:"recommendedActions,omitempty"`
+	RBACGroupNames     []string `json:"rbacGroupNames,omitempty"`
+	GenerateAlert      *bool    `json:"generateAlert,omitempty"`
+}
+
+// IndicatorOf reads an indicator of the service, so that it can be submitted again with changes.
+func IndicatorOf(object answer.Object) (Indicator, error) {
+	var indicator Indicator
+	if err := json.Unmarshal([]byte(object), &indicator); err != nil {
+		return Indicator{}, &AnswerError{Operation: GetIndicator, Status: http.StatusOK, Problem: "not an indicator", Err: err}
+	}
+	return indicator, nil
+}
+
+// Indicators lists indicators.
+func (c *Client) Indicators(ctx context.Context, q Query) (List, error) {
+	return c.list(ctx, ListIndicators, q)
+}
+
+// Indicator reads one indicator. It sends a page size as older clients do; the service ignores it.
+func (c *Client) Indicator(ctx context.Context, id string) (answer.Object, error) {
+	return c.send(ctx, request{operation: GetIndicator, args: []string{id}, query: Query{top: 50}})
+}
+
+// SubmitIndicator makes an indicator, or changes the one with the same value and type.
+func (c *Client) SubmitIndicator(ctx context.Context, indicator Indicator) (answer.Object, error) {
+	return c.post(ctx, SubmitIndicator, indicator)
+}
+
+// ImportIndicators submits up to MostImported indicators at once, given as the API writes them. The answer has
+// one result for each, in which isFailed and failureReason tell how it went.
+func (c *Client) ImportIndicators(ctx context.Context, indicators []answer.Object) (List, error) {
+	body := map[string]any{"Indicators": rawList(indicators)}
+	whole, err := c.post(ctx, ImportIndicators, body)
+	return List{Items: whole.Items("value"), Whole: whole}, err
+}
+
+// DeleteIndicator deletes an indicator. Only the application that made it may, without Ti.ReadWrite.All.
+func (c *Client) DeleteIndicator(ctx context.Context, id string) error {
+	_, err := c.get(ctx, DeleteIndicator, id)
+	return err
+}

@@ -1,0 +1,101 @@
+package defender
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"xsoar-defender/answer"
+)
+
+// Everything is how many items of a list without a limit are read at the most.
+const Everything = 10_000
+
+// List is the wanted part of a list of the service.
+type List struct {
+	Items []answer.Object
+	// Whole is the answer as received; of several pages it is one object with all items under "value".
+	Whole answer.Object
+	// More says that the service has more than was asked for, or, where it does not tell, that the last
+	// page was full.
+	More bool
+}
+
+// list reads as many pages as the limit of the query needs.
+func (c *Client) list(ctx context.Context, operation Operation, q Query, args ...string) (List, error) {
+	reader := pageReader{client: c, request: request{operation: operation, args: args, query: q}, limit: q.Limit, start: q.Skip, seen: map[string]bool{}}
+	if q.Limit == 0 {
+		reader.limit = Everything
+	}
+	return reader.read(ctx)
+}
+
+// pageReader follows @odata.nextLink where the service gives one that leads to the same host, and counts on
+// with $skip where it does not. It ends at a page that brings nothing, or that begins as an earlier one did,
+// whatever the service says: links that repeat for ever have been seen.
+type pageReader struct {
+	client       *Client
+	request      request
+	limit, start int
+	seen         map[string]bool
+	result       List
+}
+
+func (p *pageReader) read(ctx context.Context) (List, error) {
+	for pages := 1; ; pages++ {
+		items, link, err := p.page(ctx)
+		if err != nil {
+			return List{}, err
+		}
+		repeated := len(items) > 0 && p.seen[string(items[0])]
+		if len(items) > 0 && !repeated {
+			p.seen[string(items[0])] = true
+			p.result.Items = append(p.result.Items, items...)
+		}
+		full := p.request.query.top > 0 && len(items) >= p.request.query.top
+		p.result.More = (link != "" || full) && !repeated
+		if len(p.result.Items) > p.limit {
+			p.result.Items, p.result.More = p.result.Items[:p.limit], true
+		}
+		if len(items) == 0 || !p.result.More || len(p.result.Items) >= p.limit || !p.advance(link) {
+			if pages > 1 {
+				p.result.Whole = answer.Object(`{"value":` + string(answer.Join(p.result.Items)) + `}`)
+			}
+			return p.result, nil
+		}
+	}
+}
+
+func (p *pageReader) page(ctx context.Context) ([]answer.Object, string, error) {
+	if largest := p.request.operation.LargestPage; largest > 0 && p.request.query.Limit > 0 {
+		p.request.query.top = min(p.limit-len(p.result.Items), largest)
+	}
+	whole, err := p.client.send(ctx, p.request)
+	if err != nil {
+		return nil, "", err
+	}
+	if p.result.Whole == "" {
+		p.result.Whole = whole
+	}
+	// Links with plain spaces have been seen, which no request may hold.
+	link := strings.ReplaceAll(whole.Text("@odata.nextLink"), " ", "%20")
+	return whole.Items("value"), link, nil
+}
+
+// advance prepares the next page; false says that there is no way to ask for it.
+func (p *pageReader) advance(link string) bool {
+	if link != "" && !p.seen[link] && p.client.ours(link) {
+		p.seen[link] = true
+		p.request.link = link
+		return true
+	}
+	p.request.link = ""
+	p.request.query.Skip = p.start + len(p.result.Items)
+	return p.request.query.top > 0
+}
+
+// ours says whether a link leads to the API itself: the same scheme, host and port.
+func (c *Client) ours(link string) bool {
+	target, err := url.Parse(link)
+	return err == nil && target.User == nil && target.Scheme == c.options.API.Scheme && strings.EqualFold(target.Host, c.options.API.Host)
+}

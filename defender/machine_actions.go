@@ -1,0 +1,139 @@
+package defender
+
+import (
+	"context"
+	"strings"
+
+	"xsoar-defender/answer"
+)
+
+// The operations that start, follow and cancel machine actions.
+var (
+	ListMachineActions  = read("list machine actions", "/api/machineactions", readMachines()).paged(10_000)
+	GetMachineAction    = read("read the machine action", "/api/machineactions/{}", readMachines())
+	CancelMachineAction = change("cancel the machine action", "/api/machineactions/{}/cancel", same("Machine.CollectForensics", "Machine.Isolate", "Machine.RestrictExecution", "Machine.Scan", "Machine.Offboard", "Machine.StopAndQuarantine", "Machine.LiveResponse"))
+	Isolate             = change("isolate the machine", "/api/machines/{}/isolate", same("Machine.Isolate"))
+	Unisolate           = change("release the machine from isolation", "/api/machines/{}/unisolate", same("Machine.Isolate"))
+	RunAntivirusScan    = change("scan the machine", "/api/machines/{}/runAntiVirusScan", same("Machine.Scan"))
+	RestrictExecution   = change("restrict code execution on the machine", "/api/machines/{}/restrictCodeExecution", same("Machine.RestrictExecution"))
+	UnrestrictExecution = change("lift the restriction of code execution on the machine", "/api/machines/{}/unrestrictCodeExecution", same("Machine.RestrictExecution"))
+	StopAndQuarantine   = change("stop and quarantine the file on the machine", "/api/machines/{}/StopAndQuarantineFile", same("Machine.StopAndQuarantine"))
+	CollectPackage      = change("collect an investigation package from the machine", "/api/machines/{}/collectInvestigationPackage", same("Machine.CollectForensics"))
+	GetPackageURI       = read("read the link of the investigation package", "/api/machineactions/{}/getPackageUri", permissionPair{readMachines().application, []string{"Machine.CollectForensics"}}).rated(2, 120)
+	Offboard            = change("offboard the machine", "/api/machines/{}/offboard", same("Machine.Offboard"))
+	StartInvestigation  = change("start an automated investigation on the machine", "/api/machines/{}/startInvestigation", writeAlerts()).rated(0, 50)
+	ListInvestigations  = read("list automated investigations", "/api/investigations", readAlerts()).paged(10_000)
+	GetInvestigation    = read("read the automated investigation", "/api/investigations/{}", readAlerts())
+	RunLiveResponse     = change("start live response on the machine", "/api/machines/{}/runliveresponse", same("Machine.LiveResponse")).rated(10, 0)
+	GetLiveResponseLink = read("read the link of the live response result", "/api/machineactions/{}/GetLiveResponseResultDownloadLink(index={})", permissionPair{readMachines().application, []string{"Machine.LiveResponse"}})
+)
+
+// ActiveRequestExists is the code with which the service refuses a second live response on a machine.
+const ActiveRequestExists = "ActiveRequestAlreadyExists"
+
+// MachineAction is an action on a machine, with what commands decide by.
+type MachineAction struct{ answer.Object }
+
+// ID names the action.
+func (a MachineAction) ID() string { return a.Text("id") }
+
+// Status is Pending, InProgress, Succeeded, Failed, TimeOut or Cancelled.
+func (a MachineAction) Status() string { return a.Text("status") }
+
+// Running says that the action has not ended.
+func (a MachineAction) Running() bool {
+	return strings.EqualFold(a.Status(), "Pending") || strings.EqualFold(a.Status(), "InProgress")
+}
+
+// Succeeded says that the action ended well.
+func (a MachineAction) Succeeded() bool { return strings.EqualFold(a.Status(), "Succeeded") }
+
+// MachineActions lists machine actions.
+func (c *Client) MachineActions(ctx context.Context, q Query) (List, error) {
+	return c.list(ctx, ListMachineActions, q)
+}
+
+// MachineAction reads one machine action.
+func (c *Client) MachineAction(ctx context.Context, id string) (MachineAction, error) {
+	return started(c.get(ctx, GetMachineAction, id))
+}
+
+// CancelMachineAction cancels an action that has not ended and gives it as it is then.
+func (c *Client) CancelMachineAction(ctx context.Context, id, comment string) (MachineAction, error) {
+	return started(c.post(ctx, CancelMachineAction, reason{comment}, id))
+}
+
+func started(object answer.Object, err error) (MachineAction, error) {
+	return MachineAction{object}, err
+}
+
+// reason is the body of every action: the comment is shown in Microsoft's action center.
+type reason struct {
+	Comment string `json:"Comment"`
+}
+
+// Isolate cuts a machine off the network; kind is Full or Selective.
+func (c *Client) Isolate(ctx context.Context, machine, comment, kind string) (MachineAction, error) {
+	return started(c.post(ctx, Isolate, map[string]string{"Comment": comment, "IsolationType": kind}, machine))
+}
+
+// Unisolate lets an isolated machine back on the network.
+func (c *Client) Unisolate(ctx context.Context, machine, comment string) (MachineAction, error) {
+	return started(c.post(ctx, Unisolate, reason{comment}, machine))
+}
+
+// RunAntivirusScan scans a machine; kind is Quick or Full.
+func (c *Client) RunAntivirusScan(ctx context.Context, machine, comment, kind string) (MachineAction, error) {
+	return started(c.post(ctx, RunAntivirusScan, map[string]string{"Comment": comment, "ScanType": kind}, machine))
+}
+
+// RestrictExecution lets only programs signed by Microsoft run on a machine.
+func (c *Client) RestrictExecution(ctx context.Context, machine, comment string) (MachineAction, error) {
+	return started(c.post(ctx, RestrictExecution, reason{comment}, machine))
+}
+
+// UnrestrictExecution lifts the restriction of code execution.
+func (c *Client) UnrestrictExecution(ctx context.Context, machine, comment string) (MachineAction, error) {
+	return started(c.post(ctx, UnrestrictExecution, reason{comment}, machine))
+}
+
+// StopAndQuarantine stops a file's processes on a machine and quarantines it. The service takes SHA-1 only.
+func (c *Client) StopAndQuarantine(ctx context.Context, machine, sha1, comment string) (MachineAction, error) {
+	return started(c.post(ctx, StopAndQuarantine, map[string]string{"Comment": comment, "Sha1": sha1}, machine))
+}
+
+// CollectPackage collects an investigation package.
+func (c *Client) CollectPackage(ctx context.Context, machine, comment string) (MachineAction, error) {
+	return started(c.post(ctx, CollectPackage, reason{comment}, machine))
+}
+
+// Offboard takes a machine out of the service.
+func (c *Client) Offboard(ctx context.Context, machine, comment string) (MachineAction, error) {
+	return started(c.post(ctx, Offboard, reason{comment}, machine))
+}
+
+// PackageURI gives the link to an investigation package and the answer as received. The link is valid for a
+// short time and needs no token. The service answers 404 until the action has ended.
+func (c *Client) PackageURI(ctx context.Context, action string) (string, answer.Object, error) {
+	return link(c.get(ctx, GetPackageURI, action))
+}
+
+// link reads an answer that is one link, which the service wraps in an extra pair of quotes now and then.
+func link(whole answer.Object, err error) (string, answer.Object, error) {
+	return strings.Trim(whole.Text("value"), `"`), whole, err
+}
+
+// StartInvestigation starts an automated investigation. Microsoft ended this in September 2026.
+func (c *Client) StartInvestigation(ctx context.Context, machine, comment string) (answer.Object, error) {
+	return c.post(ctx, StartInvestigation, reason{comment}, machine)
+}
+
+// Investigations lists automated investigations.
+func (c *Client) Investigations(ctx context.Context, q Query) (List, error) {
+	return c.list(ctx, ListInvestigations, q)
+}
+
+// Investigation reads one automated investigation.
+func (c *Client) Investigation(ctx context.Context, id string) (answer.Object, error) {
+	return c.get(ctx, GetInvestigation, id)
+}

@@ -1,0 +1,74 @@
+package defender
+
+import (
+	"context"
+	"time"
+
+	"xsoar-defender/answer"
+)
+
+// The operations on machines.
+var (
+	ListMachines       = read("list machines", "/api/machines", readMachines()).paged(10_000)
+	GetMachine         = read("read the machine", "/api/machines/{}", readMachines())
+	ListMachineUsers   = read("list the users of the machine", "/api/machines/{}/logonusers", same("User.Read.All"))
+	ListMachineAlerts  = read("list the alerts of the machine", "/api/machines/{}/alerts", readAlerts())
+	TagMachine         = change("change the tags of the machine", "/api/machines/{}/tags", writeMachines())
+	FindMachinesByIP   = read("find machines by IP address", "/api/machines/findbyip(ip='{}',timestamp={})", readMachines())
+	ListFileMachines   = read("list the machines with the file", "/api/files/{}/machines", readMachines())
+	ListDomainMachines = read("list the machines that reached the domain", "/api/domains/{}/machines", readMachines())
+	ListUserMachines   = read("list the machines of the user", "/api/users/{}/machines", readMachines())
+)
+
+// Machines lists machines.
+func (c *Client) Machines(ctx context.Context, q Query) (List, error) {
+	return c.emptyWhenMissing(c.list(ctx, ListMachines, q))
+}
+
+// emptyWhenMissing reads a 404 as an empty list: older editions of the service answer so when no machine fits.
+func (c *Client) emptyWhenMissing(list List, err error) (List, error) {
+	if NotFound(err) {
+		return List{Whole: `{"value":[]}`}, nil
+	}
+	return list, err
+}
+
+// Machine reads one machine by its id or, as the service allows, its DNS name.
+func (c *Client) Machine(ctx context.Context, id string) (answer.Object, error) {
+	return c.get(ctx, GetMachine, id)
+}
+
+// MachineUsers lists the users that logged on to a machine.
+func (c *Client) MachineUsers(ctx context.Context, machine string) (List, error) {
+	return c.list(ctx, ListMachineUsers, Query{}, machine)
+}
+
+// MachineAlerts lists the alerts of a machine.
+func (c *Client) MachineAlerts(ctx context.Context, machine string) (List, error) {
+	return c.list(ctx, ListMachineAlerts, Query{}, machine)
+}
+
+// TagMachine adds a tag to a machine or removes it; action is Add or Remove. It gives the machine as it is then.
+func (c *Client) TagMachine(ctx context.Context, machine, action, tag string) (answer.Object, error) {
+	return c.post(ctx, TagMachine, map[string]string{"Value": tag, "Action": action}, machine)
+}
+
+// MachinesByIP finds machines that had an internal IP address within 15 minutes of a time at most 30 days ago.
+func (c *Client) MachinesByIP(ctx context.Context, ip string, at time.Time, limit int) (List, error) {
+	return c.list(ctx, FindMachinesByIP, Query{Limit: limit}, ip, at.UTC().Format(time.RFC3339))
+}
+
+// FileMachines lists machines on which a file was seen. The service takes a SHA-1 hash only.
+func (c *Client) FileMachines(ctx context.Context, sha1 string) (List, error) {
+	return c.list(ctx, ListFileMachines, Query{}, sha1)
+}
+
+// DomainMachines lists machines that communicated with a domain, 500 at the most.
+func (c *Client) DomainMachines(ctx context.Context, domain string) (List, error) {
+	return c.list(ctx, ListDomainMachines, Query{}, domain)
+}
+
+// UserMachines lists machines of a user, named by account name without domain.
+func (c *Client) UserMachines(ctx context.Context, user string) (List, error) {
+	return c.list(ctx, ListUserMachines, Query{}, user)
+}

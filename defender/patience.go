@@ -1,0 +1,74 @@
+package defender
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// patience is the wait that all requests of one client share. The service counts requests of an application,
+// so when it sends one request away for ten seconds the others wait as well; and when it names a time that is
+// too far, no other request is sent before it.
+type patience struct {
+	now   func() time.Time
+	sleep func(context.Context, time.Duration) error
+
+	mu     sync.Mutex
+	left   time.Duration
+	until  time.Time // nothing is sent before
+	closed bool      // until is too far for this execution
+}
+
+func newPatience(budget time.Duration, now func() time.Time, sleep func(context.Context, time.Duration) error) *patience {
+	return &patience{now: now, sleep: sleep, left: budget}
+}
+
+// ready waits until a request may be sent. A positive duration says that it may not be sent any more in this
+// execution, and how long it would have to wait.
+func (p *patience) ready(ctx context.Context) (time.Duration, error) {
+	for {
+		p.mu.Lock()
+		wait, closed := p.until.Sub(p.now()), p.closed
+		p.mu.Unlock()
+		if wait <= 0 {
+			return 0, nil
+		}
+		if closed {
+			return wait, nil
+		}
+		if err := p.sleep(ctx, wait); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// shared takes a pause of all requests from the budget; false says that the budget does not have it, and that
+// nothing is sent any more until the pause has passed.
+func (p *patience) shared(pause time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if !p.until.After(now) {
+		p.until, p.closed = now, false
+	}
+	until := now.Add(pause)
+	if more := until.Sub(p.until); more > 0 {
+		p.until = until
+		if p.closed = p.closed || more > p.left; !p.closed {
+			p.left -= more
+		}
+	}
+	return !p.closed
+}
+
+// alone takes a pause of one request from the budget and waits; false says that the budget does not have it
+// or that ctx ended.
+func (p *patience) alone(ctx context.Context, pause time.Duration) bool {
+	p.mu.Lock()
+	enough := pause <= p.left
+	if enough {
+		p.left -= pause
+	}
+	p.mu.Unlock()
+	return enough && p.sleep(ctx, pause) == nil
+}

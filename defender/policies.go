@@ -1,0 +1,250 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+)
+
+// attempts is how often a request is sent at the most.
+const attempts = 4
+
+// repeatPolicy sends a request again when that is safe and of use, and turns refusals into errors.
+type repeatPolicy struct {
+	patience *patience
+	pace     *pace
+	now      func() time.Time
+}
+
+// Do sends the request until it is answered, refused for good or out of patience.
+func (p *repeatPolicy) Do(req *policy.Request) (*http.Response, error) {
+	call := callOf(req)
+	for attempt := 1; ; attempt++ {
+		if err := p.turn(req.Raw().Context(), call.operation); err != nil {
+			return nil, err
+		}
+		response, err := p.send(req, call)
+		if err == nil && response.StatusCode < 300 {
+			return response, nil
+		}
+		problem := p.judge(call, response, err)
+		call.rest()
+		if attempt == attempts || !problem.again {
+			return nil, problem.final()
+		}
+		if !p.pause(req.Raw().Context(), problem, attempt) {
+			return nil, problem.final()
+		}
+	}
+}
+
+// turn waits until the request may be sent.
+func (p *repeatPolicy) turn(ctx context.Context, operation Operation) error {
+	for {
+		after, err := p.patience.ready(ctx)
+		if err != nil {
+			return err
+		}
+		if after > 0 {
+			return &ThrottledError{Operation: operation, After: after}
+		}
+		wait := p.pace.take(operation)
+		if wait == 0 {
+			return nil
+		}
+		p.patience.shared(wait)
+	}
+}
+
+// send makes one attempt and reads the answer of one that succeeds, because that too can fail for a while.
+func (p *repeatPolicy) send(req *policy.Request, call *call) (*http.Response, error) {
+	call.attempt()
+	if err := req.RewindBody(); err != nil {
+		return nil, err
+	}
+	response, err := req.Clone(req.Raw().Context()).Next()
+	if err == nil && response.StatusCode < 300 {
+		err = call.read(response)
+	}
+	return response, err
+}
+
+// problem is an attempt that failed.
+type problem struct {
+	err error
+	// again says that the request may be sent again.
+	again bool
+	// named is the wait that the service asked for, if it did.
+	named time.Duration
+	// throttled says that the service is out of quota, so that the command should be run again later.
+	throttled bool
+}
+
+// judge decides what a failed attempt means. A request that changes something is sent again only when the
+// service surely did not act: it was never sent, or refused with 429, or with 503 and a time to come back.
+func (p *repeatPolicy) judge(call *call, response *http.Response, err error) problem {
+	if err != nil {
+		unsent := !call.sent.Load()
+		return problem{err: err, again: call.ctx.Err() == nil && connectionFailed(err) && (unsent || call.operation.Repeatable())}
+	}
+	after, named := parseRetryAfter(response.Header, p.now())
+	refused := refusal(call.operation, response, drain(response.Body), after)
+	result := problem{err: refused, named: after}
+	switch response.StatusCode {
+	case http.StatusTooManyRequests:
+		result.again, result.throttled = true, true
+	case http.StatusServiceUnavailable:
+		result.again = named || call.operation.Repeatable()
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		result.again = call.operation.Repeatable()
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		result.err = &AnswerError{Operation: call.operation, Status: response.StatusCode, Problem: "a redirect, which is never followed with a token"}
+	}
+	return result
+}
+
+// connectionFailed tells failures of the network from all others: net/http wraps every error of its own in url.Error.
+func connectionFailed(err error) bool {
+	var network *url.Error
+	var broken *brokenBodyError
+	return errors.As(err, &network) || errors.As(err, &broken)
+}
+
+// signInError marks an error of the sign-in on its way to the caller. It hides the failure of the network that may be
+// behind it: the sign-in has tried again itself.
+type signInError struct{ err error }
+
+func (e *signInError) Error() string { return e.err.Error() }
+
+// firstPause is the wait before the second attempt when the service named none; every further one is twice
+// as long.
+const firstPause = 500 * time.Millisecond
+
+// pause waits before the next attempt; false says that there is no patience left for it.
+func (p *repeatPolicy) pause(ctx context.Context, failed problem, attempt int) bool {
+	wait := firstPause << (attempt - 1)
+	if failed.named > 0 {
+		wait = failed.named
+	}
+	if failed.throttled {
+		return p.patience.shared(wait)
+	}
+	return p.patience.alone(ctx, wait)
+}
+
+// defaultWait is how long a command waits after a refusal for quota that names no time.
+const defaultWait = time.Minute
+
+func (p problem) final() error {
+	if !p.throttled {
+		return p.err
+	}
+	var refused *APIError
+	errors.As(p.err, &refused)
+	after := p.named
+	if after == 0 {
+		after = defaultWait
+	}
+	return &ThrottledError{Operation: refused.Operation, After: after, Err: refused}
+}
+
+// errorBody is how much of an error answer is read, in bytes.
+const errorBody = 64 << 10
+
+// drain reads an error answer, so that its connection can be used again.
+func drain(body io.ReadCloser) string {
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, errorBody))
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// signPolicy puts the token on a request and, when the service rejects it, once a fresh one.
+type signPolicy struct{ tokens TokenSource }
+
+// Do signs and sends.
+func (p *signPolicy) Do(req *policy.Request) (*http.Response, error) {
+	token, err := p.tokens.Token(req.Raw().Context(), req.Raw().URL)
+	if err != nil {
+		return nil, &signInError{err}
+	}
+	response, err := p.signed(req, token)
+	if err != nil || response.StatusCode != http.StatusUnauthorized {
+		return response, err
+	}
+	fresh, err := p.tokens.Renew(req.Raw().Context(), req.Raw().URL, token)
+	if err != nil {
+		drain(response.Body)
+		return nil, &signInError{err}
+	}
+	if fresh == token {
+		return response, nil
+	}
+	drain(response.Body)
+	if err := req.RewindBody(); err != nil {
+		return nil, err
+	}
+	return p.signed(req, fresh)
+}
+
+func (p *signPolicy) signed(req *policy.Request, token string) (*http.Response, error) {
+	clone := req.Clone(callOf(req).traced(req.Raw().Context()))
+	clone.Raw().Header.Set("Authorization", "Bearer "+token)
+	return clone.Next()
+}
+
+// countPolicy counts how every request ended.
+type countPolicy struct {
+	metrics *Metrics
+	observe func(string)
+	now     func() time.Time
+}
+
+// Do sends and counts.
+func (p *countPolicy) Do(req *policy.Request) (*http.Response, error) {
+	began := p.now()
+	response, err := req.Next()
+	outcome := Successful
+	switch {
+	case err == nil:
+		outcome = outcomeOf(response.StatusCode)
+	case errors.Is(context.Cause(req.Raw().Context()), errTooSlow), isTimeout(err):
+		outcome = TimeoutError
+	default:
+		outcome = ConnectionFailed
+	}
+	p.metrics.add(outcome)
+	if p.observe != nil {
+		p.observe(fmt.Sprintf("%s %s: %s in %d ms", req.Raw().Method, req.Raw().URL.EscapedPath(), outcome, p.now().Sub(began).Milliseconds()))
+	}
+	return response, err
+}
+
+func isTimeout(err error) bool {
+	var network *url.Error
+	return errors.As(err, &network) && network.Timeout()
+}
+
+func outcomeOf(status int) Outcome {
+	switch {
+	case status < 300:
+		return Successful
+	case status == http.StatusUnauthorized:
+		return AuthError
+	case status == http.StatusTooManyRequests:
+		return QuotaError
+	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout:
+		return TimeoutError
+	case status >= http.StatusInternalServerError:
+		return ServiceError
+	}
+	return GeneralError
+}

@@ -1,0 +1,131 @@
+package defender
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Filter is an OData comparison or a combination of comparisons. The zero Filter lets everything through.
+type Filter struct {
+	text     string
+	compound bool
+}
+
+// Equal compares a property with a text.
+func Equal(property, value string) Filter {
+	return Filter{text: property + " eq " + quote(value)}
+}
+
+// EqualAny compares a property with several texts, one of which must be equal. Without texts it lets
+// everything through. The comparisons are spelled out with or, which every list of the service takes,
+// unlike in.
+func EqualAny(property string, values []string) Filter {
+	filters := make([]Filter, len(values))
+	for i, value := range values {
+		filters[i] = Equal(property, value)
+	}
+	return Or(filters...)
+}
+
+// Contains looks for a text inside a property.
+func Contains(property, value string) Filter {
+	return Filter{text: "contains(" + property + ", " + quote(value) + ")"}
+}
+
+// Number compares a property with a number by one of eq, ne, gt, ge, lt and le.
+func Number(property, operator string, value float64) Filter {
+	return Filter{text: property + " " + operator + " " + strconv.FormatFloat(value, 'f', -1, 64)}
+}
+
+// After lets through what came later than a time.
+func After(property string, at time.Time) Filter { return compareTime(property, "gt", at) }
+
+// Since lets through what came at a time or later.
+func Since(property string, at time.Time) Filter { return compareTime(property, "ge", at) }
+
+// Until lets through what came at a time or earlier.
+func Until(property string, at time.Time) Filter { return compareTime(property, "le", at) }
+
+// serviceTime keeps the 100 ns to which the service counts time, as far as there are any.
+const serviceTime = "2006-01-02T15:04:05.9999999Z"
+
+// Before lets through what came earlier than a time.
+func Before(property string, at time.Time) Filter { return compareTime(property, "lt", at) }
+
+func compareTime(property, operator string, at time.Time) Filter {
+	return Filter{text: property + " " + operator + " " + at.UTC().Format(serviceTime)}
+}
+
+// And lets through what passes all filters.
+func And(filters ...Filter) Filter { return combine(" and ", filters) }
+
+// Or lets through what passes one of the filters.
+func Or(filters ...Filter) Filter { return combine(" or ", filters) }
+
+func combine(word string, filters []Filter) Filter {
+	var texts []string
+	var last Filter
+	for _, filter := range filters {
+		if filter.text == "" {
+			continue
+		}
+		last = filter
+		if filter.compound {
+			filter.text = "(" + filter.text + ")"
+		}
+		texts = append(texts, filter.text)
+	}
+	if len(texts) < 2 {
+		return last
+	}
+	return Filter{text: strings.Join(texts, word), compound: true}
+}
+
+// String is the filter as it is sent.
+func (f Filter) String() string { return f.text }
+
+// quote makes an OData literal: quotes inside are doubled.
+func quote(value string) string { return "'" + strings.ReplaceAll(value, "'", "''") + "'" }
+
+// Query says which part of a list is wanted.
+type Query struct {
+	Filter Filter
+	// Limit is how many items are wanted in all; zero leaves the number to the service and reads one page.
+	Limit int
+	// Skip is how many items are passed over.
+	Skip int
+	// FromStart sends $skip even when it is zero.
+	FromStart bool
+	// Expand adds a related collection to every item, such as "evidence".
+	Expand string
+	// OrderBy sorts, such as "alertCreationTime".
+	OrderBy string
+
+	top int // page size
+}
+
+// encode writes the query options: spaces as %20, every value escaped once.
+func (q Query) encode() string {
+	var parts []string
+	add := func(name, value string) {
+		parts = append(parts, name+"="+strings.ReplaceAll(url.QueryEscape(value), "+", "%20"))
+	}
+	if q.Filter.text != "" {
+		add("$filter", q.Filter.text)
+	}
+	if q.top > 0 {
+		add("$top", strconv.Itoa(q.top))
+	}
+	if q.Skip > 0 || q.FromStart {
+		add("$skip", strconv.Itoa(q.Skip))
+	}
+	if q.Expand != "" {
+		add("$expand", q.Expand)
+	}
+	if q.OrderBy != "" {
+		add("$orderby", q.OrderBy)
+	}
+	return strings.Join(parts, "&")
+}
