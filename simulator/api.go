@@ -1,0 +1,425 @@
+package simulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// operation is one call of the Defender API: how it is reached, who may make it, how often, and what does it.
+// Permissions and rates are those that Microsoft documents per operation.
+type operation struct {
+	method string
+	// path is the template of the path, after /api, with placeholders in braces.
+	path        string
+	application []string
+	delegated   []string
+	// perMinute and perHour are the calls allowed; 0 where no rate is documented.
+	perMinute, perHour int
+	handle             func(*company, *call) (reply, *apiError)
+}
+
+// call is a request to an operation.
+type call struct {
+	path      string // of the request, as it came
+	query     url.Values
+	header    http.Header
+	arguments map[string]string // by placeholder
+	body      []byte
+	app       application
+	now       time.Time
+}
+
+// reply is an answer; without a value it has no body.
+type reply struct {
+	status int
+	value  any
+}
+
+// The permissions that several operations share. Any one of a list is enough.
+var (
+	mayReadAlerts            = []string{"Alert.Read.All", "Alert.ReadWrite.All"}
+	userReadsAlerts          = []string{"Alert.Read", "Alert.ReadWrite"}
+	mayWriteAlerts           = []string{"Alert.ReadWrite.All"}
+	userWritesAlerts         = []string{"Alert.ReadWrite"}
+	mayReadMachines          = []string{"Machine.Read.All", "Machine.ReadWrite.All"}
+	userReadsMachines        = []string{"Machine.Read", "Machine.ReadWrite"}
+	mayWriteMachines         = []string{"Machine.ReadWrite.All"}
+	userWritesMachines       = []string{"Machine.ReadWrite"}
+	mayReadFiles             = []string{"File.Read.All"}
+	mayReadURLs              = []string{"URL.Read.All"}
+	mayReadIPs               = []string{"Ip.Read.All"}
+	mayReadUsers             = []string{"User.Read.All"}
+	mayIsolate               = []string{"Machine.Isolate"}
+	mayRestrict              = []string{"Machine.RestrictExecution"}
+	mayScan                  = []string{"Machine.Scan"}
+	mayCollect               = []string{"Machine.CollectForensics"}
+	mayOffboard              = []string{"Machine.Offboard"}
+	mayRespond               = []string{"Machine.LiveResponse"}
+	mayQuarantine            = []string{"Machine.StopAndQuarantine"}
+	mayActAnyhow             = slices.Concat(mayCollect, mayIsolate, mayRestrict, mayScan, mayOffboard, mayQuarantine, mayRespond)
+	mayManageLibrary         = []string{"Library.Manage"}
+	mayManageIndicators      = []string{"Ti.ReadWrite", "Ti.ReadWrite.All"}
+	userManagesIndicators    = []string{"Ti.ReadWrite"}
+	mayReadSoftware          = []string{"Software.Read.All"}
+	userReadsSoftware        = []string{"Software.Read"}
+	mayReadVulnerabilities   = []string{"Vulnerability.Read.All"}
+	userReadsVulnerabilities = []string{"Vulnerability.Read"}
+	mayReadRecommendations   = []string{"SecurityRecommendation.Read.All"}
+	userReadsRecommendations = []string{"SecurityRecommendation.Read"}
+	mayReadScores            = []string{"Score.Read.All"}
+	userReadsScores          = []string{"Score.Read"}
+	mayReadTasks             = []string{"RemediationTasks.Read.All"}
+	userReadsTasks           = []string{"RemediationTask.Read"}
+)
+
+// operations is everything that the API can do. Where a literal path and a placeholder both fit, the literal one is
+// meant, whatever the order.
+var operations = []operation{
+	{"GET", "/alerts", mayReadAlerts, userReadsAlerts, 100, 1500, (*company).listAlerts},
+	{"POST", "/alerts/batchUpdate", mayWriteAlerts, userWritesAlerts, 10, 500, (*company).updateAlerts},
+	{"POST", "/alerts/CreateAlertByReference", mayWriteAlerts, userWritesAlerts, 15, 0, (*company).createAlert},
+	{"GET", "/alerts/{id}", mayReadAlerts, userReadsAlerts, 100, 1500, (*company).getAlert},
+	{"PATCH", "/alerts/{id}", mayWriteAlerts, userWritesAlerts, 100, 1500, (*company).updateAlert},
+	{"GET", "/alerts/{id}/domains", mayReadURLs, mayReadURLs, 100, 1500, (*company).listAlertDomains},
+	{"GET", "/alerts/{id}/files", mayReadFiles, mayReadFiles, 100, 1500, (*company).listAlertFiles},
+	{"GET", "/alerts/{id}/ips", mayReadIPs, mayReadIPs, 100, 1500, (*company).listAlertIPs},
+	{"GET", "/alerts/{id}/machine", mayReadMachines, userReadsMachines, 100, 1500, (*company).getAlertMachine},
+	{"GET", "/alerts/{id}/user", mayReadUsers, mayReadUsers, 100, 1500, (*company).getAlertUser},
+
+	{"GET", "/machines", mayReadMachines, userReadsMachines, 100, 1500, (*company).listMachines},
+	{"GET", "/machines/findbyip(ip='{ip}',timestamp={time})", mayReadMachines, userReadsMachines, 100, 1500, (*company).findMachinesByIP},
+	{"GET", "/machines/findbytag", mayReadMachines, userReadsMachines, 100, 1500, (*company).findMachinesByTag},
+	{"POST", "/machines/AddOrRemoveTagForMultipleMachines", mayWriteMachines, userWritesMachines, 100, 1500, (*company).tagMachines},
+	{"GET", "/machines/{id}", mayReadMachines, userReadsMachines, 100, 1500, (*company).getMachine},
+	{"PATCH", "/machines/{id}", mayWriteMachines, userWritesMachines, 100, 1500, (*company).updateMachine},
+	{"POST", "/machines/{id}/tags", mayWriteMachines, userWritesMachines, 100, 1500, (*company).tagMachine},
+	{"POST", "/machines/{id}/setDeviceValue", mayWriteMachines, userWritesMachines, 100, 1500, (*company).setDeviceValue},
+	{"GET", "/machines/{id}/logonusers", mayReadUsers, mayReadUsers, 100, 1500, (*company).listMachineUsers},
+	{"GET", "/machines/{id}/alerts", mayReadAlerts, userReadsAlerts, 100, 1500, (*company).listMachineAlerts},
+	{"GET", "/machines/{id}/alerts/$count", mayReadAlerts, userReadsAlerts, 0, 0, (*company).countMachineAlerts},
+	{"GET", "/machines/{id}/software", mayReadSoftware, userReadsSoftware, 0, 0, (*company).listMachineSoftware},
+	{"GET", "/machines/{id}/vulnerabilities", mayReadVulnerabilities, userReadsVulnerabilities, 50, 1500, (*company).listMachineVulnerabilities},
+	{"GET", "/machines/{id}/recommendations", mayReadRecommendations, userReadsRecommendations, 0, 0, (*company).listMachineRecommendations},
+	{"GET", "/machines/{id}/getmissingkbs", mayReadSoftware, nil, 0, 0, (*company).listMachineMissingKBs},
+
+	{"POST", "/machines/{id}/isolate", mayIsolate, mayIsolate, 100, 1500, actionHandler("Isolate")},
+	{"POST", "/machines/{id}/unisolate", mayIsolate, mayIsolate, 100, 1500, actionHandler("Unisolate")},
+	{"POST", "/machines/{id}/restrictCodeExecution", mayRestrict, mayRestrict, 100, 1500, actionHandler("RestrictCodeExecution")},
+	{"POST", "/machines/{id}/unrestrictCodeExecution", mayRestrict, mayRestrict, 100, 1500, actionHandler("UnrestrictCodeExecution")},
+	{"POST", "/machines/{id}/runAntiVirusScan", mayScan, mayScan, 100, 1500, actionHandler("RunAntiVirusScan")},
+	{"POST", "/machines/{id}/collectInvestigationPackage", mayCollect, mayCollect, 100, 1500, actionHandler("CollectInvestigationPackage")},
+	{"POST", "/machines/{id}/offboard", mayOffboard, mayOffboard, 100, 1500, actionHandler("Offboard")},
+	{"POST", "/machines/{id}/StopAndQuarantineFile", slices.Concat(mayQuarantine, mayReadMachines), mayQuarantine, 100, 1500, actionHandler("StopAndQuarantineFile")},
+	{"POST", "/machines/{id}/runliveresponse", mayRespond, mayRespond, 10, 0, (*company).runLiveResponse},
+	{"POST", "/machines/{id}/startInvestigation", mayWriteAlerts, userWritesAlerts, 0, 50, (*company).startInvestigation},
+
+	{"GET", "/machineactions", mayReadMachines, userReadsMachines, 100, 1500, (*company).listActions},
+	{"GET", "/machineactions/{id}", mayReadMachines, userReadsMachines, 100, 1500, (*company).getAction},
+	{"POST", "/machineactions/{id}/cancel", mayActAnyhow, mayActAnyhow, 100, 1500, (*company).cancelAction},
+	{"GET", "/machineactions/{id}/getPackageUri", mayReadMachines, mayCollect, 2, 120, (*company).getPackageURI},
+	{"GET", "/machineactions/{id}/GetLiveResponseResultDownloadLink(index={index})", mayReadMachines, mayRespond, 100, 1500, (*company).getLiveResponseResult},
+
+	{"GET", "/libraryfiles", mayManageLibrary, mayManageLibrary, 100, 1500, (*company).listLibraryFiles},
+	{"POST", "/libraryfiles", mayManageLibrary, mayManageLibrary, 100, 1500, (*company).uploadLibraryFile},
+	{"DELETE", "/libraryfiles/{name}", mayManageLibrary, mayManageLibrary, 100, 1500, (*company).deleteLibraryFile},
+
+	{"GET", "/indicators", mayManageIndicators, userManagesIndicators, 100, 1500, (*company).listIndicators},
+	{"POST", "/indicators", mayManageIndicators, userManagesIndicators, 100, 1500, (*company).submitIndicator},
+	{"POST", "/indicators/import", mayManageIndicators, userManagesIndicators, 30, 0, (*company).importIndicators},
+	{"POST", "/indicators/BatchDelete", mayManageIndicators, nil, 30, 1500, (*company).deleteIndicators},
+	// Not documented, but the service answers it and existing clients use it.
+	{"GET", "/indicators/{id}", mayManageIndicators, userManagesIndicators, 100, 1500, (*company).getIndicator},
+	{"DELETE", "/indicators/{id}", mayManageIndicators, nil, 100, 1500, (*company).deleteIndicator},
+
+	{"GET", "/files/{id}", mayReadFiles, mayReadFiles, 100, 1500, (*company).getFile},
+	{"GET", "/files/{id}/alerts", mayReadAlerts, userReadsAlerts, 100, 1500, (*company).listFileAlerts},
+	{"GET", "/files/{id}/machines", mayReadMachines, userReadsMachines, 100, 1500, (*company).listFileMachines},
+	{"GET", "/files/{id}/stats", mayReadFiles, mayReadFiles, 100, 1500, (*company).getFileStatistics},
+	{"GET", "/domains/{domain}/alerts", mayReadAlerts, userReadsAlerts, 100, 1500, (*company).listDomainAlerts},
+	{"GET", "/domains/{domain}/machines", mayReadMachines, userReadsMachines, 100, 1500, (*company).listDomainMachines},
+	{"GET", "/domains/{domain}/stats", mayReadURLs, mayReadURLs, 100, 1500, (*company).getDomainStatistics},
+	{"GET", "/ips/{ip}/alerts", mayReadAlerts, userReadsAlerts, 100, 1500, (*company).listIPAlerts},
+	{"GET", "/ips/{ip}/stats", mayReadIPs, mayReadIPs, 100, 1500, (*company).getIPStatistics},
+	{"GET", "/users/{id}/alerts", mayReadAlerts, userReadsAlerts, 100, 1500, (*company).listUserAlerts},
+	{"GET", "/users/{id}/machines", mayReadMachines, userReadsMachines, 100, 1500, (*company).listUserMachines},
+
+	{"GET", "/investigations", mayReadAlerts, userReadsAlerts, 100, 1500, (*company).listInvestigations},
+	{"GET", "/investigations/{id}", mayReadAlerts, userReadsAlerts, 100, 1500, (*company).getInvestigation},
+
+	{"POST", "/advancedqueries/run", []string{"AdvancedQuery.Read.All"}, []string{"AdvancedQuery.Read"}, 45, 1500, (*company).runQuery},
+
+	{"GET", "/Software", mayReadSoftware, userReadsSoftware, 0, 0, (*company).listSoftware},
+	{"GET", "/Software/{id}", mayReadSoftware, userReadsSoftware, 0, 0, (*company).getSoftware},
+	{"GET", "/Software/{id}/distributions", mayReadSoftware, userReadsSoftware, 0, 0, (*company).listDistributions},
+	{"GET", "/Software/{id}/machineReferences", mayReadSoftware, userReadsSoftware, 0, 0, (*company).listSoftwareMachines},
+	{"GET", "/Software/{id}/vulnerabilities", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, (*company).listSoftwareVulnerabilities},
+	{"GET", "/Software/{id}/getmissingkbs", mayReadSoftware, userReadsSoftware, 0, 0, (*company).listSoftwareMissingKBs},
+	{"GET", "/vulnerabilities", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, (*company).listVulnerabilities},
+	{"GET", "/vulnerabilities/machinesVulnerabilities", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, (*company).listMachinesVulnerabilities},
+	{"GET", "/vulnerabilities/{id}", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, (*company).getVulnerability},
+	{"GET", "/vulnerabilities/{id}/machineReferences", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, (*company).listVulnerabilityMachines},
+	{"GET", "/recommendations", mayReadRecommendations, userReadsRecommendations, 0, 0, (*company).listRecommendations},
+	{"GET", "/recommendations/{id}", mayReadRecommendations, userReadsRecommendations, 0, 0, (*company).getRecommendation},
+	{"GET", "/recommendations/{id}/machineReferences", mayReadRecommendations, userReadsRecommendations, 0, 0, (*company).listRecommendationMachines},
+	{"GET", "/recommendations/{id}/vulnerabilities", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, (*company).listRecommendationVulnerabilities},
+	{"GET", "/recommendations/{id}/software", mayReadSoftware, userReadsRecommendations, 0, 0, (*company).getRecommendationSoftware},
+
+	{"GET", "/exposureScore", mayReadScores, userReadsScores, 0, 0, (*company).getExposureScore},
+	{"GET", "/exposureScore/ByMachineGroups", mayReadScores, userReadsScores, 0, 0, (*company).listExposureScores},
+	{"GET", "/configurationScore", mayReadScores, userReadsScores, 0, 0, (*company).getConfigurationScore},
+	{"GET", "/remediationTasks", mayReadTasks, userReadsTasks, 0, 0, (*company).listRemediationTasks},
+	{"GET", "/remediationTasks/{id}", mayReadTasks, userReadsTasks, 0, 0, (*company).getRemediationTask},
+	{"GET", "/remediationTasks/{id}/machineReferences", mayReadTasks, userReadsTasks, 0, 0, (*company).listRemediationTaskMachines},
+
+	{"GET", "/baselineProfiles", nil, nil, 0, 0, (*company).listBaselineProfiles},
+	{"GET", "/baselineConfigurations", nil, nil, 0, 0, (*company).listBaselineConfigurations},
+	{"GET", "/deviceavinfo", []string{"Machine.Read.All"}, []string{"Machine.Read"}, 30, 1000, (*company).listDeviceAVInfo},
+}
+
+// graphOperations are the ones of Microsoft Graph, after /v1.0.
+var graphOperations = []operation{
+	{"POST", "/security/runHuntingQuery", graphPermissions, graphPermissions, 0, 0, (*company).runGraphQuery},
+}
+
+// permissionsOf tells which permissions an operation needs, any one of each list: of an application, and of a user who
+// signed in to one. Both are empty for a path that is no operation.
+func permissionsOf(method, path string) (application, delegated []string) {
+	op, _, _ := findOperation(method, path)
+	return op.application, op.delegated
+}
+
+// rateOf tells how often an operation may be called; 0 is no limit.
+func rateOf(method, path string) (perMinute, perHour int) {
+	op, _, _ := findOperation(method, path)
+	return op.perMinute, op.perHour
+}
+
+// serve answers a request to the Defender API, the path of which starts with /api/. Paths match in any case, and with
+// the version v1.0 or without one.
+func (c *company) serve(w http.ResponseWriter, r *http.Request, body []byte, app application) {
+	c.dispatch(w, r, body, app)
+}
+
+// serveGraph answers a request to Microsoft Graph, the path of which starts with /v1.0/.
+func (c *company) serveGraph(w http.ResponseWriter, r *http.Request, body []byte, app application) {
+	c.dispatch(w, r, body, app)
+}
+
+func (c *company) dispatch(w http.ResponseWriter, r *http.Request, body []byte, app application) {
+	status, answer, failure := c.answer(r, body, app)
+	if failure != nil {
+		writeError(w, failure.Status, failure.Code, failure.Message)
+		return
+	}
+	if answer == nil {
+		w.WriteHeader(status)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; odata.metadata=minimal; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	w.WriteHeader(status)
+	// A client that is gone needs no answer.
+	_, _ = w.Write(answer)
+}
+
+// answer runs the operation and encodes what it answers, both under the lock: the resources are shared.
+func (c *company) answer(r *http.Request, body []byte, app application) (int, []byte, *apiError) {
+	op, arguments, failure := findOperation(r.Method, r.URL.EscapedPath())
+	if failure != nil {
+		return 0, nil, failure
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	c.advance(now)
+	result, failure := op.handle(c, &call{
+		path: r.URL.EscapedPath(), query: r.URL.Query(), header: r.Header, arguments: arguments,
+		body: body, app: app, now: now,
+	})
+	if failure != nil || result.value == nil {
+		return result.status, nil, failure
+	}
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(result.value); err != nil {
+		return 0, nil, &apiError{http.StatusInternalServerError, "InternalServerError", err.Error()}
+	}
+	return result.status, encoded.Bytes(), nil
+}
+
+// findOperation finds the operation that a request means, and what stands for its placeholders: of those that fit, the
+// one whose placeholders take the least.
+func findOperation(method, path string) (operation, map[string]string, *apiError) {
+	table, segments := split(path)
+	var found operation
+	var arguments map[string]string
+	known, least := false, 0
+	for _, op := range table {
+		matched, ok := matchPath(op.path, segments)
+		if !ok {
+			continue
+		}
+		known = true
+		taken := 0
+		for _, text := range matched {
+			taken += len(text)
+		}
+		if op.method == method && (arguments == nil || taken < least) {
+			found, arguments, least = op, matched, taken
+		}
+	}
+	switch {
+	case arguments != nil:
+		return found, arguments, nil
+	case known:
+		return operation{}, nil, &apiError{http.StatusMethodNotAllowed, "MethodNotAllowed", "The requested resource does not support " + method + "."}
+	}
+	return operation{}, nil, &apiError{http.StatusNotFound, "NotFound", "No resource was found that matches the request's path."}
+}
+
+// split takes a path apart: which operations it belongs to, and its segments after the prefix, unescaped.
+func split(path string) ([]operation, []string) {
+	segments := strings.Split(strings.Trim(path, "/"), "/")
+	for i, s := range segments {
+		if plain, err := url.PathUnescape(s); err == nil {
+			segments[i] = plain
+		}
+	}
+	switch {
+	case strings.EqualFold(segments[0], "v1.0"):
+		return graphOperations, segments[1:]
+	case !strings.EqualFold(segments[0], "api"):
+		return nil, nil
+	case len(segments) > 1 && strings.EqualFold(segments[1], "v1.0"):
+		return operations, segments[2:]
+	}
+	return operations, segments[1:]
+}
+
+// matchPath compares a path with a template, segment by segment.
+func matchPath(template string, segments []string) (map[string]string, bool) {
+	parts := strings.Split(strings.TrimPrefix(template, "/"), "/")
+	if len(parts) != len(segments) {
+		return nil, false
+	}
+	arguments := map[string]string{}
+	for i, part := range parts {
+		if !matchSegment(part, segments[i], arguments) {
+			return nil, false
+		}
+	}
+	return arguments, true
+}
+
+// matchSegment compares one segment with its part of the template. A placeholder takes everything up to the literal
+// text that follows it.
+func matchSegment(part, segment string, arguments map[string]string) bool {
+	for {
+		text, rest, found := strings.Cut(part, "{")
+		if len(segment) < len(text) || !strings.EqualFold(segment[:len(text)], text) {
+			return false
+		}
+		segment = segment[len(text):]
+		if !found {
+			return segment == ""
+		}
+		name, after, _ := strings.Cut(rest, "}")
+		next, _, _ := strings.Cut(after, "{")
+		end := len(segment)
+		if next != "" {
+			end = strings.Index(strings.ToLower(segment), strings.ToLower(next))
+		}
+		if end <= 0 {
+			return false
+		}
+		arguments[name], segment, part = segment[:end], segment[end:], after
+	}
+}
+
+// fields is a JSON object of a request. Microsoft documents that the names in it are case-sensitive, which
+// encoding/json is not.
+type fields map[string]json.RawMessage
+
+func (c *call) fields() (fields, *apiError) {
+	var f fields
+	if err := json.Unmarshal(c.body, &f); err != nil || f == nil {
+		return nil, invalidBody("The request's body is not a JSON object.")
+	}
+	return f, nil
+}
+
+// read decodes a property into the value, which stays as it is when the property is missing or null.
+func (f fields) read(name string, into any) *apiError {
+	raw, ok := f[name]
+	if !ok || string(raw) == "null" {
+		return nil
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return invalidBody("The value of %s has the wrong type.", name)
+	}
+	return nil
+}
+
+// text reads a text that must be there.
+func (f fields) text(name string) (string, *apiError) {
+	var s string
+	if failure := f.read(name, &s); failure != nil {
+		return "", failure
+	}
+	if strings.TrimSpace(s) == "" {
+		return "", &apiError{http.StatusBadRequest, "MissingRequiredParameter", "The parameter " + name + " is required."}
+	}
+	return s, nil
+}
+
+// choice reads a text that must be one of those given, or may be missing when there is a default.
+func (f fields) choice(name, fallback string, allowed ...string) (string, *apiError) {
+	value := fallback
+	if failure := f.read(name, &value); failure != nil {
+		return "", failure
+	}
+	if value == "" {
+		return "", &apiError{http.StatusBadRequest, "MissingRequiredParameter", "The parameter " + name + " is required."}
+	}
+	if !slices.Contains(allowed, value) {
+		return "", invalid("The value %q of %s is not one of %s.", value, name, strings.Join(allowed, ", "))
+	}
+	return value, nil
+}
+
+func invalid(format string, args ...any) *apiError {
+	return &apiError{http.StatusBadRequest, "InvalidInput", fmt.Sprintf(format, args...)}
+}
+
+func invalidBody(format string, args ...any) *apiError {
+	return &apiError{http.StatusBadRequest, "InvalidRequestBody", fmt.Sprintf(format, args...)}
+}
+
+func badRequest(format string, args ...any) *apiError {
+	return &apiError{http.StatusBadRequest, "BadRequest", fmt.Sprintf(format, args...)}
+}
+
+func notFound(what, id string) *apiError {
+	return &apiError{http.StatusNotFound, "ResourceNotFound", fmt.Sprintf("%s %s was not found.", what, id)}
+}
+
+// requestor is who a change is recorded under: the user who signed in, else the application.
+func (a application) requestor() string {
+	if a.User != "" {
+		return a.User
+	}
+	return a.ID
+}
+
+// holds tells whether the bearer has the permission.
+func (a application) holds(permission string) bool {
+	return slices.Contains(a.Roles, permission) || slices.Contains(a.Scopes, permission)
+}

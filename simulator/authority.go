@@ -1,0 +1,163 @@
+package simulator
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// refusal is an error answer of the authority: an AADSTS code and what it means here.
+type refusal struct {
+	code    int
+	message string
+}
+
+func refuse(code int, format string, args ...any) *refusal {
+	return &refusal{code, fmt.Sprintf(format, args...)}
+}
+
+// The OAuth errors of the authority.
+const (
+	invalidRequest = "invalid_request"
+	invalidClient  = "invalid_client"
+	invalidGrant   = "invalid_grant"
+	invalidScope   = "invalid_scope"
+)
+
+// refusals gives for each AADSTS code the OAuth error that Entra answers with; the HTTP status follows from it.
+var refusals = map[int]string{
+	28000:   invalidRequest, // scopes of several resources
+	50011:   invalidRequest, // redirect URI not registered
+	50027:   invalidClient,  // assertion is no JWT
+	50049:   "invalid_instance",
+	50173:   invalidGrant, // grant revoked
+	54005:   invalidGrant, // code used before
+	65001:   invalidGrant, // permission without consent
+	65004:   "access_denied",
+	70000:   invalidGrant, // grant not valid
+	70003:   "unsupported_grant_type",
+	70005:   "unsupported_response_type",
+	70007:   invalidRequest, // response mode
+	70008:   invalidGrant,   // grant expired
+	70011:   invalidScope,
+	90002:   invalidRequest, // no such tenant
+	90033:   "temporarily_unavailable",
+	500011:  "invalid_resource",
+	500112:  invalidGrant, // redirect URI differs from the code's
+	501481:  invalidGrant, // verifier does not fit
+	501491:  invalidRequest,
+	700016:  "unauthorized_client",
+	700021:  invalidClient, // assertion of another application
+	700023:  invalidClient, // assertion for another audience
+	700024:  invalidClient, // assertion outside its time
+	700027:  invalidClient, // assertion's signature or thumbprint
+	700082:  invalidGrant,  // refresh token unused for too long
+	700211:  invalidClient, // federated: issuer
+	700212:  invalidClient, // federated: audience
+	700213:  invalidClient, // federated: subject
+	900144:  invalidRequest,
+	7000215: invalidClient,
+	7000218: invalidClient,
+	7000222: invalidClient,
+}
+
+// oauthError is the OAuth error of a code; one that the table lacks is taken for a matter of the grant, as the
+// many codes are by which Entra wants the user back.
+func oauthError(code int) string {
+	if known, found := refusals[code]; found {
+		return known
+	}
+	return invalidGrant
+}
+
+// newAuthority routes the authority's endpoints.
+func (t *Tenant) newAuthority() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /common/discovery/instance", t.serveDiscovery)
+	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", t.serveConfiguration("/v2.0", "/oauth2/v2.0"))
+	mux.HandleFunc("GET /{tenant}/.well-known/openid-configuration", t.serveConfiguration("/", "/oauth2"))
+	mux.HandleFunc("GET /{tenant}/oauth2/v2.0/authorize", t.serveAuthorize(false))
+	mux.HandleFunc("GET /{tenant}/oauth2/authorize", t.serveAuthorize(true))
+	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", t.serveToken(false))
+	mux.HandleFunc("POST /{tenant}/oauth2/token", t.serveToken(true))
+	return mux
+}
+
+// isTenant says whether the authority knows the tenant by this name.
+func (t *Tenant) isTenant(name string) bool {
+	return strings.EqualFold(name, t.registration.tenantID) || strings.EqualFold(name, domain)
+}
+
+// serveDiscovery tells a client that this authority is to be trusted and where its tenant is described.
+func (t *Tenant) serveDiscovery(w http.ResponseWriter, r *http.Request) {
+	endpoint, err := url.Parse(r.URL.Query().Get("authorization_endpoint"))
+	if host := strings.TrimPrefix(t.base, "https://"); err != nil || endpoint.Host != host {
+		t.answerRefusal(w, r, refuse(50049, "The instance is unknown or not valid."))
+		return
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(endpoint.Path, "/"), "/")
+	answerJSON(w, http.StatusOK, map[string]any{
+		"api-version":               "1.1",
+		"tenant_discovery_endpoint": t.base + "/" + url.PathEscape(name) + "/v2.0/.well-known/openid-configuration",
+		"metadata": []any{map[string]any{
+			"preferred_network": endpoint.Host, "preferred_cache": endpoint.Host, "aliases": []string{endpoint.Host},
+		}},
+	})
+}
+
+// serveConfiguration describes a tenant's endpoints; issuer and folder are where this version of them ends and
+// lives.
+func (t *Tenant) serveConfiguration(issuer, folder string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		name := r.PathValue("tenant")
+		if !t.isTenant(name) {
+			t.answerRefusal(w, r, unknownTenant(name))
+			return
+		}
+		tenant := t.base + "/" + url.PathEscape(name)
+		answerJSON(w, http.StatusOK, map[string]any{
+			"issuer":                                t.base + "/" + t.registration.tenantID + issuer,
+			"authorization_endpoint":                tenant + folder + "/authorize",
+			"token_endpoint":                        tenant + folder + "/token",
+			"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
+			"response_types_supported":              []string{"code"},
+			"response_modes_supported":              []string{"query"},
+			"scopes_supported":                      []string{"openid", "profile", "email", "offline_access"},
+			"subject_types_supported":               []string{"pairwise"},
+		})
+	}
+}
+
+func unknownTenant(name string) *refusal {
+	return refuse(90002, "The tenant %q is not known here.", name)
+}
+
+// answerRefusal answers with an error as the token endpoint gives it.
+func (t *Tenant) answerRefusal(w http.ResponseWriter, r *http.Request, no *refusal) {
+	status := http.StatusBadRequest
+	if oauthError(no.code) == invalidClient {
+		status = http.StatusUnauthorized
+	}
+	answerJSON(w, status, t.refusalBody(r, no))
+}
+
+// refusalBody is the body of an error answer of the authority.
+func (t *Tenant) refusalBody(r *http.Request, no *refusal) map[string]any {
+	trace, correlation := t.guid(), r.Header.Get("client-request-id")
+	if correlation == "" {
+		correlation = t.guid()
+	}
+	now := t.now().UTC().Format("2006-01-02 15:04:05Z")
+	return map[string]any{
+		"error": oauthError(no.code),
+		"error_description": fmt.Sprintf("%s Trace ID: %s Correlation ID: %s Timestamp: %s",
+			no.text(), trace, correlation, now),
+		"error_codes":    []int{no.code},
+		"timestamp":      now,
+		"trace_id":       trace,
+		"correlation_id": correlation,
+	}
+}
+
+func (no *refusal) text() string { return fmt.Sprintf("AADSTS%d: %s", no.code, no.message) }

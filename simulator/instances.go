@@ -1,0 +1,105 @@
+package simulator
+
+import "encoding/base64"
+
+// The ways of signing in that Instance knows.
+const (
+	modeClientSecret         = "client-secret"
+	modeCertificate          = "certificate"
+	modeCertificateWithChain = "certificate-with-chain"
+	modeAuthorizationCode    = "authorization-code"
+	modeManagedIdentity      = "managed-identity"
+	modeManagedIdentityUser  = "managed-identity-user"
+	modeCortex               = "cortex"
+	modeWorkloadIdentity     = "workload-identity"
+)
+
+// Modes names the ways of signing in that Instance and Environment know.
+func Modes() []string {
+	return []string{
+		modeClientSecret, modeCertificate, modeCertificateWithChain, modeAuthorizationCode,
+		modeManagedIdentity, modeManagedIdentityUser, modeCortex, modeWorkloadIdentity,
+	}
+}
+
+// redirectURI is where the authorization code instance sends the browser. Entra lets the port of a loopback
+// redirect vary, and so does the tenant.
+const redirectURI = "http://localhost:8400/callback"
+
+// Instance gives the parameters of an integration instance that signs in to this tenant in the given mode, as
+// the platform hands them over, or nil for a mode that Modes does not name. The secret is the one of the
+// moment. A managed or a workload identity also needs the variables of Environment.
+func (t *Tenant) Instance(mode string) map[string]any {
+	params := map[string]any{
+		"endpoint_type":     "Custom",
+		"url":               t.base,
+		"azure_ad_endpoint": t.base,
+		"insecure":          true,
+		"proxy":             false,
+	}
+	own := func(authType string) {
+		params["auth_type"] = authType
+		params["self_deployed"] = true
+		params["_auth_id"] = t.registration.clientID
+		params["_tenant_id"] = t.registration.tenantID
+	}
+	switch mode {
+	case modeClientSecret:
+		own("Client Credentials")
+		params["credentials"] = password(t.Secret())
+	case modeCertificate, modeCertificateWithChain:
+		certificate, err := t.application()
+		if err != nil {
+			return nil
+		}
+		own("Client Credentials")
+		key := certificate.keyPEM
+		if mode == modeCertificateWithChain {
+			key += certificate.chainPEM
+		}
+		params["creds_certificate"] = map[string]any{"identifier": certificate.thumbprint(), "password": key}
+	case modeAuthorizationCode:
+		own("Authorization Code")
+		params["credentials"] = password(t.Secret())
+		params["redirect_uri"] = redirectURI
+		params["auth_code"] = password("")
+	case modeManagedIdentity:
+		params["auth_type"] = "Azure Managed Identities"
+	case modeManagedIdentityUser:
+		params["auth_type"] = "Azure Managed Identities"
+		params["managed_identities_client_id"] = password(t.registration.userIdentity)
+	case modeCortex:
+		params["auth_type"] = "Client Credentials"
+		params["self_deployed"] = false
+		params["_auth_id"] = t.registration.cortexID + "@" + t.base + tokenProxyPath
+		params["_tenant_id"] = t.fixed.cortexToken
+		params["credentials"] = password(base64.StdEncoding.EncodeToString(t.fixed.cortexKey))
+	case modeWorkloadIdentity:
+		own("Azure Workload Identity")
+	default:
+		return nil
+	}
+	return params
+}
+
+// password is a credentials parameter of which only the password is used.
+func password(secret string) map[string]any {
+	return map[string]any{"identifier": "", "password": secret}
+}
+
+// Environment gives the variables that a process needs to sign in with Instance of the same mode; most modes
+// need none. A workload identity needs AZURE_FEDERATED_TOKEN_FILE besides: the path of a file that the caller
+// fills with WorkloadToken.
+func (t *Tenant) Environment(mode string) map[string]string {
+	switch mode {
+	case modeManagedIdentity, modeManagedIdentityUser:
+		return map[string]string{"IDENTITY_ENDPOINT": t.identityURL, "IDENTITY_HEADER": t.fixed.identityHeader}
+	case modeWorkloadIdentity:
+		return map[string]string{
+			"AZURE_AUTHORITY_HOST": t.base + "/",
+			"AZURE_CLIENT_ID":      t.registration.clientID,
+			"AZURE_TENANT_ID":      t.registration.tenantID,
+		}
+	}
+	return map[string]string{}
+}

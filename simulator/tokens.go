@@ -1,0 +1,204 @@
+package simulator
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// The permissions that Microsoft documents for the Defender API, for applications and for users, and the one
+// of Microsoft Graph that its hunting queries need, which has the same name for both.
+var (
+	applicationPermissions = []string{
+		"AdvancedQuery.Read.All", "Alert.Read.All", "Alert.ReadWrite.All", "File.Read.All", "Ip.Read.All",
+		"Library.Manage", "Machine.CollectForensics", "Machine.Isolate", "Machine.LiveResponse", "Machine.Offboard",
+		"Machine.Read.All", "Machine.ReadWrite.All", "Machine.RestrictExecution", "Machine.Scan",
+		"Machine.StopAndQuarantine", "RemediationTasks.Read.All", "Score.Read.All",
+		"SecurityBaselinesAssessment.Read.All", "SecurityRecommendation.Read.All", "Software.Read.All",
+		"Ti.ReadWrite", "Ti.ReadWrite.All", "URL.Read.All", "User.Read.All", "Vulnerability.Read.All",
+	}
+	delegatedPermissions = []string{
+		"AdvancedQuery.Read", "Alert.Read", "Alert.ReadWrite", "File.Read.All", "Ip.Read.All", "Library.Manage",
+		"Machine.CollectForensics", "Machine.Isolate", "Machine.LiveResponse", "Machine.Offboard", "Machine.Read",
+		"Machine.Read.All", "Machine.ReadWrite", "Machine.RestrictExecution", "Machine.Scan",
+		"Machine.StopAndQuarantine", "RemediationTask.Read", "Score.Read", "SecurityBaselinesAssessment.Read",
+		"SecurityRecommendation.Read", "Software.Read", "Ti.ReadWrite", "URL.Read.All", "User.Read.All",
+		"Vulnerability.Read",
+	}
+	graphPermissions = []string{"ThreatHunting.Read.All"}
+)
+
+// defenderAudiences are the resources whose tokens the Defender API takes, besides the tenant's own address.
+// The last two are what others were seen to use in the government clouds; Microsoft documents none for them.
+var defenderAudiences = []string{
+	"https://api.securitycenter.microsoft.com",
+	"https://securitycenter.onmicrosoft.com/windowsatpservice",
+	"https://api-gcc.securitycenter.microsoft.us",
+	"https://api-gov.securitycenter.microsoft.us",
+}
+
+// graphAudience is the resource of Microsoft Graph. xdrAudience is the resource of the newer API host: a token
+// for it can be had, but Microsoft documents that the Defender for Endpoint API refuses it with 403.
+const (
+	graphAudience = "https://graph.microsoft.com"
+	xdrAudience   = "https://api.security.microsoft.com"
+)
+
+// holder is whom a token speaks for: an application, or a user through it.
+type holder struct {
+	clientID string
+	user     string
+}
+
+// accessClaims is the content of an access token.
+type accessClaims struct {
+	jwt.RegisteredClaims
+	Audience      string   `json:"aud"` // one text, as in Entra's tokens, and not a list
+	TenantID      string   `json:"tid"`
+	ApplicationID string   `json:"appid"`
+	Roles         []string `json:"roles,omitempty"`
+	Scopes        string   `json:"scp,omitempty"`
+	User          string   `json:"upn,omitempty"`
+	Version       string   `json:"ver"`
+}
+
+// accessToken makes an access token for a resource; scopes are those of a user's token. The lock is held.
+func (t *Tenant) accessToken(audience string, who holder, scopes []string) string {
+	now := t.now()
+	claims := accessClaims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    fmt.Sprintf("%s/%s/", t.base, t.registration.tenantID),
+			IssuedAt:  jwt.NewNumericDate(now),
+			NotBefore: jwt.NewNumericDate(now),
+			ExpiresAt: jwt.NewNumericDate(now.Add(t.settings.tokenLifetime)),
+			ID:        t.guid(),
+		},
+		Audience:      audience,
+		TenantID:      t.registration.tenantID,
+		ApplicationID: who.clientID,
+		User:          who.user,
+		Version:       "1.0",
+	}
+	if who.user == "" {
+		claims.Roles = permissionsFor(audience, t.settings.roles)
+	} else {
+		claims.Scopes = strings.Join(scopes, " ")
+	}
+	return signed(claims, t.settings.signingKey)
+}
+
+// signed makes a token of the claims. Its claims are strings and numbers, which always encode.
+func signed(claims jwt.Claims, key []byte) string {
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
+	if err != nil {
+		panic(err)
+	}
+	return token
+}
+
+// permissionsFor keeps the permissions that belong to the resource.
+func permissionsFor(audience string, all []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(name string) bool {
+		return slices.Contains(graphPermissions, name) != (audience == graphAudience)
+	})
+}
+
+// resource finds the audience that a resource or the resource part of a scope stands for.
+func (t *Tenant) resource(name string) (audience string, known bool) {
+	name = strings.TrimRight(name, "/")
+	known = name == t.base || name == graphAudience || name == xdrAudience || slices.Contains(defenderAudiences, name)
+	return name, known
+}
+
+// authorize checks the access token of a request to the API or to Microsoft Graph: signature, time and
+// audience.
+func (t *Tenant) authorize(r *http.Request) (application, *apiError) {
+	unauthorized := &apiError{http.StatusUnauthorized, "Unauthorized", "The access token is missing, malformed or expired."}
+	bearer, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !found {
+		return application{}, unauthorized
+	}
+	t.mu.Lock()
+	key := t.settings.signingKey
+	t.mu.Unlock()
+	var claims accessClaims
+	_, err := jwt.ParseWithClaims(bearer, &claims, func(*jwt.Token) (any, error) { return key, nil },
+		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Name}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(t.now))
+	if err != nil {
+		return application{}, unauthorized
+	}
+	if refused := t.checkAudience(kindOf(r.URL.Path), claims.Audience); refused != nil {
+		return application{}, refused
+	}
+	return application{
+		ID: claims.ApplicationID, Roles: claims.Roles, Scopes: strings.Fields(claims.Scopes), User: claims.User,
+	}, nil
+}
+
+// checkAudience tells whether a token for the resource is one for this part of the tenant.
+func (t *Tenant) checkAudience(kind Kind, audience string) *apiError {
+	if kind == KindGraph {
+		if audience == graphAudience {
+			return nil
+		}
+		return &apiError{http.StatusUnauthorized, "InvalidAuthenticationToken", "The access token was made for another audience."}
+	}
+	if audience == t.base || slices.Contains(defenderAudiences, audience) {
+		return nil
+	}
+	return &apiError{http.StatusForbidden, "Forbidden", "The access token was made for another audience than this API."}
+}
+
+// permit checks that the application, or the user through it, holds one of the permissions of the operation.
+// Where Microsoft documents none, none is asked for.
+func permit(app application, r *http.Request) *apiError {
+	forApplication, delegated := permissionsOf(r.Method, r.URL.EscapedPath())
+	what, needed, held := "application", forApplication, app.Roles
+	if app.User != "" {
+		what, needed, held = "delegated", delegated, app.Scopes
+	}
+	if len(needed) == 0 || slices.ContainsFunc(needed, func(name string) bool { return slices.Contains(held, name) }) {
+		return nil
+	}
+	return &apiError{
+		Status: http.StatusForbidden, Code: "Forbidden",
+		Message: fmt.Sprintf("Missing %s permissions. The operation needs one of: %s. The token carries: %s.",
+			what, strings.Join(needed, ", "), listed(held)),
+	}
+}
+
+func listed(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// The federated identity of the workload, as a cluster's issuer would describe it.
+const (
+	workloadIssuer   = "https://cluster." + domain
+	workloadSubject  = "system:serviceaccount:xsoar:engine"
+	workloadAudience = "api://AzureADTokenExchange"
+	workloadLifetime = time.Hour
+)
+
+// WorkloadToken is a token of the workload's own issuer that the authority accepts as client assertion for an
+// hour, by the clock that checks assertions: what a cluster puts into the file that AZURE_FEDERATED_TOKEN_FILE
+// names.
+func (t *Tenant) WorkloadToken() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.settings.assertionClock()
+	return signed(jwt.RegisteredClaims{
+		Issuer:    workloadIssuer,
+		Subject:   workloadSubject,
+		Audience:  jwt.ClaimStrings{workloadAudience},
+		IssuedAt:  jwt.NewNumericDate(now),
+		NotBefore: jwt.NewNumericDate(now),
+		ExpiresAt: jwt.NewNumericDate(now.Add(workloadLifetime)),
+	}, t.fixed.workloadKey)
+}
