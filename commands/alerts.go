@@ -1,0 +1,317 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/defender"
+	"xsoar-defender/warroom"
+)
+
+func alertCommands() []entry {
+	return []entry{
+		{"microsoft-atp-list-alerts", listAlerts},
+		{"microsoft-atp-get-alert-by-id", getAlertByID},
+		{"microsoft-atp-update-alert", updateAlert},
+		{"microsoft-atp-create-alert", createAlert},
+		{"microsoft-atp-get-alert-related-user", getAlertUser},
+		{"microsoft-atp-get-alert-related-files", getAlertFiles},
+		{"microsoft-atp-get-alert-related-ips", getAlertIPs},
+		{"microsoft-atp-get-alert-related-domains", getAlertDomains},
+	}
+}
+
+func listAlerts() Command {
+	type args struct {
+		Severity string `arg:"severity" values:"High,Medium,Low,Informational" help:"The severity of the alerts."`
+		Status   string `arg:"status" values:"New,InProgress,Resolved" help:"The status of the alerts."`
+		Category string `arg:"category" help:"The category of the alerts."`
+		Limit    int    `arg:"limit" default:"50" min:"1" max:"10000" help:"How many alerts to show at the most."`
+		Created  Moment `arg:"creation_time" help:"Only alerts created after this date, or within this time span such as 12 hours."`
+	}
+	out := Output{
+		Path: "MicrosoftATP.Alert", Key: "val.ID === obj.ID", View: alertView(),
+		Title: "Alerts", Columns: alertColumns(), Empty: "No alert fits.",
+	}
+	return declare(Command{
+		Name: "microsoft-atp-list-alerts", Area: Alerts,
+		Help:    "Lists alerts that fit all conditions given, with their evidence.",
+		Uses:    []defender.Operation{defender.ListAlerts},
+		Outputs: []Output{out},
+		Example: `severity=High status=New limit=25`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		filters := []defender.Filter{
+			defender.EqualAny("severity", given(in.Severity)),
+			defender.EqualAny("status", given(in.Status)),
+			defender.EqualAny("category", given(in.Category)),
+		}
+		if !in.Created.IsZero() {
+			filters = append(filters, defender.After("alertCreationTime", in.Created.Time))
+		}
+		alerts, err := run.API.Alerts(ctx, defender.Query{Filter: defender.And(filters...), Limit: in.Limit, Expand: "evidence"})
+		if err != nil {
+			return Report{}, err
+		}
+		return report(out.list(alerts)), nil
+	})
+}
+
+func getAlertByID() Command {
+	type args struct {
+		IDs []string `arg:"alert_ids" required:"true" help:"IDs of alerts."`
+	}
+	out := Output{
+		Path: "MicrosoftATP.Alert", Key: "val.ID && val.ID == obj.ID", View: alertView(),
+		Title: "Alerts", Columns: alertDetailColumns(),
+	}
+	return declare(Command{
+		Name: "microsoft-atp-get-alert-by-id", Area: Alerts,
+		Help:    "Shows alerts by their IDs.",
+		Uses:    []defender.Operation{defender.GetAlert},
+		Outputs: []Output{out},
+		Example: `alert_ids=` + exampleAlert,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		alerts := forEach(ctx, idsOf(in.IDs), func(ctx context.Context, id id) (answer.Object, error) {
+			return run.API.Alert(ctx, string(id))
+		})
+		found := values(alerts.Done)
+		return alerts.finish("alert_ids", out.rows(found, answer.Join(found)))
+	})
+}
+
+// exampleAlert stands in examples.
+const exampleAlert = "da637472900382838869_1364969609"
+
+// replacements are values that the service took once, each with the value that says the same today.
+type replacements map[string]string
+
+// today is the value to send for one that was given, and what to tell the analyst when it is another one.
+func (r replacements) today(argument, value string) (string, []warroom.Block) {
+	replaced, found := r[value]
+	if !found {
+		return value, nil
+	}
+	return replaced, []warroom.Block{warroom.Paragraph(fmt.Sprintf("The service does not take the %s %s any more: %s was sent in its place.", argument, value, replaced))}
+}
+
+// determinationsOfOld were dropped in August 2022, as Microsoft documents.
+func determinationsOfOld() replacements {
+	return replacements{"Apt": "MultiStagedAttack", "SecurityPersonnel": "SecurityTesting"}
+}
+
+func updateAlert() Command {
+	type args struct {
+		ID             string `arg:"alert_id" required:"true" help:"The ID of the alert."`
+		Status         string `arg:"status" values:"New,InProgress,Resolved" help:"The new status."`
+		AssignedTo     string `arg:"assigned_to" help:"Who works on the alert from now on."`
+		Classification string `arg:"classification" values:"Unknown,FalsePositive,TruePositive,InformationalExpectedActivity" help:"What the alert turned out to be."`
+		Determination  string `arg:"determination" values:"NotAvailable,Apt,Malware,SecurityPersonnel,SecurityTesting,UnwantedSoftware,Other,MultiStagedAttack,MaliciousUserActivity,CompromisedUser,Phishing,LineOfBusinessApplication,ConfirmedActivity,ConfirmedUserActivity,NotMalicious,Clean,InsufficientData" help:"What was behind the alert. Apt became MultiStagedAttack, and SecurityPersonnel became SecurityTesting."`
+		Comment        string `arg:"comment" help:"A comment to add."`
+	}
+	out := Output{
+		Path: "MicrosoftATP.Alert", Key: "val.ID === obj.ID",
+		View:  alertView().With(warroom.Field{Name: "Comment", From: "comment", Type: warroom.String, Help: "The comment that was added."}),
+		Title: "Alert updated", Columns: []string{"ID", "Status", "AssignedTo", "Classification", "Determination", "Comment"},
+	}
+	return declare(Command{
+		Name: "microsoft-atp-update-alert", Area: Alerts,
+		Help:    "Changes the status, the owner or the verdict of an alert, or adds a comment to it.",
+		Uses:    []defender.Operation{defender.UpdateAlert},
+		Outputs: []Output{out},
+		Example: `alert_id=` + exampleAlert + ` status=Resolved classification=TruePositive determination=Malware comment="cleaned"`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		determination, note := determinationsOfOld().today("determination", in.Determination)
+		update := defender.AlertUpdate{
+			Status: in.Status, AssignedTo: in.AssignedTo, Classification: in.Classification, Determination: determination, Comment: in.Comment,
+		}
+		if update == (defender.AlertUpdate{}) {
+			return Report{}, wrong(run, "one of status, assigned_to, classification, determination and comment has to be given")
+		}
+		alert, err := run.API.UpdateAlert(ctx, in.ID, update)
+		if err != nil {
+			return Report{}, err
+		}
+		entry := out.one(updated(alert, in.ID, update))
+		entry.Contents = warroom.Raw(alert)
+		entry.Blocks = append(entry.Blocks, note...)
+		return report(entry), nil
+	})
+}
+
+// updated is an alert with what was changed of it on top, so that the context tells of the change even where the
+// service's answer was made before it.
+func updated(alert answer.Object, id string, update defender.AlertUpdate) answer.Object {
+	fields := map[string]json.RawMessage{"id": json.RawMessage(answer.Make(id))}
+	lay := func(object answer.Object) {
+		object.Each(func(key string, value answer.Object) {
+			if key != "id" {
+				fields[key] = json.RawMessage(value)
+			}
+		})
+	}
+	lay(alert)
+	lay(answer.Make(update))
+	return answer.Make(fields)
+}
+
+// categoriesOfOld are the categories of before the service took those of MITRE ATT&CK, each with the one that
+// comes closest.
+func categoriesOfOld() replacements {
+	return replacements{
+		"None": "General", "NotApplicable": "General", "EnterprisePolicy": "General",
+		"CredentialTheft": "CredentialAccess", "CredentialStealing": "CredentialAccess",
+		"WebExploit": "Exploit", "DocumentExploit": "Exploit",
+		"RemoteAccessTool": "CommandAndControl", "SuspiciousNetworkTraffic": "SuspiciousActivity",
+		"MalwareDownload": "Malware", "Backdoor": "Malware", "Trojan": "Malware", "TrojanDownloader": "Malware",
+		"Reconnaissance": "Discovery", "WebFingerprinting": "Discovery", "ExplorationEnumeration": "Discovery",
+		"Weaponization": "InitialAccess", "Delivery": "InitialAccess", "SocialEngineering": "InitialAccess",
+		"Installation": "Persistence", "NetworkPropagation": "LateralMovement",
+	}
+}
+
+func createAlert() Command {
+	type args struct {
+		Machine     string `arg:"machine_id" required:"true" help:"The ID of the machine on which the event happened."`
+		Severity    string `arg:"severity" required:"true" values:"Low,Medium,High" help:"The severity of the alert."`
+		Title       string `arg:"title" required:"true" help:"The title of the alert."`
+		Description string `arg:"description" required:"true" help:"The description of the alert."`
+		Recommended string `arg:"recommended_action" required:"true" help:"What to do about the alert."`
+		EventTime   string `arg:"event_time" required:"true" help:"The time of the event, exactly as advanced hunting gives it."`
+		ReportID    string `arg:"report_id" required:"true" help:"The ReportId of the event, as advanced hunting gives it."`
+		Category    string `arg:"category" required:"true" default:"None" values:"None,SuspiciousActivity,Malware,CredentialTheft,Exploit,WebExploit,DocumentExploit,PrivilegeEscalation,Persistence,RemoteAccessTool,CommandAndControl,SuspiciousNetworkTraffic,Ransomware,MalwareDownload,Reconnaissance,WebFingerprinting,Weaponization,Delivery,SocialEngineering,CredentialStealing,Installation,Backdoor,Trojan,TrojanDownloader,LateralMovement,ExplorationEnumeration,NetworkPropagation,Exfiltration,NotApplicable,EnterprisePolicy,General,Collection,CredentialAccess,DefenseEvasion,Discovery,Execution,InitialAccess" help:"The category of the alert. Categories that the service does not take any more are sent as the closest one that it takes; None is sent as General."`
+	}
+	out := Output{
+		Path: "MicrosoftATP.Alert", Key: "val.ID === obj.ID", View: alertView(),
+		Title: "Alert created", Columns: alertDetailColumns(),
+	}
+	return declare(Command{
+		Name: "microsoft-atp-create-alert", Area: Alerts,
+		Help:    "Makes an alert of an event that advanced hunting found. The service adds the event to an open alert of the machine with the same title, if there is one.",
+		Uses:    []defender.Operation{defender.CreateAlert},
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` severity=Low title="Odd logon" description="A logon at night." recommended_action="Ask the user." event_time=2026-11-20T03:12:45.7115183Z report_id=20776 category=SuspiciousActivity`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		category, note := categoriesOfOld().today("category", in.Category)
+		alert, err := run.API.CreateAlert(ctx, defender.NewAlert{
+			MachineID: in.Machine, Severity: in.Severity, Title: in.Title, Description: in.Description,
+			RecommendedAction: in.Recommended, EventTime: in.EventTime, ReportID: in.ReportID, Category: category,
+		})
+		if err != nil {
+			return Report{}, err
+		}
+		entry := out.one(alert)
+		entry.Blocks = append(entry.Blocks, note...)
+		return report(entry), nil
+	})
+}
+
+func getAlertUser() Command {
+	type args struct {
+		ID string `arg:"id" required:"true" help:"The ID of the alert."`
+	}
+	view := userView()
+	out := Output{
+		Path: "MicrosoftATP.AlertUser", Key: "val.AlertID === obj.AlertID", View: view, Single: true, About: "AlertID", Under: "User",
+		Title: "User of the alert", Columns: sortedColumns(view),
+	}
+	return declare(Command{
+		Name: "microsoft-atp-get-alert-related-user", Area: Alerts,
+		Help:    "Shows the user that an alert is most about.",
+		Uses:    []defender.Operation{defender.GetAlertUser},
+		Outputs: []Output{out},
+		Example: `id=` + exampleAlert,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		user, err := run.API.AlertUser(ctx, in.ID)
+		if err != nil {
+			return Report{}, err
+		}
+		return report(out.aboutOne(in.ID, user)), nil
+	})
+}
+
+// alertParts is a kind of thing that the service lists for an alert, without limit and offset of its own.
+type alertParts struct {
+	list func(api *defender.Client, ctx context.Context, alert string) (defender.List, error)
+	// text is the key of the only thing that is known of a part, and column its name in the table. The context
+	// then holds a list of texts.
+	text, column string
+}
+
+// listParts makes the command for a kind of things that belong to an alert.
+func listParts(command Command, out Output, parts alertParts) Command {
+	type args struct {
+		ID     string `arg:"id" required:"true" help:"The ID of the alert."`
+		Limit  int    `arg:"limit" default:"50" min:"0" help:"How many to show at the most."`
+		Offset int    `arg:"offset" default:"0" min:"0" help:"How many to pass over."`
+	}
+	out.Key, out.About = "val.AlertID === obj.AlertID", "AlertID"
+	declared := out
+	if parts.text != "" {
+		out.View = warroom.NewView(warroom.Field{Name: parts.column, From: parts.text})
+		declared.Fields = []warroom.Field{
+			{Type: warroom.String, Help: "What belongs to the alert, as a list of texts."},
+			// The manifest has always promised objects with this key.
+			{Name: parts.column, Type: warroom.String, Help: "Not filled: the texts stand right above.", Gone: true},
+		}
+	}
+	command.Area, command.Outputs, command.Example = Alerts, []Output{declared}, `id=`+exampleAlert+` limit=10`
+	return declare(command, func(ctx context.Context, run *Run, in args) (Report, error) {
+		list, err := parts.list(run.API, ctx, in.ID)
+		if err != nil {
+			return Report{}, err
+		}
+		shown := list.Items[min(in.Offset, len(list.Items)):]
+		left := max(0, len(shown)-in.Limit)
+		shown = shown[:len(shown)-left]
+		entry := out.about(in.ID, defender.List{Items: shown, Whole: answer.Join(list.Items), More: left > 0 || list.More})
+		if parts.text != "" {
+			entry.Context[0].Value = warroom.Group{{Key: out.About, Value: warroom.Text(in.ID)}, {Key: out.Under, Value: textsAt(parts.text, shown)}}
+		}
+		return report(entry), nil
+	})
+}
+
+// textsAt are the texts at one key of several objects.
+func textsAt(key string, objects []answer.Object) warroom.Texts {
+	texts := make(warroom.Texts, len(objects))
+	for i, object := range objects {
+		texts[i] = object.Text(key)
+	}
+	return texts
+}
+
+func getAlertFiles() Command {
+	return listParts(Command{
+		Name: "microsoft-atp-get-alert-related-files",
+		Help: "Lists the files that belong to an alert.",
+		Uses: []defender.Operation{defender.ListAlertFiles},
+	}, Output{
+		Path: "MicrosoftATP.AlertFile", Under: "Files", View: fileView(),
+		Title: "Files of the alert", Columns: []string{"Sha1", "Sha256", "SizeInBytes", "FileType", "FilePublisher", "FileProductName"},
+		Empty: "No file belongs to the alert.",
+	}, alertParts{list: (*defender.Client).AlertFiles})
+}
+
+func getAlertIPs() Command {
+	return listParts(Command{
+		Name: "microsoft-atp-get-alert-related-ips",
+		Help: "Lists the IP addresses that belong to an alert.",
+		Uses: []defender.Operation{defender.ListAlertIPs},
+	}, Output{
+		Path: "MicrosoftATP.AlertIP", Under: "IPs",
+		Title: "IP addresses of the alert", Empty: "No IP address belongs to the alert.",
+	}, alertParts{list: (*defender.Client).AlertIPs, text: "id", column: "IpAddress"})
+}
+
+func getAlertDomains() Command {
+	return listParts(Command{
+		Name: "microsoft-atp-get-alert-related-domains",
+		Help: "Lists the domains that belong to an alert.",
+		Uses: []defender.Operation{defender.ListAlertDomains},
+	}, Output{
+		Path: "MicrosoftATP.AlertDomain", Under: "Domains",
+		Title: "Domains of the alert", Empty: "No domain belongs to the alert.",
+	}, alertParts{list: (*defender.Client).AlertDomains, text: "host", column: "Domain"})
+}

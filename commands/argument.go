@@ -1,0 +1,315 @@
+package commands
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/params"
+)
+
+// Argument describes one argument of a command, read off a field of its argument struct:
+//
+//	Machines []string `arg:"machine_id" required:"true" help:"The ids of the machines."`
+//
+// Tags: arg (the name), help, required, default, values (accepted texts, separated by commas, compared without
+// case and bound as spelled here), min and max (of numbers), hidden, deprecated, list (false where the manifest
+// does not call a list one). The type of the field decides
+// how a value is read: text, []string (a list: CSV, JSON or a list), int, float64, bool, pointers to these for
+// "not given", time.Duration ("3 days"), Moment (a date, or a duration back from now), []answer.Object (JSON).
+type Argument struct {
+	Name, Help, Default string
+	Values              []string
+	Required, List      bool
+	Hidden, Deprecated  bool
+	// IsMoment says that the argument is a point in time.
+	IsMoment bool
+
+	field    []int // nil: nothing is bound
+	min, max float64
+}
+
+// Moment is a point in time given as a date or as a duration back from now; the zero Moment was not given.
+type Moment struct{ time.Time }
+
+// ArgumentError says what is wrong with the arguments of a command, all of it at once.
+type ArgumentError struct {
+	Command  string
+	Problems []string
+}
+
+func (e *ArgumentError) Error() string {
+	return "The arguments of " + e.Command + " are not right: " + strings.Join(e.Problems, "; ") + "."
+}
+
+// wrong reports one thing that a handler found wrong with its arguments.
+func wrong(run *Run, format string, values ...any) error {
+	return &ArgumentError{Command: run.command.Name, Problems: []string{fmt.Sprintf(format, values...)}}
+}
+
+// noArguments are the arguments of commands that have none and never run again by themselves.
+type noArguments struct{}
+
+func argumentsOf[A any](platform bool) []Argument {
+	arguments := fieldsOf(reflect.TypeFor[A](), nil)
+	if !platform && reflect.TypeFor[A]() != reflect.TypeFor[noArguments]() {
+		arguments = append(arguments, ranOnce())
+	}
+	return arguments
+}
+
+// fieldsOf reads the arguments off a struct; an embedded struct stands for arguments that commands share.
+func fieldsOf(shape reflect.Type, path []int) []Argument {
+	var arguments []Argument
+	for i := range shape.NumField() {
+		field, place := shape.Field(i), append(slices.Clone(path), i)
+		if field.Anonymous {
+			arguments = append(arguments, fieldsOf(field.Type, place)...)
+			continue
+		}
+		arguments = append(arguments, argumentOf(place, field))
+	}
+	return arguments
+}
+
+// ranOnce is the argument that a scheduled run carries.
+func ranOnce() Argument {
+	return Argument{Name: ranOnceArgument, Help: "Set by the command itself when it runs again.", Hidden: true}
+}
+
+func argumentOf(place []int, field reflect.StructField) Argument {
+	tag := field.Tag
+	argument := Argument{
+		Name: tag.Get("arg"), Help: tag.Get("help"), Default: tag.Get("default"),
+		Required: tag.Get("required") == "true", Hidden: tag.Get("hidden") == "true", Deprecated: tag.Get("deprecated") == "true",
+		List: field.Type == reflect.TypeFor[[]string]() && tag.Get("list") != "false", IsMoment: field.Type == reflect.TypeFor[Moment](),
+		field: place, min: math.Inf(-1), max: math.Inf(1),
+	}
+	if values := tag.Get("values"); values != "" {
+		argument.Values = strings.Split(values, ",")
+	}
+	bound := func(name string, into *float64) {
+		if text := tag.Get(name); text != "" {
+			limit, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				panic("commands: " + argument.Name + ": " + name + " is no number")
+			}
+			*into = limit
+		}
+	}
+	bound("min", &argument.min)
+	bound("max", &argument.max)
+	return argument
+}
+
+// bind reads the arguments of an execution into a struct. Unknown arguments are ignored: the platform checks
+// names against the manifest, and adds some of its own.
+func bind[A any](command string, arguments []Argument, raw map[string]json.RawMessage, now time.Time) (A, error) {
+	var in A
+	target := reflect.ValueOf(&in).Elem()
+	var problems []string
+	for _, argument := range arguments {
+		if argument.field == nil {
+			continue
+		}
+		given := gjson.Parse(string(raw[argument.Name]))
+		if absent(given) {
+			if argument.Required && argument.Default == "" {
+				problems = append(problems, argument.Name+" is missing")
+			}
+			if argument.Default == "" {
+				continue
+			}
+			given = gjson.Result{Type: gjson.String, Str: argument.Default}
+		}
+		if err := argument.set(target.FieldByIndex(argument.field), given, now); err != nil {
+			problems = append(problems, argument.Name+" "+err.Error())
+		}
+	}
+	if problems != nil {
+		return in, &ArgumentError{Command: command, Problems: problems}
+	}
+	return in, nil
+}
+
+// absent says that the platform gave no value: it passes an empty text for a field that was left empty.
+func absent(given gjson.Result) bool {
+	return !given.Exists() || given.Type == gjson.Null || (given.Type == gjson.String && strings.TrimSpace(given.Str) == "")
+}
+
+func (a Argument) set(target reflect.Value, given gjson.Result, now time.Time) error {
+	switch into := target.Addr().Interface().(type) {
+	case *string:
+		text, err := a.accepted(textOf(given))
+		*into = text
+		return err
+	case *[]string:
+		return a.setList(into, given)
+	case *[]answer.Object:
+		return setObjects(into, given)
+	case *time.Duration:
+		duration, err := params.ParseDuration(textOf(given))
+		*into = duration
+		if err != nil {
+			return fmt.Errorf(`has to be a time span such as "3 days" or "12 hours"`)
+		}
+		return nil
+	case *Moment:
+		return setMoment(into, textOf(given), now)
+	}
+	if target.Kind() == reflect.Pointer {
+		target.Set(reflect.New(target.Type().Elem()))
+		target = target.Elem()
+	}
+	if target.Kind() == reflect.Bool {
+		yes, err := parseBoolean(textOf(given))
+		target.SetBool(yes)
+		return err
+	}
+	return a.setNumber(target, textOf(given))
+}
+
+func textOf(given gjson.Result) string {
+	if given.Type == gjson.String {
+		return strings.TrimSpace(given.Str)
+	}
+	if given.IsArray() {
+		return strings.Join(listOf(given), ",")
+	}
+	return given.Raw
+}
+
+func (a Argument) accepted(text string) (string, error) {
+	if a.Values == nil {
+		return text, nil
+	}
+	at := slices.IndexFunc(a.Values, func(value string) bool { return strings.EqualFold(value, text) })
+	if at < 0 {
+		return "", fmt.Errorf("has to be one of %s, not %q", strings.Join(a.Values, ", "), text)
+	}
+	return a.Values[at], nil
+}
+
+func (a Argument) setList(into *[]string, given gjson.Result) error {
+	for _, item := range listOf(given) {
+		item, err := a.accepted(item)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(*into, item) {
+			*into = append(*into, item)
+		}
+	}
+	if a.Required && len(*into) == 0 {
+		return fmt.Errorf("is missing")
+	}
+	return nil
+}
+
+// listOf reads a list given as a list, as JSON text or separated by commas. Empty items are dropped.
+func listOf(given gjson.Result) []string {
+	if given.Type == gjson.String {
+		text := strings.TrimSpace(given.Str)
+		if strings.HasPrefix(text, "[") && gjson.Valid(text) {
+			return listOf(gjson.Parse(text))
+		}
+		return trimmed(strings.Split(text, ","))
+	}
+	if !given.IsArray() {
+		return trimmed([]string{given.Raw})
+	}
+	var items []string
+	for _, item := range given.Array() {
+		items = append(items, item.String())
+	}
+	return trimmed(items)
+}
+
+func trimmed(items []string) []string {
+	var kept []string
+	for _, item := range items {
+		if item = strings.TrimSpace(item); item != "" {
+			kept = append(kept, item)
+		}
+	}
+	return kept
+}
+
+func setObjects(into *[]answer.Object, given gjson.Result) error {
+	text := given.Raw
+	if given.Type == gjson.String {
+		text = given.Str
+	}
+	whole, err := answer.Parse(text)
+	if err == nil && gjson.Parse(text).IsObject() {
+		whole = "[" + whole + "]"
+	}
+	*into = whole.Items("")
+	for _, item := range *into {
+		if !gjson.Parse(string(item)).IsObject() {
+			*into = nil
+		}
+	}
+	if err != nil || *into == nil {
+		return fmt.Errorf("has to be a JSON list of objects")
+	}
+	return nil
+}
+
+// momentLayouts are the forms in which a date may be given; without a zone it is UTC.
+func momentLayouts() []string {
+	return []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly}
+}
+
+func setMoment(into *Moment, text string, now time.Time) error {
+	for _, layout := range momentLayouts() {
+		if at, err := time.Parse(layout, text); err == nil {
+			into.Time = at.UTC()
+			return nil
+		}
+	}
+	back, err := params.ParseDuration(strings.TrimSuffix(strings.TrimSpace(strings.ToLower(text)), " ago"))
+	if err != nil {
+		return fmt.Errorf(`has to be a date such as 2026-11-20T10:15:00Z or a time span such as "3 days", not %q`, text)
+	}
+	into.Time = now.UTC().Add(-back)
+	return nil
+}
+
+func parseBoolean(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "true", "yes", "1":
+		return true, nil
+	case "false", "no", "0":
+		return false, nil
+	}
+	return false, fmt.Errorf("has to be true or false, not %q", text)
+}
+
+func (a Argument) setNumber(target reflect.Value, text string) error {
+	number, err := strconv.ParseFloat(text, 64)
+	whole := target.CanInt()
+	if err != nil || math.IsNaN(number) || (whole && number != math.Trunc(number)) || math.Abs(number) > 1<<53 {
+		return fmt.Errorf("has to be a number, not %q", text)
+	}
+	if number < a.min {
+		return fmt.Errorf("has to be %s or more", strconv.FormatFloat(a.min, 'f', -1, 64))
+	}
+	if number > a.max {
+		return fmt.Errorf("has to be %s or less", strconv.FormatFloat(a.max, 'f', -1, 64))
+	}
+	if whole {
+		target.SetInt(int64(number))
+		return nil
+	}
+	target.SetFloat(number)
+	return nil
+}

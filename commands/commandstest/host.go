@@ -1,0 +1,127 @@
+package commandstest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"xsoar-defender/commands"
+)
+
+// Host is a platform that keeps the integration context in memory, with versions as the real one has them, and
+// files in a folder.
+type Host struct {
+	folder string
+
+	mu      sync.Mutex
+	values  map[string]json.RawMessage
+	version int
+	lastRun json.RawMessage
+	files   int
+	logged  []string
+}
+
+// NewHost makes a host with an empty integration context that keeps files in folder.
+func NewHost(folder string) *Host {
+	return &Host{folder: folder, values: map[string]json.RawMessage{}, lastRun: json.RawMessage("{}")}
+}
+
+// Load reads the integration context.
+func (h *Host) Load(context.Context) (map[string]json.RawMessage, error) {
+	values, _ := h.read()
+	return values, nil
+}
+
+func (h *Host) read() (map[string]json.RawMessage, int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.values), h.version
+}
+
+// Update changes the integration context. When another writer was faster, change runs again with newer values.
+func (h *Host) Update(_ context.Context, change func(values map[string]json.RawMessage) (bool, error)) error {
+	for {
+		values, version := h.read()
+		changed, err := change(values)
+		if err != nil || !changed {
+			return err
+		}
+		if h.write(values, version) {
+			return nil
+		}
+	}
+}
+
+func (h *Host) write(values map[string]json.RawMessage, version int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.version != version {
+		return false
+	}
+	h.values, h.version = values, version+1
+	return true
+}
+
+// LastRun gives what the previous fetch left behind.
+func (h *Host) LastRun(context.Context) (json.RawMessage, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lastRun, nil
+}
+
+// SetLastRun leaves something behind for the next fetch.
+func (h *Host) SetLastRun(_ context.Context, value json.RawMessage) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lastRun = value
+	return nil
+}
+
+// Log keeps a line for Logged.
+func (h *Host) Log(_ context.Context, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.logged = append(h.logged, text)
+}
+
+// Logged are the lines that were logged.
+func (h *Host) Logged() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]string(nil), h.logged...)
+}
+
+// Create opens a new file.
+func (h *Host) Create() (string, io.WriteCloser, error) {
+	h.mu.Lock()
+	h.files++
+	id := "file-" + strconv.Itoa(h.files)
+	h.mu.Unlock()
+	file, err := os.OpenFile(h.path(id), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", nil, fmt.Errorf("creating a file: %w", err)
+	}
+	return id, file, nil
+}
+
+// Discard removes a file that was not completed.
+func (h *Host) Discard(id string) error { return os.Remove(h.path(id)) }
+
+// File reads a file that a command saved.
+func (h *Host) File(id string) ([]byte, error) { return os.ReadFile(h.path(id)) }
+
+// Files is how many files are kept.
+func (h *Host) Files() (int, error) {
+	entries, err := os.ReadDir(h.folder)
+	return len(entries), err
+}
+
+func (h *Host) path(id string) string { return filepath.Join(h.folder, filepath.Base(id)) }
+
+var _ commands.Host = (*Host)(nil)

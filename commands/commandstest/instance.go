@@ -1,0 +1,105 @@
+// Package commandstest runs commands from end to end for tests: an integration instance whose sign-in and API
+// are a simulated tenant, and a platform that keeps everything in memory. Time passes only when a command waits.
+package commandstest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"xsoar-defender/auth"
+	"xsoar-defender/commands"
+	"xsoar-defender/execution"
+	"xsoar-defender/simulator"
+)
+
+// Instance is an integration instance at a simulated tenant of its own.
+type Instance struct {
+	Tenant *simulator.Tenant
+	// Params are the instance's parameters, as the platform hands them over; a test may change them.
+	Params map[string]any
+	Host   *Host
+	Clock  *Clock
+
+	t      testing.TB
+	runner *execution.Runner
+	errors bytes.Buffer
+}
+
+// New starts a tenant and an instance that signs in to it with a client secret. Both end with the test.
+func New(t testing.TB) *Instance {
+	t.Helper()
+	clock := NewClock()
+	tenant, err := simulator.Start(simulator.Options{Seed: 1, Now: clock.Now, Sleep: clock.Sleep})
+	if err != nil {
+		t.Fatalf("starting the simulated tenant: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := tenant.Close(); err != nil {
+			t.Errorf("ending the simulated tenant: %v", err)
+		}
+	})
+	i := &Instance{Tenant: tenant, Params: tenant.Instance("client-secret"), Host: NewHost(t.TempDir()), Clock: clock, t: t}
+	i.runner = &execution.Runner{
+		Commands: commands.NewRegistry(), Version: "1.0.0", Now: clock.Now, Sleep: clock.Sleep,
+		Random: NewRandom(), Getenv: func(string) string { return "" }, Errors: &i.errors,
+		Transports: execution.NewTransports(), Memory: &auth.Memory{},
+	}
+	return i
+}
+
+// Answer scripts the API's answer to every request of a method and a path from now on.
+func (i *Instance) Answer(method, path string, status int, body string) {
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: method, Path: path, Status: status, Body: body})
+}
+
+// Run runs a command with its arguments, as the platform would.
+func (i *Instance) Run(command string, args map[string]any) Result {
+	i.t.Helper()
+	before := len(i.Tenant.Requests())
+	request := execution.Request{
+		Command: command, Args: rawArguments(i.t, args), Params: rawJSON(i.t, i.Params), Instance: "instance", Brand: Brand,
+	}
+	ran := i.runner.Run(context.Background(), request, i.Host)
+	if i.errors.Len() > 0 {
+		i.t.Fatalf("%s wrote to the operator: %s", command, i.errors.String())
+	}
+	result := Result{Result: ran, Command: command, t: i.t}
+	for _, request := range i.Tenant.Requests()[before:] {
+		if request.Kind == simulator.KindAPI || request.Kind == simulator.KindGraph || request.Kind == simulator.KindDownload {
+			result.Requests = append(result.Requests, request)
+		}
+	}
+	return result
+}
+
+// Again runs what an entry scheduled, after the wait that it asked for.
+func (i *Instance) Again(entry Entry) Result {
+	i.t.Helper()
+	if entry.Poll == nil {
+		i.t.Fatalf("the entry schedules nothing: %s", entry.Readable())
+	}
+	i.Clock.Advance(max(entry.Poll.After, leastWait))
+	return i.Run(entry.Poll.Command, entry.Poll.Args)
+}
+
+// leastWait is the shortest time after which the platform runs a command again.
+const leastWait = 10 * time.Second
+
+func rawArguments(t testing.TB, args map[string]any) map[string]json.RawMessage {
+	raw := make(map[string]json.RawMessage, len(args))
+	for name, value := range args {
+		raw[name] = rawJSON(t, value)
+	}
+	return raw
+}
+
+func rawJSON(t testing.TB, value any) json.RawMessage {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		t.Fatalf("encoding %v: %v", value, err)
+	}
+	return raw
+}

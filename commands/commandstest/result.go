@@ -1,0 +1,211 @@
+package commandstest
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/execution"
+	"xsoar-defender/simulator"
+	"xsoar-defender/warroom"
+)
+
+// Result is what came of running a command.
+type Result struct {
+	execution.Result
+	Command string
+	// Requests are the requests of this run to the API, to Microsoft Graph and for downloads, in order.
+	Requests []simulator.Request
+
+	t testing.TB
+}
+
+// Asked are the requests as "METHOD target", with the target unescaped and without query.
+func (r Result) Asked() []string {
+	asked := make([]string, len(r.Requests))
+	for i, request := range r.Requests {
+		asked[i] = request.Method + " " + request.Path
+	}
+	return asked
+}
+
+// WantAsked checks which requests were made, in order.
+func (r Result) WantAsked(want ...string) {
+	r.t.Helper()
+	if got := r.Asked(); len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
+		r.t.Errorf("%s: wanted the requests %q, got %q", r.Command, want, got)
+	}
+}
+
+// Body is the body of the only request.
+func (r Result) Body() string {
+	r.t.Helper()
+	if len(r.Requests) != 1 {
+		r.t.Fatalf("%s: wanted one request, got %q", r.Command, r.Asked())
+	}
+	return string(r.Requests[0].Body)
+}
+
+// Entry is the only entry of a run that succeeded.
+func (r Result) Entry() Entry {
+	r.t.Helper()
+	all := r.All()
+	if len(all) != 1 {
+		r.t.Fatalf("%s: wanted one entry, got %d", r.Command, len(all))
+	}
+	return all[0]
+}
+
+// All are the entries of a run that succeeded.
+func (r Result) All() []Entry {
+	r.t.Helper()
+	if r.Err != nil {
+		r.t.Fatalf("%s: wanted success, got the error %v", r.Command, r.Err)
+	}
+	entries := make([]Entry, len(r.Entries))
+	for i, entry := range r.Entries {
+		entries[i] = Entry{entry, r.t}
+	}
+	return entries
+}
+
+// Failure is the text of the error with which a run ended that shows nothing else.
+func (r Result) Failure() string {
+	r.t.Helper()
+	if r.Err == nil || len(r.Entries) > 0 {
+		r.t.Fatalf("%s: wanted an error alone, got %d entries and the error %v", r.Command, len(r.Entries), r.Err)
+	}
+	return r.Err.Error()
+}
+
+// WantFailure checks that a run ended with an error that holds each of the texts.
+func (r Result) WantFailure(texts ...string) {
+	r.t.Helper()
+	got := r.Failure()
+	for _, text := range texts {
+		if !strings.Contains(got, text) {
+			r.t.Errorf("%s: wanted an error with %q, got %q", r.Command, text, got)
+		}
+	}
+}
+
+// Entry is an entry with what the platform makes of it.
+type Entry struct {
+	warroom.Entry
+
+	t testing.TB
+}
+
+// Readable is the text that the War Room shows.
+func (e Entry) Readable() string { return warroom.Markdown(e.Blocks) }
+
+// WantReadable checks that the War Room shows each of the texts.
+func (e Entry) WantReadable(texts ...string) {
+	e.t.Helper()
+	got := e.Readable()
+	for _, text := range texts {
+		if !strings.Contains(got, text) {
+			e.t.Errorf("wanted the entry to say %q, got\n%s", text, got)
+		}
+	}
+}
+
+// Columns are the columns of the entry's first table as the War Room shows it.
+func (e Entry) Columns() []string {
+	for _, block := range e.Blocks {
+		if table, ok := block.(warroom.Table); ok {
+			return table.Grid().Columns
+		}
+	}
+	return nil
+}
+
+// WantColumns checks the columns of the entry's first table.
+func (e Entry) WantColumns(want ...string) {
+	e.t.Helper()
+	if got := e.Columns(); !reflect.DeepEqual(got, want) {
+		e.t.Errorf("wanted the columns %q, got %q", want, got)
+	}
+}
+
+// Raw is the entry's contents as the platform receives them.
+func (e Entry) Raw() gjson.Result {
+	e.t.Helper()
+	if e.Contents == nil {
+		return gjson.Result{}
+	}
+	return e.parsed(e.Contents)
+}
+
+// At is the value at a context path, which is given with its key part.
+func (e Entry) At(path string) gjson.Result {
+	e.t.Helper()
+	for _, one := range e.Context {
+		if one.Path == path {
+			return e.parsed(one.Value)
+		}
+	}
+	return gjson.Result{}
+}
+
+// Paths are the context paths of the entry, with their key parts.
+func (e Entry) Paths() []string {
+	var paths []string
+	for _, one := range e.Context {
+		paths = append(paths, one.Path)
+	}
+	return paths
+}
+
+// WantAt checks the whole value at a context path against JSON.
+func (e Entry) WantAt(path, want string) {
+	e.t.Helper()
+	got := e.At(path)
+	if !got.Exists() {
+		e.t.Errorf("wanted the context path %s, got %q", path, e.Paths())
+		return
+	}
+	WantJSON(e.t, path, got.Raw, want)
+}
+
+// WantRaw checks the whole contents against JSON.
+func (e Entry) WantRaw(want string) {
+	e.t.Helper()
+	WantJSON(e.t, "contents", e.Raw().Raw, want)
+}
+
+func (e Entry) parsed(value warroom.Value) gjson.Result {
+	e.t.Helper()
+	var text strings.Builder
+	encoder := warroom.NewEncoder(&text)
+	value.EncodeJSON(encoder)
+	if err := encoder.Flush(); err != nil {
+		e.t.Fatalf("encoding a value: %v", err)
+	}
+	if !gjson.Valid(text.String()) {
+		e.t.Fatalf("a value is not JSON: %s", text.String())
+	}
+	return gjson.Parse(text.String())
+}
+
+// WantJSON compares two JSON values, whatever the order of keys and the space between tokens.
+func WantJSON(t testing.TB, what, got, want string) {
+	t.Helper()
+	if !reflect.DeepEqual(decoded(t, got), decoded(t, want)) {
+		t.Errorf("%s: wanted %s, got %s", what, want, got)
+	}
+}
+
+func decoded(t testing.TB, text string) any {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		t.Fatalf("not JSON: %v: %s", err, text)
+	}
+	return value
+}

@@ -1,0 +1,374 @@
+package commands_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/commands/commandstest"
+	"xsoar-defender/simulator"
+)
+
+// trial is one way in which a command is tried against the simulated tenant. What the tenant's data does not show
+// of an object, answers show in full.
+type trial struct {
+	args map[string]any
+	// answers are bodies of the API by "METHOD path".
+	answers map[string]string
+	// prepare changes the tenant before the command runs.
+	prepare func(i *commandstest.Instance)
+	// requests is how many requests the first run makes of the API. A command makes no more than it needs.
+	requests int
+}
+
+// Objects of the service with every key that a view may show.
+const (
+	fullMachine = `{"id":"m1","computerDnsName":"ws-001.contoso.example","firstSeen":"2026-01-11T08:00:07.5931413Z","lastSeen":"2026-11-20T18:10:20.0316331Z",
+		"osPlatform":"Windows11","osVersion":null,"osProcessor":"x64","version":"23H2","lastIpAddress":"10.2.0.17","lastExternalIpAddress":"203.0.113.7",
+		"agentVersion":"10.8760.26100.1","osBuild":22631,"healthStatus":"Active","rbacGroupId":140,"rbacGroupName":"Group A","riskScore":"Low","exposureLevel":"Low",
+		"isAadJoined":true,"aadDeviceId":"80fe8ff8-2624-418e-9591-41f0491218f9","machineTags":["finance"],
+		"ipAddresses":[{"ipAddress":"10.2.0.17","macAddress":"8C005AA1B2C3","type":"Ethernet","operationalStatus":"Up"}]}`
+	fullAlert = `{"id":"da1","incidentId":7,"investigationId":8,"investigationState":"Running","assignedTo":"nora@contoso.example","severity":"High","status":"New",
+		"classification":"TruePositive","determination":"Malware","detectionSource":"WindowsDefenderAtp","category":"Execution","threatFamilyName":"Emotet","title":"t",
+		"description":"d","alertCreationTime":"2026-11-20T10:00:00.1234567Z","firstEventTime":"2026-11-20T09:59:00Z","lastEventTime":"2026-11-20T10:00:00Z",
+		"lastUpdateTime":"2026-11-20T11:00:00Z","resolvedTime":"2026-11-20T12:00:00Z","machineId":"m1","computerDnsName":"ws-001.contoso.example","rbacGroupName":"Group A",
+		"aadTenantId":"028924d0-178c-b331-f563-2e375d90fc04","threatName":"Emotet.A","detectorId":"17e10bbc","mitreTechniques":["T1059"],
+		"relatedUser":{"userName":"nora","domainName":"CONTOSO"},"comments":[{"comment":"c","createdBy":"nora","createdTime":"2026-11-20T11:00:00Z"}],
+		"evidence":[{"entityType":"File","fileName":"evil.exe"}]}`
+	fullAction = `{"id":"a1","type":"Isolate","title":"t","scope":"Full","requestor":"nora","requestorComment":"c","status":"Succeeded","machineId":"m1",
+		"computerDnsName":"ws-001.contoso.example","creationDateTimeUtc":"2026-11-20T10:00:00Z","lastUpdateDateTimeUtc":"2026-11-20T10:01:00Z",
+		"cancellationRequestor":"nora","cancellationComment":"c","cancellationDateTimeUtc":"2026-11-20T10:01:00Z","errorHResult":0,"externalId":"e","requestSource":"PublicApi",
+		"relatedFileInfo":{"fileIdentifier":"87662bc3d60e4200ceaf7aae249d1c343f4b83c9","fileIdentifierType":"Sha1"},"troubleshootInfo":"i",
+		"commands":[{"index":0,"startTime":"2026-11-20T10:00:00Z","endTime":"2026-11-20T10:01:00Z","commandStatus":"Completed","errors":["e"],
+			"command":{"type":"RunScript","params":[{"key":"ScriptName","value":"triage.ps1"}]}}]}`
+	fullInvestigation = `{"id":"1","startTime":"2026-11-20T10:00:00Z","endTime":"2026-11-20T10:01:00Z","state":"Running","cancelledBy":"nora","statusDetails":"d",
+		"machineId":"m1","computerDnsName":"ws-001.contoso.example","triggeringAlertId":"da1"}`
+	fullUser = `{"id":"contoso\\nora","accountName":"nora","accountDomain":"CONTOSO","accountSid":"S-1-5-21-1","firstSeen":"2026-01-18T08:02:54Z",
+		"lastSeen":"2026-11-20T08:01:48Z","mostPrevalentMachineId":"m1","leastPrevalentMachineId":"m2","logonTypes":"Interactive","logOnMachinesCount":2,
+		"isDomainAdmin":false,"isOnlyNetworkUser":true}`
+)
+
+// More objects of the service.
+const (
+	fullFile = `{"sha1":"87662bc3d60e4200ceaf7aae249d1c343f4b83c9","sha256":"413c58c8267d2c8648d8f6384bacc2ae9c929b2b96578b6860b5087cd1bd6462","md5":"e05917b2b5c5b2b5c5b2b5c5b2b5c5b2",
+		"globalPrevalence":180022,"globalFirstObserved":"2017-09-19T03:51:27Z","globalLastObserved":"2026-11-06T16:59:16Z","size":22139496,"fileType":"APP","isPeFile":true,
+		"filePublisher":"p","fileProductName":"n","signer":"s","issuer":"i","signerHash":"h","isValidCertificate":true,"determinationType":"Malware","determinationValue":"v"}`
+	fullStatistics = `{"sha1":"87662bc3d60e4200ceaf7aae249d1c343f4b83c9","host":"bad.example","ipAddress":"198.51.100.1","orgPrevalence":"4","organizationPrevalence":4,
+		"orgFirstSeen":"2026-01-30T13:23:48Z","orgLastSeen":"2026-11-01T13:09:05Z","globalPrevalence":"5","globallyPrevalence":5,"globalFirstObserved":"2018-03-19T12:20:49Z",
+		"globalLastObserved":"2026-11-05T20:42:35Z","topFileNames":["a.exe"]}`
+	fullSoftware = `{"id":"s","name":"n","vendor":"v","weaknesses":1,"publicExploit":true,"activeAlert":false,"exposedMachines":2,"installedMachines":3,"impactScore":0.5,
+		"isNormalized":true,"category":"c","distributions":["1"]}`
+	fullReference     = `{"id":"m1","computerDnsName":"ws-001.contoso.example","osPlatform":"Windows11","rbacGroupName":"Group A","rbacGroupId":9}`
+	fullVulnerability = `{"id":"CVE-2026-0001","name":"CVE-2026-0001","description":"d","severity":"High","cvssV3":8.1,"exposedMachines":2,"publishedOn":"2026-05-17T22:56:00Z",
+		"updatedOn":"2026-06-17T22:56:00Z","publicExploit":false,"exploitVerified":false,"exploitInKit":false,"exploitTypes":["t"],"exploitUris":["https://example.com"],
+		"cvssVector":"CVSS:3.1","epss":0.5,"firstDetected":"2026-05-18T00:00:00Z","status":"Active","tags":["test"],"cveSupportability":"Supported"}`
+)
+
+// everyIndicator are indicators of every type.
+func everyIndicator() []string {
+	var all []string
+	for value, kind := range map[string]string{
+		aSHA1: "FileSha1", "413c58c8267d2c8648d8f6384bacc2ae9c929b2b96578b6860b5087cd1bd6462": "FileSha256", "45309707b56e597de8c802214540cea4": "FileMd5",
+		"198.51.100.1": "IpAddress", "2001:db8::1": "IpAddress", "bad.example": "DomainName", "https://bad.example/x": "Url",
+	} {
+		all = append(all, `{"id":"1","indicatorValue":"`+value+`","indicatorType":"`+kind+`","action":"Audit","application":"a","source":"s","sourceType":"AadApp","title":"t",
+			"creationTimeDateTimeUtc":"2026-10-24T11:15:35Z","createdBy":"b","createdByDisplayName":"n","createdBySource":"s","expirationTime":"2026-12-12T00:00:00Z",
+			"lastUpdateTime":"2026-10-24T10:54:23Z","lastUpdatedBy":"u","severity":"High","description":"d","recommendedActions":"r","rbacGroupNames":["g"],"rbacGroupIds":["1"],
+			"mitreTechniques":["T1059"],"generateAlert":true,"historicalDetection":false,"notificationId":"n","externalId":"e","category":1}`)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// eachIndicator tries a command with an answer of every type of indicator, or of those types whose names begin so.
+// The command reads as many times as there are answers.
+func eachIndicator(args map[string]any, kinds string, methodPaths ...string) []trial {
+	var all []trial
+	for _, body := range everyIndicator() {
+		kind := gjson.Get(body, "indicatorType").String()
+		if !slices.ContainsFunc(strings.Split(kinds, ","), func(begin string) bool { return strings.HasPrefix(kind, begin) }) {
+			continue
+		}
+		answers := map[string]string{}
+		for _, methodPath := range methodPaths {
+			answers[methodPath] = body
+		}
+		all = append(all, trial{args: args, answers: answers, requests: len(methodPaths)})
+	}
+	return all
+}
+
+func newIndicator() map[string]any {
+	return map[string]any{"indicator_value": "198.51.100.1", "indicator_type": "IpAddress", "action": "Audit", "indicator_description": "d", "indicator_title": "t"}
+}
+
+func list(objects ...string) string { return `{"value":[` + strings.Join(objects, ",") + `]}` }
+
+// onAnswers is a trial against one scripted answer.
+func onAnswers(args map[string]any, requests int, methodPathBody ...string) trial {
+	answers := map[string]string{}
+	for i := 0; i < len(methodPathBody); i += 2 {
+		answers[methodPathBody[i]] = methodPathBody[i+1]
+	}
+	return trial{args: args, answers: answers, requests: requests}
+}
+
+func action(path string, args map[string]any) trial {
+	return onAnswers(args, 1, "POST "+path, fullAction)
+}
+
+const (
+	aMachine = "m1"
+	aScript  = "triage.ps1" // in the tenant's library
+	aSHA1    = "87662bc3d60e4200ceaf7aae249d1c343f4b83c9"
+)
+
+func on(machine string, more ...string) map[string]any {
+	args := map[string]any{"machine_id": machine, "comment": "c"}
+	for i := 0; i < len(more); i += 2 {
+		args[more[i]] = more[i+1]
+	}
+	return args
+}
+
+// endedWithFile scripts an action that has ended and whose result is a script's.
+func endedWithFile(i *commandstest.Instance) {
+	link := `{"value":"` + i.Tenant.URL() + `/download/result?sig=1"}`
+	i.Answer("GET", "/api/machineactions/a1", 200, fullAction)
+	i.Answer("GET", "/api/machineactions/a1/GetLiveResponseResultDownloadLink(index=0)", 200, link)
+	i.Answer("GET", "/api/machineactions/a1/getPackageUri", 200, link)
+	i.Tenant.Script(simulator.Fault{
+		Kind: simulator.KindDownload, Path: "/download/", Status: 200, ContentType: "application/octet-stream",
+		Body: `{"script_name":"triage.ps1","exit_code":0,"script_output":"o","script_errors":"e"}`,
+	})
+}
+
+// trials are the trials of every command. A command that is not here fails the test.
+func trials() map[string][]trial {
+	return map[string][]trial{
+		"test-module":                      {{requests: 1}},
+		"microsoft-atp-test":               {{requests: 1}},
+		"microsoft-atp-generate-login-url": {{prepare: func(i *commandstest.Instance) { i.Params = i.Tenant.Instance("authorization-code") }}},
+		"microsoft-atp-auth-reset":         {{}},
+		"fetch-incidents":                  {{requests: 1}},
+
+		"microsoft-atp-get-machines":           {onAnswers(map[string]any{"risk_score": "High"}, 1, "GET /api/machines", list(fullMachine))},
+		"microsoft-atp-get-machine-details":    {onAnswers(map[string]any{"machine_id": "m1"}, 1, "GET /api/machines/m1", fullMachine)},
+		"endpoint":                             {onAnswers(map[string]any{"hostname": "ws-001.contoso.example"}, 1, "GET /api/machines", list(fullMachine))},
+		"microsoft-atp-get-machine-by-ip":      {onAnswers(map[string]any{"ip": "10.2.0.17", "timestamp": "2 hours"}, 1, "GET /api/machines/*", list(fullMachine))},
+		"microsoft-atp-get-machine-users":      {onAnswers(map[string]any{"machine_id": "m1"}, 1, "GET /api/machines/m1/logonusers", list(fullUser))},
+		"microsoft-atp-get-machine-alerts":     {onAnswers(map[string]any{"machine_id": "m1"}, 1, "GET /api/machines/m1/alerts", list(fullAlert))},
+		"microsoft-atp-add-remove-machine-tag": {onAnswers(map[string]any{"machine_id": "m1", "action": "add", "tag": "t"}, 1, "POST /api/machines/m1/tags", fullMachine)},
+
+		"microsoft-atp-isolate-machine":                   {action("/api/machines/m1/isolate", on(aMachine, "isolation_type", "Full"))},
+		"microsoft-atp-unisolate-machine":                 {action("/api/machines/m1/unisolate", on(aMachine))},
+		"microsoft-atp-run-antivirus-scan":                {action("/api/machines/m1/runAntiVirusScan", on(aMachine, "scan_type", "Quick"))},
+		"microsoft-atp-restrict-app-execution":            {action("/api/machines/m1/restrictCodeExecution", on(aMachine))},
+		"microsoft-atp-remove-app-restriction":            {action("/api/machines/m1/unrestrictCodeExecution", on(aMachine))},
+		"microsoft-atp-stop-and-quarantine-file":          {action("/api/machines/m1/StopAndQuarantineFile", on(aMachine, "file_hash", aSHA1))},
+		"microsoft-atp-collect-investigation-package":     {action("/api/machines/m1/collectInvestigationPackage", on(aMachine))},
+		"microsoft-atp-offboard-machine":                  {action("/api/machines/m1/offboard", on(aMachine))},
+		"microsoft-atp-list-machine-actions-details":      {onAnswers(map[string]any{"limit": 2}, 1, "GET /api/machineactions", list(fullAction))},
+		"microsoft-atp-get-investigation-package-sas-uri": {onAnswers(map[string]any{"action_id": "a1"}, 1, "GET /api/machineactions/a1/getPackageUri", `{"value":"https://blob.example/p?sig=1"}`)},
+		"microsoft-atp-request-and-download-investigation-package": {
+			{args: on("FIRST"), requests: 1},
+			{args: on(aMachine, "machine_action_id", "a1"), prepare: endedWithFile, requests: 3},
+		},
+
+		"microsoft-atp-live-response-run-script": {{args: on("FIRST", "scriptName", aScript), requests: 1}},
+		"microsoft-atp-live-response-get-file": {
+			{args: on("FIRST", "path", `C:\Users\nora\evil.exe`), requests: 1},
+			{args: on(aMachine, "path", `C:\x`, "machine_action_id", "a1"), prepare: endedWithFile, requests: 3},
+		},
+		"microsoft-atp-live-response-put-file": {
+			{args: on("FIRST", "file_name", aScript), requests: 1},
+			onAnswers(on(aMachine, "file_name", "tool.exe", "machine_action_id", "a1"), 1, "GET /api/machineactions/a1", fullAction),
+		},
+		"microsoft-atp-live-response-result":        {{args: map[string]any{"machine_action_id": "a1", "command_index": "0"}, prepare: endedWithFile, requests: 2}},
+		"microsoft-atp-live-response-cancel-action": {onAnswers(map[string]any{"machine_action_id": "a1", "comment": "c"}, 1, "POST /api/machineactions/a1/cancel", fullAction)},
+
+		"microsoft-atp-list-investigations": {onAnswers(nil, 1, "GET /api/investigations", list(fullInvestigation))},
+		"microsoft-atp-start-investigation": {onAnswers(on(aMachine), 1, "POST /api/machines/m1/startInvestigation", fullInvestigation)},
+
+		"microsoft-atp-list-alerts":     {onAnswers(map[string]any{"severity": "High"}, 1, "GET /api/alerts", list(fullAlert))},
+		"microsoft-atp-get-alert-by-id": {onAnswers(map[string]any{"alert_ids": "da1"}, 1, "GET /api/alerts/da1", fullAlert)},
+		"microsoft-atp-update-alert": {onAnswers(map[string]any{"alert_id": "da1", "status": "Resolved", "assigned_to": "nora", "classification": "TruePositive",
+			"determination": "Malware", "comment": "c"}, 1, "PATCH /api/alerts/da1", fullAlert)},
+		"microsoft-atp-create-alert": {onAnswers(map[string]any{"machine_id": "m1", "severity": "Low", "title": "t", "description": "d", "recommended_action": "r",
+			"event_time": "2026-11-20T10:00:00.0000", "report_id": "1", "category": "General"}, 1, "POST /api/alerts/CreateAlertByReference", fullAlert)},
+		"microsoft-atp-get-alert-related-user":    {onAnswers(map[string]any{"id": "da1"}, 1, "GET /api/alerts/da1/user", fullUser)},
+		"microsoft-atp-get-alert-related-files":   {onAnswers(map[string]any{"id": "da1"}, 1, "GET /api/alerts/da1/files", list(fullFile))},
+		"microsoft-atp-get-alert-related-ips":     {onAnswers(map[string]any{"id": "da1"}, 1, "GET /api/alerts/da1/ips", list(`{"id":"198.51.100.1"}`))},
+		"microsoft-atp-get-alert-related-domains": {onAnswers(map[string]any{"id": "da1"}, 1, "GET /api/alerts/da1/domains", list(`{"host":"bad.example"}`))},
+
+		"microsoft-atp-get-file-info":             {onAnswers(map[string]any{"hash": aSHA1}, 1, "GET /api/files/"+aSHA1, fullFile)},
+		"microsoft-atp-get-file-statistics":       {onAnswers(map[string]any{"file_hash": aSHA1}, 1, "GET /api/files/"+aSHA1+"/stats", fullStatistics)},
+		"microsoft-atp-get-file-alerts":           {onAnswers(map[string]any{"file_hash": aSHA1}, 1, "GET /api/files/"+aSHA1+"/alerts", list(fullAlert))},
+		"microsoft-atp-get-file-related-machines": {onAnswers(map[string]any{"file_hash": aSHA1}, 1, "GET /api/files/"+aSHA1+"/machines", list(fullMachine))},
+		"microsoft-atp-get-domain-statistics":     {onAnswers(map[string]any{"domain": "bad.example"}, 1, "GET /api/domains/bad.example/stats", fullStatistics)},
+		"microsoft-atp-get-domain-alerts":         {onAnswers(map[string]any{"domain": "bad.example"}, 1, "GET /api/domains/bad.example/alerts", list(fullAlert))},
+		"microsoft-atp-get-domain-machines":       {onAnswers(map[string]any{"domain": "bad.example"}, 1, "GET /api/domains/bad.example/machines", list(fullMachine))},
+		"microsoft-atp-get-ip-statistics":         {onAnswers(map[string]any{"ip": "198.51.100.1"}, 1, "GET /api/ips/198.51.100.1/stats", fullStatistics)},
+		"microsoft-atp-get-ip-alerts":             {onAnswers(map[string]any{"ip": "198.51.100.1"}, 1, "GET /api/ips/198.51.100.1/alerts", list(fullAlert))},
+		"microsoft-atp-get-user-alerts":           {onAnswers(map[string]any{"username": "nora"}, 1, "GET /api/users/nora/alerts", list(fullAlert))},
+		"microsoft-atp-get-user-machines":         {onAnswers(map[string]any{"username": "nora"}, 1, "GET /api/users/nora/machines", list(fullMachine))},
+
+		"microsoft-atp-sc-indicator-list":      {onAnswers(nil, 1, "GET /api/indicators", list(everyIndicator()...))},
+		"microsoft-atp-sc-indicator-get-by-id": eachIndicator(map[string]any{"indicator_id": "1"}, "", "GET /api/indicators/1"),
+		"microsoft-atp-sc-indicator-create":    eachIndicator(newIndicator(), "", "POST /api/indicators"),
+		"microsoft-atp-sc-indicator-update":    eachIndicator(newIndicator(), "", "POST /api/indicators"),
+		"microsoft-atp-sc-indicator-delete":    {onAnswers(map[string]any{"indicator_id": "1"}, 1, "DELETE /api/indicators/1", "{}")},
+		"microsoft-atp-indicator-batch-update": {onAnswers(map[string]any{"indicator_batch": `[{"indicatorValue":"198.51.100.1","indicatorType":"IpAddress","action":"Audit","title":"t","description":"d"}]`}, 1,
+			"POST /api/indicators/import", list(`{"id":"1","indicator":"198.51.100.1","isFailed":true,"failureReason":"f"}`))},
+		"microsoft-atp-indicator-list":      {onAnswers(nil, 1, "GET /api/indicators", list(everyIndicator()...))},
+		"microsoft-atp-indicator-get-by-id": eachIndicator(map[string]any{"indicator_id": "1"}, "", "GET /api/indicators/1"),
+		"microsoft-atp-indicator-create-file": eachIndicator(map[string]any{"action": "block", "description": "d", "expiration_time": "7 days", "target_product": "Microsoft Defender ATP",
+			"threat_type": "Malware", "file_hash_type": "sha1", "file_hash_value": aSHA1}, "File", "POST /api/indicators"),
+		"microsoft-atp-indicator-create-network": eachIndicator(map[string]any{"action": "block", "description": "d", "expiration_time": "7 days", "target_product": "Microsoft Defender ATP",
+			"threat_type": "Malware", "network_ipv4": "198.51.100.1"}, "Ip,Domain,Url", "POST /api/indicators"),
+		"microsoft-atp-indicator-update": eachIndicator(map[string]any{"indicator_id": "1", "expiration_time": "7 days", "description": "d"}, "",
+			"GET /api/indicators/1", "POST /api/indicators"),
+		"microsoft-atp-indicator-delete": {onAnswers(map[string]any{"indicator_id": "1"}, 1, "DELETE /api/indicators/1", "{}")},
+
+		"microsoft-atp-list-software":                      {onAnswers(nil, 1, "GET /api/Software", list(fullSoftware))},
+		"microsoft-atp-list-software-version-distribution": {onAnswers(map[string]any{"id": "s"}, 1, "GET /api/Software/s/distributions", list(`{"version":"1","installations":2,"vulnerabilities":3}`))},
+		"microsoft-atp-list-machines-by-software":          {onAnswers(map[string]any{"id": "s"}, 1, "GET /api/Software/s/machineReferences", list(fullReference))},
+		"microsoft-atp-list-missing-kb-by-software": {onAnswers(map[string]any{"id": "s"}, 1, "GET /api/Software/s/getmissingkbs",
+			list(`{"id":"1","name":"KB1","osBuild":22631,"productsNames":["windows"],"url":"https://example.com","machineMissedOn":1,"cveAddressed":2}`))},
+		"microsoft-atp-list-vulnerabilities":             {onAnswers(nil, 1, "GET /api/vulnerabilities", list(fullVulnerability))},
+		"microsoft-atp-list-vulnerabilities-by-software": {onAnswers(map[string]any{"id": "s"}, 1, "GET /api/Software/s/vulnerabilities", list(fullVulnerability))},
+		"microsoft-atp-list-vulnerabilities-by-machine": {onAnswers(nil, 1, "GET /api/vulnerabilities/machinesVulnerabilities",
+			list(`{"id":"1","cveId":"CVE-2026-0001","machineId":"m1","fixingKbId":"5","productName":"vpn","productVendor":"contoso","productVersion":"7","severity":"High"}`))},
+		"microsoft-atp-list-machines-by-vulnerability": {onAnswers(map[string]any{"cve_id": "CVE-2026-0001"}, 1, "GET /api/vulnerabilities/CVE-2026-0001/machineReferences", list(fullReference))},
+
+		"microsoft-atp-advanced-hunting": {{args: map[string]any{"query": "DeviceInfo | take 2"}, requests: 1}},
+	}
+}
+
+// hunts are the trials of the commands that answer a question by a hunting query.
+func hunts(command commands.Command) []trial {
+	purposes := []string{""}
+	for _, argument := range command.Arguments() {
+		if argument.Name == "query_purpose" {
+			purposes = argument.Values
+		}
+	}
+	all := make([]trial, len(purposes))
+	for i, purpose := range purposes {
+		args := map[string]any{"device_name": "ws-001", "file_name": "evil.exe", "process_cmd": "reg add", "query_purpose": purpose}
+		all[i] = onAnswers(args, 1, "POST /api/advancedqueries/run", `{"Schema":[],"Results":[{"DeviceName":"ws-001"}]}`)
+	}
+	return all
+}
+
+// TestEveryCommandDoesWhatItDeclares tries every command: it works, makes the requests that it needs and no more,
+// puts nothing in the context that it does not declare, and produces all that it declares.
+func TestEveryCommandDoesWhatItDeclares(t *testing.T) {
+	known := trials()
+	for _, command := range commands.NewRegistry().All() {
+		tries := known[command.Name]
+		if strings.HasPrefix(command.Name, "microsoft-atp-advanced-hunting-") {
+			tries = hunts(command)
+		}
+		t.Run(command.Name, func(t *testing.T) {
+			if len(tries) == 0 {
+				t.Fatal("the command has no trial: add one to trials")
+			}
+			produced := map[string]bool{}
+			for _, try := range tries {
+				tryCommand(t, command.Name, try, produced)
+			}
+			declared := map[string]bool{}
+			for _, output := range command.Outputs {
+				for _, path := range output.Declared() {
+					declared[path.Path] = declared[path.Path] || !path.Gone
+				}
+			}
+			compare(t, declared, produced)
+		})
+	}
+}
+
+func tryCommand(t *testing.T, name string, try trial, produced map[string]bool) {
+	t.Helper()
+	i := commandstest.New(t)
+	for methodPath, body := range try.answers {
+		method, path, _ := strings.Cut(methodPath, " ")
+		i.Answer(method, path, 200, body)
+	}
+	if try.prepare != nil {
+		try.prepare(i)
+	}
+	result := i.Run(name, resolve(t, i, try.args))
+	if got := len(result.Requests); got != try.requests {
+		t.Errorf("the command made %d requests, wanted %d: %q", got, try.requests, result.Asked())
+	}
+	for runs := 0; ; runs++ {
+		var next *commandstest.Entry
+		for _, entry := range result.All() {
+			for _, one := range entry.Context {
+				leaves(strings.SplitN(one.Path, "(", 2)[0], entry.At(one.Path), produced)
+			}
+			if entry.Poll != nil {
+				next = &entry
+			}
+		}
+		if next == nil {
+			return
+		}
+		if runs == 50 {
+			t.Fatal("the command does not stop running again")
+		}
+		result = i.Again(*next)
+	}
+}
+
+// resolve puts ids of the tenant in the place of names in capitals.
+func resolve(t *testing.T, i *commandstest.Instance, args map[string]any) map[string]any {
+	t.Helper()
+	resolved := maps.Clone(args)
+	for name, value := range resolved {
+		switch value {
+		case "FIRST":
+			resolved[name] = i.Tenant.MachineIDs()[0]
+		}
+	}
+	return resolved
+}
+
+// leaves collects the paths of the values in a context, without the positions in lists.
+func leaves(path string, value gjson.Result, into map[string]bool) {
+	if !value.IsObject() && !value.IsArray() {
+		into[path] = true
+		return
+	}
+	value.ForEach(func(key, item gjson.Result) bool {
+		if value.IsArray() {
+			leaves(path, item, into)
+		} else {
+			leaves(path+"."+key.String(), item, into)
+		}
+		return true
+	})
+}
+
+// compare checks that declared and produced paths fit. A path that is declared stands for all below it; the paths
+// that are declared false need not be produced.
+func compare(t *testing.T, declared, produced map[string]bool) {
+	t.Helper()
+	covers := func(path, below string) bool { return path == below || strings.HasPrefix(below, path+".") }
+	for _, path := range slices.Sorted(maps.Keys(produced)) {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(declared)), func(one string) bool { return covers(one, path) }) {
+			t.Errorf("%s is produced but not declared", path)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(declared)) {
+		if declared[path] && !slices.ContainsFunc(slices.Collect(maps.Keys(produced)), func(one string) bool { return covers(path, one) }) {
+			t.Errorf("%s is declared but no trial produces it", path)
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/defender"
+	"xsoar-defender/params"
+	"xsoar-defender/warroom"
+)
+
+func fetchCommands() []entry {
+	return []entry{
+		{"fetch-incidents", fetchIncidents},
+	}
+}
+
+func fetchIncidents() Command {
+	return declare(Command{
+		Name: "fetch-incidents", Area: Connection, Platform: true,
+		Help: "Fetches alerts as incidents: what the platform calls again and again.",
+		Uses: []defender.Operation{defender.ListAlerts},
+	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
+		kept, err := run.Host.LastRun(ctx)
+		if err != nil {
+			return Report{}, err
+		}
+		fetch := &fetcher{run: run, settings: run.Instance.Fetch, now: run.Now()}
+		if fetch.progress, err = readProgress(kept, fetch.now, fetch.settings); err != nil {
+			return Report{}, err
+		}
+		begun := fetch.progress.encode()
+		alerts, err := fetch.next(ctx)
+		if err != nil {
+			return Report{}, err
+		}
+		incidents, err := incidentsOf(alerts)
+		if err != nil {
+			return Report{}, err
+		}
+		// The progress of this fetch is saved once its incidents were handed over: ended in between, the
+		// process hands the same ones over again and loses none. What is saved before is where it began.
+		if err := run.Host.SetLastRun(ctx, begun); err != nil {
+			return Report{}, err
+		}
+		return Report{
+			Entries: []warroom.Entry{{Contents: warroom.Text(incidents)}},
+			Commit:  func(ctx context.Context) error { return run.Host.SetLastRun(ctx, fetch.progress.encode()) },
+		}, nil
+	})
+}
+
+// fetcher reads what comes after the progress of earlier fetches.
+type fetcher struct {
+	run      *Run
+	settings params.Fetch
+	now      time.Time
+	progress *progress
+	// done is the end of what this fetch has read already.
+	done time.Time
+}
+
+// dated is an alert with the time at which it was created.
+type dated struct {
+	alert answer.Object
+	id    string
+	at    time.Time
+}
+
+// The bounds of one fetch. The service states no order for alerts, so a part of the feed is taken only when all
+// of it was read: when it is larger than a page, a shorter span of time is asked for.
+const (
+	fetchPage     = 1000
+	fetchRequests = 60
+)
+
+// FeedError says that the feed could not be read in parts that are complete.
+type FeedError struct{ Requests int }
+
+func (e *FeedError) Error() string {
+	return fmt.Sprintf("The fetch gave up after %d requests: the service cuts every answer short. Try again later.", e.Requests)
+}
+
+// next gives the oldest alerts that were not handed over, at most as many as the instance fetches at once.
+func (f *fetcher) next(ctx context.Context) ([]dated, error) {
+	var taken []dated
+	for requests := 0; requests < fetchRequests; {
+		alerts, end, used, err := f.window(ctx)
+		if err != nil {
+			return nil, err
+		}
+		requests += used
+		if taken = f.take(taken, alerts, end); end.IsZero() || len(taken) >= f.settings.Max {
+			return taken, nil
+		}
+	}
+	if len(taken) == 0 {
+		return nil, &FeedError{fetchRequests}
+	}
+	return taken, nil
+}
+
+// take moves on over alerts that are all there are before end, or all there are when end is zero.
+func (f *fetcher) take(taken, alerts []dated, end time.Time) []dated {
+	reached := end
+	for _, one := range alerts {
+		if !f.progress.handedOver(one) {
+			if len(taken) >= f.settings.Max {
+				reached = time.Time{}
+				break
+			}
+			taken = append(taken, one)
+			f.progress.hand(one)
+		}
+		f.progress.reach(one.at, f.now)
+	}
+	f.done = end
+	f.progress.reach(reached, f.now)
+	f.progress.forget(f.settings.LookBack)
+	return taken
+}
+
+// window reads a part of the feed that is complete: from the look-back of the progress to end, or to the newest
+// alert when end is zero. It is sorted by time.
+func (f *fetcher) window(ctx context.Context) (alerts []dated, end time.Time, requests int, err error) {
+	start := later(f.progress.start(f.settings.LookBack), f.done)
+	for limit := fetchPage; ; {
+		alerts, more, err := f.read(ctx, start, end, limit)
+		requests++
+		if err != nil || !more || limit > fetchPage || requests >= fetchRequests {
+			return alerts, end, requests, err
+		}
+		narrower := shorten(alerts, start)
+		if !narrower.After(start) || (!end.IsZero() && !narrower.Before(end)) {
+			// One instant has more alerts than a page: it is read as far as the service goes.
+			narrower, limit = start.Add(serviceTick), defender.Everything
+			if len(alerts) > 0 {
+				narrower = alerts[0].at.Add(serviceTick)
+			}
+		}
+		end = narrower
+	}
+}
+
+// serviceTick is the precision to which the service counts time.
+const serviceTick = 100 * time.Nanosecond
+
+// shorten chooses an end before which a page should hold everything. When the page is sorted as it would be if
+// the service gave the oldest first, that is its last instant; else the page is a sample of the feed, or its
+// newest part, and a tenth of it, or half the time before it, is a guess that is right soon.
+func shorten(alerts []dated, start time.Time) time.Time {
+	if len(alerts) == 0 {
+		return start
+	}
+	last := alerts[len(alerts)-1].at
+	first := alerts[0].at
+	tenth := alerts[len(alerts)/10].at
+	if half := start.Add(first.Sub(start) / 2); first.Sub(start) > last.Sub(first) {
+		return half.Truncate(serviceTick)
+	}
+	return tenth
+}
+
+// read asks for alerts from start until before end, sorted by time; more says that these are not all.
+func (f *fetcher) read(ctx context.Context, start, end time.Time, limit int) (alerts []dated, more bool, err error) {
+	filters := []defender.Filter{
+		defender.Since("alertCreationTime", start),
+		defender.EqualAny("status", f.settings.Statuses),
+		defender.EqualAny("severity", f.settings.Severities),
+		defender.EqualAny("detectionSource", f.settings.DetectionSources),
+	}
+	if !end.IsZero() {
+		filters = append(filters, defender.Before("alertCreationTime", end))
+	}
+	query := defender.Query{Filter: defender.And(filters...), Limit: limit}
+	if f.settings.Evidence {
+		query.Expand = "evidence"
+	}
+	list, err := f.run.API.Alerts(ctx, query)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, alert := range list.Items {
+		alerts = append(alerts, f.date(alert))
+	}
+	slices.SortStableFunc(alerts, func(a, b dated) int {
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id))
+	})
+	return alerts, list.More, nil
+}
+
+// date reads when an alert was created. One without a time it understands counts as created where the progress
+// stands, so that it is handed over once and not lost.
+func (f *fetcher) date(alert answer.Object) dated {
+	one := dated{alert: alert, id: alert.Text("id"), at: f.progress.cursor}
+	if at, err := time.Parse(time.RFC3339Nano, alert.Text("alertCreationTime")); err == nil {
+		one.at = at.UTC()
+	}
+	return one
+}
+
+// incident is an incident as the platform takes it.
+type incident struct {
+	Name     string `json:"name"`
+	Occurred string `json:"occurred"`
+	Severity int    `json:"severity"`
+	RawJSON  string `json:"rawJSON"`
+	MirrorID string `json:"dbotMirrorId"`
+}
+
+// incidentsOf makes the text that the platform takes incidents from.
+func incidentsOf(alerts []dated) (string, error) {
+	incidents := make([]incident, len(alerts))
+	for i, one := range alerts {
+		incidents[i] = incident{
+			Name:     "Microsoft Defender alert: " + one.alert.Text("title") + " (" + one.id + ")",
+			Occurred: one.at.Format(time.RFC3339Nano),
+			Severity: incidentSeverity(one.alert.Text("severity")),
+			RawJSON:  string(one.alert),
+			MirrorID: one.id,
+		}
+	}
+	text, err := json.Marshal(incidents)
+	return string(text), err
+}
+
+// incidentSeverity maps an alert's severity to the platform's scale of 0, unknown, to 4, critical. The platform
+// has no whole number for an informational alert but 0.
+func incidentSeverity(severity string) int {
+	switch severity {
+	case "Low":
+		return 1
+	case "Medium":
+		return 2
+	case "High":
+		return 3
+	}
+	return 0
+}

@@ -1,0 +1,263 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/defender"
+	"xsoar-defender/params"
+	"xsoar-defender/warroom"
+)
+
+func encodeValue(into io.Writer, value warroom.Value) {
+	encoder := warroom.NewEncoder(into)
+	value.EncodeJSON(encoder)
+	if err := encoder.Flush(); err != nil {
+		panic(err)
+	}
+}
+
+// feed is a service that has alerts and makes every kind of trouble while it gives them.
+type feed struct {
+	random *rand.Rand
+	now    time.Time
+	// skew is how far the service's clock is ahead.
+	skew   time.Duration
+	alerts []feedAlert
+	// most is the largest page.
+	most     int
+	troubles bool
+	requests int
+}
+
+type feedAlert struct {
+	id               string
+	created, visible time.Time
+}
+
+var comparison = regexp.MustCompile(`alertCreationTime (ge|lt) (\S+Z)`)
+
+// Do answers a request as the service would.
+func (f *feed) Do(request *http.Request) (*http.Response, error) {
+	f.requests++
+	if f.troubles && f.random.IntN(40) == 0 {
+		if f.random.IntN(2) == 0 {
+			return respond(request, http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests"}}`, http.Header{"Retry-After": {"60"}}), nil
+		}
+		return nil, &url.Error{Op: "Get", URL: "feed", Err: io.ErrUnexpectedEOF}
+	}
+	query := request.URL.Query()
+	since, before := time.Time{}, time.Time{}
+	for _, found := range comparison.FindAllStringSubmatch(query.Get("$filter"), -1) {
+		at, err := time.Parse(time.RFC3339Nano, found[2])
+		if err != nil {
+			return nil, err
+		}
+		if found[1] == "ge" {
+			since = at
+		} else {
+			before = at
+		}
+	}
+	from, _ := slices.BinarySearchFunc(f.alerts, since, func(a feedAlert, at time.Time) int { return a.created.Compare(at) })
+	var fitting []feedAlert
+	for _, alert := range f.alerts[from:] {
+		if !before.IsZero() && !alert.created.Before(before) {
+			break
+		}
+		if !alert.visible.After(f.now) {
+			fitting = append(fitting, alert)
+		}
+	}
+	skip, _ := strconv.Atoi(query.Get("$skip"))
+	top, _ := strconv.Atoi(query.Get("$top"))
+	// The order is another one for every query, and the same for all pages of one.
+	order := rand.New(rand.NewPCG(uint64(since.UnixNano()), uint64(before.UnixNano())))
+	if top == 1000 || skip > 0 {
+		order.Shuffle(len(fitting), func(i, j int) { fitting[i], fitting[j] = fitting[j], fitting[i] })
+	}
+	page := fitting[min(skip, len(fitting)):]
+	size := min(top, f.most)
+	var next string
+	if len(page) > size {
+		page = page[:size]
+		link := *request.URL
+		query.Set("$skip", strconv.Itoa(skip+size))
+		query.Set("$top", strconv.Itoa(top-size))
+		if top > size {
+			link.RawQuery = query.Encode()
+			next = fmt.Sprintf(`"@odata.nextLink":%q,`, link.String())
+		}
+	}
+	var body strings.Builder
+	body.WriteString(`{` + next + `"value":[`)
+	for i, alert := range page {
+		if i > 0 {
+			body.WriteByte(',')
+		}
+		fmt.Fprintf(&body, `{"id":%q,"alertCreationTime":%q,"severity":"High","title":"t"}`, alert.id, alert.created.Format("2006-01-02T15:04:05.0000000Z"))
+	}
+	body.WriteString(`]}`)
+	return respond(request, http.StatusOK, body.String(), http.Header{}), nil
+}
+
+func respond(request *http.Request, status int, body string, header http.Header) *http.Response {
+	return &http.Response{
+		StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)),
+		ContentLength: int64(len(body)), Request: request,
+	}
+}
+
+// staticToken signs nothing.
+type staticToken struct{}
+
+func (staticToken) Token(context.Context, *url.URL) (string, error)         { return "t", nil }
+func (staticToken) Renew(context.Context, *url.URL, string) (string, error) { return "t", nil }
+
+// lastRunHost keeps a last run; the rest of a host is not needed by a fetch.
+type lastRunHost struct {
+	Host
+	lastRun json.RawMessage
+}
+
+func (h *lastRunHost) LastRun(context.Context) (json.RawMessage, error) { return h.lastRun, nil }
+
+func (h *lastRunHost) SetLastRun(_ context.Context, value json.RawMessage) error {
+	h.lastRun = value
+	return nil
+}
+
+// fetch runs fetch-incidents once; the ids handed over and what saves the progress come back.
+func (f *feed) fetch(t *testing.T, host *lastRunHost, settings params.Fetch) (ids []string, commit func() error, err error) {
+	t.Helper()
+	api, parseErr := url.Parse("https://127.0.0.1")
+	if parseErr != nil {
+		t.Fatal(parseErr)
+	}
+	now := func() time.Time { return f.now.Add(-f.skew) }
+	run := &Run{
+		Instance: params.Instance{Fetch: settings}, Host: host, Now: now,
+		API: defender.New(defender.Options{
+			API: api, Tokens: staticToken{}, Transport: f, Now: now,
+			Sleep: func(context.Context, time.Duration) error { return nil },
+		}),
+	}
+	done, err := fetchIncidents().Execute(t.Context(), run, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	var text bytes.Buffer
+	encodeValue(&text, done.Entries[0].Contents)
+	for _, incident := range gjson.Parse(gjson.Parse(text.String()).String()).Array() {
+		ids = append(ids, incident.Get("dbotMirrorId").String())
+	}
+	return ids, func() error { return done.Commit(t.Context()) }, nil
+}
+
+// TestFetchLosesNothingAndRepeatsNothing drives a feed of many alerts with every trouble through thousands of
+// fetches: each alert is handed over exactly once, but for those of a batch whose process was ended between
+// handing over and saving, which may come again.
+func TestFetchLosesNothingAndRepeatsNothing(t *testing.T) {
+	const alerts = 100_000
+	seed := uint64(20261122)
+	t.Logf("seed %d, %d alerts", seed, alerts)
+	random := rand.New(rand.NewPCG(seed, 1))
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	f := &feed{random: random, now: begin, most: 700, troubles: true}
+	settings := params.Fetch{Max: 200, First: 3 * 24 * time.Hour, LookBack: 15 * time.Minute}
+	created := begin
+	for i := range alerts {
+		switch random.IntN(10) {
+		case 0: // shares its instant with the one before
+		case 1:
+			created = created.Add(100 * time.Nanosecond)
+		default:
+			created = created.Add(time.Duration(random.Int64N(int64(4*time.Second))) / 100 * 100)
+		}
+		alert := feedAlert{id: "a" + strconv.Itoa(i), created: created, visible: created}
+		if random.IntN(20) == 0 {
+			alert.visible = created.Add(time.Duration(random.Int64N(int64(14 * time.Minute))))
+		}
+		f.alerts = append(f.alerts, alert)
+	}
+	end := created.Add(time.Hour)
+	host := &lastRunHost{}
+	seen := map[string]int{}
+	var repeatable map[string]bool
+	fetches, ended, failed, largest := 0, 0, 0, 0
+	for idle := 0; idle < 5; {
+		fetches++
+		switch fetches % 500 {
+		case 0: // another clock, and a size that falls behind
+			f.skew = []time.Duration{-5 * time.Minute, 0, 5 * time.Minute}[random.IntN(3)]
+			settings.Max = []int{1, 37}[random.IntN(2)]
+		case 20:
+			settings.Max = 200
+		}
+		ids, commit, err := f.fetch(t, host, settings)
+		if err != nil {
+			var throttled *defender.ThrottledError
+			var broken *defender.ConnectionError
+			if !errors.As(err, &throttled) && !errors.As(err, &broken) {
+				t.Fatalf("fetch %d: %v", fetches, err)
+			}
+			failed++
+			continue
+		}
+		if len(ids) > settings.Max {
+			t.Fatalf("fetch %d handed over %d alerts, wanted at most %d", fetches, len(ids), settings.Max)
+		}
+		killed := random.IntN(50) == 0
+		if killed && random.IntN(2) == 0 {
+			continue // ended before anything was handed over
+		}
+		for _, id := range ids {
+			seen[id]++
+			if seen[id] > 1 && !repeatable[id] {
+				t.Fatalf("fetch %d handed %s over again", fetches, id)
+			}
+		}
+		if killed {
+			ended++
+			repeatable = map[string]bool{}
+			for _, id := range ids {
+				repeatable[id] = true
+				seen[id]--
+			}
+			continue
+		}
+		for _, id := range ids {
+			seen[id] = 1
+		}
+		repeatable = nil
+		if err := commit(); err != nil {
+			t.Fatal(err)
+		}
+		largest = max(largest, len(host.lastRun))
+		f.now = f.now.Add(time.Duration(random.Int64N(int64(3 * time.Minute))))
+		if f.now.After(end) && len(ids) == 0 {
+			idle++
+		}
+	}
+	t.Logf("%d fetches, %d requests, %d ended before saving, %d failed, largest last run %d bytes", fetches, f.requests, ended, failed, largest)
+	for _, alert := range f.alerts {
+		if seen[alert.id] == 0 {
+			t.Fatalf("%s, created %s, visible %s, was lost", alert.id, alert.created, alert.visible)
+		}
+	}
+}

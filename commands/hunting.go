@@ -1,0 +1,192 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/defender"
+	"xsoar-defender/kql"
+	"xsoar-defender/params"
+	"xsoar-defender/warroom"
+)
+
+func huntingCommands() []entry {
+	return []entry{
+		{"microsoft-atp-advanced-hunting", advancedHunting},
+		{"microsoft-atp-advanced-hunting-lateral-movement-evidence", huntLateralMovement},
+		{"microsoft-atp-advanced-hunting-persistence-evidence", huntPersistence},
+		{"microsoft-atp-advanced-hunting-file-origin", huntFileOrigin},
+		{"microsoft-atp-advanced-hunting-process-details", huntProcessDetails},
+		{"microsoft-atp-advanced-hunting-network-connections", huntNetworkConnections},
+		{"microsoft-atp-advanced-hunting-privilege-escalation", huntPrivilegeEscalation},
+		{"microsoft-atp-advanced-hunting-tampering", huntTampering},
+		{"microsoft-atp-advanced-hunting-cover-up", huntCoverUp},
+	}
+}
+
+// mostQueries is how many queries one batch may have: each takes one of the tenant's 45 calls a minute.
+const mostQueries = 10
+
+// hunt is one query with what goes with it.
+type hunt struct {
+	Query, Name string
+	Timeout     time.Duration
+}
+
+// huntFields declare the rows of a hunt, whose keys are those of the query.
+func huntFields() []warroom.Field {
+	return []warroom.Field{{Type: warroom.String, Help: "The rows that the query found."}}
+}
+
+func advancedHunting() Command {
+	type args struct {
+		Query   string          `arg:"query" help:"The query, in Kusto Query Language."`
+		Timeout int             `arg:"timeout" default:"10" min:"1" max:"600" help:"How many seconds a query may take; the service's own limit is 200."`
+		Range   time.Duration   `arg:"time_range" help:"Only events of this time span up to now, such as 3 days."`
+		Batch   []answer.Object `arg:"query_batch" help:"Up to ten queries as a JSON list of objects with query, and if wanted name, timeout and time_range."`
+		Name    string          `arg:"name" help:"A name under which the rows stand in the context."`
+	}
+	out := Output{Path: "MicrosoftATP.Hunt.Result", Title: "Hunting results", Empty: "The query found nothing.", Fields: huntFields()}
+	return declare(Command{
+		Name: "microsoft-atp-advanced-hunting", Area: Hunting,
+		Help:    "Runs hunting queries over the events of the last 30 days.",
+		Uses:    []defender.Operation{defender.RunHuntingQuery, defender.RunGraphHuntingQuery},
+		Outputs: []Output{out},
+		Example: `query="DeviceInfo | take 5" timeout=30`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		if (in.Query == "") == (in.Batch == nil) {
+			return Report{}, wrong(run, "either query or query_batch has to be given, and not both")
+		}
+		timeout := time.Duration(in.Timeout) * time.Second
+		if in.Query != "" {
+			rows, whole, err := huntRows(ctx, run, hunt{kql.Within(in.Query, in.Range), in.Name, timeout})
+			if err != nil {
+				return Report{}, err
+			}
+			entry := out.rows(rows, whole)
+			entry.Context = []warroom.Context{{Path: out.Path, Value: named(in.Name, rows)}}
+			return report(entry), nil
+		}
+		return huntBatch(ctx, run, out, in.Batch, timeout, in.Range)
+	})
+}
+
+// named puts the rows under their name, if they have one.
+func named(name string, rows []answer.Object) warroom.Value {
+	found := warroom.Records{Rows: rows}
+	if name == "" {
+		return found
+	}
+	return warroom.Group{{Key: name, Value: found}}
+}
+
+// huntBatch runs several queries one after another, as the tenant's quota is one for all of them, and shows
+// them in one entry.
+func huntBatch(ctx context.Context, run *Run, out Output, batch []answer.Object, timeout, within time.Duration) (Report, error) {
+	if len(batch) == 0 || len(batch) > mostQueries {
+		return Report{}, wrong(run, "query_batch has to hold one to %d queries, not %d", mostQueries, len(batch))
+	}
+	var entry warroom.Entry
+	var found warroom.Values
+	for i, described := range batch {
+		one, err := huntOf(run, described, timeout, within)
+		if err != nil {
+			return Report{}, err
+		}
+		rows, whole, err := huntRows(ctx, run, one)
+		if err != nil {
+			return Report{}, &HuntError{Number: i + 1, Name: one.Name, Err: err}
+		}
+		shown := out
+		if one.Name != "" {
+			shown = out.titled("Hunting results: %s", one.Name)
+		}
+		entry.Blocks = append(entry.Blocks, shown.table(rows))
+		entry.Contents = warroom.Raw(whole)
+		found = append(found, named(one.Name, rows))
+	}
+	entry.Context = []warroom.Context{{Path: out.Path, Value: found}}
+	return report(entry), nil
+}
+
+// HuntError says which query of a batch failed.
+type HuntError struct {
+	Number int
+	Name   string
+	Err    error
+}
+
+func (e *HuntError) Error() string {
+	if e.Name != "" {
+		return "Query " + e.Name + ": " + e.Err.Error()
+	}
+	return "Query " + strconv.Itoa(e.Number) + ": " + e.Err.Error()
+}
+
+func (e *HuntError) Unwrap() error { return e.Err }
+
+// huntOf reads one query of a batch; what it does not say is taken from the command's arguments.
+func huntOf(run *Run, described answer.Object, timeout, within time.Duration) (hunt, error) {
+	query := described.Text("query")
+	if strings.TrimSpace(query) == "" {
+		return hunt{}, wrong(run, "every query of query_batch needs the key query")
+	}
+	if text := described.Text("timeout"); text != "" {
+		seconds, err := time.ParseDuration(text + "s")
+		if err != nil || seconds <= 0 {
+			return hunt{}, wrong(run, "the timeout of a query has to be a number of seconds, not %q", text)
+		}
+		timeout = seconds
+	}
+	if text := described.Text("time_range"); text != "" {
+		span, err := params.ParseDuration(text)
+		if err != nil {
+			return hunt{}, wrong(run, `the time_range of a query has to be a time span such as "3 days", not %q`, text)
+		}
+		within = span
+	}
+	return hunt{kql.Within(query, within), described.Text("name"), timeout}, nil
+}
+
+// huntRows runs one query and gives its rows and the whole answer.
+func huntRows(ctx context.Context, run *Run, one hunt) ([]answer.Object, answer.Object, error) {
+	whole, err := huntAnywhere(ctx, run, one)
+	return whole.Items("Results"), whole, err
+}
+
+// huntingKey is the key of the integration context that remembers where hunting queries run.
+const huntingKey = "xsoar_defender_hunting"
+
+// huntAnywhere runs a query where the instance says. With Auto it asks Defender until Defender answers that its
+// endpoint is gone, and Microsoft Graph from then on.
+func huntAnywhere(ctx context.Context, run *Run, one hunt) (answer.Object, error) {
+	switch run.Instance.HuntingAPI {
+	case params.HuntingDefender:
+		return run.API.Hunt(ctx, one.Query, one.Timeout)
+	case params.HuntingGraph:
+		return run.API.GraphHunt(ctx, one.Query, one.Timeout)
+	}
+	kept, err := run.Host.Load(ctx)
+	if err != nil {
+		return "", err
+	}
+	if string(kept[huntingKey]) == `"graph"` {
+		return run.API.GraphHunt(ctx, one.Query, one.Timeout)
+	}
+	whole, err := run.API.Hunt(ctx, one.Query, one.Timeout)
+	if !defender.HuntingRetired(err) {
+		return whole, err
+	}
+	whole, err = run.API.GraphHunt(ctx, one.Query, one.Timeout)
+	if err != nil {
+		return "", err
+	}
+	return whole, run.Host.Update(ctx, func(values map[string]json.RawMessage) (bool, error) {
+		values[huntingKey] = json.RawMessage(`"graph"`)
+		return true, nil
+	})
+}

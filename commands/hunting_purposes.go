@@ -1,0 +1,241 @@
+package commands
+
+import (
+	"context"
+	"time"
+
+	"xsoar-defender/defender"
+	"xsoar-defender/kql"
+	"xsoar-defender/warroom"
+)
+
+// The commands of this file answer an analyst's question each, with a query of package kql. They share their
+// arguments in groups.
+
+// onDevices are the arguments that name devices.
+type onDevices struct {
+	DeviceNames []string `arg:"device_name" list:"false" help:"Names of devices."`
+	DeviceIDs   []string `arg:"device_id" list:"false" help:"IDs of devices."`
+}
+
+// onFiles are the arguments that name files.
+type onFiles struct {
+	FileNames []string `arg:"file_name" list:"false" help:"Names of files."`
+	SHA1      []string `arg:"sha1" list:"false" help:"SHA-1 hashes of files."`
+	SHA256    []string `arg:"sha256" list:"false" help:"SHA-256 hashes of files. The service has them for fewer events than SHA-1 hashes."`
+	MD5       []string `arg:"md5" list:"false" help:"MD5 hashes of files."`
+}
+
+// scope are the arguments that say how conditions are joined and which rows are wanted.
+type scope struct {
+	Operation string        `arg:"query_operation" default:"or" values:"or,and" help:"Whether an event has to meet one of the conditions or all of them. Of several values of one condition one is enough in any case."`
+	Limit     int           `arg:"limit" default:"50" min:"1" max:"10000" help:"How many rows a page has."`
+	Range     time.Duration `arg:"time_range" help:"Only events of this time span up to now, such as 3 days; the service keeps 30 days."`
+	Timeout   int           `arg:"timeout" default:"10" min:"1" max:"600" help:"How many seconds the query may take; the service's own limit is 200."`
+	Page      int           `arg:"page" default:"1" min:"1" max:"10000" help:"Which page to show."`
+	Show      bool          `arg:"show_query" default:"false" values:"false,true" help:"Whether to show the query as well."`
+}
+
+// conditions are what the groups of arguments ask for together.
+func conditions(d onDevices, f onFiles, s scope) kql.Conditions {
+	return kql.Conditions{
+		DeviceNames: d.DeviceNames, DeviceIDs: d.DeviceIDs,
+		FileNames: f.FileNames, SHA1: f.SHA1, SHA256: f.SHA256, MD5: f.MD5,
+		And: s.Operation == "and", Limit: s.Limit, Page: s.Page, TimeRange: s.Range,
+	}
+}
+
+// purposeArgs are the arguments that commands with purposes have in common.
+type purposeArgs struct {
+	Purpose string `arg:"query_purpose" required:"true" help:"What to look for."`
+	onDevices
+	onFiles
+	scope
+}
+
+func (in purposeArgs) ask() (string, kql.Conditions, scope) {
+	return in.Purpose, conditions(in.onDevices, in.onFiles, in.scope), in.scope
+}
+
+// purposeCommand is what the commands of this file differ in.
+type purposeCommand struct {
+	family kql.Family
+	// path is the context path; a purpose stands below it.
+	path, help, example string
+}
+
+// asks is an argument struct that tells what is asked for.
+type asks interface {
+	ask() (purpose string, conditions kql.Conditions, s scope)
+}
+
+// declarePurposes declares a command whose arguments are A.
+func declarePurposes[A asks](p purposeCommand) Command {
+	outputs := map[string]Output{}
+	purposes := p.family.Purposes()
+	command := Command{
+		Name: "microsoft-atp-advanced-hunting-" + string(p.family), Area: Hunting, Help: p.help, Example: p.example,
+		Uses: []defender.Operation{defender.RunHuntingQuery, defender.RunGraphHuntingQuery},
+	}
+	if purposes == nil {
+		outputs[""] = purposeOutput(p.path, "")
+		command.Outputs = append(command.Outputs, outputs[""])
+	}
+	for _, purpose := range purposes {
+		outputs[purpose] = purposeOutput(p.path, purpose)
+		command.Outputs = append(command.Outputs, outputs[purpose])
+	}
+	command = declare(command, func(ctx context.Context, run *Run, in A) (Report, error) {
+		purpose, conditions, s := in.ask()
+		query, err := p.family.Build(purpose, conditions)
+		if err != nil {
+			return Report{}, err
+		}
+		rows, _, err := huntRows(ctx, run, hunt{Query: query, Timeout: time.Duration(s.Timeout) * time.Second})
+		if err != nil {
+			return Report{}, err
+		}
+		out := outputs[purpose]
+		entry := warroom.Entry{
+			Blocks:   []warroom.Block{out.table(rows)},
+			Context:  []warroom.Context{out.context(rows)},
+			Contents: out.records(rows),
+		}
+		if s.Show {
+			entry.Blocks = append(entry.Blocks, warroom.Code{Language: "kusto", Text: query})
+		}
+		return report(entry), nil
+	})
+	for i := range command.arguments {
+		if command.arguments[i].Name == "query_purpose" {
+			command.arguments[i].Values = purposes
+		}
+	}
+	return command
+}
+
+func purposeOutput(path, purpose string) Output {
+	out := Output{Path: path + ".Result", Title: "Hunting results", Empty: "The query found nothing.", Fields: huntFields()}
+	if purpose != "" {
+		out.Path += "." + purpose
+		out.Title += ": " + purpose
+	}
+	return out
+}
+
+type lateralMovementArgs struct {
+	purposeArgs
+	RemoteIPs *int `arg:"remote_ip_count" min:"1" help:"The least number of different remote addresses."`
+}
+
+func (in lateralMovementArgs) ask() (string, kql.Conditions, scope) {
+	purpose, conditions, s := in.purposeArgs.ask()
+	conditions.RemoteIPCount = in.RemoteIPs
+	return purpose, conditions, s
+}
+
+func huntLateralMovement() Command {
+	return declarePurposes[lateralMovementArgs](purposeCommand{
+		family: kql.LateralMovementEvidence, path: "MicrosoftATP.HuntLateralMovementEvidence",
+		help:    "Looks for signs that an attacker moves from machine to machine.",
+		example: `query_purpose=smb_connections device_name=ws-001 time_range="3 days"`,
+	})
+}
+
+type persistenceArgs struct {
+	purposeArgs
+	ProcessCommands []string `arg:"process_cmd" list:"false" help:"Parts of command lines of processes. The purpose registry_entry needs it."`
+}
+
+func (in persistenceArgs) ask() (string, kql.Conditions, scope) {
+	purpose, conditions, s := in.purposeArgs.ask()
+	conditions.ProcessCommands = in.ProcessCommands
+	return purpose, conditions, s
+}
+
+func huntPersistence() Command {
+	return declarePurposes[persistenceArgs](purposeCommand{
+		family: kql.PersistenceEvidence, path: "MicrosoftATP.HuntPersistenceEvidence",
+		help:    "Looks for signs that an attacker means to stay on a machine.",
+		example: `query_purpose=scheduled_job device_name=ws-001`,
+	})
+}
+
+type fileOriginArgs struct {
+	onDevices
+	onFiles
+	scope
+}
+
+func (in fileOriginArgs) ask() (string, kql.Conditions, scope) {
+	return "", conditions(in.onDevices, in.onFiles, in.scope), in.scope
+}
+
+func huntFileOrigin() Command {
+	return declarePurposes[fileOriginArgs](purposeCommand{
+		family: kql.FileOrigin, path: "MicrosoftATP.HuntFileOrigin",
+		help:    "Shows where a file came from.",
+		example: `file_name=evil.exe`,
+	})
+}
+
+func huntProcessDetails() Command {
+	return declarePurposes[purposeArgs](purposeCommand{
+		family: kql.ProcessDetails, path: "MicrosoftATP.HuntProcessDetails",
+		help:    "Shows what processes did and what started them. The purpose process_excecution_powershell needs a file name or hash.",
+		example: `query_purpose=parent_process device_name=ws-001 file_name=evil.exe query_operation=and`,
+	})
+}
+
+func huntNetworkConnections() Command {
+	return declarePurposes[purposeArgs](purposeCommand{
+		family: kql.NetworkConnections, path: "MicrosoftATP.HuntNetworkConnections",
+		help:    "Looks for connections to the outside and what made them.",
+		example: `query_purpose=external_addresses device_name=ws-001`,
+	})
+}
+
+// deviceArgs are the arguments of the commands that look at devices only.
+type deviceArgs struct {
+	onDevices
+	scope
+}
+
+func (in deviceArgs) ask() (string, kql.Conditions, scope) {
+	return "", conditions(in.onDevices, onFiles{}, in.scope), in.scope
+}
+
+func huntPrivilegeEscalation() Command {
+	return declarePurposes[deviceArgs](purposeCommand{
+		family: kql.PrivilegeEscalation, path: "MicrosoftATP.HuntPrivilegeEscalation",
+		help:    "Looks for signs that somebody gained rights on a machine.",
+		example: `device_name=ws-001`,
+	})
+}
+
+func huntTampering() Command {
+	return declarePurposes[deviceArgs](purposeCommand{
+		family: kql.Tampering, path: "MicrosoftATP.HuntTampering",
+		help:    "Looks for attempts to switch off or weaken the protection of a machine.",
+		example: `device_name=ws-001`,
+	})
+}
+
+type coverUpArgs struct {
+	purposeArgs
+	Usernames []string `arg:"username" list:"false" help:"Names of users."`
+}
+
+func (in coverUpArgs) ask() (string, kql.Conditions, scope) {
+	purpose, conditions, s := in.purposeArgs.ask()
+	conditions.Usernames = in.Usernames
+	return purpose, conditions, s
+}
+
+func huntCoverUp() Command {
+	return declarePurposes[coverUpArgs](purposeCommand{
+		family: kql.CoverUp, path: "MicrosoftATP.HuntCoverUp",
+		help:    "Looks for what an attacker did to hide, and what was taken.",
+		example: `query_purpose=event_log_cleared device_name=ws-001`,
+	})
+}

@@ -1,0 +1,487 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/defender"
+	"xsoar-defender/warroom"
+)
+
+func indicatorCommands() []entry {
+	return []entry{
+		{"microsoft-atp-sc-indicator-list", listIndicators},
+		{"microsoft-atp-sc-indicator-get-by-id", getIndicator},
+		{"microsoft-atp-sc-indicator-create", createIndicator},
+		{"microsoft-atp-sc-indicator-update", updateIndicator},
+		{"microsoft-atp-sc-indicator-delete", deleteIndicator},
+		{"microsoft-atp-indicator-batch-update", importIndicators},
+	}
+}
+
+// indicatorKind is what the commands know of one type of indicator.
+type indicatorKind struct {
+	// name is how the service calls the type, and score how the platform does.
+	name  string
+	score indicatorType
+	// object is the platform's standard object for a value.
+	object func(value string) answer.Object
+	// problem completes the sentence "the value ..." when the service would not take it; else it is empty.
+	problem func(value string) string
+	// block is the action that takes the place of AlertAndBlock.
+	block string
+}
+
+// indicatorKinds are the types of indicators that the commands handle. The service has one more, certificates,
+// for which the platform has no standard.
+func indicatorKinds() []indicatorKind {
+	hash := func(name string, kind hashKind) indicatorKind {
+		return indicatorKind{
+			name: name, score: fileIndicator, block: blockAndRemediate,
+			object:  func(value string) answer.Object { return fileObject(kind, value) },
+			problem: func(value string) string { return hashProblem(value, kind) },
+		}
+	}
+	return []indicatorKind{
+		hash("FileSha1", sha1Hash),
+		hash("FileSha256", sha256Hash),
+		hash("FileMd5", md5Hash),
+		{"IpAddress", ipIndicator, ipObject, addressProblem, "Block"},
+		{"DomainName", domainIndicator, domainObject, domainProblem, "Block"},
+		{"Url", urlIndicator, urlObject, urlProblem, "Block"},
+	}
+}
+
+func kindOf(name string) (indicatorKind, bool) {
+	for _, kind := range indicatorKinds() {
+		if strings.EqualFold(kind.name, name) {
+			return kind, true
+		}
+	}
+	return indicatorKind{}, false
+}
+
+func hashProblem(value string, kind hashKind) string {
+	if hashKindOf(value) == kind {
+		return ""
+	}
+	return "has to be the hexadecimal digits of a " + string(kind) + " hash"
+}
+
+func addressProblem(value string) string {
+	address, err := netip.ParseAddr(value)
+	if err == nil && address.Zone() == "" {
+		return ""
+	}
+	return "has to be a single IP address: the service takes no ranges"
+}
+
+// longestDomain and longestLabel bound domain names, in bytes (RFC 1035).
+const (
+	longestDomain = 253
+	longestLabel  = 63
+)
+
+func domainProblem(value string) string {
+	const problem = "has to be a domain name such as bad.example"
+	labels := strings.Split(strings.TrimSuffix(value, "."), ".")
+	if len(value) > longestDomain || len(labels) < 2 || addressProblem(value) == "" {
+		return problem
+	}
+	for _, label := range labels {
+		if label == "" || len(label) > longestLabel || strings.ContainsFunc(label, outsideDomains) {
+			return problem
+		}
+	}
+	return ""
+}
+
+// outsideDomains says that a character stands in no domain name, be it written in any script.
+func outsideDomains(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) && r != '-' && r != '_'
+}
+
+func urlProblem(value string) string {
+	const problem = "has to be a URL such as https://bad.example/path"
+	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return problem
+	}
+	if !strings.Contains(value, "://") {
+		value = "//" + value // whether one without a scheme will do is for the service to say
+	}
+	address, err := url.Parse(value)
+	if err != nil || (addressProblem(address.Hostname()) != "" && domainProblem(address.Hostname()) != "") {
+		return problem
+	}
+	return ""
+}
+
+// The actions that the rules speak of.
+const (
+	audit             = "Audit"
+	blockAndRemediate = "BlockAndRemediate"
+)
+
+// actionToday is the action that took the place of one that the service retired, and whether it did. Microsoft
+// documents that Alert and AlertAndBlock were supported until January 2022, and that each became another action
+// that raises an alert.
+func (k indicatorKind) actionToday(action string) (string, bool) {
+	switch action {
+	case "Alert":
+		return audit, true
+	case "AlertAndBlock":
+		return k.block, true
+	}
+	return action, false
+}
+
+// replacedNote says which action was asked for in place of a retired one.
+func replacedNote(retired, today string) warroom.Block {
+	return warroom.Paragraph(fmt.Sprintf("The service has retired the action %s: %s with an alert was asked for in its place.", retired, today))
+}
+
+// indicatorView shows indicators with the service's own keys.
+func indicatorView() *warroom.View {
+	return warroom.NewView(
+		asGiven("id", warroom.String, "The indicator's ID."),
+		asGiven("action", warroom.String, "What is done where the indicator is met: Allowed, Audit, Warn, Block or BlockAndRemediate."),
+		asGiven("description", warroom.String, "What the indicator is about."),
+		asGiven("expirationTime", warroom.Date, "When the indicator expires."),
+		asGiven("severity", warroom.String, "How severe the alerts are that it raises."),
+		asGiven("indicatorValue", warroom.String, "The hash, address, domain or URL."),
+		asGiven("recommendedActions", warroom.String, "What to do about an alert."),
+		asGiven("generateAlert", warroom.Boolean, "Whether it raises alerts."),
+		asGiven("rbacGroupNames", warroom.Unknown, "The device groups for which it is; none stands for all."),
+		asGiven("rbacGroupIds", warroom.Unknown, "The IDs of these device groups."),
+		asGiven("mitreTechniques", warroom.Unknown, "The techniques of MITRE ATT&CK."),
+		asGiven("indicatorType", warroom.String, "The kind of value."),
+		asGiven("lastUpdateTime", warroom.Date, "When it last changed."),
+		asGiven("createdByDisplayName", warroom.String, "The name of who made it."),
+		asGiven("application", warroom.String, "The application that it was made for."),
+		asGiven("title", warroom.String, "The title of the alerts that it raises."),
+		asGiven("createdBySource", warroom.String, "Through what it was made."),
+		asGiven("historicalDetection", warroom.Boolean, "Whether events of the past are looked at as well."),
+		asGiven("lastUpdatedBy", warroom.String, "Who last changed it."),
+		asGiven("creationTimeDateTimeUtc", warroom.Date, "When it was made."),
+		asGiven("category", warroom.Number, "The category of the alerts that it raises."),
+		asGiven("createdBy", warroom.String, "The ID of who made it."),
+		asGiven("source", warroom.String, "Where it came from."),
+		asGiven("sourceType", warroom.String, "Whether a user or an application made it."),
+		asGiven("notificationId", warroom.String, "The ID of the notification that users see."),
+		warroom.Field{Name: "externalId", From: "externalId|externalID", Type: warroom.String, Help: "The ID that its source gave it."},
+	)
+}
+
+// asGiven is a field that keeps the service's own key.
+func asGiven(name string, kind warroom.Type, help string) warroom.Field {
+	return warroom.Field{Name: name, From: name, Type: kind, Help: help}
+}
+
+func indicatorOutput(title string) Output {
+	return Output{
+		Path: "MicrosoftATP.Indicators", Key: keyedByID, View: indicatorView(), Single: true,
+		Title: title, Columns: []string{"id", "action", "indicatorValue", "indicatorType", "severity", "title", "description"},
+		Empty: "There is no indicator.",
+	}
+}
+
+// standardOutput is the platform's standard path of a kind of indicator.
+type standardOutput struct {
+	kind indicatorType
+	out  Output
+}
+
+func standardOutputs() []standardOutput {
+	return []standardOutput{
+		{fileIndicator, fileOutput()},
+		{ipIndicator, ipOutput()},
+		{domainIndicator, domainOutput()},
+		{urlIndicator, urlOutput()},
+	}
+}
+
+// indicatorPaths are the context paths that a command about indicators fills.
+type indicatorPaths struct {
+	own      Output
+	standard []standardOutput
+	// scores is nil for commands that give none.
+	scores *Output
+}
+
+func pathsOf(own Output) indicatorPaths {
+	return indicatorPaths{own: own, standard: standardOutputs(), scores: new(scoreOutput())}
+}
+
+func (p indicatorPaths) outputs() []Output {
+	outputs := []Output{p.own}
+	for _, standard := range p.standard {
+		outputs = append(outputs, standard.out)
+	}
+	if p.scores != nil {
+		outputs = append(outputs, *p.scores)
+	}
+	return outputs
+}
+
+// entry shows one indicator. Its score is unknown whatever its action and severity are: a tenant's own rule says
+// what to do with a value, and not what the vendor knows of it.
+func (p indicatorPaths) entry(run *Run, indicator answer.Object) warroom.Entry {
+	entry := p.own.one(indicator)
+	entry.Context = append(entry.Context, p.standardContext(indicator)...)
+	if kind, known := kindOf(indicator.Text("indicatorType")); known && p.scores != nil {
+		score := dbotScore(run, indicator.Text("indicatorValue"), kind.score, verdictUnknown)
+		entry.Context = append(entry.Context, p.scores.context([]answer.Object{score}))
+	}
+	return entry
+}
+
+// standardContext puts indicators of the service where playbooks look for files, addresses, domains and URLs of
+// any vendor.
+func (p indicatorPaths) standardContext(indicators ...answer.Object) []warroom.Context {
+	objects := map[indicatorType][]answer.Object{}
+	for _, indicator := range indicators {
+		if kind, known := kindOf(indicator.Text("indicatorType")); known {
+			objects[kind.score] = append(objects[kind.score], kind.object(indicator.Text("indicatorValue")))
+		}
+	}
+	var contexts []warroom.Context
+	for _, standard := range p.standard {
+		if found := objects[standard.kind]; found != nil {
+			contexts = append(contexts, standard.out.context(found))
+		}
+	}
+	return contexts
+}
+
+func listIndicators() Command {
+	type args struct {
+		Limit int `arg:"limit" default:"50" min:"1" help:"How many indicators to show at the most."`
+	}
+	paths := pathsOf(indicatorOutput("Indicator"))
+	return declare(Command{
+		Name: "microsoft-atp-sc-indicator-list", Area: Indicators,
+		Help:    "Lists the indicators of the tenant that have not expired. Without the permission Ti.ReadWrite.All these are the ones that the application made itself.",
+		Uses:    []defender.Operation{defender.ListIndicators},
+		Outputs: paths.outputs(),
+		Example: `limit=10`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		indicators, err := run.API.Indicators(ctx, defender.Query{Limit: in.Limit})
+		if err != nil {
+			return Report{}, err
+		}
+		return report(paths.own.apart(indicators, func(indicator answer.Object) warroom.Entry {
+			return paths.entry(run, indicator)
+		})...), nil
+	})
+}
+
+func getIndicator() Command {
+	type args struct {
+		ID string `arg:"indicator_id" required:"true" help:"The ID of an indicator."`
+	}
+	paths := pathsOf(indicatorOutput("Indicator"))
+	return declare(Command{
+		Name: "microsoft-atp-sc-indicator-get-by-id", Area: Indicators,
+		Help:    "Shows an indicator by its ID.",
+		Uses:    []defender.Operation{defender.GetIndicator},
+		Outputs: paths.outputs(),
+		Example: `indicator_id=996`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		indicator, err := run.API.Indicator(ctx, in.ID)
+		if err != nil {
+			return Report{}, err
+		}
+		return report(paths.entry(run, indicator)), nil
+	})
+}
+
+func createIndicator() Command {
+	return submitIndicator("microsoft-atp-sc-indicator-create", "Indicator created",
+		"Makes an indicator for a file, an IP address, a domain or a URL. An indicator with the same value and type is changed.")
+}
+
+func updateIndicator() Command {
+	return submitIndicator("microsoft-atp-sc-indicator-update", "Indicator updated",
+		"Changes the indicator with the value and the type given, or makes it when there is none.")
+}
+
+// indicatorArguments describe an indicator.
+type indicatorArguments struct {
+	Value         string        `arg:"indicator_value" required:"true" help:"The hash, IP address, domain or URL."`
+	Type          string        `arg:"indicator_type" required:"true" values:"FileSha1,FileSha256,FileMd5,IpAddress,DomainName,Url" help:"What kind of value it is."`
+	Action        string        `arg:"action" required:"true" values:"Audit,Warn,Block,BlockAndRemediate,Allowed,Alert,AlertAndBlock" help:"What to do where the value is met. The service documents BlockAndRemediate for files, and Block for everything else. Alert and AlertAndBlock, which the service has retired, stand for Audit and for blocking with an alert."`
+	Severity      string        `arg:"severity" values:"Informational,Low,Medium,High" help:"How severe the alerts are."`
+	Expiration    time.Duration `arg:"expiration_time" default:"14 days" help:"After which time span the indicator expires."`
+	Description   string        `arg:"indicator_description" required:"true" help:"What the indicator is about."`
+	Title         string        `arg:"indicator_title" required:"true" help:"The title of the alerts."`
+	Application   string        `arg:"indicator_application" help:"The application that the indicator is made for; it cannot be changed later."`
+	Recommended   string        `arg:"recommended_actions" help:"What to do about an alert."`
+	Groups        []string      `arg:"rbac_group_names" help:"The device groups for which the indicator is; none stands for all."`
+	GenerateAlert *bool         `arg:"generate_alert" values:"true,false" help:"Whether a match raises an alert. It does unless false is given; Audit has to."`
+}
+
+// submitIndicator declares a command that submits an indicator: for the service making one and changing one are
+// the same.
+func submitIndicator(name, title, help string) Command {
+	paths := pathsOf(indicatorOutput(title))
+	return declare(Command{
+		Name: name, Area: Indicators,
+		Help:    help,
+		Uses:    []defender.Operation{defender.SubmitIndicator},
+		Outputs: paths.outputs(),
+		Example: `indicator_value=198.51.100.3 indicator_type=IpAddress action=Block severity=High expiration_time="30 days" indicator_title="Command and control" indicator_description="Seen in ticket 4711"`,
+	}, func(ctx context.Context, run *Run, in indicatorArguments) (Report, error) {
+		wanted, notes, err := in.indicator(run)
+		if err != nil {
+			return Report{}, err
+		}
+		indicator, err := run.API.SubmitIndicator(ctx, wanted)
+		if err != nil {
+			return Report{}, err
+		}
+		entry := paths.entry(run, indicator)
+		entry.Blocks = append(entry.Blocks, notes...)
+		return report(entry), nil
+	})
+}
+
+// indicator checks the arguments against what the service takes, and gives what to submit and what to say of it.
+func (in indicatorArguments) indicator(run *Run) (defender.Indicator, []warroom.Block, error) {
+	kind, known := kindOf(in.Type)
+	if !known {
+		return defender.Indicator{}, nil, wrong(run, "there is no indicator type %q", in.Type)
+	}
+	if problem := kind.problem(in.Value); problem != "" {
+		return defender.Indicator{}, nil, wrong(run, "%q is no %s: it %s", in.Value, kind.name, problem)
+	}
+	if in.Expiration <= 0 {
+		return defender.Indicator{}, nil, wrong(run, "expiration_time has to be longer than nothing")
+	}
+	action, retired := kind.actionToday(in.Action)
+	alert := retired || in.GenerateAlert == nil || *in.GenerateAlert
+	if action == audit && !alert {
+		return defender.Indicator{}, nil, wrong(run, "generate_alert has to be true with the action %s", audit)
+	}
+	var notes []warroom.Block
+	if retired {
+		notes = append(notes, replacedNote(in.Action, action))
+	}
+	return defender.Indicator{
+		Value: in.Value, Type: kind.name, Action: action, Title: in.Title, Description: in.Description,
+		ExpirationTime: expiry(run, in.Expiration), Severity: in.Severity, Application: in.Application,
+		RecommendedActions: in.Recommended, RBACGroupNames: in.Groups, GenerateAlert: &alert,
+	}, notes, nil
+}
+
+// expiry is the time after a span as the service wants it.
+func expiry(run *Run, span time.Duration) string {
+	return run.Now().UTC().Add(span).Format(time.RFC3339)
+}
+
+func deleteIndicator() Command {
+	return indicatorDeletion("microsoft-atp-sc-indicator-delete", "")
+}
+
+// indicatorDeletion declares a command that deletes an indicator.
+func indicatorDeletion(name, deprecated string) Command {
+	type args struct {
+		ID string `arg:"indicator_id" required:"true" help:"The ID of an indicator."`
+	}
+	return declare(Command{
+		Name: name, Area: Indicators, Deprecated: deprecated,
+		Help:    "Deletes an indicator. Without the permission Ti.ReadWrite.All the application has to have made it itself.",
+		Uses:    []defender.Operation{defender.DeleteIndicator},
+		Example: `indicator_id=996`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		if err := run.API.DeleteIndicator(ctx, in.ID); err != nil {
+			return Report{}, err
+		}
+		return report(warroom.Say("Indicator " + in.ID + " was deleted.")), nil
+	})
+}
+
+// importView shows how each indicator of a batch went. Its keys differ from those of other indicators, so that the
+// condition on id, by which playbooks know the path, merges none of them.
+func importView() *warroom.View {
+	return warroom.NewView(
+		warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The indicator's ID."},
+		warroom.Field{Name: "Value", From: "indicator", Type: warroom.String, Help: "The hash, address, domain or URL."},
+		warroom.Field{Name: "FailureReason", From: "failureReason", Type: warroom.String, Help: "Why the service did not take it."},
+		warroom.Field{Name: "IsFailed", From: "isFailed", Type: warroom.Boolean, Help: "Whether the service did not take it."},
+	)
+}
+
+func importIndicators() Command {
+	type args struct {
+		Batch []answer.Object `arg:"indicator_batch" required:"true" help:"Up to 500 indicators as a JSON list, with the keys of the API: indicatorValue, indicatorType, action, title, description, and if wanted expirationTime, severity and so on."`
+	}
+	out := Output{
+		Path: "MicrosoftATP.Indicators", Key: keyedByID, View: importView(),
+		Columns: []string{"ID", "Value", "IsFailed", "FailureReason"}, Empty: "The service said nothing about the indicators.",
+	}
+	return declare(Command{
+		Name: "microsoft-atp-indicator-batch-update", Area: Indicators,
+		Help:    "Makes or changes up to 500 indicators at once, and says of each how it went.",
+		Uses:    []defender.Operation{defender.ImportIndicators},
+		Outputs: []Output{out},
+		Example: `indicator_batch="[{\"indicatorValue\":\"bad.example\",\"indicatorType\":\"DomainName\",\"action\":\"Block\",\"title\":\"Phishing\",\"description\":\"ticket 4711\"}]"`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		if len(in.Batch) == 0 || len(in.Batch) > defender.MostImported {
+			return Report{}, wrong(run, "indicator_batch has to hold one to %d indicators, not %d", defender.MostImported, len(in.Batch))
+		}
+		batch, notes := todaysActions(in.Batch)
+		results, err := run.API.ImportIndicators(ctx, batch)
+		if err != nil {
+			return Report{}, err
+		}
+		failed := 0
+		for _, result := range results.Items {
+			if result.Key("isFailed").Bool() {
+				failed++
+			}
+		}
+		entry := out.titled("Indicators: %d taken, %d failed", len(results.Items)-failed, failed).rows(results.Items, results.Whole)
+		entry.Contents = out.records(results.Items)
+		entry.Blocks = append(entry.Blocks, notes...)
+		return report(entry), nil
+	})
+}
+
+// todaysActions gives the indicators of a batch as they were, but with actions that the service takes today,
+// and says once which of them replaced which.
+func todaysActions(batch []answer.Object) ([]answer.Object, []warroom.Block) {
+	var notes []warroom.Block
+	changed := make([]answer.Object, len(batch))
+	for i, indicator := range batch {
+		given := indicator.Text("action")
+		kind, known := kindOf(indicator.Text("indicatorType"))
+		action, retired := kind.actionToday(given)
+		switch {
+		case known && retired:
+			indicator = with(with(indicator, "action", action), "generateAlert", true)
+			if note := replacedNote(given, action); !slices.Contains(notes, note) {
+				notes = append(notes, note)
+			}
+		case action == audit && !indicator.Has("generateAlert"):
+			indicator = with(indicator, "generateAlert", true)
+		}
+		changed[i] = indicator
+	}
+	return changed, notes
+}
+
+// with gives the object with one key set to a plain value.
+func with(object answer.Object, key string, value any) answer.Object {
+	keys := map[string]json.RawMessage{}
+	object.Each(func(name string, value answer.Object) { keys[name] = json.RawMessage(value) })
+	keys[key] = json.RawMessage(answer.Make(value))
+	return answer.Make(keys)
+}

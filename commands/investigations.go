@@ -1,0 +1,120 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/defender"
+	"xsoar-defender/warroom"
+)
+
+func investigationCommands() []entry {
+	return []entry{
+		{"microsoft-atp-list-investigations", listInvestigations},
+		{"microsoft-atp-start-investigation", startInvestigation},
+	}
+}
+
+// investigationOutput shows automated investigations. The manifest has always promised the key State, while the
+// key given was InvestigationState: both are given.
+func investigationOutput(title string) Output {
+	return Output{
+		Path: "MicrosoftATP.Investigation", Key: "val.ID === obj.ID", Title: title, Empty: "There is no automated investigation.",
+		Columns: []string{"ID", "StartTime", "EndTime", "CancelledBy", "InvestigationState", "StatusDetails", "MachineID", "ComputerDNSName", "TriggeringAlertID"},
+		View: warroom.NewView(
+			warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The investigation's ID."},
+			warroom.Field{Name: "StartTime", From: "startTime", Type: warroom.Date, Help: "When it began."},
+			warroom.Field{Name: "EndTime", From: "endTime", Type: warroom.Date, Help: "When it ended."},
+			warroom.Field{Name: "InvestigationState", From: "state", Type: warroom.String, Help: "Its state."},
+			warroom.Field{Name: "State", From: "state", Type: warroom.String, Help: "Its state."},
+			warroom.Field{Name: "CancelledBy", From: "cancelledBy", Type: warroom.Unknown, Help: "Who cancelled it."},
+			warroom.Field{Name: "StatusDetails", From: "statusDetails", Type: warroom.Unknown, Help: "More about its state."},
+			warroom.Field{Name: "MachineID", From: "machineId", Type: warroom.String, Help: "The ID of the machine."},
+			warroom.Field{Name: "ComputerDNSName", From: "computerDnsName", Type: warroom.String, Help: "The name of the machine."},
+			warroom.Field{Name: "TriggeringAlertID", From: "triggeringAlertId", Type: warroom.String, Help: "The ID of the alert that started it."},
+		),
+	}
+}
+
+func listInvestigations() Command {
+	type args struct {
+		ID     string `arg:"id" help:"The ID of one investigation."`
+		Limit  int    `arg:"limit" default:"50" min:"1" max:"10000" help:"How many investigations to show at the most."`
+		Offset int    `arg:"offset" default:"0" min:"0" help:"How many investigations to pass over."`
+	}
+	out := investigationOutput("Automated investigations")
+	return declare(Command{
+		Name: "microsoft-atp-list-investigations", Area: Investigations,
+		Help:    "Lists automated investigations, or shows one by its ID.",
+		Uses:    []defender.Operation{defender.ListInvestigations, defender.GetInvestigation},
+		Outputs: []Output{out},
+		Example: `limit=10`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		if in.ID != "" {
+			investigation, err := run.API.Investigation(ctx, in.ID)
+			if err != nil {
+				return Report{}, err
+			}
+			return report(out.one(investigation)), nil
+		}
+		// The part is cut here and not by the service, so that contents holds what playbooks have always had
+		// there: the list from its beginning.
+		all, err := run.API.Investigations(ctx, defender.Query{})
+		if err != nil {
+			return Report{}, err
+		}
+		return report(out.part(all, in.Offset, in.Limit)), nil
+	})
+}
+
+// part is the entry for a part of a list that the service gives whole. Its contents are all items.
+func (o Output) part(list defender.List, offset, limit int) warroom.Entry {
+	all := list.Items
+	list.Items = all[min(offset, len(all)):min(offset+limit, len(all))]
+	list.More = list.More || offset+limit < len(all)
+	list.Whole = answer.Join(all)
+	return o.list(list)
+}
+
+// RetiredError says that Microsoft has ended something.
+type RetiredError struct {
+	What, Instead string
+	Err           error
+}
+
+func (e *RetiredError) Error() string {
+	return fmt.Sprintf("%s %s (%s)", e.What, e.Instead, e.Err)
+}
+
+func (e *RetiredError) Unwrap() error { return e.Err }
+
+func startInvestigation() Command {
+	type args struct {
+		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
+		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Timeout int    `arg:"timeout" default:"50" min:"1" help:"Has no effect any more."`
+	}
+	out := investigationOutput("Automated investigation")
+	return declare(Command{
+		Name: "microsoft-atp-start-investigation", Area: Investigations,
+		Help:    "Starts an automated investigation on a machine. Microsoft ended the manual start in September 2026; use microsoft-atp-run-antivirus-scan.",
+		Uses:    []defender.Operation{defender.StartInvestigation},
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711"`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		investigation, err := run.API.StartInvestigation(ctx, in.Machine, in.Comment)
+		switch defender.StatusOf(err) {
+		case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented:
+			err = &RetiredError{
+				What:    "Automated investigations cannot be started any more: Microsoft ended this in September 2026.",
+				Instead: "Use !microsoft-atp-run-antivirus-scan with scan_type=Full.", Err: err,
+			}
+		}
+		if err != nil {
+			return Report{}, err
+		}
+		return report(out.one(investigation)), nil
+	})
+}

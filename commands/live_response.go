@@ -1,0 +1,306 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/defender"
+	"xsoar-defender/warroom"
+)
+
+func liveResponseCommands() []entry {
+	return []entry{
+		{"microsoft-atp-live-response-run-script", runScript},
+		{"microsoft-atp-live-response-get-file", getFile},
+		{"microsoft-atp-live-response-put-file", putFile},
+		{"microsoft-atp-live-response-result", liveResponseResult},
+		{"microsoft-atp-live-response-cancel-action", cancelAction},
+	}
+}
+
+// resultFile is the name under which existing playbooks expect the file of a result.
+const resultFile = "Response Result"
+
+// session are the arguments of commands that start one action and always wait for its end.
+type session struct {
+	pause
+	ForActive bool   `arg:"wait_for_active" default:"false" help:"Whether to wait, where the machine is busy with another action of the kind, until it can start."`
+	Action    string `arg:"machine_action_id" hidden:"true" help:"The action that the command waits for; set by the command itself."`
+}
+
+// drive starts the action, or looks at the one that a previous run started. When it has ended well, finish
+// makes the report. path is where the id of the action stands in the context meanwhile.
+func (s session) drive(ctx context.Context, run *Run, machine, kind, path string, start func() (defender.MachineAction, error), finish func(defender.MachineAction) (Report, error)) (Report, error) {
+	if s.Action == "" {
+		return s.begin(ctx, run, machine, kind, path, start)
+	}
+	action, err := run.API.MachineAction(ctx, s.Action)
+	switch {
+	case err != nil:
+		return Report{}, err
+	case action.Running():
+		return report(warroom.Entry{Poll: s.look(run, s.Action)}), nil
+	case !action.Succeeded():
+		return Report{}, &EndedError{action}
+	}
+	return finish(action)
+}
+
+func (s session) begin(ctx context.Context, run *Run, machine, kind, path string, start func() (defender.MachineAction, error)) (Report, error) {
+	action, err := start()
+	if err = explainBusy(ctx, run, machine, kind, err); err != nil {
+		if s.ForActive && isBusy(err) {
+			return report(warroom.Entry{
+				Blocks: []warroom.Block{warroom.Paragraph(err.Error())},
+				Poll:   run.again(map[string]any{pollingArgument: true}, s.interval(), s.limit()),
+			}), nil
+		}
+		return Report{}, err
+	}
+	return report(warroom.Entry{
+		Blocks:  []warroom.Block{warroom.Paragraph(fmt.Sprintf("The machine action %s was started; its result comes when it has ended.", action.ID()))},
+		Context: []warroom.Context{{Path: path, Value: warroom.Group{{Key: "action_id", Value: warroom.Text(action.ID())}}}},
+		Poll:    s.look(run, action.ID()),
+	}), nil
+}
+
+// liveResponseOutput shows a live response session with the keys of the service.
+func liveResponseOutput() Output {
+	return Output{Path: "MicrosoftATP.LiveResponseAction", Title: "Live response", Single: true, Fields: liveResponseFields()}
+}
+
+func liveResponseFields() []warroom.Field {
+	text := func(name, help string) warroom.Field {
+		return warroom.Field{Name: name, From: name, Type: warroom.String, Help: help}
+	}
+	date := func(name, help string) warroom.Field {
+		return warroom.Field{Name: name, From: name, Type: warroom.Date, Help: help}
+	}
+	return []warroom.Field{
+		text("action_id", "The machine action's ID, as soon as it was started."),
+		text("id", "The machine action's ID."),
+		text("type", "Always LiveResponse."),
+		text("title", "The action's title."),
+		text("requestor", "Who asked for it."),
+		text("requestorComment", "Why."),
+		text("status", "The state of the action."),
+		text("machineId", "The ID of the machine."),
+		text("computerDnsName", "The name of the machine."),
+		date("creationDateTimeUtc", "When it was asked for."),
+		date("lastUpdateDateTimeUtc", "When its state last changed."),
+		text("cancellationRequestor", "Who cancelled it."),
+		text("cancellationComment", "Why it was cancelled."),
+		date("cancellationDateTimeUtc", "When it was cancelled."),
+		text("errorHResult", "The error code of the action."),
+		text("scope", "The action's scope."),
+		text("externalId", "An ID given by the requestor."),
+		text("requestSource", "From where it was asked for."),
+		text("relatedFileInfo", "The file that the action is about."),
+		{Name: "commands", From: "commands", Of: warroom.NewView(
+			text("index", "The position of the command in the session."),
+			date("startTime", "When the command began."),
+			date("endTime", "When the command ended."),
+			text("commandStatus", "Created, Completed or Failed."),
+			text("errors", "What went wrong."),
+			warroom.Field{Name: "command", From: "command", Of: warroom.NewView(
+				text("type", "What the command does."),
+				warroom.Field{Name: "params", From: "params", Of: warroom.NewView(text("key", "A parameter's name."), text("value", "Its value."))},
+			)},
+		)},
+		text("troubleshootInfo", "What the service says of a failure."),
+	}
+}
+
+// sessionTable shows an action under the headers that the War Room has always had for it.
+func sessionTable(action answer.Object) warroom.Table {
+	view := warroom.NewView(
+		warroom.Field{Name: "Commands", From: "commands"},
+		warroom.Field{Name: "Creation time", From: "creationDateTimeUtc"},
+		warroom.Field{Name: "Hostname", From: "computerDnsName"},
+		warroom.Field{Name: "Machine Action Id", From: "id"},
+		warroom.Field{Name: "MachineId", From: "machineId"},
+		warroom.Field{Name: "Status", From: "status"},
+	)
+	return warroom.Table{Title: "Machine action", Records: warroom.Records{View: view, Rows: []answer.Object{action}}}
+}
+
+// sessionEntry shows a session that has ended.
+func sessionEntry(out Output, action defender.MachineAction) warroom.Entry {
+	entry := out.one(action.Object)
+	entry.Blocks = []warroom.Block{sessionTable(action.Object)}
+	return entry
+}
+
+// startsSession completes the declaration of a command that runs live response.
+func startsSession(command Command) Command {
+	command.Area, command.Executes, command.Polls = LiveResponse, true, true
+	command.Uses = []defender.Operation{defender.RunLiveResponse, defender.GetMachineAction, defender.GetLiveResponseLink, defender.ListMachineActions}
+	return command
+}
+
+// liveResponse is a command with its parameters, as the service names them.
+func liveResponse(kind string, params ...defender.LiveResponseParameter) []defender.LiveResponseCommand {
+	return []defender.LiveResponseCommand{{Type: kind, Params: params}}
+}
+
+func runScript() Command {
+	type args struct {
+		Machine   string `arg:"machine_id" required:"true" help:"The ID of the machine."`
+		Comment   string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Script    string `arg:"scriptName" required:"true" help:"The name of a script in the live response library."`
+		Arguments string `arg:"arguments" help:"Arguments of the script."`
+		session
+	}
+	out := liveResponseOutput()
+	out.Fields = append([]warroom.Field{}, scriptFields()...)
+	out.Fields = append(out.Fields, warroom.Field{Name: "action_id", Type: warroom.String, Help: "The machine action's ID, as soon as it was started."})
+	return declare(startsSession(Command{
+		Name:    "microsoft-atp-live-response-run-script",
+		Help:    "Runs a script of the library on a machine and gives its output.",
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" scriptName=triage.ps1`,
+	}), func(ctx context.Context, run *Run, in args) (Report, error) {
+		params := []defender.LiveResponseParameter{{Key: "ScriptName", Value: in.Script}}
+		if in.Arguments != "" {
+			params = append(params, defender.LiveResponseParameter{Key: "Args", Value: in.Arguments})
+		}
+		return in.drive(ctx, run, in.Machine, "LiveResponse", out.Path, func() (defender.MachineAction, error) {
+			return run.API.RunLiveResponse(ctx, in.Machine, in.Comment, liveResponse("RunScript", params...))
+		}, func(action defender.MachineAction) (Report, error) {
+			return scriptReport(ctx, run, action.ID(), 0, out, warroom.Info)
+		})
+	})
+}
+
+func scriptFields() []warroom.Field {
+	return []warroom.Field{
+		{Name: "script_name", Type: warroom.String, Help: "The script's name."},
+		{Name: "exit_code", Type: warroom.String, Help: "The script's exit code."},
+		{Name: "script_output", Type: warroom.String, Help: "What the script wrote."},
+		{Name: "script_errors", Type: warroom.String, Help: "What the script wrote as errors."},
+	}
+}
+
+// largestResult is how much of a script's result is put in the context, in bytes.
+const largestResult = 16 << 20
+
+// scriptReport downloads the result of a command. A result that is JSON, as that of a script, goes in the
+// context as well.
+func scriptReport(ctx context.Context, run *Run, action string, index int, out Output, kind warroom.Kind) (Report, error) {
+	link, _, err := run.API.LiveResponseLink(ctx, action, index)
+	if err != nil {
+		return Report{}, err
+	}
+	kept := &head{most: largestResult}
+	file, err := download(ctx, run, link, resultFile, kind, defaultLargestFile, kept)
+	if err != nil {
+		return Report{}, err
+	}
+	result, err := answer.Parse(kept.text.String())
+	if err != nil || kept.cut {
+		return report(file), nil
+	}
+	entry := out.one(result)
+	entry.Blocks = []warroom.Block{warroom.Table{Title: "Result", Records: warroom.Records{Rows: []answer.Object{result}}, KeepEmpty: true}}
+	return report(entry, file), nil
+}
+
+func getFile() Command {
+	type args struct {
+		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
+		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Path    string `arg:"path" required:"true" help:"The path of the file on the machine."`
+		session
+		fileSize
+	}
+	out := liveResponseOutput()
+	return declare(startsSession(Command{
+		Name:    "microsoft-atp-live-response-get-file",
+		Help:    "Gets a file from a machine, compressed with gzip.",
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" path="C:\Users\nora\evil.exe"`,
+	}), func(ctx context.Context, run *Run, in args) (Report, error) {
+		return in.drive(ctx, run, in.Machine, "LiveResponse", out.Path, func() (defender.MachineAction, error) {
+			return run.API.RunLiveResponse(ctx, in.Machine, in.Comment, liveResponse("GetFile", defender.LiveResponseParameter{Key: "Path", Value: in.Path}))
+		}, func(action defender.MachineAction) (Report, error) {
+			link, _, err := run.API.LiveResponseLink(ctx, action.ID(), 0)
+			if err != nil {
+				return Report{}, err
+			}
+			file, err := download(ctx, run, link, resultFile+".gz", warroom.Download, in.most(), nil)
+			if err != nil {
+				return Report{}, err
+			}
+			return report(file, sessionEntry(out, action)), nil
+		})
+	})
+}
+
+func putFile() Command {
+	type args struct {
+		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
+		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		File    string `arg:"file_name" required:"true" help:"The name of a file in the live response library."`
+		session
+	}
+	out := liveResponseOutput()
+	return declare(startsSession(Command{
+		Name:    "microsoft-atp-live-response-put-file",
+		Help:    "Puts a file of the library on a machine.",
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" file_name=tool.exe`,
+	}), func(ctx context.Context, run *Run, in args) (Report, error) {
+		return in.drive(ctx, run, in.Machine, "LiveResponse", out.Path, func() (defender.MachineAction, error) {
+			return run.API.RunLiveResponse(ctx, in.Machine, in.Comment, liveResponse("PutFile", defender.LiveResponseParameter{Key: "FileName", Value: in.File}))
+		}, func(action defender.MachineAction) (Report, error) {
+			return report(sessionEntry(out, action)), nil
+		})
+	})
+}
+
+func liveResponseResult() Command {
+	type args struct {
+		Action string `arg:"machine_action_id" required:"true" help:"The ID of the machine action."`
+		Index  int    `arg:"command_index" required:"true" min:"0" max:"1000" help:"Which command of the session; the first is 0."`
+	}
+	out := Output{Path: "MicrosoftATP.LiveResponseResult", Title: "Result", Single: true, Fields: scriptFields()}
+	promised := Output{Path: "MicrosoftATP.LiveResponseAction", Fields: []warroom.Field{{Type: warroom.String, Help: "The result, under the path that older manifests name."}}}
+	return declare(Command{
+		Name: "microsoft-atp-live-response-result", Area: LiveResponse, Executes: true,
+		Help:    "Gets the result of one command of a live response session that has ended.",
+		Uses:    []defender.Operation{defender.GetLiveResponseLink},
+		Outputs: []Output{out, promised},
+		Example: `machine_action_id=5382f7ea-7557-4ab7-9782-d50480024a4e command_index=0`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		result, err := scriptReport(ctx, run, in.Action, in.Index, out, warroom.Download)
+		if err != nil || len(result.Entries) < 2 {
+			return result, err
+		}
+		entry := &result.Entries[0]
+		entry.Context = append(entry.Context, warroom.Context{Path: promised.Path, Value: entry.Context[0].Value})
+		return result, nil
+	})
+}
+
+func cancelAction() Command {
+	type args struct {
+		Action  string `arg:"machine_action_id" required:"true" help:"The ID of the machine action."`
+		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+	}
+	return declare(Command{
+		Name: "microsoft-atp-live-response-cancel-action", Area: LiveResponse, Executes: true,
+		Help:    "Cancels a live response session, or another machine action, that has not ended.",
+		Uses:    []defender.Operation{defender.CancelMachineAction},
+		Example: `machine_action_id=5382f7ea-7557-4ab7-9782-d50480024a4e comment="not needed any more"`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		action, err := run.API.CancelMachineAction(ctx, in.Action, in.Comment)
+		if err != nil {
+			return Report{}, err
+		}
+		return report(warroom.Entry{
+			Blocks:   []warroom.Block{warroom.Paragraph(fmt.Sprintf("The machine action %s is %s.", in.Action, action.Status()))},
+			Contents: warroom.Raw(action.Object),
+		}), nil
+	})
+}

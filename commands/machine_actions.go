@@ -1,0 +1,354 @@
+package commands
+
+import (
+	"context"
+	"strings"
+
+	"xsoar-defender/defender"
+	"xsoar-defender/warroom"
+)
+
+func machineActionCommands() []entry {
+	return []entry{
+		{"microsoft-atp-isolate-machine", isolateMachine},
+		{"microsoft-atp-unisolate-machine", unisolateMachine},
+		{"microsoft-atp-run-antivirus-scan", runAntivirusScan},
+		{"microsoft-atp-restrict-app-execution", restrictExecution},
+		{"microsoft-atp-remove-app-restriction", unrestrictExecution},
+		{"microsoft-atp-stop-and-quarantine-file", stopAndQuarantine},
+		{"microsoft-atp-collect-investigation-package", collectPackage},
+		{"microsoft-atp-get-investigation-package-sas-uri", getPackageURI},
+		{"microsoft-atp-request-and-download-investigation-package", downloadPackage},
+		{"microsoft-atp-offboard-machine", offboardMachine},
+		{"microsoft-atp-list-machine-actions-details", listMachineActions},
+	}
+}
+
+// machineActionOutput shows machine actions.
+func machineActionOutput(title string) Output {
+	return Output{
+		Path: "MicrosoftATP.MachineAction", Key: "val.ID === obj.ID", View: machineActionView(),
+		Title: title, Columns: machineActionColumns(), Empty: "No machine action fits.",
+	}
+}
+
+// exampleMachine stands for a machine's id in examples.
+const exampleMachine = "4899036531e374137f63289c3267bad772c13fef"
+
+func isolateMachine() Command {
+	type args struct {
+		Machines []string `arg:"machine_id" required:"true" help:"IDs of the machines to isolate."`
+		Comment  string   `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Kind     string   `arg:"isolation_type" required:"true" values:"Full,Selective" help:"Full cuts every connection but the one to the service; Selective leaves Outlook, Teams and Skype."`
+		waiting
+	}
+	out := machineActionOutput("Isolation")
+	return declare(startsAction(Command{
+		Name: "microsoft-atp-isolate-machine", Executes: true,
+		Help:    "Cuts machines off the network. They stay connected to the service.",
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" isolation_type=Full`,
+	}, defender.Isolate), func(ctx context.Context, run *Run, in args) (Report, error) {
+		return in.launch(ctx, run, onMachines(out, "Isolate", in.Machines, func(ctx context.Context, machine string) (defender.MachineAction, error) {
+			return run.API.Isolate(ctx, machine, in.Comment, in.Kind)
+		}))
+	})
+}
+
+// startsAction completes the declaration of a command that starts machine actions with operation.
+func startsAction(command Command, operation defender.Operation) Command {
+	command.Area, command.Polls = MachineActions, true
+	command.Uses = []defender.Operation{operation, defender.GetMachineAction, defender.ListMachineActions}
+	return command
+}
+
+// onMachines is the launch of one action on every machine.
+func onMachines(out Output, kind string, machines []string, start func(ctx context.Context, machine string) (defender.MachineAction, error)) launch {
+	return launch{
+		out: out, kind: kind, targets: idsOf(machines), argument: "machine_id", machine: machinesOf,
+		start: func(ctx context.Context, machine id) (defender.MachineAction, error) {
+			return start(ctx, string(machine))
+		},
+	}
+}
+
+func unisolateMachine() Command {
+	type args struct {
+		Machines []string `arg:"machine_id" required:"true" help:"IDs of the machines to release."`
+		Comment  string   `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		waiting
+	}
+	out := machineActionOutput("Release from isolation")
+	return declare(startsAction(Command{
+		Name:    "microsoft-atp-unisolate-machine",
+		Help:    "Lets isolated machines back on the network.",
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` comment="clean again"`,
+	}, defender.Unisolate), func(ctx context.Context, run *Run, in args) (Report, error) {
+		return in.launch(ctx, run, onMachines(out, "Unisolate", in.Machines, func(ctx context.Context, machine string) (defender.MachineAction, error) {
+			return run.API.Unisolate(ctx, machine, in.Comment)
+		}))
+	})
+}
+
+func runAntivirusScan() Command {
+	type args struct {
+		Machines []string `arg:"machine_id" required:"true" help:"IDs of the machines to scan."`
+		Comment  string   `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Kind     string   `arg:"scan_type" required:"true" values:"Quick,Full" help:"Whether to look in the usual places or everywhere."`
+		waiting
+	}
+	out := machineActionOutput("Antivirus scan")
+	return declare(startsAction(Command{
+		Name:    "microsoft-atp-run-antivirus-scan",
+		Help:    "Scans machines with Microsoft Defender Antivirus, also beside another antivirus.",
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" scan_type=Quick`,
+	}, defender.RunAntivirusScan), func(ctx context.Context, run *Run, in args) (Report, error) {
+		return in.launch(ctx, run, onMachines(out, "RunAntiVirusScan", in.Machines, func(ctx context.Context, machine string) (defender.MachineAction, error) {
+			return run.API.RunAntivirusScan(ctx, machine, in.Comment, in.Kind)
+		}))
+	})
+}
+
+func restrictExecution() Command {
+	type args struct {
+		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
+		Comment string `arg:"comment" default:"Restricted by Cortex XSOAR." help:"Why, for Microsoft's action center."`
+		waiting
+	}
+	out := machineActionOutput("Restriction of code execution")
+	out.Single = true
+	return declare(startsAction(Command{
+		Name:    "microsoft-atp-restrict-app-execution",
+		Help:    "Lets only programs signed by Microsoft run on a machine.",
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711"`,
+	}, defender.RestrictExecution), func(ctx context.Context, run *Run, in args) (Report, error) {
+		return in.launch(ctx, run, onMachines(out, "RestrictCodeExecution", []string{in.Machine}, func(ctx context.Context, machine string) (defender.MachineAction, error) {
+			return run.API.RestrictExecution(ctx, machine, in.Comment)
+		}))
+	})
+}
+
+func unrestrictExecution() Command {
+	type args struct {
+		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
+		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		waiting
+	}
+	out := machineActionOutput("End of the restriction of code execution")
+	out.Single = true
+	return declare(startsAction(Command{
+		Name:    "microsoft-atp-remove-app-restriction",
+		Help:    "Lets all programs run on a machine again.",
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` comment="clean again"`,
+	}, defender.UnrestrictExecution), func(ctx context.Context, run *Run, in args) (Report, error) {
+		return in.launch(ctx, run, onMachines(out, "UnrestrictCodeExecution", []string{in.Machine}, func(ctx context.Context, machine string) (defender.MachineAction, error) {
+			return run.API.UnrestrictExecution(ctx, machine, in.Comment)
+		}))
+	})
+}
+
+func stopAndQuarantine() Command {
+	type args struct {
+		Machines []string `arg:"machine_id" required:"true" help:"IDs of machines."`
+		Hashes   []string `arg:"file_hash" required:"true" help:"SHA-1 hashes of the files."`
+		Comment  string   `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		waiting
+	}
+	out := machineActionOutput("Stop and quarantine")
+	out.Key, out.Single = "val.id && val.id == obj.id", true
+	return declare(startsAction(Command{
+		Name:    "microsoft-atp-stop-and-quarantine-file",
+		Help:    "Stops the processes of files and puts the files in quarantine, every file on every machine.",
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` file_hash=87662bc3d60e4200ceaf7aae249d1c343f4b83c9 comment="ticket 4711"`,
+	}, defender.StopAndQuarantine), func(ctx context.Context, run *Run, in args) (Report, error) {
+		for _, hash := range in.Hashes {
+			if !isSHA1(hash) {
+				return Report{}, wrong(run, "file_hash has to hold SHA-1 hashes, which have 40 hex digits, not %q: the service stops files by SHA-1 only", hash)
+			}
+		}
+		return in.launch(ctx, run, launch{
+			out: out, kind: "StopAndQuarantineFile", apart: true, targets: pairs(in.Machines, in.Hashes),
+			machine: func(target id) string { machine, _ := splitPair(target); return machine },
+			start: func(ctx context.Context, target id) (defender.MachineAction, error) {
+				machine, hash := splitPair(target)
+				return run.API.StopAndQuarantine(ctx, machine, hash, in.Comment)
+			},
+		})
+	})
+}
+
+// pairs joins every machine with every file, as "machine/hash".
+func pairs(machines, hashes []string) []id {
+	var all []id
+	for _, machine := range machines {
+		for _, hash := range hashes {
+			all = append(all, id(machine+"/"+hash))
+		}
+	}
+	return all
+}
+
+func splitPair(target id) (machine, hash string) {
+	at := strings.LastIndexByte(string(target), '/')
+	if at < 0 {
+		return string(target), ""
+	}
+	return string(target[:at]), string(target[at+1:])
+}
+
+func isSHA1(text string) bool { return isHex(text, 40) }
+
+func isHex(text string, digits int) bool {
+	return len(text) == digits && strings.Trim(text, "0123456789abcdefABCDEF") == ""
+}
+
+func collectPackage() Command {
+	type args struct {
+		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
+		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		waiting
+	}
+	out := machineActionOutput("Investigation package")
+	out.Single = true
+	return declare(startsAction(Command{
+		Name:    "microsoft-atp-collect-investigation-package",
+		Help:    "Collects a package of forensic data from a machine.",
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711"`,
+	}, defender.CollectPackage), func(ctx context.Context, run *Run, in args) (Report, error) {
+		return in.launch(ctx, run, onMachines(out, "CollectInvestigationPackage", []string{in.Machine}, func(ctx context.Context, machine string) (defender.MachineAction, error) {
+			return run.API.CollectPackage(ctx, machine, in.Comment)
+		}))
+	})
+}
+
+func getPackageURI() Command {
+	type args struct {
+		Action string `arg:"action_id" required:"true" help:"The ID of the machine action that collected the package."`
+	}
+	out := Output{
+		Path: "MicrosoftATP.InvestigationURI", Key: "val.Link === obj.Link",
+		Fields: []warroom.Field{{Name: "Link", Type: warroom.String, Help: "The link to the package. It is valid for a short time, and anybody who has it can download the package."}},
+	}
+	return declare(Command{
+		Name: "microsoft-atp-get-investigation-package-sas-uri", Area: MachineActions,
+		Help:    "Gives the link to an investigation package whose collection has ended.",
+		Uses:    []defender.Operation{defender.GetPackageURI},
+		Outputs: []Output{out},
+		Example: `action_id=7327b54fd718525cbca07dacde913b5ac3c85673`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		link, whole, err := run.API.PackageURI(ctx, in.Action)
+		if err != nil {
+			return Report{}, err
+		}
+		return report(warroom.Entry{
+			Blocks:   []warroom.Block{warroom.Heading("Investigation package"), warroom.Link{Text: "Download the package", Address: link}},
+			Context:  []warroom.Context{{Path: out.path(), Value: warroom.Group{{Key: "Link", Value: warroom.Text(link)}}}},
+			Contents: warroom.Raw(whole),
+		}), nil
+	})
+}
+
+func downloadPackage() Command {
+	type args struct {
+		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
+		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		session
+		fileSize
+	}
+	// The service's own keys stand beside the mapped ones, as they do for live response, which is followed alike.
+	out := machineActionOutput("Investigation package")
+	out.Key, out.Single, out.View = "", true, machineActionView().With(liveResponseFields()...)
+	return declare(Command{
+		Name: "microsoft-atp-request-and-download-investigation-package", Area: MachineActions, Polls: true,
+		Help:    "Collects a package of forensic data from a machine and downloads it.",
+		Uses:    []defender.Operation{defender.CollectPackage, defender.GetMachineAction, defender.GetPackageURI, defender.ListMachineActions},
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711"`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		return in.drive(ctx, run, in.Machine, "CollectInvestigationPackage", out.Path, func() (defender.MachineAction, error) {
+			return run.API.CollectPackage(ctx, in.Machine, in.Comment)
+		}, func(action defender.MachineAction) (Report, error) {
+			link, _, err := run.API.PackageURI(ctx, action.ID())
+			if err != nil {
+				return Report{}, err
+			}
+			file, err := download(ctx, run, link, resultFile+".gz", warroom.Download, in.most(), nil)
+			if err != nil {
+				return Report{}, err
+			}
+			return report(file, sessionEntry(out, action)), nil
+		})
+	})
+}
+
+func offboardMachine() Command {
+	type args struct {
+		Machines []string `arg:"machine_id" required:"true" help:"IDs of the machines to offboard."`
+		Comment  string   `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		waiting
+	}
+	out := Output{
+		Path: "MicrosoftATP.OffboardMachine", Key: "val.ID === obj.ID",
+		View: machineActionView().With(
+			warroom.Field{Name: "cancellationDateTimeUtc", From: "cancellationDateTimeUtc", Type: warroom.Date, Help: "When it was cancelled."},
+			warroom.Field{Name: "troubleshootInfo", From: "troubleshootInfo", Type: warroom.String, Help: "What the service says of a failure."},
+		),
+		Title: "Offboarding", Columns: machineActionColumns(),
+	}
+	return declare(startsAction(Command{
+		Name: "microsoft-atp-offboard-machine", Executes: true,
+		Help:    "Takes machines out of Microsoft Defender for Endpoint: they send no more data.",
+		Outputs: []Output{out},
+		Example: `machine_id=` + exampleMachine + ` comment="decommissioned"`,
+	}, defender.Offboard), func(ctx context.Context, run *Run, in args) (Report, error) {
+		return in.launch(ctx, run, onMachines(out, "Offboard", in.Machines, func(ctx context.Context, machine string) (defender.MachineAction, error) {
+			return run.API.Offboard(ctx, machine, in.Comment)
+		}))
+	})
+}
+
+func listMachineActions() Command {
+	type args struct {
+		ID        string   `arg:"id" help:"The ID of one machine action; the other conditions are ignored then."`
+		Status    string   `arg:"status" values:"Pending,InProgress,Succeeded,Failed,TimeOut,Cancelled" help:"The state of the actions."`
+		Machines  []string `arg:"machine_id" help:"IDs of machines."`
+		Type      string   `arg:"type" values:"RunAntiVirusScan,Offboard,CollectInvestigationPackage,Isolate,Unisolate,StopAndQuarantineFile,RestrictCodeExecution,UnrestrictCodeExecution,LiveResponse" help:"What the actions do."`
+		Requestor string   `arg:"requestor" help:"Who asked for the actions."`
+		Limit     int      `arg:"limit" default:"50" min:"1" max:"10000" help:"How many actions to show at the most."`
+	}
+	out := machineActionOutput("Machine actions")
+	return declare(Command{
+		Name: "microsoft-atp-list-machine-actions-details", Area: MachineActions,
+		Help:    "Lists machine actions that fit all conditions given, or shows one by its ID.",
+		Uses:    []defender.Operation{defender.ListMachineActions, defender.GetMachineAction},
+		Outputs: []Output{out},
+		Example: `status=Pending limit=10`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		if in.ID != "" {
+			action, err := run.API.MachineAction(ctx, in.ID)
+			if err != nil {
+				return Report{}, err
+			}
+			return report(out.one(action.Object)), nil
+		}
+		actions, err := run.API.MachineActions(ctx, defender.Query{
+			Filter: defender.And(
+				defender.EqualAny("status", given(in.Status)),
+				defender.EqualAny("machineId", in.Machines),
+				defender.EqualAny("type", given(in.Type)),
+				defender.EqualAny("requestor", given(in.Requestor)),
+			),
+			Limit: in.Limit,
+		})
+		if err != nil {
+			return Report{}, err
+		}
+		return report(out.list(actions)), nil
+	})
+}

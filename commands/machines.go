@@ -1,0 +1,296 @@
+package commands
+
+import (
+	"context"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/defender"
+	"xsoar-defender/warroom"
+)
+
+func machineCommands() []entry {
+	return []entry{
+		{"microsoft-atp-get-machines", getMachines},
+		{"microsoft-atp-get-machine-details", getMachineDetails},
+		{"endpoint", findEndpoints},
+		{"microsoft-atp-get-machine-by-ip", getMachineByIP},
+		{"microsoft-atp-get-machine-users", getMachineUsers},
+		{"microsoft-atp-get-machine-alerts", getMachineAlerts},
+		{"microsoft-atp-add-remove-machine-tag", tagMachine},
+	}
+}
+
+func getMachines() Command {
+	type args struct {
+		Hostnames []string `arg:"hostname" help:"Names of machines, fully qualified. Several names and several addresses cannot be combined."`
+		IPs       []string `arg:"ip" list:"false" help:"Last internal IP addresses of machines."`
+		Risks     []string `arg:"risk_score" values:"Low,Medium,High" help:"Risk scores."`
+		Health    string   `arg:"health_status" values:"Active,Inactive" help:"The health of the sensor."`
+		Platform  string   `arg:"os_platform" help:"The operating system, such as Windows11."`
+		PageSize  int      `arg:"page_size" default:"50" min:"1" max:"10000" help:"How many machines a page has."`
+		Page      int      `arg:"page_num" default:"1" min:"1" help:"Which page to show."`
+	}
+	out := Output{
+		Path: "MicrosoftATP.Machine", Key: "val.ID === obj.ID", View: machineView(),
+		Title: "Machines", Columns: machineColumns(), Empty: "No machine fits.",
+	}
+	return declare(Command{
+		Name: "microsoft-atp-get-machines", Area: Machines,
+		Help:    "Lists machines of the last 30 days that fit all conditions given.",
+		Uses:    []defender.Operation{defender.ListMachines},
+		Outputs: []Output{out},
+		Example: `os_platform=Windows11 risk_score=High`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		if len(in.Hostnames) > 1 && len(in.IPs) > 1 {
+			return Report{}, wrong(run, "hostname and ip cannot both hold several values")
+		}
+		machines, err := run.API.Machines(ctx, defender.Query{
+			Filter: defender.And(
+				defender.EqualAny("computerDnsName", in.Hostnames),
+				defender.EqualAny("lastIpAddress", in.IPs),
+				defender.EqualAny("riskScore", in.Risks),
+				defender.EqualAny("healthStatus", given(in.Health)),
+				defender.EqualAny("osPlatform", given(in.Platform)),
+			),
+			Limit: in.PageSize, Skip: (in.Page - 1) * in.PageSize, FromStart: true,
+		})
+		if err != nil {
+			return Report{}, err
+		}
+		return report(out.list(machines)), nil
+	})
+}
+
+// given is a list of the text, unless it was not given.
+func given(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
+}
+
+func getMachineDetails() Command {
+	type args struct {
+		IDs []string `arg:"machine_id" required:"true" help:"IDs of machines."`
+	}
+	view := machineView()
+	out := Output{
+		Path: "MicrosoftATP.Machine", Key: "val.ID && val.ID == obj.ID",
+		View:  view.With(warroom.Field{Name: "NetworkInterfaces", Make: networkInterfaces, Of: adapterView()}),
+		Title: "Machines", Columns: machineColumns("IPAddresses"),
+	}
+	return declare(Command{
+		Name: "microsoft-atp-get-machine-details", Area: Machines,
+		Help:    "Shows machines by their IDs.",
+		Uses:    []defender.Operation{defender.GetMachine},
+		Outputs: []Output{out},
+		Example: `machine_id=4899036531e374137f63289c3267bad772c13fef`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		machines := forEach(ctx, idsOf(in.IDs), func(ctx context.Context, id id) (answer.Object, error) {
+			return run.API.Machine(ctx, string(id))
+		})
+		found := values(machines.Done)
+		return machines.finish("machine_id", out.rows(found, answer.Join(found)))
+	})
+}
+
+// endpointVendor is the vendor that existing playbooks know endpoints of this integration by.
+const endpointVendor = "Microsoft Defender ATP"
+
+// endpointView maps a machine to the platform's standard Endpoint context.
+func endpointView() *warroom.View {
+	return warroom.NewView(
+		warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The machine's ID."},
+		warroom.Field{Name: "Hostname", From: "computerDnsName", Type: warroom.String, Help: "The machine's fully qualified name."},
+		warroom.Field{Name: "OS", From: "osPlatform", Type: warroom.String, Help: "The operating system."},
+		warroom.Field{Name: "OSVersion", Type: warroom.String, Help: "The version of the operating system and its architecture.", Make: func(machine answer.Object) warroom.Value {
+			return warroom.Text(machine.Text("osVersion", "version") + " " + machine.Text("osProcessor", "osArchitecture") + " bit")
+		}},
+		warroom.Field{Name: "IPAddress", From: "lastIpAddress", Type: warroom.String, Help: "The last internal IP address."},
+		warroom.Field{Name: "Status", Type: warroom.String, Help: "Online when the sensor is active, else Offline.", Make: func(machine answer.Object) warroom.Value {
+			if machine.Text("healthStatus") == "Active" {
+				return warroom.Text("Online")
+			}
+			return warroom.Text("Offline")
+		}},
+		macField(),
+		warroom.Field{Name: "Vendor", Type: warroom.String, Help: "Always " + endpointVendor + ".", Make: func(answer.Object) warroom.Value {
+			return warroom.Text(endpointVendor)
+		}},
+	)
+}
+
+func macField() warroom.Field {
+	return warroom.Field{Name: "MACAddress", Type: warroom.String, Help: "The MAC address of the adapter with the last internal IP address.", Make: func(machine answer.Object) warroom.Value {
+		if mac := macOf(machine); mac != "" {
+			return warroom.Text(mac)
+		}
+		return nil
+	}}
+}
+
+func findEndpoints() Command {
+	type args struct {
+		IDs       []string `arg:"id" help:"IDs of machines."`
+		IPs       []string `arg:"ip" help:"Last internal IP addresses of machines."`
+		Hostnames []string `arg:"hostname" help:"Names of machines, fully qualified."`
+	}
+	endpoint := Output{
+		Path: "Endpoint", Key: "val.ID && val.ID == obj.ID && val.Vendor == obj.Vendor", View: endpointView(),
+		Title: "Endpoint", Columns: []string{"ID", "Hostname", "OS", "OSVersion", "IPAddress", "Status", "MACAddress", "Vendor"},
+		Empty: "No machine has one of these IDs, names or addresses.",
+	}
+	machine := Output{Path: "MicrosoftATP.Machine", Key: "val.ID && val.ID == obj.ID", View: detailedMachineView().With(macField()), Single: true}
+	return declare(Command{
+		Name: "endpoint", Area: Machines,
+		Help:    "Finds machines by their IDs, names or addresses and shows them as endpoints. A machine that has any of the values given is found.",
+		Uses:    []defender.Operation{defender.ListMachines},
+		Outputs: []Output{endpoint, machine},
+		Example: `hostname=ws-001.contoso.com`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		filter := defender.Or(
+			defender.EqualAny("id", in.IDs), defender.EqualAny("computerDnsName", in.Hostnames), defender.EqualAny("lastIpAddress", in.IPs),
+		)
+		if filter.String() == "" {
+			return Report{}, wrong(run, "one of id, ip and hostname has to be given")
+		}
+		machines, err := run.API.Machines(ctx, defender.Query{Filter: filter})
+		if err != nil {
+			return Report{}, err
+		}
+		return report(endpoint.apart(machines, func(one answer.Object) warroom.Entry {
+			rows := []answer.Object{one}
+			entry := endpoint.rows(rows, machines.Whole)
+			entry.Context = append(entry.Context, machine.context(rows))
+			return entry
+		})...), nil
+	})
+}
+
+func getMachineByIP() Command {
+	type args struct {
+		IP    string `arg:"ip" required:"true" help:"An internal IP address."`
+		At    Moment `arg:"timestamp" required:"true" help:"When the machine had the address, give or take 15 minutes: a date of the last 30 days, or a time span such as 2 hours."`
+		Limit int    `arg:"limit" default:"50" min:"1" max:"10000" help:"How many machines to show at the most."`
+		All   bool   `arg:"all_results" default:"false" values:"false,true" help:"Whether to show all machines, whatever the limit."`
+	}
+	out := Output{
+		Path: "MicrosoftATP.Machine", Key: "val.ID && val.ID == obj.ID", View: detailedMachineView(),
+		Title: "Machines", Columns: machineColumns(), Empty: "No machine had that address then.",
+	}
+	return declare(Command{
+		Name: "microsoft-atp-get-machine-by-ip", Area: Machines,
+		Help:    "Finds the machines that had an internal IP address at a time.",
+		Uses:    []defender.Operation{defender.FindMachinesByIP},
+		Outputs: []Output{out},
+		Example: `ip=10.2.1.17 timestamp="2 hours"`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		if in.All {
+			in.Limit = 0
+		}
+		machines, err := run.API.MachinesByIP(ctx, in.IP, in.At.Time, in.Limit)
+		if err != nil {
+			return Report{}, err
+		}
+		return report(out.list(machines)), nil
+	})
+}
+
+// userView maps a user of the service.
+func userView() *warroom.View {
+	return warroom.NewView(
+		warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The user's ID, as domain and name."},
+		warroom.Field{Name: "AccountName", From: "accountName", Type: warroom.String, Help: "The account's name."},
+		warroom.Field{Name: "AccountDomain", From: "accountDomain", Type: warroom.String, Help: "The account's domain."},
+		warroom.Field{Name: "AccountSID", From: "accountSid", Type: warroom.String, Help: "The account's security identifier."},
+		warroom.Field{Name: "FirstSeen", From: "firstSeen", Type: warroom.Date, Help: "When the user was first seen."},
+		warroom.Field{Name: "LastSeen", From: "lastSeen", Type: warroom.Date, Help: "When the user was last seen."},
+		warroom.Field{Name: "MostPrevalentMachineID", From: "mostPrevalentMachineId", Type: warroom.String, Help: "The ID of the machine that the user uses most."},
+		warroom.Field{Name: "LeastPrevalentMachineID", From: "leastPrevalentMachineId", Type: warroom.String, Help: "The ID of the machine that the user uses least."},
+		warroom.Field{Name: "LogonTypes", From: "logonTypes", Type: warroom.String, Help: "How the user logged on."},
+		warroom.Field{Name: "LogonCount", From: "logOnMachinesCount", Type: warroom.Number, Help: "On how many machines the user logged on."},
+		warroom.Field{Name: "DomainAdmin", From: "isDomainAdmin", Type: warroom.Boolean, Help: "Whether the user administers the domain."},
+		warroom.Field{Name: "NetworkUser", From: "isOnlyNetworkUser", Type: warroom.Boolean, Help: "Whether the user logs on over the network only."},
+	)
+}
+
+func getMachineUsers() Command {
+	type args struct {
+		Machine string `arg:"machine_id" required:"true" help:"The ID of a machine."`
+	}
+	// The service does not repeat the machine in each user: the handler knows it.
+	view := func(machine string) *warroom.View {
+		return userView().With(warroom.Field{Name: "MachineID", Type: warroom.String, Help: "The ID of the machine.", Make: func(answer.Object) warroom.Value {
+			return warroom.Text(machine)
+		}})
+	}
+	out := Output{
+		Path: "MicrosoftATP.MachineUser", Key: "val.ID && val.ID == obj.ID && val.MachineID && val.MachineID == obj.MachineID", View: view(""),
+		Title:   "Users of the machine",
+		Columns: []string{"ID", "AccountName", "AccountDomain", "FirstSeen", "LastSeen", "LogonTypes", "DomainAdmin", "NetworkUser"},
+		Empty:   "No user logged on to the machine.",
+	}
+	return declare(Command{
+		Name: "microsoft-atp-get-machine-users", Area: Machines,
+		Help:    "Lists the users that logged on to a machine.",
+		Uses:    []defender.Operation{defender.ListMachineUsers},
+		Outputs: []Output{out},
+		Example: `machine_id=4899036531e374137f63289c3267bad772c13fef`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		users, err := run.API.MachineUsers(ctx, in.Machine)
+		if err != nil {
+			return Report{}, err
+		}
+		shown := out
+		shown.View = view(in.Machine)
+		return report(shown.list(users)), nil
+	})
+}
+
+func getMachineAlerts() Command {
+	type args struct {
+		Machine string `arg:"machine_id" required:"true" help:"The ID of a machine."`
+	}
+	out := Output{
+		Path: "MicrosoftATP.MachineAlerts", Key: "val.ID && val.ID == obj.ID && val.MachineID && val.MachineID == obj.MachineID", View: alertView(),
+		Title: "Alerts of the machine", Columns: alertDetailColumns(), Empty: "The machine has no alert.",
+	}
+	return declare(Command{
+		Name: "microsoft-atp-get-machine-alerts", Area: Machines,
+		Help:    "Lists the alerts of a machine.",
+		Uses:    []defender.Operation{defender.ListMachineAlerts},
+		Outputs: []Output{out},
+		Example: `machine_id=4899036531e374137f63289c3267bad772c13fef`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		alerts, err := run.API.MachineAlerts(ctx, in.Machine)
+		if err != nil {
+			return Report{}, err
+		}
+		return report(out.list(alerts)), nil
+	})
+}
+
+func tagMachine() Command {
+	type args struct {
+		Machine string `arg:"machine_id" required:"true" help:"The ID of a machine."`
+		Action  string `arg:"action" required:"true" values:"Add,Remove" help:"Whether to add the tag or to remove it."`
+		Tag     string `arg:"tag" required:"true" help:"The tag."`
+	}
+	out := Output{
+		Path: "MicrosoftATP.Machine", Key: "val.ID === obj.ID", View: machineView(), Title: "Tags of the machine",
+		Columns: []string{"ID", "ComputerDNSName", "OSPlatform", "LastExternalIPAddress", "HealthStatus", "RiskScore", "ExposureLevel", "MachineTags"},
+	}
+	return declare(Command{
+		Name: "microsoft-atp-add-remove-machine-tag", Area: Machines,
+		Help:    "Adds a tag to a machine or removes one.",
+		Uses:    []defender.Operation{defender.TagMachine},
+		Outputs: []Output{out},
+		Example: `machine_id=4899036531e374137f63289c3267bad772c13fef action=Add tag=quarantine`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		machine, err := run.API.TagMachine(ctx, in.Machine, in.Action, in.Tag)
+		if err != nil {
+			return Report{}, err
+		}
+		return report(out.one(machine)), nil
+	})
+}

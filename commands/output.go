@@ -1,0 +1,154 @@
+package commands
+
+import (
+	"fmt"
+	"strings"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/defender"
+	"xsoar-defender/warroom"
+)
+
+// Output declares a context path, what stands there and how the War Room shows it.
+type Output struct {
+	// Path is the context path and Key the condition by which the platform merges values there.
+	Path, Key string
+	// View names the fields; nil shows objects as the service gives them, and Fields declares them.
+	View *warroom.View
+	// Fields declares the fields of objects that are shown as received.
+	Fields []warroom.Field
+	// Single puts one object at the path in place of a list.
+	Single bool
+	// About and Under put the objects under a key of a group that says what they are about, such as the
+	// alerts of a domain under "Alerts" beside "Domain".
+	About, Under string
+	// Title, Columns and Empty describe the table; Empty is said when there is no row.
+	Title   string
+	Columns []string
+	Empty   string
+}
+
+// path is the context path with its key part.
+func (o Output) path() string {
+	if o.Key == "" {
+		return o.Path
+	}
+	return o.Path + "(" + o.Key + ")"
+}
+
+// titled gives the output with another title.
+func (o Output) titled(format string, values ...any) Output {
+	o.Title = fmt.Sprintf(format, values...)
+	return o
+}
+
+func (o Output) records(rows []answer.Object) warroom.Records {
+	if o.View == nil {
+		bare := make([]answer.Object, len(rows))
+		for i, row := range rows {
+			bare[i] = row.Bare()
+		}
+		rows = bare
+	}
+	return warroom.Records{View: o.View, Rows: rows, Single: o.Single}
+}
+
+func (o Output) table(rows []answer.Object) warroom.Table {
+	return warroom.Table{Title: o.Title, Columns: o.Columns, Records: warroom.Records{View: o.View, Rows: rows}, Empty: o.Empty}
+}
+
+func (o Output) context(rows []answer.Object) warroom.Context {
+	return warroom.Context{Path: o.path(), Value: o.records(rows)}
+}
+
+// rows is the entry that shows objects and puts them in the context. Without any there is no context.
+func (o Output) rows(rows []answer.Object, contents answer.Object) warroom.Entry {
+	entry := warroom.Entry{Blocks: []warroom.Block{o.table(rows)}, Contents: warroom.Raw(contents)}
+	if len(rows) > 0 {
+		entry.Context = []warroom.Context{o.context(rows)}
+	}
+	return entry
+}
+
+// list is the entry for a list of the service; it says when there was more.
+func (o Output) list(list defender.List) warroom.Entry {
+	return noteMore(o.rows(list.Items, list.Whole), list)
+}
+
+// about is the entry for objects that belong to one thing, named by id. It puts the thing in the context even
+// when it has no objects.
+func (o Output) about(id string, list defender.List) warroom.Entry {
+	entry := o.list(list)
+	entry.Context = []warroom.Context{{Path: o.path(), Value: o.group(id, list.Items)}}
+	return entry
+}
+
+func (o Output) group(id string, rows []answer.Object) warroom.Group {
+	return warroom.Group{{Key: o.About, Value: warroom.Text(id)}, {Key: o.Under, Value: o.records(rows)}}
+}
+
+// one is the entry for a single object.
+func (o Output) one(object answer.Object) warroom.Entry {
+	o.Single = true
+	return o.rows([]answer.Object{object}, object)
+}
+
+// apart are the entries of a list whose objects have an entry each; what there is to say of the whole list stands
+// in the last.
+func (o Output) apart(list defender.List, show func(answer.Object) warroom.Entry) []warroom.Entry {
+	if len(list.Items) == 0 {
+		return []warroom.Entry{o.list(list)}
+	}
+	entries := make([]warroom.Entry, len(list.Items))
+	for i, object := range list.Items {
+		entries[i] = show(object)
+	}
+	last := &entries[len(entries)-1]
+	*last = noteMore(*last, list)
+	return entries
+}
+
+func noteMore(entry warroom.Entry, list defender.List) warroom.Entry {
+	if list.More {
+		entry.Blocks = append(entry.Blocks, warroom.Paragraph(fmt.Sprintf(
+			"These are the first %d; the service has or may have more. Raise the limit, or narrow the filter, to see them.", len(list.Items))))
+	}
+	return entry
+}
+
+// Declared are the context paths of the output, as the manifest lists them.
+func (o Output) Declared() []Declared {
+	var declared []Declared
+	prefix := o.Path
+	if o.Under != "" {
+		declared = append(declared, Declared{Path: o.Path + "." + o.About, Type: warroom.String, Help: "What the objects below belong to."})
+		prefix += "." + o.Under
+	}
+	fields := o.Fields
+	if o.View != nil {
+		fields = o.View.Fields
+	}
+	return append(declared, declaredFields(prefix, fields)...)
+}
+
+// Declared is one context path of the manifest.
+type Declared struct {
+	Path string
+	Type warroom.Type
+	Help string
+	// Gone says that nothing fills the path any more.
+	Gone bool
+}
+
+func declaredFields(prefix string, fields []warroom.Field) []Declared {
+	var declared []Declared
+	for _, field := range fields {
+		path := strings.TrimSuffix(prefix+"."+field.Name, ".")
+		if field.Of != nil {
+			declared = append(declared, declaredFields(path, field.Of.Fields)...)
+			continue
+		}
+		declared = append(declared, Declared{Path: path, Type: field.Type, Help: field.Help, Gone: field.Gone})
+	}
+	return declared
+}

@@ -1,0 +1,156 @@
+package commands
+
+import (
+	"xsoar-defender/answer"
+	"xsoar-defender/warroom"
+)
+
+// The platform's own context objects: all integrations describe a file, an address and so on at the same paths
+// with the same keys, and playbooks that know no integration read them there. A handler that shows one appends
+// standardOutput().context(objects) to its entry's context, and declares standardOutput() among its outputs.
+
+// verdict is what the platform is told of an indicator, in its numbers.
+type verdict int
+
+// verdictUnknown is the only verdict that commands give: that the tenant blocks an indicator, or that the service
+// knows a vulnerability, says nothing that another vendor's verdict has to stand back for.
+const verdictUnknown verdict = 0
+
+// indicatorType is what kind of indicator a score is about, in the platform's terms.
+type indicatorType string
+
+// The kinds of indicators that have scores.
+const (
+	fileIndicator   indicatorType = "file"
+	ipIndicator     indicatorType = "ip"
+	domainIndicator indicatorType = "domain"
+	urlIndicator    indicatorType = "url"
+	cveIndicator    indicatorType = "cve"
+)
+
+// scoreOutput is the context path of scores. Its objects are made by dbotScore.
+func scoreOutput() Output {
+	return Output{
+		Path: "DBotScore", Key: "val.Indicator && val.Indicator == obj.Indicator && val.Vendor == obj.Vendor && val.Type == obj.Type",
+		View: warroom.NewView(
+			warroom.Field{Name: "Indicator", From: "Indicator", Type: warroom.String, Help: "The indicator that the score is about."},
+			warroom.Field{Name: "Type", From: "Type", Type: warroom.String, Help: "The kind of indicator: file, ip, domain, url or cve."},
+			warroom.Field{Name: "Vendor", From: "Vendor", Type: warroom.String, Help: "Who gives the score."},
+			warroom.Field{Name: "Score", From: "Score", Type: warroom.Number, Help: "0 unknown, 1 good, 2 suspicious, 3 bad."},
+			warroom.Field{Name: "Reliability", From: "Reliability", Type: warroom.String, Help: "How reliable the instance says that its vendor is."},
+		),
+	}
+}
+
+// dbotScore is the score of one indicator, for scoreOutput.
+func dbotScore(run *Run, indicator string, kind indicatorType, score verdict) answer.Object {
+	type object struct {
+		Indicator   string
+		Type        indicatorType
+		Vendor      string
+		Score       verdict
+		Reliability string `json:",omitempty"`
+	}
+	return answer.Make(object{indicator, kind, run.Brand, score, run.Instance.Reliability})
+}
+
+// ipOutput, domainOutput and urlOutput are the standard paths of what is known by one text. Their objects are
+// made by ipObject, domainObject and urlObject.
+func ipOutput() Output { return namedOutput("IP", "Address", "The IP address.") }
+
+func domainOutput() Output { return namedOutput("Domain", "Name", "The domain's name.") }
+
+func urlOutput() Output { return namedOutput("URL", "Data", "The URL.") }
+
+func namedOutput(path, key, help string) Output {
+	return Output{
+		Path: path, Key: "val." + key + " && val." + key + " == obj." + key,
+		View: warroom.NewView(warroom.Field{Name: key, From: key, Type: warroom.String, Help: help}),
+	}
+}
+
+func ipObject(address string) answer.Object {
+	return answer.Make(map[string]string{"Address": address})
+}
+
+func domainObject(name string) answer.Object { return answer.Make(map[string]string{"Name": name}) }
+
+func urlObject(data string) answer.Object { return answer.Make(map[string]string{"Data": data}) }
+
+// fileOutput is the standard path of files. Its objects are made by fileObject.
+func fileOutput() Output {
+	return Output{
+		Path: "File",
+		Key: "val.MD5 && val.MD5 == obj.MD5 || val.SHA1 && val.SHA1 == obj.SHA1 || val.SHA256 && val.SHA256 == obj.SHA256 || " +
+			"val.SHA512 && val.SHA512 == obj.SHA512 || val.CRC32 && val.CRC32 == obj.CRC32 || val.CTPH && val.CTPH == obj.CTPH || " +
+			"val.SSDeep && val.SSDeep == obj.SSDeep",
+		View: warroom.NewView(
+			warroom.Field{Name: "MD5", From: "MD5", Type: warroom.String, Help: "The file's MD5 hash."},
+			warroom.Field{Name: "SHA1", From: "SHA1", Type: warroom.String, Help: "The file's SHA-1 hash."},
+			warroom.Field{Name: "SHA256", From: "SHA256", Type: warroom.String, Help: "The file's SHA-256 hash."},
+			warroom.Field{Name: "Hashes", From: "Hashes", Of: hashView()},
+		),
+	}
+}
+
+func hashView() *warroom.View {
+	return warroom.NewView(
+		warroom.Field{Name: "type", From: "type", Type: warroom.String, Help: "The kind of a hash of the file."},
+		warroom.Field{Name: "value", From: "value", Type: warroom.String, Help: "The hash."},
+	)
+}
+
+// hashKind is a kind of file hash, as the standard File object spells it.
+type hashKind string
+
+// The kinds of hashes that the service knows files by.
+const (
+	md5Hash    hashKind = "MD5"
+	sha1Hash   hashKind = "SHA1"
+	sha256Hash hashKind = "SHA256"
+)
+
+// hashKindOf tells the kind of a hash by its length; text that is no such hash has none.
+func hashKindOf(text string) hashKind {
+	for _, known := range []struct {
+		kind   hashKind
+		digits int
+	}{{md5Hash, 32}, {sha1Hash, 40}, {sha256Hash, 64}} {
+		if isHex(text, known.digits) {
+			return known.kind
+		}
+	}
+	return ""
+}
+
+// fileObject is the file with this hash, for fileOutput.
+func fileObject(kind hashKind, hash string) answer.Object {
+	return answer.Make(map[string]any{
+		string(kind): hash,
+		"Hashes":     []map[string]string{{"type": string(kind), "value": hash}},
+	})
+}
+
+// cveOutput is the standard path of vulnerabilities; its objects are those of the service.
+func cveOutput() Output {
+	return Output{
+		Path: "CVE", Key: "val.ID && val.ID == obj.ID",
+		View: warroom.NewView(
+			warroom.Field{Name: "ID", From: "cveId|id", Type: warroom.String, Help: "The CVE's ID."},
+			warroom.Field{Name: "CVSS", Make: cvss, Of: warroom.NewView(
+				warroom.Field{Name: "Score", From: "Score", Type: warroom.Number, Help: "The CVSS score."},
+			)},
+			warroom.Field{Name: "Published", From: "publishedOn", Type: warroom.Date, Help: "When the vulnerability was published."},
+			warroom.Field{Name: "Modified", From: "updatedOn", Type: warroom.Date, Help: "When its description last changed."},
+			warroom.Field{Name: "Description", From: "description", Type: warroom.String, Help: "What the vulnerability is."},
+		),
+	}
+}
+
+// cvss puts the score of a vulnerability where the standard has it.
+func cvss(vulnerability answer.Object) warroom.Value {
+	if !vulnerability.Has("cvssV3") {
+		return nil
+	}
+	return warroom.Group{{Key: "Score", Value: warroom.Raw(vulnerability.Key("cvssV3").Raw)}}
+}

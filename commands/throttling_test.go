@@ -1,0 +1,127 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/defender"
+	"xsoar-defender/warroom"
+)
+
+// quotaService isolates machines, and refuses what comes over its requests a minute, as the real service does:
+// with the time until its minute is over. Its clock stands still unless somebody waits.
+type quotaService struct {
+	mu        sync.Mutex
+	now       time.Time
+	perMinute int
+	began     time.Time
+	count     int
+	refused   int
+	isolated  map[string]int
+}
+
+func (s *quotaService) clock() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+func (s *quotaService) wait(_ context.Context, wait time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = s.now.Add(wait)
+	return nil
+}
+
+// Do answers a request as the service would.
+func (s *quotaService) Do(request *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now.Sub(s.began) >= time.Minute {
+		s.began, s.count = s.now, 0
+	}
+	if s.count++; s.count > s.perMinute {
+		s.refused++
+		left := s.began.Add(time.Minute).Sub(s.now)
+		return respond(request, http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests","message":"quota"}}`,
+			http.Header{"Retry-After": {fmt.Sprint(int(left.Seconds()) + 1)}}), nil
+	}
+	machine := path.Base(path.Dir(request.URL.Path))
+	s.isolated[machine]++
+	return respond(request, http.StatusCreated, fmt.Sprintf(`{"id":"action-%s","type":"Isolate","status":"Pending","machineId":%q}`, machine, machine), http.Header{}), nil
+}
+
+// execute runs a command against a transport with a clock.
+func execute(t *testing.T, command Command, transport interface {
+	Do(*http.Request) (*http.Response, error)
+}, now func() time.Time, sleep func(context.Context, time.Duration) error, args map[string]any) (Report, error) {
+	t.Helper()
+	api, err := url.Parse("https://127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := map[string]json.RawMessage{}
+	for name, value := range args {
+		raw[name] = json.RawMessage(answer.Make(value))
+	}
+	run := &Run{Now: now, API: defender.New(defender.Options{API: api, Tokens: staticToken{}, Transport: transport, Now: now, Sleep: sleep})}
+	return command.Execute(t.Context(), run, raw)
+}
+
+// TestThreeHundredMachinesAreIsolatedOnceEach isolates 300 machines under 100 requests a minute: every machine
+// exactly once, what was done is reported by the run that did it, and only the rest is scheduled again.
+func TestThreeHundredMachinesAreIsolatedOnceEach(t *testing.T) {
+	const machines = 300
+	for _, usedByOthers := range []int{0, 40} {
+		t.Run(fmt.Sprintf("%d requests of the first minute are used", usedByOthers), func(t *testing.T) {
+			begin := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+			service := &quotaService{now: begin, began: begin, perMinute: 100, count: usedByOthers, isolated: map[string]int{}}
+			ids := make([]string, machines)
+			for i := range ids {
+				ids[i] = fmt.Sprintf("machine%03d", i)
+			}
+			args := map[string]any{"machine_id": strings.Join(ids, ","), "comment": "drill", "isolation_type": "Full"}
+			reported, runs := 0, 0
+			for args != nil {
+				runs++
+				done, err := execute(t, isolateMachine(), service, service.clock, service.wait, args)
+				if err != nil {
+					t.Fatalf("run %d: %v", runs, err)
+				}
+				args = nil
+				for _, entry := range done.Entries {
+					for _, context := range entry.Context {
+						reported += len(context.Value.(warroom.Records).Rows)
+					}
+					if entry.Poll != nil {
+						args = entry.Poll.Args
+						if err := service.wait(t.Context(), max(entry.Poll.After, 10*time.Second)); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}
+			for _, id := range ids {
+				if service.isolated[id] != 1 {
+					t.Errorf("%s was isolated %d times, wanted once", id, service.isolated[id])
+				}
+			}
+			if reported != machines {
+				t.Errorf("%d machine actions were reported, wanted %d", reported, machines)
+			}
+			if most := (machines+usedByOthers)/service.perMinute + 1; runs > most {
+				t.Errorf("it took %d runs, wanted at most %d", runs, most)
+			}
+			t.Logf("%d runs, %d requests refused, %s by the service's clock", runs, service.refused, service.now.Sub(begin))
+		})
+	}
+}

@@ -1,0 +1,213 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"xsoar-defender/warroom"
+)
+
+// actionService starts machine actions and lets the test say how they go on.
+type actionService struct {
+	mu sync.Mutex
+	// status is that of an action, by machine; started counts how often one was started.
+	status  map[string]string
+	started map[string]int
+	// busy are machines that refuse because another action runs.
+	busy map[string]bool
+}
+
+func newActionService() *actionService {
+	return &actionService{status: map[string]string{}, started: map[string]int{}, busy: map[string]bool{}}
+}
+
+// Do answers a request as the service would.
+func (s *actionService) Do(request *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case request.Method == http.MethodPost:
+		machine := path.Base(path.Dir(request.URL.Path))
+		if s.busy[machine] {
+			return respond(request, http.StatusBadRequest, `{"error":{"code":"ActiveRequestAlreadyExists","message":"busy"}}`, http.Header{}), nil
+		}
+		s.started[machine]++
+		s.status[machine] = "Pending"
+		return respond(request, http.StatusCreated, s.action(machine), http.Header{}), nil
+	case strings.HasSuffix(request.URL.Path, "/machineactions"):
+		return respond(request, http.StatusOK, `{"value":[{"id":"other","type":"Isolate","status":"Pending","requestor":"nora","creationDateTimeUtc":"2026-11-22T10:00:00Z"}]}`, http.Header{}), nil
+	}
+	machine := strings.TrimPrefix(path.Base(request.URL.Path), "action-")
+	return respond(request, http.StatusOK, s.action(machine), http.Header{}), nil
+}
+
+func (s *actionService) action(machine string) string {
+	return fmt.Sprintf(`{"id":"action-%s","type":"Isolate","status":%q,"machineId":%q,"troubleshootInfo":"no answer from the sensor"}`, machine, s.status[machine], machine)
+}
+
+// again runs a command with the arguments of its poll, as another process would: only the arguments are left.
+func (s *actionService) again(t *testing.T, entry warroom.Entry) (Report, error) {
+	t.Helper()
+	if entry.Poll == nil {
+		t.Fatal("the entry does not schedule the command again")
+	}
+	text, err := json.Marshal(entry.Poll.Args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var args map[string]any
+	if err := json.Unmarshal(text, &args); err != nil {
+		t.Fatal(err)
+	}
+	return s.run(t, args)
+}
+
+func (s *actionService) run(t *testing.T, args map[string]any) (Report, error) {
+	t.Helper()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	return execute(t, isolateMachine(), s, func() time.Time { return now }, func(context.Context, time.Duration) error { return nil }, args)
+}
+
+func isolation(machines string, more map[string]any) map[string]any {
+	args := map[string]any{"machine_id": machines, "comment": "drill", "isolation_type": "Full"}
+	for name, value := range more {
+		args[name] = value
+	}
+	return args
+}
+
+func only(t *testing.T, done Report, err error) warroom.Entry {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(done.Entries) != 1 {
+		t.Fatalf("got %d entries, wanted one", len(done.Entries))
+	}
+	return done.Entries[0]
+}
+
+func TestWithoutPollingACommandDoesNotWait(t *testing.T) {
+	service := newActionService()
+	done, err := service.run(t, isolation("a", nil))
+	if entry := only(t, done, err); entry.Poll != nil {
+		t.Errorf("the command is scheduled again: %v", entry.Poll.Args)
+	}
+}
+
+func TestPollingFollowsActionsAndStartsNoneAgain(t *testing.T) {
+	service := newActionService()
+	done, err := service.run(t, isolation("a,b", map[string]any{"polling": "true", "interval_in_seconds": "30", "timeout_in_seconds": 900}))
+	first := only(t, done, err)
+	if len(first.Context) == 0 {
+		t.Error("the first entry does not report the actions that were started")
+	}
+	if first.Poll.After != 30*time.Second || first.Poll.Limit != 15*time.Minute {
+		t.Errorf("the next look is after %s for %s, wanted 30s for 15m", first.Poll.After, first.Poll.Limit)
+	}
+	if got := first.Poll.Args["machine_action_id"]; got != "action-a,action-b" {
+		t.Errorf("the poll follows %v, wanted both actions", got)
+	}
+	service.status["a"] = "Succeeded"
+	done, err = service.again(t, first)
+	second := only(t, done, err)
+	if len(second.Context) > 0 || len(second.Blocks) > 0 {
+		t.Error("a look that finds an action running says something")
+	}
+	service.status["b"] = "Succeeded"
+	done, err = service.again(t, second)
+	last := only(t, done, err)
+	if last.Poll != nil {
+		t.Error("the command goes on after all actions have ended")
+	}
+	if rows := last.Context[0].Value.(warroom.Records).Rows; len(rows) != 2 || rows[1].Text("status") != "Succeeded" {
+		t.Errorf("the last entry reports %v, wanted both actions as they ended", rows)
+	}
+	for machine, times := range service.started {
+		if times != 1 {
+			t.Errorf("the action on %s was started %d times", machine, times)
+		}
+	}
+}
+
+func TestActionsThatEndBadlyAreToldApart(t *testing.T) {
+	for _, status := range []string{"Failed", "TimeOut", "Cancelled"} {
+		t.Run(status, func(t *testing.T) {
+			service := newActionService()
+			done, err := service.run(t, isolation("a,b", map[string]any{"polling": true}))
+			first := only(t, done, err)
+			service.status["a"], service.status["b"] = "Succeeded", status
+			done, err = service.again(t, first)
+			text := warroom.Plain(only(t, done, err).Blocks)
+			for _, want := range []string{"action-b", status, "no answer from the sensor"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("the entry does not say %q:\n%s", want, text)
+				}
+			}
+			service.status["a"] = status
+			_, err = service.again(t, first)
+			var many *ManyError
+			var ended *EndedError
+			if !errors.As(err, &many) || !errors.As(err, &ended) {
+				t.Errorf("with no success the error is %v, wanted how each ended", err)
+			}
+		})
+	}
+}
+
+func TestABusyMachineNamesWhatItIsBusyWith(t *testing.T) {
+	service := newActionService()
+	service.busy["a"] = true
+	_, err := service.run(t, isolation("a", nil))
+	var busy *BusyError
+	if !errors.As(err, &busy) || busy.Running.ID() != "other" || !strings.Contains(err.Error(), "2026-11-22T10:00:00Z") {
+		t.Errorf("got %v, wanted an error that names the action and since when it runs", err)
+	}
+}
+
+func TestWaitForActiveStartsOnceTheMachineIsFree(t *testing.T) {
+	service := newActionService()
+	service.busy["a"] = true
+	done, err := service.run(t, isolation("a,b", map[string]any{"wait_for_active": true}))
+	first := only(t, done, err)
+	if service.started["b"] != 1 {
+		t.Error("the machine that is free was not isolated at once")
+	}
+	if got := first.Poll.Args["machine_id"]; got != "a" {
+		t.Errorf("the next run is for %v, wanted the busy machine alone", got)
+	}
+	service.busy["a"] = false
+	done, err = service.again(t, first)
+	if entry := only(t, done, err); entry.Poll != nil {
+		t.Error("the command goes on after the last machine")
+	}
+	if service.started["a"] != 1 || service.started["b"] != 1 {
+		t.Errorf("actions were started %v times, wanted once each", service.started)
+	}
+}
+
+func TestWaitForActiveAndPollingTogether(t *testing.T) {
+	service := newActionService()
+	service.busy["a"] = true
+	done, err := service.run(t, isolation("a,b", map[string]any{"wait_for_active": true, "polling": true}))
+	entry := only(t, done, err)
+	service.busy["a"] = false
+	done, err = service.again(t, entry)
+	entry = only(t, done, err)
+	if got := entry.Poll.Args["machine_action_id"]; got != "action-b,action-a" {
+		t.Errorf("the command follows %v, wanted the actions of both runs", got)
+	}
+	service.status["a"], service.status["b"] = "Succeeded", "Succeeded"
+	done, err = service.again(t, entry)
+	if entry = only(t, done, err); entry.Poll != nil || service.started["a"] != 1 || service.started["b"] != 1 {
+		t.Errorf("wanted an end with each action started once, got poll %v and %v", entry.Poll, service.started)
+	}
+}

@@ -1,0 +1,198 @@
+// Package execution carries one execution out: it reads the instance's parameters, signs in with the mode that
+// they select, makes the API client and runs the command.
+package execution
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"runtime/debug"
+	"time"
+
+	"xsoar-defender/auth"
+	"xsoar-defender/commands"
+	"xsoar-defender/defender"
+	"xsoar-defender/params"
+	"xsoar-defender/warroom"
+)
+
+// FetchCommand is the command with which the platform fetches incidents.
+const FetchCommand = "fetch-incidents"
+
+// TestCommand is the command of the platform's Test button.
+const TestCommand = "test-module"
+
+// Request is what is asked for.
+type Request struct {
+	Command string
+	Args    map[string]json.RawMessage
+	// Params are the instance's parameters.
+	Params json.RawMessage
+	// Instance is the name of the instance, and Brand the vendor under which it gives scores.
+	Instance, Brand string
+	// Debug asks for more lines in the log.
+	Debug bool
+}
+
+// Result is what came of it. With an error there may be entries of what succeeded before.
+type Result struct {
+	Entries []warroom.Entry
+	Err     error
+	Metrics *defender.Metrics
+	// Commit, when set, is to be called once the entries were handed over.
+	Commit func(ctx context.Context) error
+
+	command string
+}
+
+// Counted says that there are requests to tell the platform about, which does not want to hear of those of its
+// own commands.
+func (r Result) Counted() bool {
+	counted := false
+	if r.Metrics != nil && r.command != FetchCommand && r.command != TestCommand {
+		r.Metrics.Each(func(defender.Outcome, int) { counted = true })
+	}
+	return counted
+}
+
+// Failed is the result of an execution that could not begin.
+func Failed(err error) Result { return Result{Err: err} }
+
+// Runner carries executions out, one after another, for any instances. Nothing of one instance is kept for
+// another.
+type Runner struct {
+	// Commands finds a command by its name.
+	Commands *commands.Registry
+	// Version is the program's version.
+	Version string
+	Now     func() time.Time
+	Sleep   func(ctx context.Context, wait time.Duration) error
+	Random  io.Reader
+	Getenv  func(name string) string
+	// Errors is where the details of a mistake in the code go.
+	Errors io.Writer
+	// Limits bound the requests; zero values stand for the client's defaults.
+	Limits     defender.Limits
+	Transports *Transports
+	// Memory keeps tokens of sign-in modes that may not write them to the integration context.
+	Memory *auth.Memory
+}
+
+// UnknownCommandError says that there is no such command.
+type UnknownCommandError struct{ Name string }
+
+func (e *UnknownCommandError) Error() string {
+	return fmt.Sprintf("There is no command %q: update the integration, or check the name.", e.Name)
+}
+
+// Run carries an execution out. A panic is reported as an error, with its details on Errors.
+func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (result Result) {
+	result.command = request.Command
+	var instance params.Instance
+	defer func() {
+		if caught := recover(); caught != nil {
+			result.Err = &commands.PanicError{Value: caught, Stack: debug.Stack()}
+		}
+		r.explain(result.Err, instance)
+	}()
+	command, known := r.Commands.Find(request.Command)
+	if !known {
+		result.Err = &UnknownCommandError{request.Command}
+		return result
+	}
+	instance, err := params.Decode(request.Params, r.Getenv)
+	if err != nil {
+		result.Err = err
+		return result
+	}
+	run, err := r.prepare(request, instance, host)
+	if err != nil {
+		result.Err = err
+		return result
+	}
+	result.Metrics = run.API.Metrics()
+	done, err := command.Execute(ctx, run, request.Args)
+	result.Entries, result.Commit, result.Err = done.Entries, done.Commit, err
+	if cause := context.Cause(ctx); cause != nil && result.Err != nil {
+		result.Err = cause
+	}
+	return result
+}
+
+// explain writes the details of a mistake in the code for the operator.
+func (r *Runner) explain(err error, instance params.Instance) {
+	var mistake *commands.PanicError
+	if errors.As(err, &mistake) {
+		fmt.Fprintf(r.Errors, "xsoar-defender: panic: %s\n%s\n", instance.Redact(fmt.Sprint(mistake.Value)), instance.Redact(string(mistake.Stack)))
+	}
+}
+
+// prepare makes what a command needs from the instance: its sign-in and its API client.
+func (r *Runner) prepare(request Request, instance params.Instance, host commands.Host) (*commands.Run, error) {
+	transport := r.Transports.For(instance)
+	environment := auth.Environment{
+		Store: host, Transport: transport, Direct: r.Transports.Direct(),
+		Now: r.Now, Random: r.Random, Sleep: r.Sleep, Getenv: r.Getenv,
+		Memory: r.Memory, InstanceName: request.Instance,
+		Warn: func(err error) { fmt.Fprintln(r.Errors, "xsoar-defender: warning:", instance.Redact(err.Error())) },
+	}
+	signer, err := auth.New(instance, "", instance.Cloud.Hosts(), environment)
+	if err != nil {
+		return nil, err
+	}
+	options := defender.Options{
+		API: instance.Cloud.API, Tokens: tokens{signer}, Graph: instance.Cloud.Graph, Transport: transport,
+		Version: r.Version, Now: r.Now, Sleep: r.Sleep, Limits: r.Limits,
+		GraphTokens: func() (defender.TokenSource, error) {
+			graph, err := auth.New(instance, instance.Cloud.GraphScope, []string{instance.Cloud.Graph.Hostname()}, environment)
+			return tokens{graph}, err
+		},
+	}
+	if request.Debug {
+		options.Observe = func(line string) { host.Log(context.Background(), instance.Redact(line)) }
+	}
+	return &commands.Run{
+		Instance: instance, API: defender.New(options), Host: host,
+		SignIn: &signIn{signer: signer, instance: instance, environment: environment, target: instance.Cloud.API},
+		Now:    r.Now, Random: r.Random, Brand: request.Brand, All: r.Commands.All,
+	}, nil
+}
+
+// tokens are the tokens of a signer as the client asks for them.
+type tokens struct{ *auth.Signer }
+
+// Renew gives the refused token back when signing in anew gives the same one, so that the API's own refusal is what
+// the analyst sees.
+func (t tokens) Renew(ctx context.Context, target *url.URL, rejected string) (string, error) {
+	fresh, err := t.Signer.Renew(ctx, target, rejected)
+	if errors.Is(err, auth.ErrSameToken) {
+		return rejected, nil
+	}
+	return fresh, err
+}
+
+// signIn is the sign-in as commands about the connection see it.
+type signIn struct {
+	signer      *auth.Signer
+	instance    params.Instance
+	environment auth.Environment
+	target      *url.URL
+}
+
+func (s *signIn) Forget() { s.signer.Forget() }
+
+func (s *signIn) Claims(ctx context.Context) (auth.Claims, bool, error) {
+	token, err := s.signer.Token(ctx, s.target)
+	if err != nil {
+		return auth.Claims{}, false, err
+	}
+	claims, readable := auth.ReadClaims(token)
+	return claims, readable, nil
+}
+
+func (s *signIn) LoginURL(ctx context.Context) (string, error) {
+	return auth.LoginURL(ctx, s.instance, s.environment)
+}

@@ -1,0 +1,220 @@
+package platform
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/warroom"
+)
+
+// refusedMark stands in the platform's answer to a callback that it refuses, before the reason.
+const refusedMark = "[ERROR-fd5a7750-7182-4b38-90ba-091824478903]"
+
+// errInputEnded says that the platform closed the plugin's input while a callback waited for its answer.
+var errInputEnded = errors.New("the platform closed the input in the middle of a callback")
+
+// RefusedError is the platform's refusal of a callback.
+type RefusedError struct{ Callback, Reason string }
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("The platform refused %s: %s.", e.Callback, strings.TrimRight(e.Reason, "."))
+}
+
+// host is the platform as commands see it during one execution.
+type host struct {
+	loop          *loop
+	investigation string
+	// stopped is closed when the execution is cancelled because the process has to end.
+	stopped <-chan struct{}
+
+	mu sync.Mutex // one callback at a time: answers come in the order of the questions
+}
+
+// call asks the platform and waits for its one line of answer. Only the end of the process ends the wait early:
+// after any other end, an answer that comes late would be taken for that of the next callback.
+func (h *host) call(kind, command string, args any) (answer.Object, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	message := warroom.NewEncoder(h.loop.out)
+	fields := fieldWriter{encoder: message, separator: "{"}
+	fields.text("type", kind)
+	if command != "" {
+		fields.text("command", command)
+	}
+	if args != nil {
+		fields.json("args", args)
+	}
+	message.Raw("}")
+	message.Line()
+	if err := message.Flush(); err != nil {
+		return "", fmt.Errorf("writing to the platform: %w", err)
+	}
+	name := command
+	if name == "" {
+		name = kind
+	}
+	var reply line
+	select {
+	case <-h.stopped:
+		return "", fmt.Errorf("waiting for the answer to %s: %w", name, errStopped)
+	case received, open := <-h.loop.lines:
+		if !open {
+			h.loop.cut = true
+			return "", errInputEnded
+		}
+		reply = received
+	}
+	if reply.err != nil {
+		return "", fmt.Errorf("the answer to %s: %w", name, reply.err)
+	}
+	text := string(reply.text)
+	if _, reason, refused := strings.Cut(text, refusedMark); refused {
+		return "", &RefusedError{Callback: name, Reason: strings.TrimSpace(reason)}
+	}
+	if strings.TrimSpace(text) == "" {
+		return "{}", nil
+	}
+	object, err := answer.Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("the answer to %s: %w", name, err)
+	}
+	return object, nil
+}
+
+func (h *host) execute(command string, args any) (answer.Object, error) {
+	return h.call("executeCommand", command, args)
+}
+
+// versioned is the integration context with the version under which it was read.
+type versioned struct {
+	values  map[string]json.RawMessage
+	version json.RawMessage
+}
+
+func (h *host) integrationContext(refresh bool) (versioned, error) {
+	got, err := h.execute("getIntegrationContext", map[string]any{"refresh": refresh})
+	if err != nil {
+		return versioned{}, err
+	}
+	read := versioned{values: map[string]json.RawMessage{}, version: json.RawMessage("-1")}
+	if version := got.Key("version"); version.Exists() {
+		read.version = json.RawMessage(version.Raw)
+	}
+	answer.Object(got.Key("context").Raw).Each(func(key string, value answer.Object) {
+		read.values[key] = json.RawMessage(value)
+	})
+	return read, nil
+}
+
+// Load reads the integration context.
+func (h *host) Load(context.Context) (map[string]json.RawMessage, error) {
+	read, err := h.integrationContext(false)
+	return read.values, err
+}
+
+// writeTries is how often a write of the integration context is tried while other processes win.
+const writeTries = 16
+
+// Update changes the integration context under its version, so that nothing that another process wrote in
+// between is lost: after a conflict the newest context is read and changed again.
+func (h *host) Update(ctx context.Context, change func(values map[string]json.RawMessage) (bool, error)) error {
+	for try := 1; ; try++ {
+		read, err := h.integrationContext(try > 1)
+		if err != nil {
+			return err
+		}
+		before := maps.Clone(read.values)
+		changed, err := change(read.values)
+		if err != nil || !changed {
+			return err
+		}
+		_, err = h.execute("setIntegrationContext", map[string]any{"value": read.values, "version": read.version, "sync": true})
+		var refused *RefusedError
+		if err == nil || !errors.As(err, &refused) {
+			return err
+		}
+		if try == writeTries || !h.moved(before, read.version) {
+			return fmt.Errorf("writing the integration context: %w", err)
+		}
+		if err := h.loop.options.Sleep(ctx, conflictWait(h.loop.options.Random, try)); err != nil {
+			return err
+		}
+	}
+}
+
+// moved says whether the context has a version other than the one that a write was refused for: else the
+// refusal is no conflict and another try would not help.
+func (h *host) moved(before map[string]json.RawMessage, version json.RawMessage) bool {
+	newest, err := h.integrationContext(true)
+	return err == nil && (string(newest.version) != string(version) || !maps.EqualFunc(before, newest.values, func(a, b json.RawMessage) bool { return string(a) == string(b) }))
+}
+
+// conflictWait is a short random wait, longer after every conflict, so that several processes do not meet again.
+func conflictWait(random io.Reader, try int) time.Duration {
+	most := min(10*time.Millisecond<<min(try, 6), 300*time.Millisecond)
+	drawn, err := rand.Int(random, big.NewInt(int64(most)))
+	if err != nil {
+		return most
+	}
+	return time.Duration(drawn.Int64())
+}
+
+// LastRun gives what the previous fetch left behind.
+func (h *host) LastRun(context.Context) (json.RawMessage, error) {
+	got, err := h.execute("getLastRun", map[string]any{})
+	return json.RawMessage(got), err
+}
+
+// SetLastRun leaves something behind for the next fetch.
+func (h *host) SetLastRun(_ context.Context, value json.RawMessage) error {
+	_, err := h.execute("setLastRun", map[string]any{"value": value})
+	return err
+}
+
+// Log writes a line to the platform's log of the integration.
+func (h *host) Log(_ context.Context, text string) {
+	if _, err := h.call("log", "debug", map[string]any{"args": []string{text}}); err != nil {
+		fmt.Fprintln(h.loop.options.Errors, "xsoar-defender: writing to the platform's log:", err)
+	}
+}
+
+// version asks for the platform's version, such as "8.9.0".
+func (h *host) version() (string, error) {
+	got, err := h.call("demistoVersion", "", nil)
+	return got.Text("version"), err
+}
+
+// Create opens a file where the platform looks for files of an investigation: in the working directory, under
+// the investigation's and the file's id.
+func (h *host) Create() (string, io.WriteCloser, error) {
+	drawn, err := uuid.NewRandomFromReader(h.loop.options.Random)
+	if err != nil {
+		return "", nil, fmt.Errorf("naming a file: %w", err)
+	}
+	file, err := os.OpenFile(h.file(drawn.String()), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", nil, fmt.Errorf("creating a file for the War Room: %w", err)
+	}
+	return drawn.String(), file, nil
+}
+
+// Discard removes a file that was not completed.
+func (h *host) Discard(id string) error { return os.Remove(h.file(id)) }
+
+func (h *host) file(id string) string {
+	return filepath.Join(h.loop.options.Files, filepath.Base(h.investigation)+"_"+id)
+}

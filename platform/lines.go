@@ -1,0 +1,67 @@
+package platform
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+)
+
+// MaxLine is the longest line that is read, in bytes. Params and args together may pass a megabyte; beyond
+// this no message of the platform is meant.
+const MaxLine = 64 << 20
+
+// errLongLine says that a line was longer than MaxLine. The rest of it was passed over.
+var errLongLine = errors.New("the line is longer than 64 MiB")
+
+// line is one line of the platform, or why there is none.
+type line struct {
+	text []byte
+	err  error
+}
+
+// readLines reads lines until the input ends and closes the channel then. It runs beside an execution, so that
+// the end of the input is seen while a callback waits for its answer.
+func readLines(in io.Reader, stop <-chan struct{}) <-chan line {
+	lines := make(chan line)
+	go func() {
+		defer close(lines)
+		reader := bufio.NewReaderSize(in, 64<<10)
+		for {
+			text, err := readLine(reader)
+			if err != nil && !errors.Is(err, errLongLine) {
+				return
+			}
+			select {
+			case lines <- line{text, err}:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return lines
+}
+
+// readLine reads one line without its end. A last line without an end counts as a line.
+func readLine(reader *bufio.Reader) ([]byte, error) {
+	var text []byte
+	tooLong := false
+	for {
+		part, err := reader.ReadSlice('\n')
+		if len(text)+len(part) > MaxLine {
+			tooLong, text = true, nil
+		}
+		if !tooLong {
+			text = append(text, part...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err != nil && (len(text) == 0 && !tooLong || !errors.Is(err, io.EOF)):
+			return nil, err
+		case tooLong:
+			return nil, errLongLine
+		}
+		return bytes.TrimRight(text, "\r\n"), nil
+	}
+}

@@ -1,0 +1,424 @@
+package platform_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/execution"
+	"xsoar-defender/platform"
+	"xsoar-defender/platform/platformtest"
+	"xsoar-defender/warroom"
+)
+
+// runnerFunc carries executions out in a test.
+type runnerFunc func(ctx context.Context, request execution.Request, host commands.Host) execution.Result
+
+func (f runnerFunc) Run(ctx context.Context, request execution.Request, host commands.Host) execution.Result {
+	return f(ctx, request, host)
+}
+
+func noWait(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+
+// serve runs the loop over a runner, with a platform of its own.
+func serve(t *testing.T, run runnerFunc) *platformtest.Plugin {
+	t.Helper()
+	return serveOn(context.Background(), t, platformtest.New(), run)
+}
+
+func serveOn(ctx context.Context, t *testing.T, on *platformtest.Platform, run runnerFunc) *platformtest.Plugin {
+	t.Helper()
+	return on.Serve(t, func(in io.Reader, out, errs io.Writer, files string) error {
+		return platform.Serve(ctx, platform.Options{
+			In: in, Out: out, Errors: errs, Files: files, Runner: run, Random: rand.Reader, Sleep: noWait, Grace: time.Millisecond,
+		})
+	})
+}
+
+// say answers every execution with one paragraph.
+func say(text string) runnerFunc {
+	return func(context.Context, execution.Request, commands.Host) execution.Result {
+		return execution.Result{Entries: []warroom.Entry{warroom.Say(text)}}
+	}
+}
+
+func run(t *testing.T, plugin *platformtest.Plugin, request platformtest.Request) platformtest.Outcome {
+	t.Helper()
+	outcome, err := plugin.Run(request)
+	if err != nil {
+		t.Fatalf("running %s: %v", request.Command, err)
+	}
+	return outcome
+}
+
+func closePlugin(t *testing.T, plugin *platformtest.Plugin) {
+	t.Helper()
+	if err := plugin.Close(); err != nil {
+		t.Errorf("at the end of the input the loop gave %v, want no error", err)
+	}
+}
+
+func TestLoopServesUntilItsInputEnds(t *testing.T) {
+	t.Parallel()
+	plugin := serve(t, say("done"))
+	for range 2 {
+		if err := plugin.Ping(); err != nil {
+			t.Fatal(err)
+		}
+		outcome := run(t, plugin, platformtest.Request{Command: "any"})
+		if len(outcome.Entries) != 1 || outcome.Entries[0].HumanReadable != "done" || outcome.Entries[0].Type != platformtest.NoteEntry {
+			t.Errorf("got the entries %+v, want one note that says done", outcome.Entries)
+		}
+	}
+	if err := plugin.Send(""); err != nil {
+		t.Fatal(err)
+	}
+	closePlugin(t, plugin)
+}
+
+func TestLoopHandsTheExecutionOver(t *testing.T) {
+	t.Parallel()
+	var got execution.Request
+	plugin := serve(t, func(_ context.Context, request execution.Request, _ commands.Host) execution.Result {
+		got = request
+		return execution.Result{}
+	})
+	run(t, plugin, platformtest.Request{
+		Command: "isolate", Args: map[string]any{"id": "a", "debug-mode": "true", "flags": []string{"x"}}, Params: map[string]any{"url": "u"},
+		Instance: "prod", Debug: true,
+	})
+	closePlugin(t, plugin)
+	if got.Command != "isolate" || got.Instance != "prod" || !got.Debug || got.Brand == "" || string(got.Params) != `{"url":"u"}` {
+		t.Errorf("got %+v", got)
+	}
+	want := map[string]json.RawMessage{"id": json.RawMessage(`"a"`), "flags": json.RawMessage(`["x"]`)}
+	if !maps.EqualFunc(got.Args, want, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+		t.Errorf("got the arguments %s, want %s: debug-mode is none", got.Args, want)
+	}
+}
+
+func TestLoopOutlivesBadLines(t *testing.T) {
+	t.Parallel()
+	plugin := serve(t, say("done"))
+	for _, test := range []struct{ name, line, want string }{
+		{"no JSON", `{"command":`, "not JSON"},
+		{"a list", `[1]`, "wrong value"},
+		{"no command", `{}`, "names no command"},
+		{"a wrong type", `{"command":7}`, "wrong value for command"},
+		{"a secret in bad JSON", `{"params":{"credentials":{"password":"hunter2"}}`, "not JSON"},
+		{"over the cap", strings.Repeat("x", platform.MaxLine+1), "longer than 64 MiB"},
+	} {
+		if err := plugin.Send(test.line); err != nil {
+			t.Fatal(err)
+		}
+		outcome, err := plugin.Complete()
+		if err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		if got := outcome.Failure(); len(outcome.Entries) != 1 || !strings.Contains(got, test.want) || strings.Contains(got, "hunter2") {
+			t.Errorf("%s: got the entries %+v, want one error that says %q", test.name, outcome.Entries, test.want)
+		}
+	}
+	if err := plugin.Ping(); err != nil {
+		t.Errorf("after the bad lines: %v", err)
+	}
+	closePlugin(t, plugin)
+}
+
+func TestNativeExecutionIsTheLast(t *testing.T) {
+	t.Parallel()
+	plugin := serve(t, say("done"))
+	run(t, plugin, platformtest.Request{Command: "any", Native: true})
+	if err := plugin.Wait(); err != nil {
+		t.Errorf("after a native execution the loop gave %v, want no error", err)
+	}
+}
+
+func TestFailedFetchIsAnException(t *testing.T) {
+	t.Parallel()
+	plugin := serve(t, func(context.Context, execution.Request, commands.Host) execution.Result {
+		return execution.Failed(errors.New("no sign-in"))
+	})
+	fetch := run(t, plugin, platformtest.Request{Command: execution.FetchCommand})
+	if len(fetch.Entries) != 0 || !slices.Equal(fetch.Exception, []string{"no sign-in"}) {
+		t.Errorf("a failed fetch gave the entries %v and the exception %q, want only the exception", fetch.Entries, fetch.Exception)
+	}
+	other := run(t, plugin, platformtest.Request{Command: "other"})
+	if other.Failure() != "no sign-in" || other.Exception != nil {
+		t.Errorf("another command gave %q and the exception %q, want an error entry", other.Failure(), other.Exception)
+	}
+	closePlugin(t, plugin)
+}
+
+func TestResultsAreTheSameAsOneDocument(t *testing.T) {
+	t.Parallel()
+	result := execution.Result{
+		Entries: []warroom.Entry{
+			{Blocks: []warroom.Block{warroom.Heading("Title")}, Contents: warroom.Raw("{\n\"a\": 1}"), Context: []warroom.Context{{Path: "Path", Value: warroom.Text("x\ny")}}},
+			{Kind: warroom.Download, File: &warroom.File{Name: "a.gz", ID: "1"}},
+			{Kind: warroom.Warning, Poll: &warroom.Poll{Command: "again", Args: map[string]any{"id": "1"}, After: 90 * time.Second, Limit: time.Hour}},
+		},
+		Err: errors.New("in the end it failed"),
+	}
+	var document bytes.Buffer
+	if err := platform.EncodeResults(&document, result); err != nil {
+		t.Fatal(err)
+	}
+	plugin := serve(t, func(context.Context, execution.Request, commands.Host) execution.Result { return result })
+	run(t, plugin, platformtest.Request{Command: "any"})
+	closePlugin(t, plugin)
+	want := `{"type":"result",` + strings.TrimPrefix(document.String(), "{") + `{"type":"completed"}` + "\n"
+	if got := plugin.Output(); got != want {
+		t.Errorf("the loop wrote\n%s\nwant\n%s", got, want)
+	}
+	if len(result.Entries) != 3 {
+		t.Errorf("encoding changed the result: it has %d entries", len(result.Entries))
+	}
+}
+
+func TestPollingKeys(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		after, limit       time.Duration
+		nextRun, timeLimit string
+	}{
+		{0, 0, "10", ""},
+		{11500 * time.Millisecond, 10 * time.Minute, "12", "600"},
+	} {
+		plugin := serve(t, func(context.Context, execution.Request, commands.Host) execution.Result {
+			poll := &warroom.Poll{Command: "again", Args: map[string]any{"id": "1"}, After: test.after, Limit: test.limit}
+			return execution.Result{Entries: []warroom.Entry{{Poll: poll}}}
+		})
+		got := run(t, plugin, platformtest.Request{Command: "any"}).Entries[0]
+		closePlugin(t, plugin)
+		if got.PollingCommand != "again" || got.NextRun != test.nextRun || got.Timeout != test.timeLimit || got.PollingArgs["id"] != "1" {
+			t.Errorf("after %s within %s: got %+v, want NextRun %q and Timeout %q", test.after, test.limit, got, test.nextRun, test.timeLimit)
+		}
+	}
+}
+
+// increment counts a key of the integration context up.
+func increment(key string) func(values map[string]json.RawMessage) (bool, error) {
+	return func(values map[string]json.RawMessage) (bool, error) {
+		count, _ := strconv.Atoi(string(values[key]))
+		values[key] = json.RawMessage(strconv.Itoa(count + 1))
+		return true, nil
+	}
+}
+
+func TestPluginsAtOnceLoseNothingOfTheContext(t *testing.T) {
+	t.Parallel()
+	const plugins, each = 4, 5
+	on := platformtest.New()
+	on.SetContext(json.RawMessage(`{"foreign":{"kept":true}}`))
+	var group sync.WaitGroup
+	for range plugins {
+		plugin := serveOn(context.Background(), t, on, func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+			return execution.Result{Err: host.Update(ctx, increment("count"))}
+		})
+		group.Go(func() {
+			for range each {
+				if outcome, err := plugin.Run(platformtest.Request{Command: "count"}); err != nil || outcome.Failure() != "" {
+					t.Errorf("got %v %s", err, outcome.Failure())
+				}
+			}
+			closePlugin(t, plugin)
+		})
+	}
+	group.Wait()
+	want := fmt.Sprintf(`{"count":%d,"foreign":{"kept":true}}`, plugins*each)
+	if got := string(on.Context()); got != want {
+		t.Errorf("the integration context is %s, want %s", got, want)
+	}
+}
+
+func TestConflictIsMergedWithTheNewestContext(t *testing.T) {
+	t.Parallel()
+	on := platformtest.New()
+	var refreshed []bool
+	plugin := serveOn(context.Background(), t, on, func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+		first := true
+		err := host.Update(ctx, func(values map[string]json.RawMessage) (bool, error) {
+			if first {
+				on.SetContext(json.RawMessage(`{"other":1}`))
+			}
+			first = false
+			_, seen := values["other"]
+			refreshed = append(refreshed, seen)
+			values["own"] = json.RawMessage(`2`)
+			return true, nil
+		})
+		return execution.Result{Err: err}
+	})
+	outcome := run(t, plugin, platformtest.Request{Command: "any"})
+	closePlugin(t, plugin)
+	if outcome.Failure() != "" {
+		t.Errorf("got the error %q", outcome.Failure())
+	}
+	if got, want := string(on.Context()), `{"other":1,"own":2}`; got != want || on.Conflicts() != 1 {
+		t.Errorf("the integration context is %s after %d conflicts, want %s after 1", got, on.Conflicts(), want)
+	}
+	if !slices.Equal(refreshed, []bool{false, true}) {
+		t.Errorf("the other's value was seen %v, want it in the second try", refreshed)
+	}
+}
+
+func TestRefusalThatIsNoConflictIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	plugin := serve(t, func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+		return execution.Result{Err: host.Update(ctx, increment("count"))}
+	})
+	writes := 0
+	plugin.Hook = func(callback string) (string, bool) {
+		if callback != "setIntegrationContext" {
+			return "", false
+		}
+		writes++
+		return platformtest.RefusedMark + " the disk is full", true
+	}
+	outcome := run(t, plugin, platformtest.Request{Command: "any"})
+	closePlugin(t, plugin)
+	if writes != 1 || !strings.Contains(outcome.Failure(), "the disk is full") {
+		t.Errorf("got %d writes and %q, want one write and the reason", writes, outcome.Failure())
+	}
+}
+
+func TestLastRunIsReadAndWritten(t *testing.T) {
+	t.Parallel()
+	on := platformtest.New()
+	on.SetLastRun(json.RawMessage(`{"seen":1}`))
+	var got string
+	plugin := serveOn(context.Background(), t, on, func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+		last, err := host.LastRun(ctx)
+		got = string(last)
+		return execution.Result{Err: errors.Join(err, host.SetLastRun(ctx, json.RawMessage(`{"seen":2}`)))}
+	})
+	outcome := run(t, plugin, platformtest.Request{Command: "any"})
+	closePlugin(t, plugin)
+	if outcome.Failure() != "" || got != `{"seen":1}` || string(on.LastRun()) != `{"seen":2}` {
+		t.Errorf("read %s, left %s, failed with %q", got, on.LastRun(), outcome.Failure())
+	}
+}
+
+func TestFilesAreWhereThePlatformLooksForThem(t *testing.T) {
+	t.Parallel()
+	plugin := serve(t, func(_ context.Context, _ execution.Request, host commands.Host) execution.Result {
+		id, file, err := host.Create()
+		if err != nil {
+			return execution.Failed(err)
+		}
+		_, err = io.WriteString(file, "bytes")
+		return execution.Result{
+			Entries: []warroom.Entry{{Kind: warroom.Download, File: &warroom.File{Name: "a.gz", ID: id}}},
+			Err:     errors.Join(err, file.Close()),
+		}
+	})
+	entry := run(t, plugin, platformtest.Request{Command: "any"}).Entries[0]
+	closePlugin(t, plugin)
+	if got, err := os.ReadFile(filepath.Join(plugin.Files, platformtest.Investigation+"_"+entry.FileID)); err != nil || string(got) != "bytes" {
+		t.Errorf("the file %s holds %q, %v", entry.FileID, got, err)
+	}
+}
+
+func TestInputEndsInTheMiddleOfACallback(t *testing.T) {
+	t.Parallel()
+	plugin := serve(t, func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+		_, err := host.Load(ctx)
+		return execution.Result{Err: err}
+	})
+	plugin.Hook = func(string) (string, bool) { return "", plugin.CloseInput() == nil }
+	if _, err := plugin.Run(platformtest.Request{Command: "any"}); !errors.Is(err, platformtest.ErrEnded) {
+		t.Errorf("got %v, want the end of the output", err)
+	}
+	if err := plugin.Wait(); err == nil || !strings.Contains(err.Error(), "in the middle of a callback") {
+		t.Errorf("the loop gave %v, want an error that says what happened", err)
+	}
+}
+
+func TestStopLetsAnExecutionEnd(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	plugin := serveOn(ctx, t, platformtest.New(), func(context.Context, execution.Request, commands.Host) execution.Result {
+		stop()
+		return execution.Result{Entries: []warroom.Entry{warroom.Say("done")}}
+	})
+	outcome := run(t, plugin, platformtest.Request{Command: "any"})
+	if len(outcome.Entries) != 1 || outcome.Entries[0].HumanReadable != "done" {
+		t.Errorf("got %+v, want the result of the execution", outcome.Entries)
+	}
+	if err := plugin.Wait(); err != nil {
+		t.Errorf("the loop gave %v, want no error", err)
+	}
+}
+
+func TestStopCancelsAnExecutionThatGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		run  func(ctx context.Context, host commands.Host) error
+		hook platformtest.Hook
+	}{
+		{"at work", func(ctx context.Context, _ commands.Host) error { <-ctx.Done(); return context.Cause(ctx) }, nil},
+		{
+			"in a callback that nobody answers",
+			func(ctx context.Context, host commands.Host) error { _, err := host.Load(ctx); return err },
+			func(string) (string, bool) { return "", true },
+		},
+	} {
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		plugin := serveOn(ctx, t, platformtest.New(), func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+			stop()
+			return execution.Result{Err: test.run(ctx, host)}
+		})
+		plugin.Hook = test.hook
+		outcome := run(t, plugin, platformtest.Request{Command: "any"})
+		if !strings.Contains(outcome.Failure(), "stopped the integration") {
+			t.Errorf("%s: got %q, want an error that says that it was stopped", test.name, outcome.Failure())
+		}
+		if err := plugin.Wait(); err != nil {
+			t.Errorf("%s: the loop gave %v, want no error", test.name, err)
+		}
+	}
+}
+
+func TestLogIsAnsweredAndKept(t *testing.T) {
+	t.Parallel()
+	plugin := serve(t, func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+		host.Log(ctx, "a line")
+		return execution.Result{}
+	})
+	outcome := run(t, plugin, platformtest.Request{Command: "any"})
+	closePlugin(t, plugin)
+	if !slices.Equal(outcome.Log, []string{"a line"}) {
+		t.Errorf("got the log %q", outcome.Log)
+	}
+}
+
+func FuzzExecutionLine(f *testing.F) {
+	f.Add([]byte(platformtest.Request{Command: "any", Args: map[string]any{"a": 1}}.Line()))
+	for _, seed := range []string{`{}`, `[]`, `null`, `{"command":1}`, `{"command":"x","args":[]}`, `{"command":"x","context":{"Inv":7}}`, "\xff"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		request, _, _, err := platform.DecodeExecution(line)
+		if err == nil && request.Command == "" {
+			t.Errorf("%q was taken for an execution without a command", line)
+		}
+	})
+}
