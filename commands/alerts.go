@@ -64,7 +64,7 @@ func getAlertByID() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.Alert", Key: "val.ID && val.ID == obj.ID", View: alertView(),
-		Title: "Alerts", Columns: alertDetailColumns(),
+		Title: "Alerts", Columns: alertColumns(),
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-alert-by-id", Area: Alerts,
@@ -184,7 +184,7 @@ func createAlert() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.Alert", Key: "val.ID === obj.ID", View: alertView(),
-		Title: "Alert created", Columns: alertDetailColumns(),
+		Title: "Alert created", Columns: alertColumns(),
 	}
 	return declare(Command{
 		Name: "microsoft-atp-create-alert", Area: Alerts,

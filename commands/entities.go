@@ -180,7 +180,7 @@ func aboutOutput(path, about, under string, view *warroom.View) Output {
 // alertsOutput shows the alerts of one thing.
 func alertsOutput(path, about, title string) Output {
 	out := aboutOutput(path, about, "Alerts", alertView())
-	out.Title, out.Columns, out.Empty = title, alertDetailColumns(), "There is no alert."
+	out.Title, out.Columns, out.Empty = title, alertColumns(), "There is no alert."
 	return out
 }
 

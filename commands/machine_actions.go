@@ -166,10 +166,8 @@ func stopAndQuarantine() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` file_hash=87662bc3d60e4200ceaf7aae249d1c343f4b83c9 comment="ticket 4711"`,
 	}, defender.StopAndQuarantine), func(ctx context.Context, run *Run, in args) (Report, error) {
-		for _, hash := range in.Hashes {
-			if !isSHA1(hash) {
-				return Report{}, wrong(run, "file_hash has to hold SHA-1 hashes, which have 40 hex digits, not %q: the service stops files by SHA-1 only", hash)
-			}
+		if err := checkHashes(run, "file_hash", in.Hashes, sha1Hash); err != nil {
+			return Report{}, err
 		}
 		return in.launch(ctx, run, launch{
 			out: out, kind: "StopAndQuarantineFile", apart: true, targets: pairs(in.Machines, in.Hashes),
@@ -199,12 +197,6 @@ func splitPair(target id) (machine, hash string) {
 		return string(target), ""
 	}
 	return string(target[:at]), string(target[at+1:])
-}
-
-func isSHA1(text string) bool { return isHex(text, 40) }
-
-func isHex(text string, digits int) bool {
-	return len(text) == digits && strings.Trim(text, "0123456789abcdefABCDEF") == ""
 }
 
 func collectPackage() Command {

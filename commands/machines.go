@@ -253,7 +253,7 @@ func getMachineAlerts() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.MachineAlerts", Key: "val.ID && val.ID == obj.ID && val.MachineID && val.MachineID == obj.MachineID", View: alertView(),
-		Title: "Alerts of the machine", Columns: alertDetailColumns(), Empty: "The machine has no alert.",
+		Title: "Alerts of the machine", Columns: alertColumns(), Empty: "The machine has no alert.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-machine-alerts", Area: Machines,

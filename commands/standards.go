@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"strings"
+
 	"xsoar-defender/answer"
 	"xsoar-defender/warroom"
 )
@@ -153,4 +155,8 @@ func cvss(vulnerability answer.Object) warroom.Value {
 		return nil
 	}
 	return warroom.Group{{Key: "Score", Value: warroom.Raw(vulnerability.Key("cvssV3").Raw)}}
+}
+
+func isHex(text string, digits int) bool {
+	return len(text) == digits && strings.Trim(text, "0123456789abcdefABCDEF") == ""
 }

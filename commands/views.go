@@ -104,12 +104,8 @@ func commentView() *warroom.View {
 	)
 }
 
-// alertColumns are the columns of a short table of alerts, and alertDetailColumns those of a full one.
+// alertColumns are the columns of a table of alerts.
 func alertColumns() []string {
-	return []string{"ID", "Title", "Description", "IncidentID", "Severity", "Status", "Category", "MachineID"}
-}
-
-func alertDetailColumns() []string {
 	return []string{"ID", "Title", "Description", "IncidentID", "Severity", "Status", "Classification", "Category", "ThreatFamilyName", "MachineID"}
 }
 

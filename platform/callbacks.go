@@ -18,7 +18,6 @@ import (
 	"github.com/google/uuid"
 
 	"xsoar-defender/answer"
-	"xsoar-defender/warroom"
 )
 
 // refusedMark stands in the platform's answer to a callback that it refuses, before the reason.
@@ -49,7 +48,7 @@ type host struct {
 func (h *host) call(kind, command string, args any) (answer.Object, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	message := warroom.NewEncoder(h.loop.out)
+	message := h.loop.encoder
 	fields := fieldWriter{encoder: message, separator: "{"}
 	fields.text("type", kind)
 	if command != "" {

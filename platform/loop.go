@@ -42,6 +42,8 @@ const defaultGrace = 5 * time.Second
 type loop struct {
 	options Options
 	out     io.Writer
+	// encoder writes every message but pong; it is kept, for its buffer is the largest thing a small execution needs.
+	encoder *warroom.Encoder
 	lines   <-chan line
 	// cut says that the input ended in the middle of a callback.
 	cut bool
@@ -58,7 +60,7 @@ func Serve(ctx context.Context, o Options) error {
 	}
 	stop := make(chan struct{})
 	defer close(stop)
-	l := &loop{options: o, out: o.Out, lines: readLines(o.In, stop)}
+	l := &loop{options: o, out: o.Out, encoder: warroom.NewEncoder(o.Out), lines: readLines(o.In, stop)}
 	for {
 		select {
 		case <-ctx.Done():
@@ -116,7 +118,7 @@ var errStopped = errors.New("the platform stopped the integration before the com
 
 // complete reports a result and the end of the execution.
 func (l *loop) complete(ctx context.Context, result execution.Result, host *host, fetch bool) error {
-	message := warroom.NewEncoder(l.out)
+	message := l.encoder
 	if fetch && result.Err != nil {
 		// The platform reads no entries of a failed fetch.
 		fields := fieldWriter{encoder: message, separator: "{"}

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -182,10 +183,7 @@ func TestAnAlertIsCreatedFromAnEvent(t *testing.T) {
 	w.same("the number of alerts", len(w.tenant.AlertIDs()), 121)
 
 	change := func(name, value string) map[string]string {
-		changed := map[string]string{}
-		for k, v := range body {
-			changed[k] = v
-		}
+		changed := maps.Clone(body)
 		changed[name] = value
 		return changed
 	}
@@ -208,4 +206,17 @@ func TestAlertsOfAMachineAreCounted(t *testing.T) {
 	w.same("the count", w.list(path+"/$count", "$filter", "status ne 'Resolved'").body, fmt.Sprintf("%d\n", len(open)))
 	w.refused("GET", path+"/$count?$filter=x", nil, 400, "BadRequest")
 	w.refused("GET", "/api/machines/ghost/alerts/$count", nil, 404, "ResourceNotFound")
+}
+
+func TestAlertsNameTheirTenant(t *testing.T) {
+	running, err := Start(Options{Seed: 41})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.Close()
+	for _, a := range running.company.alerts {
+		if a.AADTenantID != running.TenantID() {
+			t.Fatalf("an alert is of the tenant %s, want %s", a.AADTenantID, running.TenantID())
+		}
+	}
 }

@@ -314,36 +314,36 @@ func keysOf(v any) any {
 var aggregates = map[string]func(at point, a []expression) any{
 	"count":          func(at point, _ []expression) any { return int64(len(at.group)) },
 	"countif":        func(at point, a []expression) any { return int64(len(fulfilling(at, a, 0))) },
-	"dcount":         func(at point, a []expression) any { return int64(len(distinct(over(at, at.group, a, 0)))) },
-	"count_distinct": func(at point, a []expression) any { return int64(len(distinct(over(at, at.group, a, 0)))) },
-	"dcountif":       func(at point, a []expression) any { return int64(len(distinct(over(at, fulfilling(at, a, 1), a, 0)))) },
-	"make_set":       func(at point, a []expression) any { return limited(at, a, 1, distinct(over(at, at.group, a, 0))) },
+	"dcount":         func(at point, a []expression) any { return int64(len(distinct(over(at, at.group, a)))) },
+	"count_distinct": func(at point, a []expression) any { return int64(len(distinct(over(at, at.group, a)))) },
+	"dcountif":       func(at point, a []expression) any { return int64(len(distinct(over(at, fulfilling(at, a, 1), a)))) },
+	"make_set":       func(at point, a []expression) any { return limited(at, a, 1, distinct(over(at, at.group, a))) },
 	"make_set_if": func(at point, a []expression) any {
-		return limited(at, a, 2, distinct(over(at, fulfilling(at, a, 1), a, 0)))
+		return limited(at, a, 2, distinct(over(at, fulfilling(at, a, 1), a)))
 	},
-	"make_list":    func(at point, a []expression) any { return limited(at, a, 1, over(at, at.group, a, 0)) },
-	"make_list_if": func(at point, a []expression) any { return limited(at, a, 2, over(at, fulfilling(at, a, 1), a, 0)) },
-	"max":          func(at point, a []expression) any { return extreme(over(at, at.group, a, 0), 1) },
-	"min":          func(at point, a []expression) any { return extreme(over(at, at.group, a, 0), -1) },
-	"maxif":        func(at point, a []expression) any { return extreme(over(at, fulfilling(at, a, 1), a, 0), 1) },
-	"minif":        func(at point, a []expression) any { return extreme(over(at, fulfilling(at, a, 1), a, 0), -1) },
-	"sum":          func(at point, a []expression) any { return total(over(at, at.group, a, 0)) },
-	"avg":          func(at point, a []expression) any { return average(over(at, at.group, a, 0)) },
-	"any":          func(at point, a []expression) any { return first(over(at, at.group, a, 0)) },
-	"take_any":     func(at point, a []expression) any { return first(over(at, at.group, a, 0)) },
+	"make_list":    func(at point, a []expression) any { return limited(at, a, 1, over(at, at.group, a)) },
+	"make_list_if": func(at point, a []expression) any { return limited(at, a, 2, over(at, fulfilling(at, a, 1), a)) },
+	"max":          func(at point, a []expression) any { return extreme(over(at, at.group, a), 1) },
+	"min":          func(at point, a []expression) any { return extreme(over(at, at.group, a), -1) },
+	"maxif":        func(at point, a []expression) any { return extreme(over(at, fulfilling(at, a, 1), a), 1) },
+	"minif":        func(at point, a []expression) any { return extreme(over(at, fulfilling(at, a, 1), a), -1) },
+	"sum":          func(at point, a []expression) any { return total(over(at, at.group, a)) },
+	"avg":          func(at point, a []expression) any { return average(over(at, at.group, a)) },
+	"any":          func(at point, a []expression) any { return first(over(at, at.group, a)) },
+	"take_any":     func(at point, a []expression) any { return first(over(at, at.group, a)) },
 	// These two give several columns; summarize reads the row that they choose.
 	"arg_max": func(point, []expression) any { return nil },
 	"arg_min": func(point, []expression) any { return nil },
 }
 
-// over evaluates an argument for each of the rows, leaving out null.
-func over(at point, rows []tuple, a []expression, i int) []any {
+// over evaluates the first argument for each of the rows, leaving out null.
+func over(at point, rows []tuple, a []expression) []any {
 	values := []any{}
-	if i >= len(a) {
+	if len(a) == 0 {
 		return values
 	}
 	for n, row := range rows {
-		if v := a[i].eval(point{row: row, index: n, now: at.now}); v != nil {
+		if v := a[0].eval(point{row: row, index: n, now: at.now}); v != nil {
 			values = append(values, v)
 		}
 	}

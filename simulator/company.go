@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -53,7 +54,7 @@ func newCompany(seed uint64, now func() time.Time, base string) *company {
 		pageSize: defaultPageSize, nextIndicator: 995, nextIncident: 1126091, nextInquiry: 63001,
 		blobs: map[string]*content{},
 	}
-	c.tenantID = c.draws.guid()
+	c.tenantID = tenantIDOf(seed)
 	c.employ()
 	c.equip()
 	c.install()
@@ -67,6 +68,15 @@ func newCompany(seed uint64, now func() time.Time, base string) *company {
 	c.seedActions()
 	c.seedTasks()
 	return c
+}
+
+// tenantIDOf is the identifier of the tenant of a seed, drawn as Start draws it.
+func tenantIDOf(seed uint64) string {
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
+	t := &Tenant{}
+	t.random.source = rand.NewChaCha8(key)
+	return t.newRegistration().tenantID
 }
 
 // source draws what is not written down in the data, always in the same way for the same seed.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -210,7 +211,7 @@ func parseSelect(text string, resource reflect.Type) ([]reflect.StructField, err
 func parseExpand(text string, resource reflect.Type) (bool, error) {
 	expands := false
 	for _, name := range names(text) {
-		e, ok := reflect.Zero(reflect.PointerTo(resource)).Interface().(expandable)
+		e, ok := reflect.TypeAssert[expandable](reflect.Zero(reflect.PointerTo(resource)))
 		if !ok || !strings.EqualFold(e.expansion(), name) {
 			return false, fmt.Errorf("the property %q cannot be used in the $expand query option", name)
 		}
@@ -267,7 +268,7 @@ func (o listOptions) cut(rows []reflect.Value, pageSize int) (cut []reflect.Valu
 
 // shown is the resource as $expand and $select leave it.
 func (o listOptions) shown(v reflect.Value) any {
-	if e, ok := v.Addr().Interface().(expandable); ok && !o.expands {
+	if e, ok := reflect.TypeAssert[expandable](v.Addr()); ok && !o.expands {
 		v = reflect.ValueOf(e.collapsed())
 	}
 	if o.selects != nil {
@@ -323,10 +324,7 @@ func (r record) MarshalJSON() ([]byte, error) {
 
 // nextLink leads to the rest of a list: the same request with $skip moved on, and what is left of $top.
 func (c *company) nextLink(call *call, o listOptions, given int) string {
-	query := url.Values{}
-	for name, list := range call.query {
-		query[name] = list
-	}
+	query := maps.Clone(call.query)
 	query.Set("$skip", strconv.Itoa(o.skip+given))
 	if o.top >= 0 {
 		query.Set("$top", strconv.Itoa(o.top-given))

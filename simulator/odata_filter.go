@@ -423,11 +423,11 @@ func (p *filterParser) path(first string) (term, error) {
 }
 
 func (p *filterParser) start(name string) (term, error) {
-	for i := len(p.scope) - 1; i >= 0; i-- {
-		if p.scope[i].name != name {
+	for i, variable := range slices.Backward(p.scope) {
+		if variable.name != name {
 			continue
 		}
-		return typed(p.scope[i].element, func(r row) reflect.Value { return r.variables[i].value }), nil
+		return typed(variable.element, func(r row) reflect.Value { return r.variables[i].value }), nil
 	}
 	root := term{kind: compoundValue, element: p.resource, value: func(r row) any { return r.resource }}
 	property, err := member(root, name)

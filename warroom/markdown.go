@@ -253,7 +253,7 @@ func valueCell(v Value) string {
 		return cell(gjson.Parse(string(v)), 0)
 	}
 	var text strings.Builder
-	encoder := NewEncoder(&text)
+	encoder := newEncoder(&text, cellBuffer)
 	v.EncodeJSON(encoder)
 	if encoder.Flush() != nil {
 		return ""

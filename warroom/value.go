@@ -96,9 +96,14 @@ type Encoder struct {
 // encoderBuffer is the size of one write to the output in bytes.
 const encoderBuffer = 64 << 10
 
+// cellBuffer is that of an Encoder for one cell of a table.
+const cellBuffer = 256
+
 // NewEncoder makes an Encoder that writes to out.
-func NewEncoder(out io.Writer) *Encoder {
-	return &Encoder{out: bufio.NewWriterSize(out, encoderBuffer)}
+func NewEncoder(out io.Writer) *Encoder { return newEncoder(out, encoderBuffer) }
+
+func newEncoder(out io.Writer, buffer int) *Encoder {
+	return &Encoder{out: bufio.NewWriterSize(out, buffer)}
 }
 
 // Raw writes JSON as it is. A line break in it, which in valid JSON stands only between tokens, becomes
