@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/commands"
+)
+
+// findCommand finds a command of the War Room.
+func findCommand(registry *commands.Registry, name string) (commands.Command, error) {
+	command, known := registry.Find(name)
+	if !known {
+		return commands.Command{}, fmt.Errorf("there is no command %q%s", name, didYouMean(name, commandNames(registry)))
+	}
+	return command, nil
+}
+
+func commandNames(registry *commands.Registry) []string {
+	var names []string
+	for _, command := range registry.All() {
+		names = append(names, command.Name)
+	}
+	return names
+}
+
+// parseArguments reads arguments of a command written as NAME=VALUE. A value is text, as an analyst types it into
+// the War Room; the command reads lists, numbers and dates out of it.
+func parseArguments(command commands.Command, pairs []string) (map[string]json.RawMessage, error) {
+	args := make(map[string]json.RawMessage, len(pairs))
+	for _, pair := range pairs {
+		name, value, valued := strings.Cut(pair, "=")
+		switch {
+		case !valued:
+			return nil, fmt.Errorf("%q is no argument: write it as NAME=VALUE", pair)
+		case !slices.Contains(argumentNames(command), name):
+			return nil, fmt.Errorf("%s has no argument %q%s", command.Name, name, didYouMean(name, argumentNames(command)))
+		case args[name] != nil:
+			return nil, fmt.Errorf("the argument %s is given twice: write a list as %s=ONE,TWO", name, name)
+		}
+		args[name] = json.RawMessage(answer.Make(value))
+	}
+	return args, nil
+}
+
+// argumentNames are the arguments that a user may give.
+func argumentNames(command commands.Command) []string {
+	var names []string
+	for _, argument := range command.Arguments() {
+		if !argument.Hidden {
+			names = append(names, argument.Name)
+		}
+	}
+	return names
+}
+
+// furthestGuess is how many letters a name may differ in to be the one that was meant.
+const furthestGuess = 3
+
+// didYouMean names what is nearest to a name that is not known, or all there is when that is little.
+func didYouMean(name string, known []string) string {
+	// Cobra compares names for its own subcommands only, so the names become some.
+	lookalikes := &cobra.Command{SuggestionsMinimumDistance: furthestGuess}
+	for _, one := range known {
+		lookalikes.AddCommand(&cobra.Command{Use: one, Run: func(*cobra.Command, []string) {}})
+	}
+	const few = 12
+	switch near := lookalikes.SuggestionsFor(name); {
+	case len(near) > 0 && len(near) <= few:
+		return "; did you mean " + strings.Join(near, " or ") + "?"
+	case len(known) == 0:
+		return "; it has none"
+	case len(known) <= few:
+		return "; there are " + strings.Join(known, ", ")
+	}
+	return ""
+}
+
+// completeCommand completes the name of a War Room command.
+func completeCommand(registry *commands.Registry) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var completions []cobra.Completion
+	for _, command := range registry.All() {
+		completions = append(completions, cobra.CompletionWithDesc(command.Name, command.Help))
+	}
+	return completions, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeArgument completes an argument of a command: its name, and then the values that it accepts, for a list
+// one after another.
+func completeArgument(command commands.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	name, value, valued := strings.Cut(typed, "=")
+	var completions []cobra.Completion
+	for _, argument := range command.Arguments() {
+		taken := slices.ContainsFunc(given, func(pair string) bool { return strings.HasPrefix(pair, argument.Name+"=") })
+		switch {
+		case valued && argument.Name == name:
+			return completeValue(argument, value), cobra.ShellCompDirectiveNoFileComp
+		case !valued && !argument.Hidden && !argument.Deprecated && !taken:
+			completions = append(completions, cobra.CompletionWithDesc(argument.Name+"=", argument.Help))
+		}
+	}
+	return completions, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+func completeValue(argument commands.Argument, typed string) []cobra.Completion {
+	before := ""
+	if comma := strings.LastIndex(typed, ","); argument.List && comma >= 0 {
+		before = typed[:comma+1]
+	}
+	var completions []cobra.Completion
+	for _, value := range argument.Values {
+		completions = append(completions, argument.Name+"="+before+value)
+	}
+	return completions
+}

@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"xsoar-defender/warroom"
+)
+
+// screen shows entries as text.
+type screen struct {
+	out, errors io.Writer
+	// width is that of the terminal, in columns; 0 when the output is none, and then nothing is fitted to it.
+	width int
+	// bold makes headings stand out.
+	bold bool
+	// files is the folder in which the files of entries are.
+	files string
+}
+
+func (p *program) screen(files string) screen {
+	width := p.Width()
+	return screen{out: p.Out, errors: p.Errors, width: width, bold: width > 0 && p.Getenv("NO_COLOR") == "", files: files}
+}
+
+func (s screen) entries(entries []warroom.Entry) {
+	for _, entry := range entries {
+		s.entry(entry)
+	}
+}
+
+// entry shows an entry, with an empty line behind it. One that has nothing to say shows nothing.
+func (s screen) entry(entry warroom.Entry) {
+	switch entry.Kind {
+	case warroom.Failure:
+		fmt.Fprintf(s.errors, "%s: %s\n", programName, warroom.Visible(warroom.Plain(entry.Blocks)))
+		return
+	case warroom.Warning:
+		s.line(s.strong("Warning"))
+	}
+	for _, block := range entry.Blocks {
+		s.block(block)
+		s.line("")
+	}
+	if file := entry.File; file != nil {
+		s.line(warroom.Visible(fmt.Sprintf("Saved %s (%d bytes, SHA-256 %s).", filepath.Join(s.files, file.Name), file.Size, file.SHA256)))
+		s.line("")
+	}
+}
+
+func (s screen) block(block warroom.Block) {
+	switch block := block.(type) {
+	case warroom.Heading:
+		s.line(s.strong(string(block)))
+	case warroom.Paragraph:
+		s.paragraph(string(block))
+	case warroom.Code:
+		s.line(warroom.Visible(block.Text))
+	case warroom.Link:
+		s.paragraph(block.Text + ":")
+		// On a line of its own and unbroken, so that it can be copied.
+		s.line(warroom.Visible(block.Address))
+	case warroom.Table:
+		s.table(block)
+	}
+}
+
+func (s screen) table(shown warroom.Table) {
+	if shown.Title != "" {
+		s.line(s.strong(shown.Title))
+	}
+	grid := shown.Grid()
+	if len(grid.Rows) == 0 {
+		s.paragraph(shown.EmptyText())
+		return
+	}
+	s.grid(grid.Columns, grid.Rows)
+	if note := grid.Note(); note != "" {
+		s.paragraph(note)
+	}
+}
+
+// paragraph shows text in lines that fit.
+func (s screen) paragraph(content string) {
+	content = warroom.Visible(content)
+	if s.width > 0 {
+		content = text.WrapSoft(content, s.width)
+	}
+	s.line(strings.TrimRight(content, " "))
+}
+
+// grid shows rows under columns. Where the columns would get too narrow to be read, each row becomes a block of
+// its own with a line for every column.
+func (s screen) grid(columns []string, rows [][]string) {
+	shown := make([][]string, len(rows))
+	widths := make([]int, len(columns))
+	for i, column := range columns {
+		widths[i] = text.LongestLineLen(column)
+	}
+	for i, row := range rows {
+		shown[i] = make([]string, len(row))
+		for j, cell := range row {
+			shown[i][j] = warroom.Visible(cell)
+			widths[j] = max(widths[j], text.LongestLineLen(shown[i][j]))
+		}
+	}
+	most, fits := s.columnWidth(widths)
+	if fits {
+		s.write(columns, shown, slices.Repeat([]int{most}, len(columns)))
+		return
+	}
+	for i, row := range shown {
+		if i > 0 {
+			s.line("")
+		}
+		s.record(columns, row)
+	}
+}
+
+const (
+	// columnGap is how much a column takes beside its text.
+	columnGap = 2
+	// narrowest is the narrowest column that is any good, in characters.
+	narrowest = 12
+)
+
+// columnWidth gives the width that no column may pass for all of them to fit, 0 when there is no need for one.
+// Narrow columns leave their share to the others. It is false when that would be too little.
+func (s screen) columnWidth(natural []int) (most int, fits bool) {
+	if s.width == 0 {
+		return 0, true
+	}
+	left := s.width - columnGap*len(natural)
+	for i, width := range slices.Sorted(slices.Values(natural)) {
+		share := left / (len(natural) - i)
+		if width > share {
+			return share, share >= narrowest
+		}
+		left -= width
+	}
+	return 0, true
+}
+
+// record shows one row as a list of names and values.
+func (s screen) record(columns, row []string) {
+	names := make([]string, len(columns))
+	longest := 0
+	for i, column := range columns {
+		names[i] = column + ":"
+		longest = max(longest, text.LongestLineLen(names[i]))
+	}
+	var pairs [][]string
+	for i, cell := range row {
+		if cell != "" {
+			pairs = append(pairs, []string{names[i], cell})
+		}
+	}
+	s.write(nil, pairs, []int{longest, max(narrowest, s.width-longest-columnGap)})
+}
+
+// write shows cells in columns that are at most so wide, each; 0 is any width.
+func (s screen) write(columns []string, rows [][]string, widths []int) {
+	writer := table.NewWriter()
+	style := table.StyleLight
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Options.SeparateHeader = len(columns) > 0
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", strings.Repeat(" ", columnGap)
+	style.Format.Header = text.FormatDefault
+	writer.SetStyle(style)
+	writer.SuppressTrailingSpaces()
+	if len(columns) > 0 {
+		writer.AppendHeader(tableRow(columns))
+	}
+	configs := make([]table.ColumnConfig, len(widths))
+	for i, width := range widths {
+		configs[i] = table.ColumnConfig{Number: i + 1, WidthMax: width, WidthMaxEnforcer: text.WrapSoft, Align: text.AlignLeft, AlignHeader: text.AlignLeft}
+	}
+	writer.SetColumnConfigs(configs)
+	for _, row := range rows {
+		writer.AppendRow(tableRow(row))
+	}
+	s.line(writer.Render())
+}
+
+func tableRow(cells []string) table.Row {
+	row := make(table.Row, len(cells))
+	for i, cell := range cells {
+		row[i] = cell
+	}
+	return row
+}
+
+// strong makes a text stand out on a terminal.
+func (s screen) strong(content string) string {
+	content = warroom.Visible(content)
+	if !s.bold {
+		return content
+	}
+	return "\x1b[1m" + content + "\x1b[0m"
+}
+
+// line writes a line. The writer keeps its error for the end of the program.
+func (s screen) line(content string) { fmt.Fprintln(s.out, content) }

@@ -1,0 +1,129 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"xsoar-defender/warroom"
+)
+
+// Create opens a new file for an entry. It has a name of its own until Keep gives it that of the entry.
+func (h *Host) Create() (string, io.WriteCloser, error) {
+	drawn, err := uuid.NewRandomFromReader(h.options.Random)
+	if err != nil {
+		return "", nil, fmt.Errorf("naming a file: %w", err)
+	}
+	if err := os.MkdirAll(h.folder(), ownFolder); err != nil {
+		return "", nil, fmt.Errorf("making the folder for files: %w", err)
+	}
+	root, err := os.OpenRoot(h.folder())
+	if err != nil {
+		return "", nil, fmt.Errorf("opening the folder for files: %w", err)
+	}
+	defer root.Close()
+	file, err := root.OpenFile(unnamed(drawn.String()), os.O_CREATE|os.O_EXCL|os.O_WRONLY, ownFile)
+	if err != nil {
+		return "", nil, fmt.Errorf("creating a file: %w", err)
+	}
+	return drawn.String(), file, nil
+}
+
+// Discard removes a file that was not completed.
+func (h *Host) Discard(id string) error {
+	root, err := os.OpenRoot(h.folder())
+	if err != nil {
+		return fmt.Errorf("opening the folder for files: %w", err)
+	}
+	defer root.Close()
+	return root.Remove(unnamed(id))
+}
+
+// mostNumbers is how many files of one name a folder may have.
+const mostNumbers = 10_000
+
+// Keep gives the completed file of an entry its name, which the service has a say in: so it is made harmless, and
+// gets a number where it is taken already. Nothing is overwritten and nothing gets out of the folder. Keep gives
+// the name that the file has now.
+func (h *Host) Keep(file warroom.File) (string, error) {
+	root, err := os.OpenRoot(h.folder())
+	if err != nil {
+		return "", fmt.Errorf("opening the folder for files: %w", err)
+	}
+	defer root.Close()
+	wanted := safeName(file.Name)
+	for number := 1; number <= mostNumbers; number++ {
+		name := numbered(wanted, number)
+		// The empty file holds the name against every other process; the rename then replaces it.
+		place, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, ownFile)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("saving %s: %w", name, err)
+		}
+		if err := errors.Join(place.Close(), root.Rename(unnamed(file.ID), name)); err != nil {
+			return "", fmt.Errorf("saving %s: %w", name, err)
+		}
+		return name, nil
+	}
+	return "", fmt.Errorf("saving %s: the folder has %d files of that name already", wanted, mostNumbers)
+}
+
+func (h *Host) folder() string {
+	if h.options.Files == "" {
+		return "."
+	}
+	return h.options.Files
+}
+
+// unnamed is what a file is called before it is complete. An id is a UUID, so this is a plain file name.
+func unnamed(id string) string { return ".xsoar-defender-" + id }
+
+const (
+	// longestName is the longest name in bytes, short enough to add a number within the 255 that file systems have.
+	longestName = 200
+	// longestExtension is what is kept of the end of a longer name.
+	longestExtension = 20
+)
+
+// safeName makes a plain, visible file name of any text.
+func safeName(text string) string {
+	text = text[strings.LastIndexAny(text, `/\`)+1:]
+	text = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) || strings.ContainsRune(`<>:"|?*`, r) {
+			return '_'
+		}
+		return r
+	}, text)
+	// A leading dot would hide the file; Windows drops dots and spaces at the end.
+	text = strings.TrimRight(strings.TrimLeft(text, ". "), ". ")
+	if text == "" {
+		return "file"
+	}
+	if len(text) <= longestName {
+		return text
+	}
+	extension := filepath.Ext(text)
+	if len(extension) > longestExtension {
+		extension = ""
+	}
+	return strings.ToValidUTF8(text[:longestName-len(extension)], "") + extension
+}
+
+func numbered(name string, number int) string {
+	if number == 1 {
+		return name
+	}
+	extension := filepath.Ext(name)
+	return strings.TrimSuffix(name, extension) + " (" + strconv.Itoa(number) + ")" + extension
+}

@@ -1,0 +1,126 @@
+// Package local is the host of commands that run without the platform: what the platform keeps for an instance
+// is kept in a file, and the files of entries are saved in a folder.
+package local
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"xsoar-defender/params"
+	"xsoar-defender/warroom"
+)
+
+// Options are what a host works with.
+type Options struct {
+	// State is the file in which the state of every instance is kept. It is made with its folder when something
+	// is written, and both are readable by their owner only.
+	State string
+	// Key is the instance's place in it, as Key makes it, and Name is for whoever looks into the file.
+	Key, Name string
+	// Files is the folder in which files of entries are saved; "" is the working directory.
+	Files string
+	// Errors is where lines for an operator go.
+	Errors io.Writer
+	Random io.Reader
+}
+
+// Host keeps the state of one instance. Hosts of several processes may share a file, and the methods of one may
+// be called from several goroutines at once.
+type Host struct{ options Options }
+
+// New makes a host. Nothing is read or written before a method is called.
+func New(o Options) *Host { return &Host{o} }
+
+// Key is the place of an instance's state. Its name alone would not do: two instances can have the same one. So
+// it also follows from where the instance signs in and as whom, but from nothing that changes while it stays the
+// same instance: a new secret or a pasted authorization code finds the state of before.
+func Key(name string, instance params.Instance) string {
+	identity := []string{name, instance.Cloud.Authority, instance.TenantID, instance.ClientID, instance.Proxy.ID}
+	if instance.Cloud.API != nil {
+		identity = append(identity, instance.Cloud.API.String())
+	}
+	text, err := json.Marshal(identity)
+	if err != nil {
+		panic(err) // a list of texts can always be encoded
+	}
+	digest := sha256.Sum256(text)
+	return hex.EncodeToString(digest[:keyBytes])
+}
+
+// keyBytes of a hash are plenty to tell the instances of one user apart.
+const keyBytes = 16
+
+// DefaultState is where state is kept unless the user says otherwise: in the folder that the XDG base directory
+// specification has for it, and on systems that do not follow that, in the folder of user configuration.
+func DefaultState(getenv func(string) string, configDir func() (string, error)) (string, error) {
+	const name, file = "xsoar-defender", "state.json"
+	switch runtime.GOOS {
+	case "windows", "darwin", "ios", "plan9":
+		folder, err := configDir()
+		if err != nil {
+			return "", fmt.Errorf("finding the folder for the state of instances: %w", err)
+		}
+		return filepath.Join(folder, name, file), nil
+	}
+	// The specification has a relative path ignored.
+	if folder := getenv("XDG_STATE_HOME"); filepath.IsAbs(folder) {
+		return filepath.Join(folder, name, file), nil
+	}
+	home := getenv("HOME")
+	if home == "" {
+		return "", errNoHome
+	}
+	return filepath.Join(home, ".local", "state", name, file), nil
+}
+
+// Load reads the integration context.
+func (h *Host) Load(ctx context.Context) (map[string]json.RawMessage, error) {
+	kept, err := h.read(ctx)
+	return kept.Context, err
+}
+
+// Update changes the integration context. Other processes wait meanwhile.
+func (h *Host) Update(ctx context.Context, change func(values map[string]json.RawMessage) (bool, error)) error {
+	return h.update(ctx, func(kept *instanceState) (bool, error) { return change(kept.Context) })
+}
+
+// LastRun gives what the previous fetch left behind; an empty object when there was none.
+func (h *Host) LastRun(ctx context.Context) (json.RawMessage, error) {
+	kept, err := h.read(ctx)
+	if kept.LastRun == nil {
+		return json.RawMessage(`{}`), err
+	}
+	return kept.LastRun, err
+}
+
+// SetLastRun leaves something behind for the next fetch.
+func (h *Host) SetLastRun(ctx context.Context, value json.RawMessage) error {
+	return h.update(ctx, func(kept *instanceState) (bool, error) {
+		kept.LastRun = value
+		return true, nil
+	})
+}
+
+// Forget removes the state of the instance.
+func (h *Host) Forget(ctx context.Context) error {
+	// Without a file there is nothing to forget, and none has to be made for that.
+	if _, err := os.Stat(h.options.State); os.IsNotExist(err) {
+		return nil
+	}
+	return h.update(ctx, func(kept *instanceState) (bool, error) {
+		*kept = instanceState{}
+		return true, nil
+	})
+}
+
+// Log writes a line for an operator.
+func (h *Host) Log(_ context.Context, text string) {
+	fmt.Fprintln(h.options.Errors, warroom.Visible(text))
+}

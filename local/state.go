@@ -1,0 +1,137 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2/maybe"
+)
+
+// The rights of what is kept: nobody but the owner may read it.
+const (
+	ownFile   = 0o600
+	ownFolder = 0o700
+)
+
+var errNoHome = errors.New("neither XDG_STATE_HOME nor HOME says where the state of instances is to be kept")
+
+// DamagedError says that the state file is not one of ours. It is left as it is.
+type DamagedError struct {
+	Path string
+	Err  error
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("The file %s with the state of instances cannot be understood (%v): delete it to begin anew, or name another one.", e.Path, e.Err)
+}
+
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// state is the whole file.
+type state struct {
+	Instances map[string]instanceState `json:"instances"`
+}
+
+// instanceState is what is kept for one instance.
+type instanceState struct {
+	Name    string                     `json:"name,omitempty"`
+	Context map[string]json.RawMessage `json:"context,omitempty"`
+	LastRun json.RawMessage            `json:"lastRun,omitempty"`
+}
+
+func (s instanceState) empty() bool { return len(s.Context) == 0 && len(s.LastRun) == 0 }
+
+// of gives the state of an instance ready to be changed.
+func (s state) of(key string) instanceState {
+	kept := s.Instances[key]
+	if kept.Context == nil {
+		kept.Context = map[string]json.RawMessage{}
+	}
+	return kept
+}
+
+// read gives the state of the instance. The lock is for systems on which a file cannot be replaced in one step.
+func (h *Host) read(ctx context.Context) (instanceState, error) {
+	if _, err := os.Stat(h.options.State); errors.Is(err, fs.ErrNotExist) {
+		return state{}.of(h.options.Key), nil
+	}
+	lock := h.lock()
+	if _, err := lock.TryRLockContext(ctx, lockRetry); err != nil {
+		return instanceState{}, fmt.Errorf("locking the state of instances: %w", err)
+	}
+	defer lock.Close()
+	all, err := h.readAll()
+	return all.of(h.options.Key), err
+}
+
+// update changes the state of the instance with every other process locked out.
+func (h *Host) update(ctx context.Context, change func(*instanceState) (bool, error)) error {
+	if err := os.MkdirAll(filepath.Dir(h.options.State), ownFolder); err != nil {
+		return fmt.Errorf("making the folder for the state of instances: %w", err)
+	}
+	lock := h.lock()
+	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
+		return fmt.Errorf("locking the state of instances: %w", err)
+	}
+	defer lock.Close()
+	all, err := h.readAll()
+	if err != nil {
+		return err
+	}
+	kept := all.of(h.options.Key)
+	changed, err := change(&kept)
+	if err != nil || !changed {
+		return err
+	}
+	return h.writeAll(all, kept)
+}
+
+// lockRetry is how often a lock that another process holds, for no longer than a small file takes, is tried.
+const lockRetry = 2 * time.Millisecond
+
+// lock is a file of its own, as the state file itself is replaced by every write. It stays: removed, it could be
+// one that another process waits for.
+func (h *Host) lock() *flock.Flock {
+	return flock.New(h.options.State+".lock", flock.SetPermissions(ownFile))
+}
+
+func (h *Host) readAll() (state, error) {
+	var all state
+	text, err := os.ReadFile(h.options.State)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return all, nil
+	case err != nil:
+		return all, fmt.Errorf("reading the state of instances: %w", err)
+	}
+	if err := json.Unmarshal(text, &all); err != nil {
+		return state{}, &DamagedError{Path: h.options.State, Err: err}
+	}
+	return all, nil
+}
+
+func (h *Host) writeAll(all state, kept instanceState) error {
+	if all.Instances == nil {
+		all.Instances = map[string]instanceState{}
+	}
+	kept.Name = h.options.Name
+	all.Instances[h.options.Key] = kept
+	if kept.empty() {
+		delete(all.Instances, h.options.Key)
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		return fmt.Errorf("encoding the state of instances: %w", err)
+	}
+	if err := maybe.WriteFile(h.options.State, append(text, '\n'), ownFile); err != nil {
+		return fmt.Errorf("writing the state of instances: %w", err)
+	}
+	return nil
+}

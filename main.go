@@ -1,0 +1,64 @@
+// Command xsoar-defender gives Cortex XSOAR its commands for Microsoft Defender for Endpoint.
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"xsoar-defender/cli"
+)
+
+// version is set by the linker in a release: -ldflags "-X main.version=1.2.3".
+var version string
+
+func main() { os.Exit(run(time.Now)) }
+
+// run runs the program by a clock and gives its exit code.
+func run(now func() time.Time) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return cli.Execute(ctx, cli.World{
+		Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: terminalWidth,
+		Now: now, Sleep: sleep, Random: rand.Reader, Getenv: os.Getenv, ConfigDir: os.UserConfigDir, Version: buildVersion(),
+	})
+}
+
+// buildVersion is the version that the linker set, else the one that the build recorded.
+func buildVersion() string {
+	recorded := "devel"
+	if info, ok := debug.ReadBuildInfo(); ok && strings.HasPrefix(info.Main.Version, "v") {
+		recorded = strings.TrimPrefix(info.Main.Version, "v")
+	}
+	return cmp.Or(version, recorded)
+}
+
+// terminalWidth is the width of the terminal that the output is, in columns; 0 when it is none. One that does not
+// know its width has the usual one.
+func terminalWidth() int {
+	const usual = 80
+	width, _, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil {
+		return 0
+	}
+	return cmp.Or(width, usual)
+}
+
+func sleep(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
