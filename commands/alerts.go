@@ -50,11 +50,7 @@ func listAlerts() Command {
 		if !in.Created.IsZero() {
 			filters = append(filters, defender.After("alertCreationTime", in.Created.Time))
 		}
-		alerts, err := run.API.Alerts(ctx, defender.Query{Filter: defender.And(filters...), Limit: in.Limit, Expand: "evidence"})
-		if err != nil {
-			return Report{}, err
-		}
-		return report(out.list(alerts)), nil
+		return out.listed(run.API.Alerts(ctx, defender.Query{Filter: defender.And(filters...), Limit: in.Limit, Expand: "evidence"}))
 	})
 }
 
@@ -73,11 +69,7 @@ func getAlertByID() Command {
 		Outputs: []Output{out},
 		Example: `alert_ids=` + exampleAlert,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		alerts := forEach(ctx, idsOf(in.IDs), func(ctx context.Context, id id) (answer.Object, error) {
-			return run.API.Alert(ctx, string(id))
-		})
-		found := values(alerts.Done)
-		return alerts.finish("alert_ids", out.rows(found, answer.Join(found)))
+		return out.byIDs(ctx, "alert_ids", in.IDs, run.API.Alert)
 	})
 }
 

@@ -53,11 +53,7 @@ func listInvestigations() Command {
 		Example: `limit=10`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		if in.ID != "" {
-			investigation, err := run.API.Investigation(ctx, in.ID)
-			if err != nil {
-				return Report{}, err
-			}
-			return report(out.one(investigation)), nil
+			return out.single(run.API.Investigation(ctx, in.ID))
 		}
 		// The part is cut here and not by the service, so that contents holds what playbooks have always had
 		// there: the list from its beginning.
@@ -112,9 +108,6 @@ func startInvestigation() Command {
 				Instead: "Use !microsoft-atp-run-antivirus-scan with scan_type=Full.", Err: err,
 			}
 		}
-		if err != nil {
-			return Report{}, err
-		}
-		return report(out.one(investigation)), nil
+		return out.single(investigation, err)
 	})
 }

@@ -329,7 +329,7 @@ func listMachineActions() Command {
 			}
 			return report(out.one(action.Object)), nil
 		}
-		actions, err := run.API.MachineActions(ctx, defender.Query{
+		return out.listed(run.API.MachineActions(ctx, defender.Query{
 			Filter: defender.And(
 				defender.EqualAny("status", given(in.Status)),
 				defender.EqualAny("machineId", in.Machines),
@@ -337,10 +337,6 @@ func listMachineActions() Command {
 				defender.EqualAny("requestor", given(in.Requestor)),
 			),
 			Limit: in.Limit,
-		})
-		if err != nil {
-			return Report{}, err
-		}
-		return report(out.list(actions)), nil
+		}))
 	})
 }

@@ -44,7 +44,7 @@ func getMachines() Command {
 		if len(in.Hostnames) > 1 && len(in.IPs) > 1 {
 			return Report{}, wrong(run, "hostname and ip cannot both hold several values")
 		}
-		machines, err := run.API.Machines(ctx, defender.Query{
+		return out.listed(run.API.Machines(ctx, defender.Query{
 			Filter: defender.And(
 				defender.EqualAny("computerDnsName", in.Hostnames),
 				defender.EqualAny("lastIpAddress", in.IPs),
@@ -53,11 +53,7 @@ func getMachines() Command {
 				defender.EqualAny("osPlatform", given(in.Platform)),
 			),
 			Limit: in.PageSize, Skip: (in.Page - 1) * in.PageSize, FromStart: true,
-		})
-		if err != nil {
-			return Report{}, err
-		}
-		return report(out.list(machines)), nil
+		}))
 	})
 }
 
@@ -86,11 +82,7 @@ func getMachineDetails() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=4899036531e374137f63289c3267bad772c13fef`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		machines := forEach(ctx, idsOf(in.IDs), func(ctx context.Context, id id) (answer.Object, error) {
-			return run.API.Machine(ctx, string(id))
-		})
-		found := values(machines.Done)
-		return machines.finish("machine_id", out.rows(found, answer.Join(found)))
+		return out.byIDs(ctx, "machine_id", in.IDs, run.API.Machine)
 	})
 }
 
@@ -262,11 +254,7 @@ func getMachineAlerts() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=4899036531e374137f63289c3267bad772c13fef`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		alerts, err := run.API.MachineAlerts(ctx, in.Machine)
-		if err != nil {
-			return Report{}, err
-		}
-		return report(out.list(alerts)), nil
+		return out.listed(run.API.MachineAlerts(ctx, in.Machine))
 	})
 }
 
@@ -287,10 +275,6 @@ func tagMachine() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=4899036531e374137f63289c3267bad772c13fef action=Add tag=quarantine`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		machine, err := run.API.TagMachine(ctx, in.Machine, in.Action, in.Tag)
-		if err != nil {
-			return Report{}, err
-		}
-		return report(out.one(machine)), nil
+		return out.single(run.API.TagMachine(ctx, in.Machine, in.Action, in.Tag))
 	})
 }

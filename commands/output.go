@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -73,6 +74,29 @@ func (o Output) rows(rows []answer.Object, contents answer.Object) warroom.Entry
 // list is the entry for a list of the service; it says when there was more.
 func (o Output) list(list defender.List) warroom.Entry {
 	return noteMore(o.rows(list.Items, list.Whole), list)
+}
+
+// listed reports a list that was asked for.
+func (o Output) listed(list defender.List, err error) (Report, error) {
+	if err != nil {
+		return Report{}, err
+	}
+	return report(o.list(list)), nil
+}
+
+// single reports an object that was asked for.
+func (o Output) single(object answer.Object, err error) (Report, error) {
+	if err != nil {
+		return Report{}, err
+	}
+	return report(o.one(object)), nil
+}
+
+// byIDs reports objects that are asked for one by one; argument holds their ids.
+func (o Output) byIDs(ctx context.Context, argument string, ids []string, ask func(ctx context.Context, id string) (answer.Object, error)) (Report, error) {
+	asked := forEach(ctx, idsOf(ids), func(ctx context.Context, id id) (answer.Object, error) { return ask(ctx, string(id)) })
+	found := values(asked.Done)
+	return asked.finish(argument, o.rows(found, answer.Join(found)))
 }
 
 // about is the entry for objects that belong to one thing, named by id. It puts the thing in the context even

@@ -61,18 +61,14 @@ func listSoftware() Command {
 		Outputs: []Output{out},
 		Example: `vendor=contoso limit=10`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		software, err := run.API.Software(ctx, defender.Query{
+		return out.listed(run.API.Software(ctx, defender.Query{
 			Filter: defender.And(
 				defender.EqualAny("id", in.IDs),
 				defender.EqualAny("name", in.Names),
 				defender.EqualAny("vendor", in.Vendors),
 			),
 			Limit: in.Limit, Skip: in.Offset, FromStart: true,
-		})
-		if err != nil {
-			return Report{}, err
-		}
-		return report(out.list(software)), nil
+		}))
 	})
 }
 
@@ -209,11 +205,7 @@ func listSoftwareMissingKBs() Command {
 		Outputs: []Output{out},
 		Example: `id=microsoft-_-edge_chromium-based`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		updates, err := run.API.SoftwareMissingKBs(ctx, in.ID)
-		if err != nil {
-			return Report{}, err
-		}
-		return report(out.list(updates)), nil
+		return out.listed(run.API.SoftwareMissingKBs(ctx, in.ID))
 	})
 }
 
