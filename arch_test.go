@@ -1,0 +1,455 @@
+package main_test
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// module is the path under which the packages import each other.
+const module = "xsoar-defender"
+
+// arrows say which packages a package may import. They all point one way: from lines of the platform to requests
+// of the API.
+func arrows() map[string][]string {
+	return map[string][]string{
+		".":                 {"cli"},
+		"cli":               {"answer", "auth", "commands", "execution", "local", "manifest", "params", "platform", "simulator", "warroom"},
+		"platform":          {"answer", "commands", "defender", "execution", "warroom"},
+		"local":             {"params", "warroom"},
+		"execution":         {"auth", "commands", "defender", "params", "warroom"},
+		"manifest":          {"commands", "params", "warroom"},
+		"manifest/generate": {"commands", "manifest", "params"},
+		"commands":          {"answer", "auth", "defender", "kql", "params", "warroom"},
+		"defender":          {"answer"},
+		"warroom":           {"answer"},
+		"auth":              {"params"},
+		"answer":            {},
+		"kql":               {},
+		"params":            {},
+		"simulator":         {},
+	}
+}
+
+// helpers are the packages that only tests use.
+func helpers() []string { return []string{"commands/commandstest", "platform/platformtest"} }
+
+// TestImportsFollowTheArrows leaves tests and their helpers free: they look at packages from outside.
+func TestImportsFollowTheArrows(t *testing.T) {
+	allowed := arrows()
+	for folder, files := range packages(t) {
+		own, known := allowed[folder]
+		if slices.Contains(helpers(), folder) {
+			continue
+		}
+		if !known {
+			t.Errorf("the package %s is not in the table of arrows", folder)
+		}
+		for _, source := range files {
+			for _, imported := range source.file.Imports {
+				target, ours := strings.CutPrefix(unquote(t, imported.Path.Value), module+"/")
+				if ours && !slices.Contains(own, target) {
+					t.Errorf("%s: the package %s may not import %s", source.at(imported.Pos()), folder, target)
+				}
+			}
+		}
+	}
+}
+
+// fromOutside is what belongs to the outside of the program. It is passed in by those who may take it.
+func fromOutside() map[string][]string {
+	return map[string][]string{
+		"os":          {"Getenv", "LookupEnv", "Environ", "ExpandEnv", "Setenv", "Unsetenv", "Stdin", "Stdout", "Stderr", "Args", "Exit", "UserHomeDir", "UserConfigDir", "UserCacheDir"},
+		"syscall":     {"Getenv", "Environ", "Exit"},
+		"time":        {"Now", "Since", "Until", "Sleep", "After", "Tick", "NewTimer", "NewTicker"},
+		"net/http":    {"DefaultClient", "DefaultTransport", "Get", "Head", "Post", "PostForm"},
+		"crypto/rand": {"Reader", "Read", "Text"},
+	}
+}
+
+// mayTakeFromOutside are the files that wire the program, and the one use that has no other way.
+func mayTakeFromOutside() map[string][]string {
+	return map[string][]string{
+		"main.go":                {"os", "time", "crypto/rand"},
+		"manifest/generate/":     {"os"},
+		"simulator/":             {"time", "crypto/rand"}, // its defaults, and keys of no worth
+		"auth/azidentity.go":     {"time"},                // azidentity counts a token's life on its own clock
+		"platform/platformtest/": {"os", "time"},
+	}
+}
+
+func TestTheOutsideIsPassedIn(t *testing.T) {
+	outside, allowed := fromOutside(), mayTakeFromOutside()
+	for _, source := range sources(t) {
+		if source.isTest {
+			continue
+		}
+		for _, use := range source.uses(t) {
+			taken := slices.Contains(outside[use.path], use.name)
+			for prefix, packages := range allowed {
+				if strings.HasPrefix(source.path, prefix) && slices.Contains(packages, use.path) {
+					taken = false
+				}
+			}
+			if taken {
+				t.Errorf("%s: takes %s.%s, which has to be passed in", source.at(use.at), use.path, use.name)
+			}
+		}
+	}
+}
+
+func TestNothingRunsBeforeMain(t *testing.T) {
+	for _, source := range sources(t) {
+		for _, declared := range source.file.Decls {
+			if function, ok := declared.(*ast.FuncDecl); ok && function.Recv == nil && function.Name.Name == "init" {
+				t.Errorf("%s: has a function init", source.at(function.Pos()))
+			}
+		}
+	}
+}
+
+// TestTestsNeitherWaitNorSkip lets only those sleep that have synctest, whose time passes at once.
+func TestTestsNeitherWaitNorSkip(t *testing.T) {
+	inBubble := map[string]bool{}
+	for _, source := range sources(t) {
+		inBubble[source.folder] = inBubble[source.folder] || source.imports(t, "testing/synctest")
+	}
+	for _, source := range sources(t) {
+		if !source.isTest {
+			continue
+		}
+		ast.Inspect(source.file, func(node ast.Node) bool {
+			if call, ok := node.(*ast.SelectorExpr); ok && strings.HasPrefix(call.Sel.Name, "Skip") && isName(call.X, "t", "b", "f") {
+				t.Errorf("%s: skips", source.at(call.Pos()))
+			}
+			return true
+		})
+		for _, use := range source.uses(t) {
+			if use.path == "time" && use.name == "Sleep" && !inBubble[source.folder] {
+				t.Errorf("%s: sleeps", source.at(use.at))
+			}
+		}
+	}
+}
+
+// TestPackageVariablesAreConstant looks at every package for variables that are written after they were declared, or
+// that are made to be written.
+func TestPackageVariablesAreConstant(t *testing.T) {
+	for folder, files := range packages(t) {
+		information := &types.Info{Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}
+		// What is imported is left out: only names of the package itself are looked at, and they resolve without it.
+		config := types.Config{Importer: nothing{}, Error: func(error) {}}
+		var parsed []*ast.File
+		for _, file := range files {
+			parsed = append(parsed, file.file)
+		}
+		checked, _ := config.Check(folder, files[0].set, parsed, information) // its errors are of what was left out
+		if checked == nil {
+			t.Fatalf("%s: cannot be looked at", folder)
+		}
+		for _, file := range files {
+			shared := func(expression ast.Expr) (string, bool) { return packageVariable(expression, checked, information) }
+			for _, fault := range writes(file.file, shared) {
+				t.Errorf("%s: writes %s, a variable of the package", file.at(fault.at), fault.name)
+			}
+			for _, fault := range mutable(file) {
+				t.Errorf("%s: declares %s, a variable of the package that is made to be written", file.at(fault.at), fault.name)
+			}
+		}
+	}
+}
+
+// TestRulesSeeWhatTheyForbid keeps the rule about variables honest.
+func TestRulesSeeWhatTheyForbid(t *testing.T) {
+	const before = "package p\nimport \"sync\"\ntype s struct{ n int; m map[string]int }\nvar v s\nvar list []int\nvar _ sync.Mutex\nfunc set(*s) {}\n"
+	for _, test := range []struct {
+		statement string
+		want      int
+	}{
+		{"v = s{}", 1},
+		{"v.n = 1", 1},
+		{"v.n++", 1},
+		{`v.m["a"] = 1`, 1},
+		{`delete(v.m, "a")`, 1},
+		{"clear(v.m)", 1},
+		{"list[0], list[1] = 1, 2", 2},
+		{"set(&v)", 1},
+		{"for v.n = range 3 {}", 1},
+		{"copy(list, nil)", 1},
+		{"v := v; v.n = 1", 0},
+		{"_ = v.n + len(list)", 0},
+		{"{ list := list[:1]; list = nil; _ = list }", 0},
+	} {
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, "p.go", before+"func f() { "+test.statement+" }\n", parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		information := &types.Info{Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}
+		config := types.Config{Importer: nothing{}, Error: func(error) {}}
+		checked, _ := config.Check("p", set, []*ast.File{file}, information) // sync is left out
+		got := writes(file, func(expression ast.Expr) (string, bool) { return packageVariable(expression, checked, information) })
+		if len(got) != test.want {
+			t.Errorf("%s: got %d writes, want %d", test.statement, len(got), test.want)
+		}
+		if made := mutable(source{file: file, set: set}); len(made) != 1 {
+			t.Errorf("got %d variables made to be written, want the mutex", len(made))
+		}
+	}
+}
+
+// TestFilesNameNoMachine looks in all files of the repository for folders of a machine and for hosts that packages
+// or images come from: what is here has to work anywhere.
+func TestFilesNameNoMachine(t *testing.T) {
+	folders := regexp.MustCompile(`(^|[^\w.])/(work|tmp|root)/`)
+	hosts := regexp.MustCompile(`(?i)\b(docker|ghcr|quay|gcr|mcr\.microsoft|pkg\.dev|proxy\.golang|goproxy|sum\.golang|pypi|npmjs)\.(io|com|org|cn|dev)\b`)
+	for _, name := range files(t) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.IndexByte(text, 0) >= 0 { // not a text
+			continue
+		}
+		number := 0
+		for line := range bytes.Lines(text) {
+			number++
+			if found := folders.Find(line); found != nil {
+				t.Errorf("%s:%d: names the folder %s of a machine", name, number, bytes.TrimSpace(found))
+			}
+			if found := hosts.Find(line); found != nil {
+				t.Errorf("%s:%d: names the host %s", name, number, found)
+			}
+		}
+	}
+}
+
+// source is a Go file of the repository.
+type source struct {
+	path, folder string
+	isTest       bool
+	file         *ast.File
+	set          *token.FileSet
+}
+
+func (s source) at(place token.Pos) string {
+	return fmt.Sprintf("%s:%d", s.path, s.set.Position(place).Line)
+}
+
+// files are the paths of all files of the repository, except what git keeps for itself and what a build leaves.
+func files(t *testing.T) []string {
+	t.Helper()
+	var found []string
+	err := fs.WalkDir(os.DirFS("."), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (name == ".git" || name == "build") {
+			return fs.SkipDir
+		}
+		if entry.Type().IsRegular() && name != module {
+			found = append(found, name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	var found []source
+	set := token.NewFileSet()
+	for _, name := range files(t) {
+		if !strings.HasSuffix(name, ".go") || strings.Contains(name, "testdata/") {
+			continue
+		}
+		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, source{path: name, folder: path.Dir(name), isTest: strings.HasSuffix(name, "_test.go"), file: file, set: set})
+	}
+	return found
+}
+
+// packages are the files of each package without its tests.
+func packages(t *testing.T) map[string][]source {
+	t.Helper()
+	found := map[string][]source{}
+	for _, source := range sources(t) {
+		if !source.isTest {
+			found[source.folder] = append(found[source.folder], source)
+		}
+	}
+	return found
+}
+
+func unquote(t *testing.T, text string) string {
+	t.Helper()
+	plain, err := strconv.Unquote(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain
+}
+
+func (s source) imports(t *testing.T, wanted string) bool {
+	t.Helper()
+	return slices.ContainsFunc(s.file.Imports, func(one *ast.ImportSpec) bool { return unquote(t, one.Path.Value) == wanted })
+}
+
+// use is a name of an imported package where it is used.
+type use struct {
+	path, name string
+	at         token.Pos
+}
+
+// uses are the names that a file uses of the packages that it imports, under whatever name.
+func (s source) uses(t *testing.T) []use {
+	t.Helper()
+	byName := map[string]string{}
+	for _, imported := range s.file.Imports {
+		full := unquote(t, imported.Path.Value)
+		name := path.Base(full)
+		if imported.Name != nil {
+			name = imported.Name.Name
+		}
+		byName[name] = full
+	}
+	var found []use
+	ast.Inspect(s.file, func(node ast.Node) bool {
+		selector, ok := node.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if name, ok := selector.X.(*ast.Ident); ok && byName[name.Name] != "" {
+			found = append(found, use{byName[name.Name], selector.Sel.Name, selector.Pos()})
+		}
+		return true
+	})
+	return found
+}
+
+func isName(expression ast.Expr, names ...string) bool {
+	name, ok := expression.(*ast.Ident)
+	return ok && slices.Contains(names, name.Name)
+}
+
+// nothing gives an empty package for every import.
+type nothing struct{}
+
+func (nothing) Import(imported string) (*types.Package, error) {
+	empty := types.NewPackage(imported, path.Base(imported))
+	empty.MarkComplete()
+	return empty, nil
+}
+
+// packageVariable says which variable of the package an expression is, or is a part of.
+func packageVariable(expression ast.Expr, of *types.Package, information *types.Info) (string, bool) {
+	switch typed := ast.Unparen(expression).(type) {
+	case *ast.SelectorExpr:
+		return packageVariable(typed.X, of, information)
+	case *ast.IndexExpr:
+		return packageVariable(typed.X, of, information)
+	case *ast.StarExpr:
+		return packageVariable(typed.X, of, information)
+	case *ast.SliceExpr:
+		return packageVariable(typed.X, of, information)
+	case *ast.Ident:
+		variable, ok := information.Uses[typed].(*types.Var)
+		return typed.Name, ok && variable.Parent() == of.Scope()
+	}
+	return "", false
+}
+
+// fault is a variable of a package where something is wrong with it.
+type fault struct {
+	name string
+	at   token.Pos
+}
+
+// writes are the places at which a file changes a variable, or hands it out to be changed.
+func writes(file *ast.File, shared func(ast.Expr) (string, bool)) []fault {
+	var found []fault
+	look := func(expressions ...ast.Expr) {
+		for _, expression := range expressions {
+			if expression == nil {
+				continue
+			}
+			if name, ok := shared(expression); ok {
+				found = append(found, fault{name, expression.Pos()})
+			}
+		}
+	}
+	ast.Inspect(file, func(node ast.Node) bool {
+		switch typed := node.(type) {
+		case *ast.AssignStmt:
+			look(typed.Lhs...)
+		case *ast.IncDecStmt:
+			look(typed.X)
+		case *ast.RangeStmt:
+			look(typed.Key, typed.Value)
+		case *ast.UnaryExpr:
+			if typed.Op == token.AND {
+				look(typed.X)
+			}
+		case *ast.CallExpr:
+			if isName(typed.Fun, "delete", "clear", "copy") {
+				look(typed.Args[0])
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// mutable are the variables of a package whose declaration makes sense only when they are written: locks, counters,
+// pools, and what is made empty.
+func mutable(of source) []fault {
+	var found []fault
+	for _, declared := range of.file.Decls {
+		general, ok := declared.(*ast.GenDecl)
+		if !ok || general.Tok != token.VAR {
+			continue
+		}
+		for _, specification := range general.Specs {
+			value := specification.(*ast.ValueSpec)
+			written := value.Type != nil && ofPackage(value.Type, "sync", "atomic")
+			for _, initial := range value.Values {
+				switch typed := initial.(type) {
+				case *ast.CompositeLit:
+					written = written || ofPackage(typed.Type, "sync", "atomic")
+				case *ast.CallExpr:
+					written = written || isName(typed.Fun, "make", "new")
+				}
+			}
+			if written {
+				found = append(found, fault{value.Names[0].Name, value.Pos()})
+			}
+		}
+	}
+	return found
+}
+
+// ofPackage says whether a type is one of the packages named.
+func ofPackage(expression ast.Expr, names ...string) bool {
+	if star, ok := expression.(*ast.StarExpr); ok {
+		expression = star.X
+	}
+	selector, ok := expression.(*ast.SelectorExpr)
+	return ok && isName(selector.X, names...)
+}

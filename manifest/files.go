@@ -1,0 +1,53 @@
+package manifest
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/params"
+)
+
+// The generated files of the repository, by their paths in it.
+const (
+	integrationPath = "integration.yml"
+	commandsPath    = "docs/commands.md"
+	parametersPath  = "docs/parameters.md"
+	readmePath      = "README.md"
+)
+
+// File is a generated file.
+type File struct {
+	// Path leads to it from the root of the repository.
+	Path    string
+	Content []byte
+	// Current says that the repository already holds this content.
+	Current bool
+}
+
+// Files writes all generated files of the repository. Nothing is changed there.
+func Files(repository fs.FS, declared []commands.Command, parameters []params.Parameter) ([]File, error) {
+	whole, err := Integration(DevelopmentImage, declared, parameters)
+	if err != nil {
+		return nil, err
+	}
+	readme, err := fs.ReadFile(repository, readmePath)
+	if err != nil {
+		return nil, fmt.Errorf("reading the page with the tables: %w", err)
+	}
+	if readme, err = Readme(readme, declared, parameters); err != nil {
+		return nil, fmt.Errorf("writing the tables of %s: %w", readmePath, err)
+	}
+	files := []File{
+		{Path: integrationPath, Content: whole},
+		{Path: commandsPath, Content: CommandReference(declared)},
+		{Path: parametersPath, Content: ParameterReference(parameters)},
+		{Path: readmePath, Content: readme},
+	}
+	for i := range files {
+		held, err := fs.ReadFile(repository, files[i].Path)
+		files[i].Current = err == nil && bytes.Equal(held, files[i].Content)
+	}
+	return files, nil
+}
