@@ -22,8 +22,14 @@ var version string
 
 func main() { os.Exit(run(time.Now)) }
 
+// heapGrowth is how many percent the heap may grow between collections. The platform keeps thousands of these
+// processes, nearly all of them idle: at half of Go's default each holds 2.5 MB less (19.5 to 17 MB after seventy small
+// commands), and ten thousand machines cost the same time.
+const heapGrowth = 50
+
 // run runs the program by a clock and gives its exit code.
 func run(now func() time.Time) int {
+	debug.SetGCPercent(heapGrowth)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return cli.Execute(ctx, cli.World{

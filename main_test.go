@@ -209,7 +209,7 @@ func parametersOf(ts *testscript.TestScript, file string) string {
 const noPauseAtExit = "GORACE=atexit_sleep_ms=0"
 
 // program is the program as a command, with an environment of its own.
-func program(t *testing.T, name string, environment map[string]string, args ...string) *exec.Cmd {
+func program(t testing.TB, name string, environment map[string]string, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {

@@ -177,7 +177,12 @@ func (o Object) Bare() Object {
 
 // Join makes one list of the items.
 func Join(items []Object) Object {
+	size := len("[]") + len(items)
+	for _, item := range items {
+		size += len(item)
+	}
 	var text strings.Builder
+	text.Grow(size)
 	text.WriteByte('[')
 	for i, item := range items {
 		if i > 0 {

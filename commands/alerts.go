@@ -28,7 +28,7 @@ func listAlerts() Command {
 		Severity string `arg:"severity" values:"High,Medium,Low,Informational" help:"The severity of the alerts."`
 		Status   string `arg:"status" values:"New,InProgress,Resolved" help:"The status of the alerts."`
 		Category string `arg:"category" help:"The category of the alerts."`
-		Limit    int    `arg:"limit" default:"50" min:"1" max:"10000" help:"How many alerts to show at the most."`
+		Limit    int    `arg:"limit" default:"50" min:"1" max:"100000" help:"How many alerts to show at the most."`
 		Created  Moment `arg:"creation_time" help:"Only alerts created after this date, or within this time span such as 12 hours."`
 	}
 	out := Output{

@@ -390,7 +390,7 @@ func getFileMachines() Command {
 		for _, one := range machines.Done {
 			entry.Blocks = append(entry.Blocks, out.titled("Machines with the file %s", one.ID).list(one.Value).Blocks...)
 			files = append(files, out.group(string(one.ID), one.Value.Items))
-			answers = append(answers, one.Value.Whole)
+			answers = append(answers, one.Value.Joined())
 		}
 		if files != nil {
 			entry.Context = []warroom.Context{{Path: out.path(), Value: files}}

@@ -27,7 +27,7 @@ func getMachines() Command {
 		Risks     []string `arg:"risk_score" values:"Low,Medium,High" help:"Risk scores."`
 		Health    string   `arg:"health_status" values:"Active,Inactive" help:"The health of the sensor."`
 		Platform  string   `arg:"os_platform" help:"The operating system, such as Windows11."`
-		PageSize  int      `arg:"page_size" default:"50" min:"1" max:"10000" help:"How many machines a page has."`
+		PageSize  int      `arg:"page_size" default:"50" min:"1" max:"100000" help:"How many machines a page has."`
 		Page      int      `arg:"page_num" default:"1" min:"1" help:"Which page to show."`
 	}
 	out := Output{
@@ -150,9 +150,10 @@ func findEndpoints() Command {
 		if err != nil {
 			return Report{}, err
 		}
+		whole := machines.Joined()
 		return report(endpoint.apart(machines, func(one answer.Object) warroom.Entry {
 			rows := []answer.Object{one}
-			entry := endpoint.rows(rows, machines.Whole)
+			entry := endpoint.rows(rows, whole)
 			entry.Context = append(entry.Context, machine.context(rows))
 			return entry
 		})...), nil

@@ -73,7 +73,11 @@ func (o Output) rows(rows []answer.Object, contents answer.Object) warroom.Entry
 
 // list is the entry for a list of the service; it says when there was more.
 func (o Output) list(list defender.List) warroom.Entry {
-	return noteMore(o.rows(list.Items, list.Whole), list)
+	entry := o.rows(list.Items, list.Whole)
+	if list.Whole == "" {
+		entry.Contents = warroom.Group{{Key: "value", Value: warroom.Records{Rows: list.Items}}}
+	}
+	return noteMore(entry, list)
 }
 
 // listed reports a list that was asked for.

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"regexp"
 	"strings"
 
 	"xsoar-defender/answer"
@@ -102,7 +101,7 @@ func merged(lists []done[id, defender.List]) defender.List {
 	wholes := make([]answer.Object, len(lists))
 	seen := map[answer.Object]bool{}
 	for i, one := range lists {
-		wholes[i] = one.Value.Whole
+		wholes[i] = one.Value.Joined()
 		all.More = all.More || one.Value.More
 		for _, item := range one.Value.Items {
 			if !seen[item] {
@@ -402,9 +401,14 @@ func ofSoftware(ids []string) defender.Filter {
 	return defender.Or(filters...)
 }
 
-// vulnerabilityID is the form of a vulnerability's ID. Microsoft's own, for those without a CVE yet, begin with
-// TVM.
-var vulnerabilityID = regexp.MustCompile(`(?i)^(CVE|TVM)-\d{4}-\d{4,}$`)
+// isVulnerabilityID knows the form of a vulnerability's ID: a prefix, a year and a number of at least four digits.
+// Microsoft's own, for those without a CVE yet, begin with TVM.
+func isVulnerabilityID(text string) bool {
+	prefix, rest, _ := strings.Cut(text, "-")
+	year, number, _ := strings.Cut(rest, "-")
+	return (strings.EqualFold(prefix, "CVE") || strings.EqualFold(prefix, "TVM")) &&
+		len(year) == 4 && len(number) >= 4 && strings.Trim(year+number, "0123456789") == ""
+}
 
 func listVulnerabilityMachines() Command {
 	type args struct {
@@ -432,7 +436,7 @@ func listVulnerabilityMachines() Command {
 		Example: `cve_id=CVE-2026-12345`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		for _, cve := range in.CVEs {
-			if !vulnerabilityID.MatchString(cve) {
+			if !isVulnerabilityID(cve) {
 				return Report{}, wrong(run, "cve_id has to hold IDs such as CVE-2026-12345, not %q", cve)
 			}
 		}

@@ -9,14 +9,14 @@ import (
 
 // The operations on alerts.
 var (
-	ListAlerts       = read("list alerts", "/api/alerts", readAlerts()).paged(10_000)
-	GetAlert         = read("read the alert", "/api/alerts/{}", readAlerts())
-	UpdateAlert      = change("update the alert", "/api/alerts/{}", writeAlerts()).by(http.MethodPatch)
-	CreateAlert      = change("create the alert", "/api/alerts/CreateAlertByReference", writeAlerts()).rated(15, 0)
-	GetAlertUser     = read("read the user of the alert", "/api/alerts/{}/user", same("User.Read.All"))
-	ListAlertFiles   = read("list the files of the alert", "/api/alerts/{}/files", same("File.Read.All"))
-	ListAlertIPs     = read("list the IP addresses of the alert", "/api/alerts/{}/ips", same("Ip.Read.All"))
-	ListAlertDomains = read("list the domains of the alert", "/api/alerts/{}/domains", same("URL.Read.All"))
+	ListAlerts       = Operation{Purpose: "list alerts", Method: http.MethodGet, Path: "/api/alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate, LargestPage: 10_000}
+	GetAlert         = Operation{Purpose: "read the alert", Method: http.MethodGet, Path: "/api/alerts/{}", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
+	UpdateAlert      = Operation{Purpose: "update the alert", Method: http.MethodPatch, Path: "/api/alerts/{}", Application: mayWriteAlerts, Delegated: userWritesAlerts, Rate: usualRate}
+	CreateAlert      = Operation{Purpose: "create the alert", Method: http.MethodPost, Path: "/api/alerts/CreateAlertByReference", Application: mayWriteAlerts, Delegated: userWritesAlerts, Rate: Rate{PerMinute: 15}}
+	GetAlertUser     = Operation{Purpose: "read the user of the alert", Method: http.MethodGet, Path: "/api/alerts/{}/user", Application: mayReadUsers, Delegated: mayReadUsers, Rate: usualRate}
+	ListAlertFiles   = Operation{Purpose: "list the files of the alert", Method: http.MethodGet, Path: "/api/alerts/{}/files", Application: mayReadFiles, Delegated: mayReadFiles, Rate: usualRate}
+	ListAlertIPs     = Operation{Purpose: "list the IP addresses of the alert", Method: http.MethodGet, Path: "/api/alerts/{}/ips", Application: mayReadIPs, Delegated: mayReadIPs, Rate: usualRate}
+	ListAlertDomains = Operation{Purpose: "list the domains of the alert", Method: http.MethodGet, Path: "/api/alerts/{}/domains", Application: mayReadURLs, Delegated: mayReadURLs, Rate: usualRate}
 )
 
 // Alerts lists alerts.

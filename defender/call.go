@@ -19,6 +19,8 @@ import (
 type call struct {
 	operation Operation
 	limits    Limits
+	// body is the JSON that is sent; "" stands for none.
+	body string
 	// ctx ends with the caller's context or when the call takes too long.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -44,6 +46,18 @@ func newCall(ctx context.Context, operation Operation, limits Limits) *call {
 func (c *call) traced(ctx context.Context) context.Context {
 	c.sent.Store(false)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { c.sent.Store(true) }})
+}
+
+// attachBody gives a request a body of its own: an answer can come, and the request be repeated, while net/http is
+// still sending the body of the one before.
+func (c *call) attachBody(request *http.Request) {
+	if c.body == "" {
+		return
+	}
+	request.Body = io.NopCloser(strings.NewReader(c.body))
+	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(c.body)), nil }
+	request.ContentLength = int64(len(c.body))
+	request.Header.Set("Content-Type", "application/json")
 }
 
 func (c *call) end() {
@@ -76,15 +90,16 @@ func (c *call) read(response *http.Response) error {
 	if int64(text.Len()) > c.limits.Body {
 		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "larger than this integration reads"}
 	}
-	whole := text.String()
-	if strings.TrimSpace(whole) == "" {
-		return nil
+	if whole := text.String(); strings.TrimSpace(whole) != "" {
+		c.answer, err = answer.Parse(whole)
 	}
-	object, err := answer.Parse(whole)
-	if err != nil {
+	switch {
+	case c.answer == "" && c.ctx.Err() != nil:
+		// A service that learns that nobody waits any more may end the answer early as if it were whole.
+		return &brokenBodyError{context.Cause(c.ctx)}
+	case err != nil:
 		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: err.Error(), Err: err}
 	}
-	c.answer = object
 	return nil
 }
 
@@ -121,12 +136,12 @@ func (c *call) rest() { c.timer.Stop() }
 
 // failure makes the error of a call that got no answer.
 func (c *call) failure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	var known interface{ defenderError() }
 	if errors.As(err, &known) {
 		return err
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
 	}
 	var signIn *signInError
 	if cause := context.Cause(c.ctx); cause != nil {

@@ -111,7 +111,7 @@ func (c *Client) pipeline(tokens TokenSource) runtime.Pipeline {
 			&countPolicy{metrics: c.metrics, observe: c.options.Observe, now: c.options.Now},
 		},
 	}, &policy.ClientOptions{
-		Transport: c.options.Transport,
+		Transport: shortRefusals{c.options.Transport},
 		Telemetry: policy.TelemetryOptions{Disabled: true},
 		// The pipeline's own repetition sends a POST again after a lost answer, which would isolate a
 		// machine twice, and knows neither our patience nor our clock.
@@ -161,7 +161,7 @@ func (c *Client) send(ctx context.Context, r request) (answer.Object, error) {
 	header.Set("User-Agent", "xsoar-defender/"+c.options.Version)
 	header.Set("Accept", "application/json")
 	if r.body != nil {
-		if err := setBody(req, r.body); err != nil {
+		if call.body, err = encodeBody(r.body); err != nil {
 			return "", fmt.Errorf("building the request to %s: %w", r.operation.Purpose, err)
 		}
 	}
@@ -173,20 +173,13 @@ func (c *Client) send(ctx context.Context, r request) (answer.Object, error) {
 	return call.answer, nil
 }
 
-func setBody(req *policy.Request, body any) error {
+func encodeBody(body any) (string, error) {
 	var text strings.Builder
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(body); err != nil {
-		return err
-	}
-	return req.SetBody(seekable{strings.NewReader(text.String())}, "application/json")
+	err := encoder.Encode(body)
+	return text.String(), err
 }
-
-// seekable is a body that can be sent again.
-type seekable struct{ *strings.Reader }
-
-func (seekable) Close() error { return nil }
 
 func (r request) url(base *url.URL) (string, error) {
 	if r.link != "" {

@@ -66,7 +66,7 @@ func (c *Client) Download(ctx context.Context, link string, into io.Writer, most
 	body := &pacedBody{body: io.LimitReader(response.Body, most+1), progress: func() { slow.Reset(c.limits.Attempt) }}
 	size, err := io.Copy(io.MultiWriter(into, hash), body)
 	switch {
-	case err != nil:
+	case err != nil, ctx.Err() != nil: // a store that learns that nobody waits any more may end the file early
 		return Downloaded{}, &DownloadError{Err: cause(ctx, err)}
 	case size > most:
 		return Downloaded{}, &DownloadError{TooLarge: most}

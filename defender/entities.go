@@ -2,20 +2,21 @@ package defender
 
 import (
 	"context"
+	"net/http"
 
 	"xsoar-defender/answer"
 )
 
 // The operations on files, domains, IP addresses and users.
 var (
-	GetFile             = read("read the file", "/api/files/{}", same("File.Read.All"))
-	GetFileStatistics   = read("read the statistics of the file", "/api/files/{}/stats", same("File.Read.All"))
-	ListFileAlerts      = read("list the alerts of the file", "/api/files/{}/alerts", readAlerts())
-	GetDomainStatistics = read("read the statistics of the domain", "/api/domains/{}/stats", same("URL.Read.All"))
-	ListDomainAlerts    = read("list the alerts of the domain", "/api/domains/{}/alerts", readAlerts())
-	GetIPStatistics     = read("read the statistics of the IP address", "/api/ips/{}/stats", same("Ip.Read.All"))
-	ListIPAlerts        = read("list the alerts of the IP address", "/api/ips/{}/alerts", readAlerts())
-	ListUserAlerts      = read("list the alerts of the user", "/api/users/{}/alerts", readAlerts())
+	GetFile             = Operation{Purpose: "read the file", Method: http.MethodGet, Path: "/api/files/{}", Application: mayReadFiles, Delegated: mayReadFiles, Rate: usualRate}
+	GetFileStatistics   = Operation{Purpose: "read the statistics of the file", Method: http.MethodGet, Path: "/api/files/{}/stats", Application: mayReadFiles, Delegated: mayReadFiles, Rate: usualRate}
+	ListFileAlerts      = Operation{Purpose: "list the alerts of the file", Method: http.MethodGet, Path: "/api/files/{}/alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
+	GetDomainStatistics = Operation{Purpose: "read the statistics of the domain", Method: http.MethodGet, Path: "/api/domains/{}/stats", Application: mayReadURLs, Delegated: mayReadURLs, Rate: usualRate}
+	ListDomainAlerts    = Operation{Purpose: "list the alerts of the domain", Method: http.MethodGet, Path: "/api/domains/{}/alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
+	GetIPStatistics     = Operation{Purpose: "read the statistics of the IP address", Method: http.MethodGet, Path: "/api/ips/{}/stats", Application: mayReadIPs, Delegated: mayReadIPs, Rate: usualRate}
+	ListIPAlerts        = Operation{Purpose: "list the alerts of the IP address", Method: http.MethodGet, Path: "/api/ips/{}/alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
+	ListUserAlerts      = Operation{Purpose: "list the alerts of the user", Method: http.MethodGet, Path: "/api/users/{}/alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
 )
 
 // File reads what the service knows of a file, by SHA-1 or SHA-256.

@@ -11,12 +11,15 @@ import (
 
 // The operations of advanced hunting.
 var (
-	RunHuntingQuery = change("run the hunting query", "/api/advancedqueries/run",
-		permissionPair{[]string{"AdvancedQuery.Read.All"}, []string{"AdvancedQuery.Read"}}).rated(45, 1500).readingOnly()
+	RunHuntingQuery = Operation{
+		Purpose: "run the hunting query", Method: http.MethodPost, Path: "/api/advancedqueries/run",
+		Application: []string{"AdvancedQuery.Read.All"}, Delegated: []string{"AdvancedQuery.Read"},
+		Rate: Rate{PerMinute: 45, PerHour: 1500}, ReadsOnly: true,
+	}
 	RunGraphHuntingQuery = Operation{
 		Purpose: "run the hunting query through Microsoft Graph", Method: http.MethodPost, Path: "/v1.0/security/runHuntingQuery",
 		Application: []string{"ThreatHunting.Read.All"}, Delegated: []string{"ThreatHunting.Read.All"},
-		PerMinute: 45, ReadsOnly: true, Graph: true,
+		Rate: Rate{PerMinute: 45}, ReadsOnly: true, Graph: true,
 	}
 )
 

@@ -10,11 +10,11 @@ import (
 
 // The operations on indicators.
 var (
-	ListIndicators   = read("list indicators", "/api/indicators", writeIndicators()).paged(10_000)
-	GetIndicator     = read("read the indicator", "/api/indicators/{}", writeIndicators()).paged(10_000)
-	SubmitIndicator  = change("submit the indicator", "/api/indicators", writeIndicators())
-	ImportIndicators = change("import indicators", "/api/indicators/import", writeIndicators()).rated(30, 0)
-	DeleteIndicator  = change("delete the indicator", "/api/indicators/{}", permissionPair{application: writeIndicators().application}).by(http.MethodDelete)
+	ListIndicators   = Operation{Purpose: "list indicators", Method: http.MethodGet, Path: "/api/indicators", Application: mayManageIndicators, Delegated: userManagesIndicators, Rate: usualRate, LargestPage: 10_000}
+	GetIndicator     = Operation{Purpose: "read the indicator", Method: http.MethodGet, Path: "/api/indicators/{}", Application: mayManageIndicators, Delegated: userManagesIndicators, Rate: usualRate, LargestPage: 10_000}
+	SubmitIndicator  = Operation{Purpose: "submit the indicator", Method: http.MethodPost, Path: "/api/indicators", Application: mayManageIndicators, Delegated: userManagesIndicators, Rate: usualRate}
+	ImportIndicators = Operation{Purpose: "import indicators", Method: http.MethodPost, Path: "/api/indicators/import", Application: mayManageIndicators, Delegated: userManagesIndicators, Rate: Rate{PerMinute: 30}}
+	DeleteIndicator  = Operation{Purpose: "delete the indicator", Method: http.MethodDelete, Path: "/api/indicators/{}", Application: mayManageIndicators, Rate: usualRate}
 )
 
 // MostImported is how many indicators one import takes.

@@ -14,11 +14,20 @@ const Everything = 10_000
 // List is the wanted part of a list of the service.
 type List struct {
 	Items []answer.Object
-	// Whole is the answer as received; of several pages it is one object with all items under "value".
+	// Whole is the answer as received. It is empty when the list took several pages: joined they would stand in
+	// memory a second time.
 	Whole answer.Object
 	// More says that the service has more than was asked for, or, where it does not tell, that the last
 	// page was full.
 	More bool
+}
+
+// Joined is the answer as received, or one object with the items of all pages under "value".
+func (l List) Joined() answer.Object {
+	if l.Whole != "" {
+		return l.Whole
+	}
+	return `{"value":` + answer.Join(l.Items) + `}`
 }
 
 // list reads as many pages as the limit of the query needs.
@@ -59,7 +68,7 @@ func (p *pageReader) read(ctx context.Context) (List, error) {
 		}
 		if len(items) == 0 || !p.result.More || len(p.result.Items) >= p.limit || !p.advance(link) {
 			if pages > 1 {
-				p.result.Whole = answer.Object(`{"value":` + string(answer.Join(p.result.Items)) + `}`)
+				p.result.Whole = ""
 			}
 			return p.result, nil
 		}

@@ -2,6 +2,7 @@ package defender
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"xsoar-defender/answer"
@@ -9,23 +10,23 @@ import (
 
 // The operations that start, follow and cancel machine actions.
 var (
-	ListMachineActions  = read("list machine actions", "/api/machineactions", readMachines()).paged(10_000)
-	GetMachineAction    = read("read the machine action", "/api/machineactions/{}", readMachines())
-	CancelMachineAction = change("cancel the machine action", "/api/machineactions/{}/cancel", same("Machine.CollectForensics", "Machine.Isolate", "Machine.RestrictExecution", "Machine.Scan", "Machine.Offboard", "Machine.StopAndQuarantine", "Machine.LiveResponse"))
-	Isolate             = change("isolate the machine", "/api/machines/{}/isolate", same("Machine.Isolate"))
-	Unisolate           = change("release the machine from isolation", "/api/machines/{}/unisolate", same("Machine.Isolate"))
-	RunAntivirusScan    = change("scan the machine", "/api/machines/{}/runAntiVirusScan", same("Machine.Scan"))
-	RestrictExecution   = change("restrict code execution on the machine", "/api/machines/{}/restrictCodeExecution", same("Machine.RestrictExecution"))
-	UnrestrictExecution = change("lift the restriction of code execution on the machine", "/api/machines/{}/unrestrictCodeExecution", same("Machine.RestrictExecution"))
-	StopAndQuarantine   = change("stop and quarantine the file on the machine", "/api/machines/{}/StopAndQuarantineFile", same("Machine.StopAndQuarantine"))
-	CollectPackage      = change("collect an investigation package from the machine", "/api/machines/{}/collectInvestigationPackage", same("Machine.CollectForensics"))
-	GetPackageURI       = read("read the link of the investigation package", "/api/machineactions/{}/getPackageUri", permissionPair{readMachines().application, []string{"Machine.CollectForensics"}}).rated(2, 120)
-	Offboard            = change("offboard the machine", "/api/machines/{}/offboard", same("Machine.Offboard"))
-	StartInvestigation  = change("start an automated investigation on the machine", "/api/machines/{}/startInvestigation", writeAlerts()).rated(0, 50)
-	ListInvestigations  = read("list automated investigations", "/api/investigations", readAlerts()).paged(10_000)
-	GetInvestigation    = read("read the automated investigation", "/api/investigations/{}", readAlerts())
-	RunLiveResponse     = change("start live response on the machine", "/api/machines/{}/runliveresponse", same("Machine.LiveResponse")).rated(10, 0)
-	GetLiveResponseLink = read("read the link of the live response result", "/api/machineactions/{}/GetLiveResponseResultDownloadLink(index={})", permissionPair{readMachines().application, []string{"Machine.LiveResponse"}})
+	ListMachineActions  = Operation{Purpose: "list machine actions", Method: http.MethodGet, Path: "/api/machineactions", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate, LargestPage: 10_000}
+	GetMachineAction    = Operation{Purpose: "read the machine action", Method: http.MethodGet, Path: "/api/machineactions/{}", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
+	CancelMachineAction = Operation{Purpose: "cancel the machine action", Method: http.MethodPost, Path: "/api/machineactions/{}/cancel", Application: mayActAnyhow, Delegated: mayActAnyhow, Rate: usualRate}
+	Isolate             = Operation{Purpose: "isolate the machine", Method: http.MethodPost, Path: "/api/machines/{}/isolate", Application: mayIsolate, Delegated: mayIsolate, Rate: usualRate}
+	Unisolate           = Operation{Purpose: "release the machine from isolation", Method: http.MethodPost, Path: "/api/machines/{}/unisolate", Application: mayIsolate, Delegated: mayIsolate, Rate: usualRate}
+	RunAntivirusScan    = Operation{Purpose: "scan the machine", Method: http.MethodPost, Path: "/api/machines/{}/runAntiVirusScan", Application: mayScan, Delegated: mayScan, Rate: usualRate}
+	RestrictExecution   = Operation{Purpose: "restrict code execution on the machine", Method: http.MethodPost, Path: "/api/machines/{}/restrictCodeExecution", Application: mayRestrict, Delegated: mayRestrict, Rate: usualRate}
+	UnrestrictExecution = Operation{Purpose: "lift the restriction of code execution on the machine", Method: http.MethodPost, Path: "/api/machines/{}/unrestrictCodeExecution", Application: mayRestrict, Delegated: mayRestrict, Rate: usualRate}
+	StopAndQuarantine   = Operation{Purpose: "stop and quarantine the file on the machine", Method: http.MethodPost, Path: "/api/machines/{}/StopAndQuarantineFile", Application: mayQuarantine, Delegated: mayQuarantine, Rate: usualRate}
+	CollectPackage      = Operation{Purpose: "collect an investigation package from the machine", Method: http.MethodPost, Path: "/api/machines/{}/collectInvestigationPackage", Application: mayCollectForensics, Delegated: mayCollectForensics, Rate: usualRate}
+	GetPackageURI       = Operation{Purpose: "read the link of the investigation package", Method: http.MethodGet, Path: "/api/machineactions/{}/getPackageUri", Application: mayReadMachines, Delegated: mayCollectForensics, Rate: Rate{PerMinute: 2, PerHour: 120}}
+	Offboard            = Operation{Purpose: "offboard the machine", Method: http.MethodPost, Path: "/api/machines/{}/offboard", Application: mayOffboard, Delegated: mayOffboard, Rate: usualRate}
+	StartInvestigation  = Operation{Purpose: "start an automated investigation on the machine", Method: http.MethodPost, Path: "/api/machines/{}/startInvestigation", Application: mayWriteAlerts, Delegated: userWritesAlerts, Rate: Rate{PerHour: 50}}
+	ListInvestigations  = Operation{Purpose: "list automated investigations", Method: http.MethodGet, Path: "/api/investigations", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate, LargestPage: 10_000}
+	GetInvestigation    = Operation{Purpose: "read the automated investigation", Method: http.MethodGet, Path: "/api/investigations/{}", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
+	RunLiveResponse     = Operation{Purpose: "start live response on the machine", Method: http.MethodPost, Path: "/api/machines/{}/runliveresponse", Application: mayRespondLive, Delegated: mayRespondLive, Rate: Rate{PerMinute: 10}}
+	GetLiveResponseLink = Operation{Purpose: "read the link of the live response result", Method: http.MethodGet, Path: "/api/machineactions/{}/GetLiveResponseResultDownloadLink(index={})", Application: mayReadMachines, Delegated: mayRespondLive, Rate: usualRate}
 )
 
 // ActiveRequestExists is the code with which the service refuses a second live response on a machine.

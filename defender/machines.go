@@ -2,6 +2,7 @@ package defender
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"xsoar-defender/answer"
@@ -9,15 +10,15 @@ import (
 
 // The operations on machines.
 var (
-	ListMachines       = read("list machines", "/api/machines", readMachines()).paged(10_000)
-	GetMachine         = read("read the machine", "/api/machines/{}", readMachines())
-	ListMachineUsers   = read("list the users of the machine", "/api/machines/{}/logonusers", same("User.Read.All"))
-	ListMachineAlerts  = read("list the alerts of the machine", "/api/machines/{}/alerts", readAlerts())
-	TagMachine         = change("change the tags of the machine", "/api/machines/{}/tags", writeMachines())
-	FindMachinesByIP   = read("find machines by IP address", "/api/machines/findbyip(ip='{}',timestamp={})", readMachines())
-	ListFileMachines   = read("list the machines with the file", "/api/files/{}/machines", readMachines())
-	ListDomainMachines = read("list the machines that reached the domain", "/api/domains/{}/machines", readMachines())
-	ListUserMachines   = read("list the machines of the user", "/api/users/{}/machines", readMachines())
+	ListMachines       = Operation{Purpose: "list machines", Method: http.MethodGet, Path: "/api/machines", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate, LargestPage: 10_000}
+	GetMachine         = Operation{Purpose: "read the machine", Method: http.MethodGet, Path: "/api/machines/{}", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
+	ListMachineUsers   = Operation{Purpose: "list the users of the machine", Method: http.MethodGet, Path: "/api/machines/{}/logonusers", Application: mayReadUsers, Delegated: mayReadUsers, Rate: usualRate}
+	ListMachineAlerts  = Operation{Purpose: "list the alerts of the machine", Method: http.MethodGet, Path: "/api/machines/{}/alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
+	TagMachine         = Operation{Purpose: "change the tags of the machine", Method: http.MethodPost, Path: "/api/machines/{}/tags", Application: mayWriteMachines, Delegated: userWritesMachines, Rate: usualRate}
+	FindMachinesByIP   = Operation{Purpose: "find machines by IP address", Method: http.MethodGet, Path: "/api/machines/findbyip(ip='{}',timestamp={})", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
+	ListFileMachines   = Operation{Purpose: "list the machines with the file", Method: http.MethodGet, Path: "/api/files/{}/machines", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
+	ListDomainMachines = Operation{Purpose: "list the machines that reached the domain", Method: http.MethodGet, Path: "/api/domains/{}/machines", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
+	ListUserMachines   = Operation{Purpose: "list the machines of the user", Method: http.MethodGet, Path: "/api/users/{}/machines", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
 )
 
 // Machines lists machines.

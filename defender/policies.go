@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -65,9 +66,6 @@ func (p *repeatPolicy) turn(ctx context.Context, operation Operation) error {
 // send makes one attempt and reads the answer of one that succeeds, because that too can fail for a while.
 func (p *repeatPolicy) send(req *policy.Request, call *call) (*http.Response, error) {
 	call.attempt()
-	if err := req.RewindBody(); err != nil {
-		return nil, err
-	}
 	response, err := req.Clone(req.Raw().Context()).Next()
 	if err == nil && response.StatusCode < 300 {
 		err = call.read(response)
@@ -154,15 +152,28 @@ func (p problem) final() error {
 	return &ThrottledError{Operation: refused.Operation, After: after, Err: refused}
 }
 
+// shortRefusals is a transport whose answers other than success have a short body that has been read already. The
+// pipeline would read all of it, however much a broken gateway sends, and forget the status when that breaks off.
+type shortRefusals struct{ policy.Transporter }
+
+// Do sends.
+func (t shortRefusals) Do(request *http.Request) (*http.Response, error) {
+	response, err := t.Transporter.Do(request)
+	if err == nil && response.StatusCode >= http.StatusMultipleChoices {
+		response.Body = io.NopCloser(strings.NewReader(drain(response.Body)))
+	}
+	return response, err
+}
+
 // errorBody is how much of an error answer is read, in bytes.
 const errorBody = 64 << 10
 
-// drain reads an error answer, so that its connection can be used again.
+// drain reads an error answer as far as it can be read, so that its connection can be used again.
 func drain(body io.ReadCloser) string {
 	defer body.Close()
 	text, err := io.ReadAll(io.LimitReader(body, errorBody))
 	if err != nil {
-		return ""
+		return "" // half a body says nothing
 	}
 	return string(text)
 }
@@ -181,23 +192,20 @@ func (p *signPolicy) Do(req *policy.Request) (*http.Response, error) {
 		return response, err
 	}
 	fresh, err := p.tokens.Renew(req.Raw().Context(), req.Raw().URL, token)
-	if err != nil {
-		drain(response.Body)
+	switch {
+	case err != nil:
 		return nil, &signInError{err}
-	}
-	if fresh == token {
+	case fresh == token:
 		return response, nil
-	}
-	drain(response.Body)
-	if err := req.RewindBody(); err != nil {
-		return nil, err
 	}
 	return p.signed(req, fresh)
 }
 
 func (p *signPolicy) signed(req *policy.Request, token string) (*http.Response, error) {
-	clone := req.Clone(callOf(req).traced(req.Raw().Context()))
+	call := callOf(req)
+	clone := req.Clone(call.traced(req.Raw().Context()))
 	clone.Raw().Header.Set("Authorization", "Bearer "+token)
+	call.attachBody(clone.Raw())
 	return clone.Next()
 }
 

@@ -3,20 +3,21 @@ package defender
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 
 	"xsoar-defender/answer"
 )
 
 // The operations on software and vulnerabilities, for which the service states no rates.
 var (
-	ListSoftware                = read("list software", "/api/Software", readSoftware()).rated(0, 0).paged(10_000)
-	ListSoftwareVersions        = read("list the versions of the software", "/api/Software/{}/distributions", readSoftware()).rated(0, 0)
-	ListSoftwareMachines        = read("list the machines with the software", "/api/Software/{}/machineReferences", readSoftware()).rated(0, 0)
-	ListSoftwareVulnerabilities = read("list the vulnerabilities of the software", "/api/Software/{}/vulnerabilities", readVulnerabilities()).rated(0, 0)
-	ListSoftwareMissingKBs      = read("list the missing security updates of the software", "/api/Software/{}/getmissingkbs", readSoftware()).rated(0, 0)
-	ListVulnerabilities         = read("list vulnerabilities", "/api/vulnerabilities", readVulnerabilities()).rated(0, 0).paged(8_000)
-	ListVulnerabilityMachines   = read("list the machines with the vulnerability", "/api/vulnerabilities/{}/machineReferences", readVulnerabilities()).rated(0, 0)
-	ListMachineVulnerabilities  = read("list vulnerabilities by machine", "/api/vulnerabilities/machinesVulnerabilities", readVulnerabilities()).rated(0, 0).paged(10_000)
+	ListSoftware                = Operation{Purpose: "list software", Method: http.MethodGet, Path: "/api/Software", Application: mayReadSoftware, Delegated: userReadsSoftware, LargestPage: 10_000}
+	ListSoftwareVersions        = Operation{Purpose: "list the versions of the software", Method: http.MethodGet, Path: "/api/Software/{}/distributions", Application: mayReadSoftware, Delegated: userReadsSoftware}
+	ListSoftwareMachines        = Operation{Purpose: "list the machines with the software", Method: http.MethodGet, Path: "/api/Software/{}/machineReferences", Application: mayReadSoftware, Delegated: userReadsSoftware}
+	ListSoftwareVulnerabilities = Operation{Purpose: "list the vulnerabilities of the software", Method: http.MethodGet, Path: "/api/Software/{}/vulnerabilities", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities}
+	ListSoftwareMissingKBs      = Operation{Purpose: "list the missing security updates of the software", Method: http.MethodGet, Path: "/api/Software/{}/getmissingkbs", Application: mayReadSoftware, Delegated: userReadsSoftware}
+	ListVulnerabilities         = Operation{Purpose: "list vulnerabilities", Method: http.MethodGet, Path: "/api/vulnerabilities", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities, LargestPage: 8_000}
+	ListVulnerabilityMachines   = Operation{Purpose: "list the machines with the vulnerability", Method: http.MethodGet, Path: "/api/vulnerabilities/{}/machineReferences", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities}
+	ListMachineVulnerabilities  = Operation{Purpose: "list vulnerabilities by machine", Method: http.MethodGet, Path: "/api/vulnerabilities/machinesVulnerabilities", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities, LargestPage: 10_000}
 )
 
 // Software lists software.

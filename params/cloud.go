@@ -58,12 +58,16 @@ var cloudTable = []cloudRow{
 	{"DoD", governmentAPI, governmentAuthority, "https://" + governmentAPI + defaultScope, dodGraph},
 }
 
-// nationalGraphs gives the Microsoft Graph host that Microsoft documents for the authorities of its national clouds. GCC
-// High and DoD share an authority; only their own rows of cloudTable tell them apart.
-var nationalGraphs = map[string]string{
-	governmentAuthority:                        governmentGraph,
-	"https://login.partner.microsoftonline.cn": "microsoftgraph.chinacloudapi.cn",
-	"https://login.chinacloudapi.cn":           "microsoftgraph.chinacloudapi.cn",
+// nationalGraph gives the Microsoft Graph host that Microsoft documents for the authority of a national cloud, else "".
+// GCC High and DoD share an authority; only their own rows of cloudTable tell them apart.
+func nationalGraph(authority string) string {
+	switch authority {
+	case governmentAuthority:
+		return governmentGraph
+	case "https://login.partner.microsoftonline.cn", "https://login.chinacloudapi.cn":
+		return "microsoftgraph.chinacloudapi.cn"
+	}
+	return ""
 }
 
 // hostFamilies lists hosts that serve the same API to the same tenants: the API's answers may point from one to another,
@@ -202,7 +206,7 @@ func (f *form) customAuthority(cloud *Cloud, env func(string) string) {
 		return
 	}
 	cloud.Authority = given.Scheme + "://" + given.Host
-	if graph, national := nationalGraphs[cloud.Authority]; national {
+	if graph := nationalGraph(cloud.Authority); graph != "" {
 		cloud.setGraph(graph)
 	}
 }

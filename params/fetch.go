@@ -13,14 +13,20 @@ const (
 	lookBackLimit = 180 * 24 * 60
 )
 
-// detectionSources gives the API's names for the options of fetch_detection_source: Microsoft documents, for the
-// renaming of values in advanced hunting, which value each product had. The API still uses the earlier ones.
-var detectionSources = map[string]string{
-	"Antivirus":       "WindowsDefenderAv",
-	"CustomDetection": "CustomDetection",
-	"CustomTI":        "CustomerTI",
-	"EDR":             "WindowsDefenderAtp",
-	"MDO":             "OfficeATP",
+// detectionSource gives the API's name for an option of fetch_detection_source: Microsoft documents, for the renaming of
+// values in advanced hunting, which value each product had. The API still uses the earlier ones.
+func detectionSource(option string) string {
+	switch option {
+	case "Antivirus":
+		return "WindowsDefenderAv"
+	case "CustomTI":
+		return "CustomerTI"
+	case "EDR":
+		return "WindowsDefenderAtp"
+	case "MDO":
+		return "OfficeATP"
+	}
+	return option // CustomDetection has kept its name
 }
 
 // fetch reads what makes incidents of alerts. It is checked even while fetching is off, so that switching it on works.
@@ -34,7 +40,7 @@ func (f *form) fetch() Fetch {
 		LookBack:   time.Duration(f.wholeNumber(fieldLookBack, 0, lookBackLimit)) * time.Minute,
 	}
 	for _, source := range f.severalOf(fieldFetchDetectionSource) {
-		fetch.DetectionSources = append(fetch.DetectionSources, detectionSources[source])
+		fetch.DetectionSources = append(fetch.DetectionSources, detectionSource(source))
 	}
 	first, err := ParseDuration(f.text(fieldFirstFetch))
 	if err != nil {

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"xsoar-defender/platform/platformtest"
+)
+
+// largeTenant answers with as many machines and alerts as it is asked for, page by page, and with a token.
+type largeTenant struct {
+	base     string
+	machines []json.RawMessage
+	alerts   []json.RawMessage
+}
+
+func newLargeTenant(b *testing.B, size int) *largeTenant {
+	b.Helper()
+	tenant := &largeTenant{}
+	for i := range size {
+		tenant.machines = append(tenant.machines, fmt.Appendf(nil, `{"id":"%040x","computerDnsName":"ws-%06d.contoso.example","firstSeen":"2026-01-11T08:00:07.5931413Z",
+"lastSeen":"2026-10-10T18:10:20.0316331Z","osPlatform":"Windows11","osVersion":null,"osProcessor":"x64","version":"23H2","lastIpAddress":"10.2.%d.%d",
+"lastExternalIpAddress":"203.0.113.7","agentVersion":"10.8760.26100.1","osBuild":22631,"healthStatus":"Active","deviceValue":"Normal","rbacGroupId":140,
+"rbacGroupName":"Group A","riskScore":"Low","exposureLevel":"Low","isAadJoined":true,"aadDeviceId":"80fe8ff8-2624-418e-9591-41f0491218f9","machineTags":["tag 1","prod"],
+"ipAddresses":[{"ipAddress":"10.2.0.17","macAddress":"8C005AA1B2C3","type":"Ethernet","operationalStatus":"Up"}]}`, i, i, i/250%250, i%250))
+		tenant.alerts = append(tenant.alerts, fmt.Appendf(nil, `{"id":"da63%d_%d","incidentId":%d,"severity":"High","status":"New","detectionSource":"WindowsDefenderAtp",
+"category":"Execution","title":"Suspicious activity %d","description":"A script was started by a document and reached out to the internet.",
+"alertCreationTime":"2026-10-12T10:03:00.1234567Z","machineId":"%040x","computerDnsName":"ws-%06d.contoso.example","mitreTechniques":["T1059.003","T1053"],
+"evidence":[{"entityType":"Process","fileName":"cmd.exe","filePath":"C:\\Windows\\System32","processCommandLine":"cmd.exe /c \"whoami | more\""}]}`, i, i, i, i, i, i))
+	}
+	server := httptest.NewTLSServer(tenant)
+	b.Cleanup(server.Close)
+	tenant.base = server.URL
+	return tenant
+}
+
+// ServeHTTP answers as the authority and as the API.
+func (l *largeTenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	page := func(all []json.RawMessage) {
+		query := r.URL.Query()
+		top, err := strconv.Atoi(query.Get("$top"))
+		if err != nil {
+			http.Error(w, "$top is missing", http.StatusBadRequest)
+			return
+		}
+		skip, _ := strconv.Atoi(query.Get("$skip")) // none is none
+		all = all[min(skip, len(all)):]
+		body := bytes.Join(unraw(all[:min(top, len(all))]), []byte(","))
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)+len(`{"value":[]}`)))
+		fmt.Fprintf(w, `{"value":[%s]}`, body)
+	}
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/token"):
+		fmt.Fprint(w, `{"token_type":"Bearer","expires_in":3599,"access_token":"token"}`)
+	case strings.Contains(r.URL.Path, "openid-configuration"):
+		fmt.Fprintf(w, `{"issuer":"%[1]s/t/v2.0","authorization_endpoint":"%[1]s/t/oauth2/v2.0/authorize","token_endpoint":"%[1]s/t/oauth2/v2.0/token"}`, l.base)
+	case r.URL.Path == "/api/alerts":
+		page(l.alerts)
+	default:
+		page(l.machines)
+	}
+}
+
+func unraw(items []json.RawMessage) [][]byte {
+	texts := make([][]byte, len(items))
+	for i, item := range items {
+		texts[i] = item
+	}
+	return texts
+}
+
+// BenchmarkGrowth runs lists of growing size in processes of their own, through the platform's loop, and gives
+// their CPU time and their largest resident memory beside the time that the platform waits.
+func BenchmarkGrowth(b *testing.B) {
+	if runtime.GOOS != "linux" {
+		b.Skip("the resident memory of a process is read as Linux shows it")
+	}
+	for _, size := range []int{1000, 10_000, 100_000} {
+		tenant := newLargeTenant(b, size)
+		params := map[string]any{
+			"endpoint_type": "Custom", "url": tenant.base, "azure_ad_endpoint": tenant.base, "insecure": true, "self_deployed": true,
+			"_auth_id": "8b7e1f4e-0000-4000-8000-000000000001", "_tenant_id": "8b7e1f4e-0000-4000-8000-0000000000aa",
+			"credentials": map[string]any{"password": "secret-of-the-benchmark"},
+		}
+		for _, list := range []struct{ name, command, limit string }{
+			{"machines", "microsoft-atp-get-machines", "page_size"},
+			{"alerts", "microsoft-atp-list-alerts", "limit"},
+		} {
+			b.Run(fmt.Sprintf("%s=%d", list.name, size), func(b *testing.B) {
+				request := platformtest.Request{Command: list.command, Args: map[string]any{list.limit: size}, Params: params}
+				var peak, cpu float64
+				for b.Loop() {
+					p, c := measure(b, request)
+					peak, cpu = max(peak, p), cpu+c
+				}
+				b.ReportMetric(peak, "peak-MB")
+				b.ReportMetric(cpu/float64(b.N), "cpu-ms/op")
+			})
+		}
+	}
+}
+
+// measure runs an execution in a process and gives its largest resident memory in MB and its CPU time in ms.
+func measure(b *testing.B, request platformtest.Request) (peak, cpu float64) {
+	b.Helper()
+	command := program(b, "xsoar-defender", nil)
+	plugin := platformtest.New().Start(b, command)
+	outcome, err := plugin.Run(request)
+	if err != nil || outcome.Failure() != "" {
+		b.Fatalf("got %v and the error entry %q", err, outcome.Failure())
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kilobytes, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := plugin.Close(); err != nil {
+		b.Fatal(err)
+	}
+	spent := command.ProcessState.UserTime() + command.ProcessState.SystemTime()
+	return kilobytes / 1024, float64(spent.Milliseconds())
+}

@@ -1,0 +1,244 @@
+package defender_test
+
+import (
+	"crypto/x509"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/defender"
+)
+
+func TestErrorBodiesOfEveryShape(t *testing.T) {
+	long := strings.Repeat("é", 400)
+	rows := []struct {
+		name, body            string
+		code, message, target string
+	}{
+		{"as documented", `{"error":{"code":"InvalidInput","message":"No.","target":"guid"}}`, "InvalidInput", "No.", "guid"},
+		{"without a message", `{"error":{"code":"InternalServerError"}}`, "InternalServerError", "", ""},
+		{"with nulls", `{"error":{"code":"X","message":null,"target":null}}`, "X", "", ""},
+		{"without the object around it", `{"code":"X","message":"m"}`, "X", "m", ""},
+		{"in capitals", `{"Code":"X","Message":"m"}`, "X", "m", ""},
+		{"a message alone", `{"Message":"An error has occurred."}`, "", "An error has occurred.", ""},
+		{"a gateway's", `{"statusCode":401,"message":"Access denied"}`, "", "Access denied", ""},
+		{"of OAuth", `{"error":"invalid_token","error_description":"expired"}`, "invalid_token", "expired", ""},
+		{"null", `{"error":null}`, "", "", ""},
+		{"numbers", `{"error":{"code":7,"message":8,"target":9}}`, "7", "8", "9"},
+		{"objects", `{"error":{"code":{"a":1},"message":["x"]}}`, `{"a":1}`, `["x"]`, ""},
+		{"a list", `[{"error":{"code":"X"}}]`, "", "", ""},
+		{"a text", `"no"`, "", "", ""},
+		{"a page", `<html><body>Bad gateway</body></html>`, "", "", ""},
+		{"cut off", `{"error":{"code":"X","mess`, "", "", ""},
+		{"nothing", ``, "", "", ""},
+		{"several lines", "{\"error\":{\"code\":\"X\",\"message\":\"a\\r\\n  b\\tc\"}}", "X", "a b c", ""},
+		{"a long message", `{"error":{"code":"X","message":"` + long + `"}}`, "X", strings.Repeat("é", 300) + "…", ""},
+		{"brackets", strings.Repeat("[", 60_000), "", "", ""},
+		{"more than is read", `{"error":{"code":"X","message":"` + strings.Repeat("m", 100_000) + `"}}`, "", "", ""},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			api := serve(t, func(w http.ResponseWriter, _ *http.Request) { answerWith(w, http.StatusConflict, row.body) })
+			_, err := at(t, api).client().Machine(t.Context(), "1")
+			got := as[*defender.APIError](t, err)
+			if got.Status != http.StatusConflict || got.Code != row.code || got.Message != row.message || got.Target != row.target {
+				t.Errorf("wanted code %q, message %q and target %q, got %q, %q and %q with status %d",
+					row.code, row.message, row.target, got.Code, got.Message, got.Target, got.Status)
+			}
+			if defender.Code(err) != row.code || defender.StatusOf(err) != http.StatusConflict || defender.NotFound(err) {
+				t.Errorf("wanted the helpers to tell the same, got %q, %d and %t", defender.Code(err), defender.StatusOf(err), defender.NotFound(err))
+			}
+			if text := err.Error(); strings.ContainsAny(text, "\r\n") || !strings.HasPrefix(text, "The attempt to read the machine failed: ") {
+				t.Errorf("wanted one line that says what failed, got %q", text)
+			}
+		})
+	}
+}
+
+func TestRefusalsAreToldByTheirStatusWhateverTheirBody(t *testing.T) {
+	rows := []struct {
+		name   string
+		answer http.HandlerFunc
+	}{
+		{"a body that breaks off", cut("HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\n{\"error\":{\"code\":\"X\"")},
+		{"a body without an end", func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			for r.Context().Err() == nil {
+				if _, err := io.WriteString(w, strings.Repeat("x", 10_000)); err != nil {
+					return
+				}
+			}
+		}},
+		{"no body", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }},
+	}
+	for _, row := range rows {
+		for name, call := range calls() {
+			t.Run(row.name+"/"+name, func(t *testing.T) {
+				api := serve(t, row.answer)
+				err := call(t.Context(), at(t, api).client())
+				if got := as[*defender.APIError](t, err); got.Status != http.StatusForbidden || got.Code != "" || len(api.requests()) != 1 {
+					t.Errorf("wanted one request and a refusal with 403, got %d and %+v", len(api.requests()), got)
+				}
+			})
+		}
+	}
+}
+
+func TestErrorsSayWhatFailedAndWhatToDo(t *testing.T) {
+	machine, isolate, deletion := defender.GetMachine, defender.Isolate, defender.DeleteIndicator
+	refused := io.ErrUnexpectedEOF
+	rows := []struct {
+		name string
+		err  error
+		want string
+	}{
+		{
+			"400", &defender.APIError{Operation: isolate, Status: 400, Code: "BadRequest", Message: "Already in progress."},
+			"The attempt to isolate the machine failed: BadRequest: Already in progress (HTTP 400).",
+		},
+		{
+			"401", &defender.APIError{Operation: machine, Status: 401, Code: "Unauthorized"},
+			"The attempt to read the machine failed: Unauthorized (HTTP 401). Microsoft does not accept the token: run !microsoft-atp-test, and check the tenant and the cloud of the instance.",
+		},
+		{
+			"403", &defender.APIError{Operation: machine, Status: 403, Code: "Forbidden"},
+			"The attempt to read the machine failed: Forbidden (HTTP 403). Grant the application Machine.Read.All or Machine.ReadWrite.All and admin consent (for a user's sign-in Machine.Read or Machine.ReadWrite), and check the device groups it may reach.",
+		},
+		{
+			"403 where no user may", &defender.APIError{Operation: deletion, Status: 403},
+			"The attempt to delete the indicator failed: Forbidden (HTTP 403). Grant the application Ti.ReadWrite or Ti.ReadWrite.All and admin consent, and check the device groups it may reach.",
+		},
+		{
+			"404", &defender.APIError{Operation: machine, Status: 404, Code: "ResourceNotFound", Message: "Machine 1 was not found"},
+			"The attempt to read the machine failed: ResourceNotFound: Machine 1 was not found (HTTP 404). Check the value: the service does not know it, or the application may not see it.",
+		},
+		{
+			"500", &defender.APIError{Operation: machine, Status: 500, Target: "guid"},
+			"The attempt to read the machine failed: Internal Server Error (HTTP 500), correlation guid. The service has trouble: try again later.",
+		},
+		{"a status without a name", &defender.APIError{Operation: machine, Status: 499}, "The attempt to read the machine failed: refused (HTTP 499)."},
+		{
+			"throttled", &defender.ThrottledError{Operation: machine, After: 89600e6},
+			"The attempt to read the machine has to wait: the service accepts no more requests for 90 seconds.",
+		},
+		{
+			"no connection", &defender.ConnectionError{Operation: isolate, Err: syscall.ECONNREFUSED},
+			"The attempt to isolate the machine failed: no connection to the service (connection refused). Check the URL, the proxy and the certificate settings of the instance.",
+		},
+		{
+			"a lost answer", &defender.ConnectionError{Operation: machine, Sent: true, Err: refused},
+			"The attempt to read the machine failed: the connection broke before the answer was complete (unexpected EOF). Try again.",
+		},
+		{
+			"a lost answer to a change", &defender.ConnectionError{Operation: isolate, Sent: true, Err: refused},
+			"The attempt to isolate the machine failed: the connection broke before the answer was complete (unexpected EOF). The service may have acted on it: look before you try again.",
+		},
+		{
+			"no answer in time", &defender.ConnectionError{Operation: machine, Sent: true, Slow: true, Err: refused},
+			"The attempt to read the machine failed: the service did not answer in time. Try again later.",
+		},
+		{
+			"an answer that is none", &defender.AnswerError{Operation: machine, Status: 200, Problem: "not valid JSON"},
+			"The attempt to read the machine failed: the answer (HTTP 200) is not valid JSON. Check that the URL of the instance leads to the Defender API and not to a proxy's page.",
+		},
+		{
+			"an answer to a change that is none", &defender.AnswerError{Operation: isolate, Status: 201, Problem: "not valid JSON"},
+			"The attempt to isolate the machine failed: the answer (HTTP 201) is not valid JSON. The service may have acted on it: look before you try again.",
+		},
+		{
+			"a redirect of a change", &defender.AnswerError{Operation: isolate, Status: 302, Problem: "a redirect"},
+			"The attempt to isolate the machine failed: the answer (HTTP 302) is a redirect. Check that the URL of the instance leads to the Defender API and not to a proxy's page.",
+		},
+		{"no id", &defender.ArgumentError{Operation: machine, Value: ".."}, `The attempt to read the machine failed: ".." is no id. Check the value.`},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			if got := row.err.Error(); got != row.want {
+				t.Errorf("wanted\n%s, got\n%s", row.want, got)
+			}
+		})
+	}
+}
+
+func TestOtherErrorsHaveNoStatusAndNoCode(t *testing.T) {
+	for _, err := range []error{nil, io.EOF, &defender.ConnectionError{Err: io.EOF}} {
+		if defender.StatusOf(err) != 0 || defender.Code(err) != "" || defender.NotFound(err) || defender.HuntingRetired(err) {
+			t.Errorf("%v: wanted no status and no code", err)
+		}
+	}
+}
+
+func TestAnswersThatAreNotTheAPIs(t *testing.T) {
+	rows := []struct {
+		name    string
+		handler http.HandlerFunc
+		limit   int64
+		problem string
+		cause   error
+	}{
+		{"a page", body("<!doctype html><title>Sign in</title>"), 0, "not valid JSON", answer.ErrNotJSON},
+		{"JSON that is cut off but whole by its length", body(`{"value":[{"id":"1"}`), 0, "not valid JSON", answer.ErrNotJSON},
+		{"JSON that is too deep", body(strings.Repeat("[", 100_000)), 0, "JSON that is nested deeper than 1000 levels", answer.ErrTooDeep},
+		{"larger than the limit", body(`{"a":"` + strings.Repeat("x", 2000) + `"}`), 2000, "larger than this integration reads", nil},
+		{"larger than the limit without a length", func(w http.ResponseWriter, _ *http.Request) {
+			w.(http.Flusher).Flush()
+			_, _ = io.WriteString(w, strings.Repeat("x", 2001))
+		}, 2000, "larger than this integration reads", nil},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			api := serve(t, row.handler)
+			w := at(t, api)
+			w.Limits.Body = row.limit
+			_, err := w.client().Machine(t.Context(), "1")
+			got := as[*defender.AnswerError](t, err)
+			if got.Status != http.StatusOK || got.Problem != row.problem || row.cause != nil && !errors.Is(err, row.cause) {
+				t.Errorf("wanted the problem %q because of %v, got %q because of %v with status %d", row.problem, row.cause, got.Problem, got.Err, got.Status)
+			}
+			api.wantRequests(t, "GET /api/machines/1")
+		})
+	}
+}
+
+func TestAnAnswerAsLargeAsTheLimitIsRead(t *testing.T) {
+	text := `{"a":"` + strings.Repeat("x", 2000) + `"}`
+	w := at(t, serve(t, body(text)))
+	w.Limits.Body = int64(len(text))
+	if got, err := w.client().Machine(t.Context(), "1"); string(got) != text || err != nil {
+		t.Errorf("wanted the answer, got %d bytes and %v", len(got), err)
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	for _, code := range []int{301, 302, 303, 307, 308} {
+		other := serve(t, nil)
+		api := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/api/machines/1", code) })
+		w := at(t, api)
+		client := w.client()
+		_, err := client.Machine(t.Context(), "1")
+		if got := as[*defender.AnswerError](t, err); got.Status != code {
+			t.Errorf("wanted the status %d, got %d", code, got.Status)
+		}
+		if _, err = client.Isolate(t.Context(), "1", "c", "Full"); err == nil {
+			t.Errorf("%d: wanted an error for a change", code)
+		}
+		api.wantRequests(t, "GET /api/machines/1", "POST /api/machines/1/isolate")
+		other.wantRequests(t)
+	}
+}
+
+func TestCertificatesAreVerified(t *testing.T) {
+	api := serve(t, nil)
+	w := at(t, api)
+	w.Transport = &http.Client{Transport: &http.Transport{}}
+	_, err := w.client().Machine(t.Context(), "1")
+	got := as[*defender.ConnectionError](t, err)
+	if unknown := (x509.UnknownAuthorityError{}); !errors.As(err, &unknown) || got.Sent || got.Slow {
+		t.Errorf("wanted an unknown authority before anything was sent, got %+v", got)
+	}
+	api.wantRequests(t)
+}

@@ -1,0 +1,118 @@
+package defender_test
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"xsoar-defender/defender"
+)
+
+func TestHuntGivesTheAnswerAsReceived(t *testing.T) {
+	text := `{"Stats":{"n":1.0},"Schema":[{"Name":"A","Type":"Int64"}],"Results":[{"A":12345678901234567890}]}`
+	api := serve(t, body(text))
+	got, err := at(t, api).client().Hunt(t.Context(), "T | where a == \"<b>\"\n", time.Minute)
+	if err != nil || string(got) != text {
+		t.Errorf("wanted %s, got %s and %v", text, got, err)
+	}
+	if want := `{"Query":"T | where a == \"<b>\"\n"}` + "\n"; api.requests()[0].Body != want {
+		t.Errorf("wanted the body %q, got %q", want, api.requests()[0].Body)
+	}
+}
+
+// withGraph makes a client of two services, and tells how often Graph's tokens were asked for.
+func withGraph(t *testing.T, api, graph *service) (*world, *tokens, func() int) {
+	t.Helper()
+	w := at(t, api)
+	base, err := url.Parse(graph.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	graphTokens := &tokens{number: 100}
+	var mu sync.Mutex
+	made := 0
+	w.Graph, w.GraphTokens = base, func() (defender.TokenSource, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		made++
+		return graphTokens, nil
+	}
+	return w, graphTokens, func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return made
+	}
+}
+
+func TestGraphHuntHasTheShapeOfHunt(t *testing.T) {
+	rows := []struct{ name, answer, want string }{
+		{
+			"as documented", `{"@odata.context":"c","schema":[{"name":"A","type":"Int64"},{"name":"B\"","type":"String"}],"results":[{"A":1.0,"B\"":null},{"A":2}]}`,
+			`{"Schema":[{"Name":"A","Type":"Int64"},{"Name":"B\"","Type":"String"}],"Results":[{"A":1.0,"B\"":null},{"A":2}]}`,
+		},
+		{"in the other spelling", `{"schema":[{"Name":"A","Type":"Int64"}],"results":[]}`, `{"Schema":[{"Name":"A","Type":"Int64"}],"Results":[]}`},
+		{"nothing", `{}`, `{"Schema":[],"Results":[]}`},
+		{"no body", ``, `{"Schema":[],"Results":[]}`},
+		{"wrong types", `{"schema":"x","results":{"a":1}}`, `{"Schema":[],"Results":[]}`},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			api, graph := serve(t, nil), serve(t, body(row.answer))
+			w, graphTokens, _ := withGraph(t, api, graph)
+			got, err := w.client().GraphHunt(t.Context(), "T", time.Minute)
+			if err != nil || string(got) != row.want {
+				t.Errorf("wanted %s, got %s and %v", row.want, got, err)
+			}
+			graph.wantRequests(t, "POST /v1.0/security/runHuntingQuery")
+			api.wantRequests(t)
+			sent := graph.requests()[0]
+			if want := "Bearer " + graphTokens.current(); sent.Header.Get("Authorization") != want || sent.Body != `{"Query":"T"}`+"\n" {
+				t.Errorf("wanted the query with Graph's token, got %q with %q", sent.Body, sent.Header.Get("Authorization"))
+			}
+		})
+	}
+}
+
+func TestGraphSignsInWhenItIsFirstAsked(t *testing.T) {
+	w, _, made := withGraph(t, serve(t, nil), serve(t, nil))
+	client := w.client()
+	if err := reads(t.Context(), client); err != nil || made() != 0 {
+		t.Errorf("the Defender API: wanted no sign-in to Graph, got %d and %v", made(), err)
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			if _, err := client.GraphHunt(t.Context(), "T", time.Minute); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if made() != 1 {
+		t.Errorf("Graph: wanted one sign-in for all requests, got %d", made())
+	}
+	if got, want := counted(client.Metrics()), "Successful 5"; got != want {
+		t.Errorf("wanted the counts %q, got %q", want, got)
+	}
+}
+
+func TestGraphWithoutASignIn(t *testing.T) {
+	failure := errors.New("no sign-in")
+	w := at(t, serve(t, nil))
+	w.GraphTokens = func() (defender.TokenSource, error) { return nil, failure }
+	if _, err := w.client().GraphHunt(t.Context(), "T", time.Minute); !errors.Is(err, failure) {
+		t.Errorf("wanted the error of the sign-in, got %v", err)
+	}
+}
+
+func TestHuntingIsRetiredWhenItIsGone(t *testing.T) {
+	for _, code := range []int{400, 403, 404, 405, 410, 501} {
+		_, err := at(t, serve(t, status(code, ""))).client().Hunt(t.Context(), "T", time.Minute)
+		if want := code == http.StatusGone; defender.HuntingRetired(err) != want {
+			t.Errorf("HTTP %d: wanted retired %t, got %v", code, want, err)
+		}
+	}
+}

@@ -1,0 +1,671 @@
+package defender_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"xsoar-defender/defender"
+)
+
+// The three ways in which a request may be repeated.
+func reads(ctx context.Context, c *defender.Client) error {
+	_, err := c.Machine(ctx, "1")
+	return err
+}
+
+func changes(ctx context.Context, c *defender.Client) error {
+	_, err := c.Isolate(ctx, "1", "c", "Full")
+	return err
+}
+
+func hunts(ctx context.Context, c *defender.Client) error {
+	_, err := c.Hunt(ctx, "T", time.Minute)
+	return err
+}
+
+// calls are the requests that tests make, by what they do.
+func calls() map[string]func(context.Context, *defender.Client) error {
+	return map[string]func(context.Context, *defender.Client) error{
+		"read": reads, "change": changes, "hunt": hunts,
+		"update": func(ctx context.Context, c *defender.Client) error {
+			_, err := c.UpdateAlert(ctx, "1", defender.AlertUpdate{Status: "New"})
+			return err
+		},
+		"delete": func(ctx context.Context, c *defender.Client) error { return c.DeleteIndicator(ctx, "1") },
+	}
+}
+
+func TestWhatIsSentAgain(t *testing.T) {
+	const second = time.Second
+	rows := []struct {
+		name   string
+		answer http.HandlerFunc
+		// waits are those before the second and later attempts; nil means that there is one attempt.
+		read, change []time.Duration
+	}{
+		{"400", status(400, ""), nil, nil},
+		{"403", status(403, ""), nil, nil},
+		{"404", status(404, ""), nil, nil},
+		{"408", status(408, ""), nil, nil},
+		{"409", status(409, ""), nil, nil},
+		{"500", status(500, ""), nil, nil},
+		{"502", status(502, ""), []time.Duration{second / 2, second, 2 * second}, nil},
+		{"503", status(503, ""), []time.Duration{second / 2, second, 2 * second}, nil},
+		{"503 with a time", status(503, "3"), []time.Duration{3 * second, 3 * second, 3 * second}, []time.Duration{3 * second, 3 * second, 3 * second}},
+		{"503 with no wait", status(503, "0"), []time.Duration{second / 2, second, 2 * second}, []time.Duration{second / 2, second, 2 * second}},
+		{"503 with a time that is none", status(503, "soon"), []time.Duration{second / 2, second, 2 * second}, nil},
+		{"503 with a time beyond the patience", status(503, "31"), nil, nil},
+		{"504", status(504, ""), []time.Duration{second / 2, second, 2 * second}, nil},
+		{"504 with a time", status(504, "3"), []time.Duration{3 * second, 3 * second, 3 * second}, nil},
+		{"429", status(429, ""), []time.Duration{second / 2, second, 2 * second}, []time.Duration{second / 2, second, 2 * second}},
+		{"429 with a time", status(429, "2.5"), []time.Duration{5 * second / 2, 5 * second / 2, 5 * second / 2}, []time.Duration{5 * second / 2, 5 * second / 2, 5 * second / 2}},
+		{"429 with a time beyond the patience", status(429, "31"), nil, nil},
+		{"the connection cut before the answer", cut(""), []time.Duration{second / 2, second, 2 * second}, nil},
+		{"the connection cut in the middle of the header", cut("HTTP/1.1 200 OK\r\nContent-"), []time.Duration{second / 2, second, 2 * second}, nil},
+		{"the connection cut in the middle of the body", cut(halfAnswer), []time.Duration{second / 2, second, 2 * second}, nil},
+		{"no HTTP at all", cut("SSH-2.0-server\r\n"), []time.Duration{second / 2, second, 2 * second}, nil},
+		{"an answer that is no JSON", body("<html>"), nil, nil},
+		{"an answer that is larger than read", body(strings.Repeat(" ", 100_001)), nil, nil},
+	}
+	for _, row := range rows {
+		for name, call := range calls() {
+			t.Run(row.name+"/"+name, func(t *testing.T) {
+				api := serve(t, row.answer)
+				w := at(t, api)
+				w.Limits.Body = 100_000
+				err := call(t.Context(), w.client())
+				if err == nil {
+					t.Fatal("wanted an error, got none")
+				}
+				want := row.change
+				if name == "read" || name == "hunt" {
+					want = row.read
+				}
+				if got := w.clock.waits(); !slices.Equal(got, want) {
+					t.Errorf("wanted the waits %v, got %v", want, got)
+				}
+				if got := len(api.requests()); got != len(want)+1 {
+					t.Errorf("wanted %d requests, got %d", len(want)+1, got)
+				}
+			})
+		}
+	}
+}
+
+func TestRequestsGetThroughInTheEnd(t *testing.T) {
+	rows := []struct {
+		name    string
+		trouble []http.HandlerFunc
+		changes bool
+		counted string
+	}{
+		{"after 429", []http.HandlerFunc{status(429, "1")}, true, "Successful 1, QuotaError 1"},
+		{"after 503 with a time", []http.HandlerFunc{status(503, "1")}, true, "Successful 1, ServiceError 1"},
+		{"after 502 and 504", []http.HandlerFunc{status(502, ""), status(504, "")}, false, "Successful 1, TimeoutError 1, ServiceError 1"},
+		{"after a cut connection", []http.HandlerFunc{cut("")}, false, "Successful 1, ConnectionError 1"},
+		{"after three different troubles", []http.HandlerFunc{cut(""), status(429, ""), status(503, "")}, false, "Successful 1, QuotaError 1, ConnectionError 1, ServiceError 1"},
+	}
+	for _, row := range rows {
+		for name, call := range calls() {
+			if !row.changes && name != "read" && name != "hunt" {
+				continue
+			}
+			t.Run(row.name+"/"+name, func(t *testing.T) {
+				api := serve(t, following(append(row.trouble, body(`{"id":"1"}`))...))
+				client := at(t, api).client()
+				if err := call(t.Context(), client); err != nil {
+					t.Fatalf("wanted success, got %v", err)
+				}
+				if got := counted(client.Metrics()); got != row.counted {
+					t.Errorf("wanted the counts %q, got %q", row.counted, got)
+				}
+				seen := api.requests()
+				for _, request := range seen {
+					if request.asked() != seen[0].asked() || request.Body != seen[0].Body {
+						t.Errorf("wanted the same request again, got %s %q after %s %q", request.asked(), request.Body, seen[0].asked(), seen[0].Body)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestAnAnswerThatBrokeOffIsReadAgain(t *testing.T) {
+	api := serve(t, following(cut(halfAnswer), body(`{"id":"1"}`)))
+	if got, err := at(t, api).client().Machine(t.Context(), "1"); err != nil || got != `{"id":"1"}` {
+		t.Errorf("wanted the second answer alone, got %q and %v", got, err)
+	}
+}
+
+// A service may answer before it has read the request, and net/http then goes on sending it beside the next one.
+func TestEveryAttemptHasABodyOfItsOwn(t *testing.T) {
+	codes := []int{503, 401, 200}
+	var bodies []io.Reader
+	clock := newClock()
+	client := defender.New(defender.Options{
+		API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Now: clock.Now, Sleep: clock.Sleep,
+		Transport: transport(func(r *http.Request) (*http.Response, error) {
+			again, err := r.GetBody()
+			if err != nil {
+				return nil, err
+			}
+			bodies = append(bodies, r.Body, again)
+			answered := response(r, codes[len(bodies)/2-1], "{}")
+			answered.Header.Set("Retry-After", "0")
+			return answered, nil
+		}),
+	})
+	if err := changes(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	if len(bodies) != 2*len(codes) {
+		t.Errorf("wanted %d attempts, got %d", len(codes), len(bodies)/2)
+	}
+	for i, body := range bodies {
+		got, err := io.ReadAll(body)
+		if want := `{"Comment":"c","IsolationType":"Full"}` + "\n"; err != nil || string(got) != want {
+			t.Errorf("body %d: wanted %q, got %q and %v", i, want, got, err)
+		}
+	}
+}
+
+func TestAChangeIsSentAgainWhenNothingWasSent(t *testing.T) {
+	for name, call := range calls() {
+		t.Run(name, func(t *testing.T) {
+			api := serve(t, nil)
+			w := at(t, api)
+			w.Transport = plainClient(api, refusing(2))
+			client := w.client()
+			if err := call(t.Context(), client); err != nil {
+				t.Fatalf("wanted success, got %v", err)
+			}
+			if got := len(api.requests()); got != 1 {
+				t.Errorf("wanted one request to arrive, got %d", got)
+			}
+			if got, want := counted(client.Metrics()), "Successful 1, ConnectionError 2"; got != want {
+				t.Errorf("wanted the counts %q, got %q", want, got)
+			}
+		})
+	}
+}
+
+func TestConnectionErrorsSayWhetherTheServiceMayHaveActed(t *testing.T) {
+	rows := []struct {
+		name   string
+		dial   func(ctx context.Context, network, address string) (net.Conn, error)
+		answer http.HandlerFunc
+		sent   bool
+		cause  error
+	}{
+		{"connection refused", refusing(100), nil, false, syscall.ECONNREFUSED},
+		{
+			"unknown host", func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.DNSError{Err: "no such host", Name: "api.example", IsNotFound: true}
+			}, nil, false, nil,
+		},
+		{"the TLS handshake broken", func(ctx context.Context, network, address string) (net.Conn, error) {
+			client, server := net.Pipe()
+			return client, server.Close()
+		}, nil, false, nil},
+		{"cut before the answer", nil, cut(""), true, io.EOF},
+		{"cut in the middle of the answer", nil, cut(halfAnswer), true, io.ErrUnexpectedEOF},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			api := serve(t, row.answer)
+			w := at(t, api)
+			w.Transport = plainClient(api, row.dial)
+			err := changes(t.Context(), w.client())
+			got := as[*defender.ConnectionError](t, err)
+			if got.Sent != row.sent || got.Slow || row.cause != nil && !errors.Is(err, row.cause) {
+				t.Errorf("wanted sent %t because of %v, got %t because of %v", row.sent, row.cause, got.Sent, got.Err)
+			}
+			if want := map[bool]int{true: 1, false: 0}[row.sent]; len(api.requests()) != want {
+				t.Errorf("wanted %d requests to arrive, got %d", want, len(api.requests()))
+			}
+			if strings.Contains(err.Error(), api.URL) || strings.Contains(err.Error(), "token") {
+				t.Errorf("wanted neither address nor token in the sentence, got %q", err)
+			}
+		})
+	}
+}
+
+// signingIn makes a request of its own before it gives a token, as a sign-in does, with the context that it is given.
+type signingIn struct {
+	tokens
+	client *http.Client
+	url    string
+}
+
+func (s *signingIn) Token(ctx context.Context, target *url.URL) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	return s.tokens.Token(ctx, target)
+}
+
+func TestTheSignInsRequestsAreNotTheServices(t *testing.T) {
+	authority, api := serve(t, nil), serve(t, nil)
+	w := at(t, api)
+	w.Tokens = &signingIn{client: plainClient(authority, nil), url: authority.URL}
+	w.Transport = plainClient(api, refusing(1))
+	client := w.client()
+	if err := changes(t.Context(), client); err != nil {
+		t.Errorf("wanted the change to be sent once the service can be reached, got %v", err)
+	}
+	w.Transport = plainClient(api, refusing(100))
+	if got := as[*defender.ConnectionError](t, changes(t.Context(), w.client())); got.Sent {
+		t.Error("wanted an error that says that nothing was sent")
+	}
+	if got, want := counted(client.Metrics()), "Successful 1, ConnectionError 1"; got != want {
+		t.Errorf("wanted only requests to the service to be counted, %q, got %q", want, got)
+	}
+}
+
+// signInFailed is an error of a sign-in as it is: typed, with a failure of the network behind it.
+type signInFailed struct{ err error }
+
+func (e *signInFailed) Error() string { return "Sign-in failed." }
+
+func (e *signInFailed) Unwrap() error { return e.err }
+
+func TestSignInErrorsComeThroughUnchanged(t *testing.T) {
+	network := &url.Error{Op: "Post", URL: "https://login.example", Err: syscall.ECONNREFUSED}
+	for name, failure := range map[string]*signInFailed{"a refusal": {errors.New("no")}, "a failure of the network": {network}} {
+		for _, renewing := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/renewing %t", name, renewing), func(t *testing.T) {
+				api := serve(t, status(401, ""))
+				w := at(t, api)
+				want, counts := 0, ""
+				if renewing {
+					w.tokens.renewErr = failure
+					want, counts = 1, "AuthError 1"
+				} else {
+					w.tokens.err = failure
+				}
+				client := w.client()
+				if err := reads(t.Context(), client); !errors.Is(err, failure) || err.Error() != failure.Error() {
+					t.Errorf("wanted the sign-in's own error, got %v", err)
+				}
+				if len(api.requests()) != want || len(w.clock.waits()) > 0 {
+					t.Errorf("wanted %d requests and no waits, got %d and %v", want, len(api.requests()), w.clock.waits())
+				}
+				if got := counted(client.Metrics()); got != counts {
+					t.Errorf("wanted the counts %q, got %q", counts, got)
+				}
+			})
+		}
+	}
+}
+
+func TestARejectedTokenIsRenewedOnce(t *testing.T) {
+	rows := []struct {
+		name     string
+		answers  []http.HandlerFunc
+		stubborn bool
+		tokens   []string
+		status   int
+		counted  string
+	}{
+		{"a fresh token is taken", []http.HandlerFunc{status(401, ""), body("{}")}, false, []string{"Bearer token-1", "Bearer token-2"}, 0, "Successful 1, AuthError 1"},
+		{"a fresh token is rejected too", []http.HandlerFunc{status(401, "")}, false, []string{"Bearer token-1", "Bearer token-2"}, 401, "AuthError 2"},
+		{"there is no other token", []http.HandlerFunc{status(401, "")}, true, []string{"Bearer token-1"}, 401, "AuthError 1"},
+	}
+	for _, row := range rows {
+		for name, call := range calls() {
+			t.Run(row.name+"/"+name, func(t *testing.T) {
+				api := serve(t, following(row.answers...))
+				w := at(t, api)
+				w.tokens.stubborn = row.stubborn
+				client := w.client()
+				err := call(t.Context(), client)
+				if defender.StatusOf(err) != row.status || (err == nil) != (row.status == 0) {
+					t.Errorf("wanted status %d, got %v", row.status, err)
+				}
+				var got []string
+				for _, request := range api.requests() {
+					got = append(got, request.Header.Get("Authorization"))
+				}
+				if !slices.Equal(got, row.tokens) {
+					t.Errorf("wanted the tokens %q, got %q", row.tokens, got)
+				}
+				if want := []string{"token-1"}; !slices.Equal(w.tokens.rejected, want) {
+					t.Errorf("wanted %q to be renewed, got %q", want, w.tokens.rejected)
+				}
+				if got := counted(client.Metrics()); got != row.counted {
+					t.Errorf("wanted the counts %q, got %q", row.counted, got)
+				}
+				if seen := api.requests(); seen[0].Body != seen[len(seen)-1].Body {
+					t.Errorf("wanted the same body with every token, got %q and %q", seen[0].Body, seen[len(seen)-1].Body)
+				}
+			})
+		}
+	}
+}
+
+func TestRetryAfterIsSecondsOrADate(t *testing.T) {
+	now := newClock().Now()
+	day := 24 * time.Hour
+	rows := []struct {
+		header string
+		want   time.Duration
+	}{
+		{"45", 45 * time.Second},
+		{" 45 ", 45 * time.Second},
+		{"45.5", 45500 * time.Millisecond},
+		{now.Add(2 * time.Minute).Format(http.TimeFormat), 2 * time.Minute},
+		{"1e300", day},
+		{"99999999999999999999", day},
+		{now.AddDate(100, 0, 0).Format(http.TimeFormat), day},
+		{"+Inf", day},
+		// What says nothing is answered by a minute, and so is a time that has passed.
+		{now.Add(-time.Hour).Format(http.TimeFormat), time.Minute},
+		{"-5", time.Minute},
+		{"NaN", time.Minute},
+		{"in a while", time.Minute},
+	}
+	for _, row := range rows {
+		t.Run(row.header, func(t *testing.T) {
+			w := at(t, serve(t, status(429, row.header)))
+			w.Limits.Patience = time.Nanosecond
+			got := as[*defender.ThrottledError](t, reads(t.Context(), w.client()))
+			if got.After != row.want {
+				t.Errorf("wanted a wait of %s, got %s", row.want, got.After)
+			}
+			if got.Err == nil || got.Err.Status != 429 || got.Err.Code != "Code429" {
+				t.Errorf("wanted the refusal, got %v", got.Err)
+			}
+		})
+	}
+}
+
+func TestNothingIsSentBeforeATimeThatIsTooFar(t *testing.T) {
+	api := serve(t, following(status(429, "90"), body("{}")))
+	w := at(t, api)
+	client := w.client()
+	first := as[*defender.ThrottledError](t, reads(t.Context(), client))
+	if first.After != 90*time.Second || first.Err == nil {
+		t.Errorf("wanted the refusal with 90 s, got %+v", first)
+	}
+	w.clock.advance(30 * time.Second)
+	for name, call := range calls() {
+		next := as[*defender.ThrottledError](t, call(t.Context(), client))
+		if next.After != 60*time.Second || next.Err != nil {
+			t.Errorf("%s: wanted to be sent away for the other 60 s, got %+v", name, next)
+		}
+	}
+	if got := len(api.requests()); got != 1 {
+		t.Errorf("wanted one request, got %d", got)
+	}
+	w.clock.advance(60 * time.Second)
+	if err := reads(t.Context(), client); err != nil {
+		t.Errorf("wanted the service to be asked again after the time, got %v", err)
+	}
+}
+
+func TestAfterATimeThatWasTooFarThereIsPatienceAgain(t *testing.T) {
+	w := at(t, serve(t, following(status(429, "90"), status(429, "5"), body("{}"))))
+	client := w.client()
+	if err := reads(t.Context(), client); err == nil {
+		t.Fatal("wanted to be sent away")
+	}
+	w.clock.advance(90 * time.Second)
+	if err := reads(t.Context(), client); err != nil {
+		t.Errorf("wanted a wait of 5 s and success, got %v", err)
+	}
+	if got, want := w.clock.waits(), []time.Duration{5 * time.Second}; !slices.Equal(got, want) {
+		t.Errorf("wanted the waits %v, got %v", want, got)
+	}
+}
+
+func TestPatienceIsSharedByAllRequests(t *testing.T) {
+	t.Run("for quota", func(t *testing.T) {
+		w := at(t, serve(t, following(status(429, "20"), body("{}"), status(429, "11"))))
+		client := w.client()
+		if err := reads(t.Context(), client); err != nil {
+			t.Fatalf("wanted 20 of 30 s to be waited, got %v", err)
+		}
+		if got := as[*defender.ThrottledError](t, reads(t.Context(), client)); got.After != 11*time.Second {
+			t.Errorf("wanted 11 s more to be too much, got %+v", got)
+		}
+	})
+	t.Run("for a service in trouble", func(t *testing.T) {
+		w := at(t, serve(t, following(status(503, "20"), body("{}"), status(503, "11"))))
+		client := w.client()
+		if err := reads(t.Context(), client); err != nil {
+			t.Fatalf("wanted 20 of 30 s to be waited, got %v", err)
+		}
+		if err := reads(t.Context(), client); defender.StatusOf(err) != 503 {
+			t.Errorf("wanted the refusal, for 11 s more are too much, got %v", err)
+		}
+	})
+}
+
+// gate is a Sleep that tells of every wait and ends it when it is opened.
+type gate struct {
+	*clock
+	waiting chan time.Duration
+	open    chan struct{}
+}
+
+func (g gate) Sleep(ctx context.Context, wait time.Duration) error {
+	g.waiting <- wait
+	<-g.open
+	return ctx.Err()
+}
+
+func TestAPauseIsSharedByRequestsAtOnce(t *testing.T) {
+	const others = 5
+	api := serve(t, following(status(429, "10"), body("{}")))
+	w := at(t, api)
+	gate := gate{w.clock, make(chan time.Duration), make(chan struct{})}
+	w.Sleep = gate.Sleep
+	client := w.client()
+	failed := make(chan error, others+1)
+	var group sync.WaitGroup
+	ask := func() { failed <- reads(t.Context(), client) }
+	group.Go(ask)
+	waits := []time.Duration{<-gate.waiting}
+	for range others {
+		group.Go(ask)
+		waits = append(waits, <-gate.waiting)
+	}
+	if want := slices.Repeat([]time.Duration{10 * time.Second}, others+1); !slices.Equal(waits, want) {
+		t.Errorf("wanted all to wait for 10 s, got %v", waits)
+	}
+	if got := len(api.requests()); got != 1 {
+		t.Errorf("wanted one request before the pause has passed, got %d", got)
+	}
+	w.clock.advance(10 * time.Second)
+	close(gate.open)
+	group.Wait()
+	close(failed)
+	for err := range failed {
+		if err != nil {
+			t.Errorf("wanted success after the pause, got %v", err)
+		}
+	}
+	if got := len(api.requests()); got != others+2 {
+		t.Errorf("wanted %d requests in all, got %d", others+2, got)
+	}
+}
+
+func TestAPauseOfManyIsTakenFromThePatienceOnce(t *testing.T) {
+	const atOnce = 8
+	var arrived sync.WaitGroup
+	arrived.Add(atOnce)
+	first := func(w http.ResponseWriter, r *http.Request) {
+		arrived.Done()
+		arrived.Wait()
+		status(429, "20")(w, r)
+	}
+	handlers := append(slices.Repeat([]http.HandlerFunc{first}, atOnce), body("{}"))
+	api := serve(t, following(handlers...))
+	w := at(t, api)
+	gate := gate{w.clock, make(chan time.Duration), make(chan struct{})}
+	w.Sleep = gate.Sleep
+	client := w.client()
+	ended := make(chan error, atOnce)
+	for range atOnce {
+		go func() { ended <- reads(t.Context(), client) }()
+	}
+	early := 0
+	for range atOnce {
+		select {
+		case wait := <-gate.waiting:
+			if wait != 20*time.Second {
+				t.Errorf("wanted a wait of 20 s, got %s", wait)
+			}
+		case err := <-ended:
+			early++
+			t.Errorf("wanted one pause of 20 s to do for all, got %v", err)
+		}
+	}
+	w.clock.advance(20 * time.Second)
+	close(gate.open)
+	for range atOnce - early {
+		if err := <-ended; err != nil {
+			t.Errorf("wanted success after the pause, got %v", err)
+		}
+	}
+}
+
+func TestACallerThatGivesUpGetsItsOwnReason(t *testing.T) {
+	stopped := errors.New("the platform stopped")
+	t.Run("while the service is silent", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		api := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			cancel(stopped)
+			<-r.Context().Done()
+		})
+		if err := changes(ctx, at(t, api).client()); !errors.Is(err, stopped) {
+			t.Errorf("wanted %v, got %v", stopped, err)
+		}
+	})
+	t.Run("while an answer comes", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		api := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, `{"value":[`)
+			w.(http.Flusher).Flush()
+			cancel(stopped)
+			<-r.Context().Done()
+		})
+		if err := reads(ctx, at(t, api).client()); !errors.Is(err, stopped) {
+			t.Errorf("wanted %v, got %v", stopped, err)
+		}
+	})
+	t.Run("before it began", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(stopped)
+		if err := reads(ctx, at(t, serve(t, nil)).client()); !errors.Is(err, stopped) {
+			t.Errorf("wanted %v, got %v", stopped, err)
+		}
+	})
+	t.Run("while it waits", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		w := at(t, serve(t, status(429, "5")))
+		w.Sleep = func(ctx context.Context, _ time.Duration) error {
+			cancel(stopped)
+			return context.Cause(ctx)
+		}
+		if err := reads(ctx, w.client()); !errors.Is(err, stopped) {
+			t.Errorf("wanted %v, got %v", stopped, err)
+		}
+	})
+}
+
+func TestOutcomesAreCountedByStatus(t *testing.T) {
+	rows := []struct {
+		status int
+		want   string
+	}{
+		{200, "Successful 1"},
+		{204, "Successful 1"},
+		{302, "GeneralError 1"},
+		{400, "GeneralError 1"},
+		{401, "AuthError 2"},
+		{403, "GeneralError 1"},
+		{404, "GeneralError 1"},
+		{408, "TimeoutError 1"},
+		{429, "QuotaError 4"},
+		{500, "ServiceError 1"},
+		{502, "ServiceError 4"},
+		{504, "TimeoutError 4"},
+	}
+	for _, row := range rows {
+		client := at(t, serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(row.status) })).client()
+		if err := reads(t.Context(), client); (err == nil) != (row.status < 300) {
+			t.Errorf("%d: got the error %v", row.status, err)
+		}
+		if got := counted(client.Metrics()); got != row.want {
+			t.Errorf("%d: wanted the counts %q, got %q", row.status, row.want, got)
+		}
+	}
+}
+
+func TestObserveSeesNeitherTokenNorQueryNorBody(t *testing.T) {
+	w := at(t, serve(t, following(status(401, ""), status(502, ""), body(`{"value":[]}`))))
+	w.Observe = func(line string) { w.lines = append(w.lines, line) }
+	client := w.client()
+	if _, err := client.Alerts(t.Context(), defender.Query{Filter: defender.Equal("title", "hidden-title"), Limit: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.TagMachine(t.Context(), "a/b", "Add", "hidden-tag"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"GET /api/alerts: AuthError in 0 ms", "GET /api/alerts: ServiceError in 0 ms", "GET /api/alerts: Successful in 0 ms",
+		"POST /api/machines/a%2Fb/tags: Successful in 0 ms",
+	}
+	if !reflect.DeepEqual(w.lines, want) {
+		t.Errorf("wanted the lines %q, got %q", want, w.lines)
+	}
+}
+
+func TestNoGoroutineIsLeft(t *testing.T) {
+	troubles := []http.HandlerFunc{
+		status(429, "31"), status(503, ""), cut(""), cut(halfAnswer), body("<html>"), body(strings.Repeat("x", 200_000)), body("{}"),
+	}
+	before := runtime.NumGoroutine()
+	for _, trouble := range troubles {
+		api := serve(t, trouble)
+		w := at(t, api)
+		w.Limits.Body = 100_000
+		transport := plainClient(api, nil)
+		w.Transport = transport
+		client := w.client()
+		for _, call := range calls() {
+			_ = call(t.Context(), client)
+		}
+		transport.CloseIdleConnections()
+		api.Close()
+	}
+	// Connections end a moment after they were closed.
+	left := 0
+	for range 1_000_000 {
+		if left = runtime.NumGoroutine(); left <= before {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Errorf("wanted %d goroutines as before, got %d", before, left)
+}

@@ -1,0 +1,282 @@
+package defender_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"xsoar-defender/defender"
+)
+
+// The tests of this file run in bubbles of package synctest, in which time passes at once when everybody waits. Nothing
+// in them takes real time, so the service is a function and not a server.
+
+// sleep waits in the time of the bubble.
+func sleep(ctx context.Context, wait time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(wait):
+		return nil
+	}
+}
+
+// within makes a client of a service that is a function.
+func within(limits defender.Limits, answer transport) *defender.Client {
+	return defender.New(defender.Options{
+		API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Now: time.Now, Sleep: sleep, Limits: limits,
+		GraphTokens: func() (defender.TokenSource, error) { return &tokens{}, nil }, Graph: &url.URL{Scheme: "https", Host: "graph.example"},
+		Transport: transport(func(r *http.Request) (*http.Response, error) {
+			if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.WroteHeaders != nil {
+				trace.WroteHeaders()
+			}
+			response, err := answer(r)
+			if err != nil {
+				return nil, &url.Error{Op: r.Method, URL: r.URL.String(), Err: err}
+			}
+			return response, nil
+		}),
+	})
+}
+
+// silent answers nothing until the client gives up.
+func silent(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// after answers after a while.
+func after(wait time.Duration, code int, header http.Header, text string) transport {
+	return func(r *http.Request) (*http.Response, error) {
+		if err := sleep(r.Context(), wait); err != nil {
+			return nil, err
+		}
+		answered := response(r, code, text)
+		answered.Header = header
+		return answered, nil
+	}
+}
+
+// trickle is a body of which a piece comes every so often.
+type trickle struct {
+	ctx   context.Context
+	piece string
+	left  int
+	every time.Duration
+}
+
+func (b *trickle) Read(into []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	if err := sleep(b.ctx, b.every); err != nil {
+		return 0, err
+	}
+	b.left--
+	return copy(into, b.piece), nil
+}
+
+func (b *trickle) Close() error { return nil }
+
+func trickling(code int, piece string, pieces int, every time.Duration) transport {
+	return func(r *http.Request) (*http.Response, error) {
+		answered := response(r, code, "")
+		answered.Body, answered.ContentLength = &trickle{r.Context(), piece, pieces, every}, -1
+		return answered, nil
+	}
+}
+
+// took runs a call and gives how long it took in the time of the bubble.
+func took(call func() error) (time.Duration, error) {
+	began := time.Now()
+	err := call()
+	return time.Since(began), err
+}
+
+func TestSlowServicesAreGivenUp(t *testing.T) {
+	rows := []struct {
+		name   string
+		limits defender.Limits
+		answer transport
+		want   time.Duration
+	}{
+		{"no answer", defender.Limits{}, silent, 25 * time.Second},
+		{"no answer within a limit of its own", defender.Limits{Attempt: 3 * time.Second}, silent, 3 * time.Second},
+		{"a body that never comes", defender.Limits{}, trickling(200, "x", 1, time.Hour), 25 * time.Second},
+		{"a body that trickles", defender.Limits{}, trickling(200, " ", 1_000_000, time.Second), 25 * time.Second},
+		{"a body that becomes slow", defender.Limits{}, trickling(200, strings.Repeat(" ", 10<<10), 1_000_000, 2*time.Second), 25 * time.Second},
+	}
+	for _, row := range rows {
+		for name, call := range calls() {
+			if name == "hunt" {
+				continue
+			}
+			t.Run(row.name+"/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					sent := 0
+					client := within(row.limits, func(r *http.Request) (*http.Response, error) {
+						sent++
+						return row.answer(r)
+					})
+					elapsed, err := took(func() error { return call(t.Context(), client) })
+					if got := as[*defender.ConnectionError](t, err); !got.Slow || !got.Sent {
+						t.Errorf("wanted an error that says that the request was sent and the answer did not come in time, got %+v", got)
+					}
+					if elapsed != row.want || sent != 1 {
+						t.Errorf("wanted one request and %s, got %d and %s", row.want, sent, elapsed)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestARefusalWhoseBodyTricklesIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := within(defender.Limits{}, trickling(http.StatusBadRequest, " ", 1_000_000, time.Second))
+		elapsed, err := took(func() error { return changes(t.Context(), client) })
+		if got := as[*defender.ConnectionError](t, err); !got.Slow || elapsed != 25*time.Second {
+			t.Errorf("wanted to give up after 25 s, got %v after %s", err, elapsed)
+		}
+	})
+}
+
+func TestALargeBodyMayTakeLongerAsLongAsItComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pieces = 500
+		// 16 KiB a second: a share of 256 KiB comes in 16 of 25 s.
+		client := within(defender.Limits{}, trickling(http.StatusOK, strings.Repeat(" ", 16<<10), pieces, time.Second))
+		elapsed, err := took(func() error { return reads(t.Context(), client) })
+		if err != nil || elapsed != pieces*time.Second {
+			t.Errorf("wanted the answer after %d s, got %v after %s", pieces, err, elapsed)
+		}
+	})
+}
+
+func TestWaitingIsNoPartOfAnAttempt(t *testing.T) {
+	rows := []struct {
+		name string
+		code int
+	}{{"for a service in trouble", http.StatusServiceUnavailable}, {"for quota", http.StatusTooManyRequests}}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				first := true
+				client := within(defender.Limits{}, func(r *http.Request) (*http.Response, error) {
+					if first {
+						first = false
+						return after(20*time.Second, row.code, http.Header{"Retry-After": {"20"}}, "")(r)
+					}
+					return after(20*time.Second, http.StatusOK, nil, "{}")(r)
+				})
+				elapsed, err := took(func() error { return reads(t.Context(), client) })
+				if err != nil || elapsed != time.Minute {
+					t.Errorf("wanted success after a wait of 20 s between two attempts of 20 s, got %v after %s", err, elapsed)
+				}
+			})
+		})
+	}
+}
+
+func TestAServiceInTroubleIsAskedForABoundedTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := within(defender.Limits{}, after(20*time.Second, http.StatusBadGateway, nil, ""))
+		elapsed, err := took(func() error { return reads(t.Context(), client) })
+		if want := 4*20*time.Second + 3500*time.Millisecond; defender.StatusOf(err) != http.StatusBadGateway || elapsed != want {
+			t.Errorf("wanted the refusal after four attempts, %s, got %v after %s", want, err, elapsed)
+		}
+	})
+}
+
+func TestHuntsAreWaitedForAsLongAsAsked(t *testing.T) {
+	rows := []struct {
+		name    string
+		timeout time.Duration
+		want    time.Duration
+	}{
+		{"as long as asked and the time of the answer", time.Minute, 75 * time.Second},
+		{"no longer than the service lets a query run", time.Hour, defender.LongestHunt + 15*time.Second},
+		{"not at all", 0, 15 * time.Second},
+		{"less than that", -time.Minute, 15 * time.Second},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := within(defender.Limits{}, silent)
+				elapsed, err := took(func() error {
+					_, err := client.Hunt(t.Context(), "T", row.timeout)
+					return err
+				})
+				if got := as[*defender.ConnectionError](t, err); !got.Slow || elapsed != row.want {
+					t.Errorf("the Defender API: wanted to give up after %s, got %v after %s", row.want, err, elapsed)
+				}
+				elapsed, err = took(func() error {
+					_, err := client.GraphHunt(t.Context(), "T", row.timeout)
+					return err
+				})
+				if got := as[*defender.ConnectionError](t, err); !got.Slow || elapsed != row.want {
+					t.Errorf("Graph: wanted to give up after %s, got %v after %s", row.want, err, elapsed)
+				}
+			})
+		})
+	}
+}
+
+func TestSlowRequestsAreCountedAsTimeouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := within(defender.Limits{}, silent)
+		if err := reads(t.Context(), client); err == nil {
+			t.Error("wanted an error")
+		}
+		if got, want := counted(client.Metrics()), "TimeoutError 1"; got != want {
+			t.Errorf("wanted the counts %q, got %q", want, got)
+		}
+	})
+}
+
+func TestSlowDownloadsAreGivenUp(t *testing.T) {
+	rows := []struct {
+		name   string
+		answer transport
+	}{
+		{"no answer", silent},
+		{"a file that trickles", trickling(http.StatusOK, "x", 1_000_000, time.Second)},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := within(defender.Limits{}, row.answer)
+				elapsed, err := took(func() error {
+					_, err := client.Download(t.Context(), "https://store.example/a?sig=hidden", io.Discard, 1<<20)
+					return err
+				})
+				as[*defender.DownloadError](t, err)
+				if elapsed != 25*time.Second {
+					t.Errorf("wanted to give up after 25 s, got %s", elapsed)
+				}
+			})
+		})
+	}
+}
+
+// One attempt in real time, so that a connection over TLS is known to be given up as well.
+func TestASilentConnectionIsGivenUp(t *testing.T) {
+	gone := make(chan struct{})
+	api := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		close(gone)
+	})
+	w := at(t, api)
+	w.Limits.Attempt = 20 * time.Millisecond
+	if got := as[*defender.ConnectionError](t, changes(t.Context(), w.client())); !got.Slow || !got.Sent {
+		t.Errorf("wanted an error that says that the request was sent and the answer did not come in time, got %+v", got)
+	}
+	<-gone
+	api.wantRequests(t, "POST /api/machines/1/isolate")
+}
