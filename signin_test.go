@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -97,7 +98,10 @@ type engine struct {
 	params      map[string]any
 	environment map[string]string
 	tokenFile   string // of the workload
-	ahead       atomic.Int64
+	home        string // of the processes, with their folder for temporary files
+	// canaries are further secrets: those of answers, which nothing sends.
+	canaries []string
+	ahead    atomic.Int64
 
 	mu      sync.Mutex
 	plugins []*platformtest.Plugin
@@ -111,6 +115,8 @@ func newEngine(t *testing.T, way way) *engine {
 		e.tenant.SetAssertionClock(time.Now)
 	}
 	e.params, e.environment = e.tenant.Instance(way.mode), e.tenant.Environment(way.mode)
+	e.home = t.TempDir()
+	e.environment["HOME"], e.environment["TMPDIR"] = e.home, e.home
 	e.tokenFile = filepath.Join(t.TempDir(), "token")
 	e.writeWorkloadToken(e.tenant.WorkloadToken())
 	e.environment["AZURE_FEDERATED_TOKEN_FILE"] = e.tokenFile
@@ -460,7 +466,9 @@ func (e *engine) checkNothingLeaks() {
 	for i, context := range e.platform.History() {
 		said[fmt.Sprintf("version %d of the integration context", i+1)] = string(context)
 	}
+	e.addFiles(said, e.home)
 	for i, plugin := range e.plugins {
+		e.addFiles(said, plugin.Files)
 		said[fmt.Sprintf("the output of process %d", i+1)] = plugin.Output()
 		said[fmt.Sprintf("the errors of process %d", i+1)] = plugin.Errors()
 	}
@@ -470,6 +478,27 @@ func (e *engine) checkNothingLeaks() {
 				e.t.Errorf("%s holds %s", where, name)
 			}
 		}
+	}
+}
+
+// secretsOfForms are the fields of a request for a token that are secret.
+func secretsOfForms() []string {
+	return []string{"client_secret", "client_assertion", "code", "code_verifier", "refresh_token"}
+}
+
+// addFiles adds the files of a folder to what was said.
+func (e *engine) addFiles(said map[string]string, folder string) {
+	e.t.Helper()
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		said["the file "+filepath.Base(path)] = string(content)
+		return err
+	})
+	if err != nil {
+		e.t.Error(err)
 	}
 }
 
@@ -493,12 +522,15 @@ func (e *engine) secrets() map[string]string {
 	if e.mode == "cortex" {
 		add("the Token", fmt.Sprint(e.params["_tenant_id"]))
 	}
+	for _, canary := range e.canaries {
+		add("a canary", canary)
+	}
 	add("the identity header", e.environment["IDENTITY_HEADER"])
 	for _, request := range e.tenant.Requests() {
 		add("an access token", strings.TrimPrefix(request.Header.Get("Authorization"), "Bearer "))
 		add("an encrypted token", gjson.GetBytes(request.Body, "encrypted_token").String())
 		if form, err := url.ParseQuery(string(request.Body)); err == nil {
-			for _, name := range []string{"client_secret", "client_assertion", "code", "code_verifier", "refresh_token"} {
+			for _, name := range secretsOfForms() {
 				add(name, form.Get(name))
 			}
 		}

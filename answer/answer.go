@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -146,6 +147,17 @@ func (o Object) Items(path string) []Object {
 	return items
 }
 
+// Values reads the values of several keys in one pass, which in a large answer counts; a key that is not there has "".
+func (o Object) Values(names ...string) []Object {
+	values := make([]Object, len(names))
+	o.Each(func(key string, value Object) {
+		if at := slices.Index(names, key); at >= 0 && values[at] == "" {
+			values[at] = value // of a key that comes twice the first value counts, as for Key
+		}
+	})
+	return values
+}
+
 // Each goes over the keys of the object in the order received.
 func (o Object) Each(visit func(key string, value Object)) {
 	gjson.Parse(string(o)).ForEach(func(key, value gjson.Result) bool {
@@ -157,12 +169,13 @@ func (o Object) Each(visit func(key string, value Object)) {
 // Bare is the object without the annotations of OData, such as @odata.context, that the service adds to objects
 // which it answers alone.
 func (o Object) Bare() Object {
-	if !strings.Contains(string(o), `"@odata.`) {
+	whole := gjson.Parse(string(o))
+	if !whole.IsObject() || !strings.Contains(string(o), `"@odata.`) {
 		return o
 	}
 	var bare strings.Builder
 	separator := "{"
-	gjson.Parse(string(o)).ForEach(func(key, value gjson.Result) bool {
+	whole.ForEach(func(key, value gjson.Result) bool {
 		if !strings.HasPrefix(key.Str, "@odata.") {
 			bare.WriteString(separator + key.Raw + ":" + value.Raw)
 			separator = ","

@@ -185,6 +185,47 @@ func TestEachKeepsTheOrderReceived(t *testing.T) {
 	}
 }
 
+func TestValuesReadsSeveralKeys(t *testing.T) {
+	object := parse(t, `{"value":[1],"a.b":null,"other":{"value":2},"@odata.nextLink":"l","value":3,"a":{"b":4}}`)
+	rows := []struct {
+		names []string
+		want  []answer.Object
+	}{
+		{[]string{"value", "@odata.nextLink"}, []answer.Object{`[1]`, `"l"`}},
+		{[]string{"@odata.nextLink", "missing", "value"}, []answer.Object{`"l"`, "", `[1]`}},
+		{[]string{"a.b", "*"}, []answer.Object{`null`, ""}},
+		{nil, []answer.Object{}},
+	}
+	for _, row := range rows {
+		if got := object.Values(row.names...); !slices.Equal(got, row.want) {
+			t.Errorf("Values(%q): wanted %q, got %q", row.names, row.want, got)
+		}
+	}
+	if got := answer.Object("").Values("a"); !slices.Equal(got, []answer.Object{""}) {
+		t.Errorf("no answer: wanted nothing, got %q", got)
+	}
+}
+
+func TestBareLeavesTheAnnotationsOut(t *testing.T) {
+	rows := []struct{ name, text, want string }{
+		{"an answer", `{"@odata.context":"c","id":"1","a\"":{"@odata.type":"t"},"@odata.etag":2}`, `{"id":"1","a\"":{"@odata.type":"t"}}`},
+		{"nothing else", `{"@odata.context":"c"}`, `{}`},
+		{"without any", `{ "id": "1" }`, `{ "id": "1" }`},
+		{"a key that only begins alike", `{"@odata":1,"x@odata.y":2,"@odata.z":3}`, `{"@odata":1,"x@odata.y":2}`},
+		{"a text that looks like one", `{"a":"\"@odata.x\""}`, `{"a":"\"@odata.x\""}`},
+		{"a list", `[{"@odata.type":"t"}]`, `[{"@odata.type":"t"}]`},
+		{"a text", `"@odata.x"`, `"@odata.x"`},
+		{"nothing", ``, ``},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			if got := answer.Object(row.text).Bare(); string(got) != row.want {
+				t.Errorf("wanted %s, got %s", row.want, got)
+			}
+		})
+	}
+}
+
 func TestJoinMakesOneList(t *testing.T) {
 	for want, items := range map[answer.Object][]answer.Object{
 		`[]`:                nil,
@@ -225,7 +266,7 @@ func TestMakePanicsOnWhatJSONCannotHold(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"value":[{"id":"1","n":1.0}],"@odata.nextLink":"https://x"}`, `[[[[]]]]`, `"\ud83d\ude00"`, "\"\xff\"", `{"a":1,"a":2}`,
-		`-0.0e-1`, `{"a":`, strings.Repeat("[", 1500), `["\\"]`, `["\\\""]`, ` null `,
+		`-0.0e-1`, `{"a":`, strings.Repeat("[", 1500), `["\\"]`, `["\\\""]`, ` null `, `[{"@odata.type":1}]`, `{"@odata.type":1}`,
 	} {
 		f.Add(seed, "a")
 	}
@@ -244,6 +285,9 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("wanted valid JSON in UTF-8, got %q", object)
 		}
 		object.Text(key)
+		if bare := object.Bare(); !json.Valid([]byte(bare)) {
+			t.Errorf("wanted JSON without annotations, got %q", bare)
+		}
 		if items := object.Items(""); items != nil && !json.Valid([]byte(answer.Join(items))) {
 			t.Errorf("wanted the joined items to be JSON, got %q", answer.Join(items))
 		}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -187,11 +186,9 @@ func (x *exchange) serviceError(r refusal) *Error {
 	if e.Message == "" {
 		e.Message = x.host + " refused"
 	}
-	switch {
-	case x.mode == params.AuthorizationCode && loginRemedies[e.Code] != "":
-		e.Remedy = loginRemedies[e.Code]
-	case remedies[e.Code] != "":
-		e.Remedy = remedies[e.Code]
+	switch known := remedyFor(x.mode, e.Code); {
+	case known != "":
+		e.Remedy = known
 	case x.status == http.StatusTooManyRequests || x.status >= http.StatusInternalServerError:
 		e.Remedy = remedyLater
 	default:
@@ -202,11 +199,6 @@ func (x *exchange) serviceError(r refusal) *Error {
 
 // refusal is what an answer says about why there is no token.
 type refusal struct{ code, oauth, message string }
-
-var (
-	entraCode = regexp.MustCompile(`AADSTS\d{4,9}`)
-	plainCode = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-)
 
 // readRefusal reads the ways in which Microsoft Entra ID, the managed identity endpoints of Azure's services and the token
 // proxy put an error.
@@ -225,18 +217,46 @@ func readRefusal(body []byte) refusal {
 	}
 	if number := answer.Get("error_codes.0"); number.Int() > 0 {
 		r.code = fmt.Sprintf("AADSTS%d", number.Int())
-	} else if found := entraCode.FindString(r.message); found != "" {
+	} else if found := entraCode(r.message); found != "" {
 		r.code = found
 	}
 	return r
 }
 
-// word gives a value that is a code; anything longer could carry what was echoed.
+// entraCode finds the first code of Microsoft Entra ID in a text, such as AADSTS700016; "" when there is none.
+func entraCode(text string) string {
+	const prefix, least, most = "AADSTS", 4, 9
+	for {
+		_, rest, found := strings.Cut(text, prefix)
+		if !found {
+			return ""
+		}
+		number := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		if number >= least {
+			return prefix + rest[:min(number, most)]
+		}
+		text = rest
+	}
+}
+
+// word gives a value that is a code.
 func word(value gjson.Result) string {
-	if value.Type != gjson.String || !plainCode.MatchString(value.Str) {
+	if value.Type != gjson.String || !isPlainCode(value.Str) {
 		return ""
 	}
 	return value.Str
+}
+
+// isPlainCode says that a text can be shown as a code; anything longer could carry what was echoed.
+func isPlainCode(text string) bool {
+	const longest = 64
+	if text == "" || len(text) > longest {
+		return false
+	}
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		inCode := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_.-", r)
+		return !inCode
+	})
 }
 
 func text(answer gjson.Result, names ...string) string {
@@ -253,8 +273,8 @@ const briefLimit = 240
 
 // brief gives the first sentence of a service's message, without the code in front of it and the trace behind it.
 func brief(message string) string {
-	if code := entraCode.FindStringIndex(message); code != nil && code[0] == 0 {
-		message = strings.TrimLeft(message[code[1]:], ": ")
+	if code := entraCode(message); code != "" && strings.HasPrefix(message, code) {
+		message = strings.TrimLeft(message[len(code):], ": ")
 	}
 	message, _, _ = strings.Cut(message, "Trace ID:")
 	message = strings.Join(strings.FieldsFunc(message, func(r rune) bool {

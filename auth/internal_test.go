@@ -35,7 +35,7 @@ func FuzzReadRefusal(f *testing.F) {
 	f.Add([]byte(`{"title":"Unauthorized","detail":"No.\u0000\r\nMore"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r := readRefusal(body)
-		if r.code != "" && !plainCode.MatchString(r.code) {
+		if r.code != "" && !isPlainCode(r.code) {
 			t.Errorf("readRefusal(%q) has the code %q, want a plain word", body, r.code)
 		}
 		if text := brief(r.message); len([]rune(text)) > briefLimit+1 || strings.ContainsFunc(text, unicode.IsControl) {
@@ -59,12 +59,16 @@ func TestRemediesAreHalfSentencesWithFieldsThatExist(t *testing.T) {
 		shown[parameter.Display], shown[parameter.DisplayPassword] = true, true
 	}
 	all := []string{remedyAddress, remedyLater}
-	for _, table := range []map[string]string{remedies, loginRemedies} {
-		for code, remedy := range table {
-			if !entraCode.MatchString(code) && !plainCode.MatchString(code) {
-				t.Errorf("%q is no code", code)
+	for _, table := range [][]cure{remedies, loginRemedies} {
+		listed := map[string]bool{}
+		for _, row := range table {
+			for _, code := range row.codes {
+				if !isPlainCode(code) || listed[code] {
+					t.Errorf("%q is no code, or has two remedies", code)
+				}
+				listed[code] = true
 			}
-			all = append(all, remedy)
+			all = append(all, row.remedy)
 		}
 	}
 	for _, remedy := range fallbackRemedies {

@@ -1,6 +1,10 @@
 package auth
 
-import "xsoar-defender/params"
+import (
+	"slices"
+
+	"xsoar-defender/params"
+)
 
 const (
 	remedyLater = "try again in a few minutes"
@@ -31,126 +35,81 @@ const (
 	remedyClock       = "set the clock of the engine's machine"
 )
 
+// cure is what to do about some error codes.
+type cure struct {
+	remedy string
+	codes  []string
+}
+
 // remedies says what to do about each error code. The numbers are those that Microsoft documents for Microsoft Entra ID
 // (those of assertions, 7000xx and 7002xx, in its pages about certificate and federated credentials); the words are of
 // RFC 6749.
-var remedies = map[string]string{
+var remedies = []cure{
 	// The application and how it proves itself.
-	"AADSTS70001":   remedyClient,
-	"AADSTS700011":  remedyClient,
-	"AADSTS700016":  remedyClient,
-	"AADSTS7000112": remedyEnable,
-	"AADSTS70002":   remedySecret,
-	"AADSTS7000215": remedySecret,
-	"AADSTS7000218": remedyProof,
-	"AADSTS7000222": remedyNewSecret,
-	"AADSTS700025":  remedyRegister,
-	"AADSTS50011":   remedyRedirect,
-	"AADSTS70004":   remedyRedirect,
-	"AADSTS900971":  remedyRedirect,
-	"AADSTS50003":   remedyCertificate,
-	"AADSTS50012":   remedyCertificate,
-	"AADSTS50013":   remedyCertificate,
-	"AADSTS50027":   remedyCertificate,
-	"AADSTS700027":  remedyCertificate,
-	"AADSTS700030":  remedyCertificate,
-	"AADSTS500133":  remedyClock,
-	"AADSTS700024":  remedyClock,
-	"AADSTS70021":   remedyFederation,
-	"AADSTS700211":  remedyFederation,
-	"AADSTS700212":  remedyFederation,
-	"AADSTS700213":  remedyFederation,
+	{remedyClient, []string{"AADSTS70001", "AADSTS700011", "AADSTS700016"}},
+	{remedyEnable, []string{"AADSTS7000112"}},
+	{remedySecret, []string{"AADSTS70002", "AADSTS7000215"}},
+	{remedyProof, []string{"AADSTS7000218"}},
+	{remedyNewSecret, []string{"AADSTS7000222"}},
+	{remedyRegister, []string{"AADSTS700025"}},
+	{remedyRedirect, []string{"AADSTS50011", "AADSTS70004", "AADSTS900971"}},
+	{remedyCertificate, []string{"AADSTS50003", "AADSTS50012", "AADSTS50013", "AADSTS50027", "AADSTS700027", "AADSTS700030"}},
+	{remedyClock, []string{"AADSTS500133", "AADSTS700024"}},
+	{remedyFederation, []string{"AADSTS70021", "AADSTS700211", "AADSTS700212", "AADSTS700213"}},
 
 	// The tenant and the resource.
-	"AADSTS50059":   remedyTenant,
-	"AADSTS50128":   remedyTenant,
-	"AADSTS50194":   remedyTenant,
-	"AADSTS90002":   remedyTenant,
-	"AADSTS90019":   remedyTenant,
-	"AADSTS90038":   remedyTenant,
-	"AADSTS900382":  remedyTenant,
-	"AADSTS900432":  remedyTenant,
-	"AADSTS50001":   remedyProduct,
-	"AADSTS500011":  remedyProduct,
-	"AADSTS650052":  remedyProduct,
-	"AADSTS28002":   remedyScope,
-	"AADSTS28003":   remedyScope,
-	"AADSTS70011":   remedyScope,
-	"AADSTS700022":  remedyScope,
-	"AADSTS700023":  remedyScope,
-	"AADSTS1002012": remedyScope,
+	{remedyTenant, []string{
+		"AADSTS50059", "AADSTS50128", "AADSTS50194", "AADSTS90002", "AADSTS90019", "AADSTS90038", "AADSTS900382",
+		"AADSTS900432",
+	}},
+	{remedyProduct, []string{"AADSTS50001", "AADSTS500011", "AADSTS650052"}},
+	{remedyScope, []string{"AADSTS28002", "AADSTS28003", "AADSTS70011", "AADSTS700022", "AADSTS700023", "AADSTS1002012"}},
 
 	// Permissions and policies.
-	"AADSTS65001":  remedyConsent,
-	"AADSTS65005":  remedyConsent,
-	"AADSTS650056": remedyConsent,
-	"AADSTS650057": remedyConsent,
-	"AADSTS90094":  remedyConsent,
-	"AADSTS90095":  remedyConsent,
-	"AADSTS90099":  remedyConsent,
-	"AADSTS50105":  remedyAssign,
-	"AADSTS500021": remedyPolicy,
-	"AADSTS500022": remedyPolicy,
-	"AADSTS500212": remedyPolicy,
-	"AADSTS500213": remedyPolicy,
-	"AADSTS50131":  remedyPolicy,
-	"AADSTS53000":  remedyPolicy,
-	"AADSTS53001":  remedyPolicy,
-	"AADSTS53002":  remedyPolicy,
-	"AADSTS53003":  remedyPolicy,
-	"AADSTS53011":  remedyPolicy,
-	"AADSTS530032": remedyPolicy,
-	"AADSTS530034": remedyPolicy,
-	"AADSTS530035": remedyPolicy,
+	{remedyConsent, []string{
+		"AADSTS65001", "AADSTS65005", "AADSTS650056", "AADSTS650057", "AADSTS90094", "AADSTS90095", "AADSTS90099",
+	}},
+	{remedyAssign, []string{"AADSTS50105"}},
+	{remedyPolicy, []string{
+		"AADSTS500021", "AADSTS500022", "AADSTS500212", "AADSTS500213", "AADSTS50131", "AADSTS53000", "AADSTS53001",
+		"AADSTS53002", "AADSTS53003", "AADSTS53011", "AADSTS530032", "AADSTS530034", "AADSTS530035",
+	}},
 
 	// The user and the login.
-	"AADSTS50020":  remedyUser,
-	"AADSTS50034":  remedyUser,
-	"AADSTS50053":  remedyUser,
-	"AADSTS50055":  remedyUser,
-	"AADSTS50057":  remedyUser,
-	"AADSTS90072":  remedyUser,
-	"AADSTS50147":  remedyLogin,
-	"AADSTS501481": remedyLogin,
-	"AADSTS700005": remedyLogin,
-	"AADSTS65004":  remedyLogin,
-	"AADSTS50072":  remedyLoginAgain,
-	"AADSTS50074":  remedyLoginAgain,
-	"AADSTS50076":  remedyLoginAgain,
-	"AADSTS50078":  remedyLoginAgain,
-	"AADSTS50079":  remedyLoginAgain,
-	"AADSTS50089":  remedyLoginAgain,
-	"AADSTS50132":  remedyLoginAgain,
-	"AADSTS50133":  remedyLoginAgain,
-	"AADSTS50158":  remedyLoginAgain,
-	"AADSTS50173":  remedyLoginAgain,
-	"AADSTS53004":  remedyLoginAgain,
-	"AADSTS54005":  remedyLoginAgain,
-	"AADSTS70000":  remedyLoginAgain,
-	"AADSTS70008":  remedyLoginAgain,
-	"AADSTS70043":  remedyLoginAgain,
-	"AADSTS700082": remedyLoginAgain,
-	"AADSTS700084": remedyLoginAgain,
+	{remedyUser, []string{"AADSTS50020", "AADSTS50034", "AADSTS50053", "AADSTS50055", "AADSTS50057", "AADSTS90072"}},
+	{remedyLogin, []string{"AADSTS50147", "AADSTS501481", "AADSTS700005", "AADSTS65004"}},
+	{remedyLoginAgain, []string{
+		"AADSTS50072", "AADSTS50074", "AADSTS50076", "AADSTS50078", "AADSTS50079", "AADSTS50089", "AADSTS50132",
+		"AADSTS50133", "AADSTS50158", "AADSTS50173", "AADSTS53004", "AADSTS54005", "AADSTS70000", "AADSTS70008",
+		"AADSTS70043", "AADSTS700082", "AADSTS700084",
+	}},
 
 	// The service.
-	"AADSTS50033":             remedyLater,
-	"AADSTS50196":             remedyLater,
-	"AADSTS90006":             remedyLater,
-	"AADSTS90012":             remedyLater,
-	"AADSTS90024":             remedyLater,
-	"AADSTS90033":             remedyLater,
-	"AADSTS90055":             remedyLater,
-	"server_error":            remedyLater,
-	"temporarily_unavailable": remedyLater,
+	{remedyLater, []string{
+		"AADSTS50033", "AADSTS50196", "AADSTS90006", "AADSTS90012", "AADSTS90024", "AADSTS90033", "AADSTS90055",
+		"server_error", "temporarily_unavailable",
+	}},
 }
 
 // loginRemedies goes before remedies where a user has logged in: there the login does not survive these codes either.
-var loginRemedies = map[string]string{
-	"AADSTS7000222": remedyNewSecret + ", and then " + remedyLoginAgain,
+var loginRemedies = []cure{{remedyNewSecret + ", and then " + remedyLoginAgain, []string{"AADSTS7000222"}}}
+
+// remedyFor finds what to do about an error code; "" when the code says nothing.
+func remedyFor(mode params.Mode, code string) string {
+	table := remedies
+	if mode == params.AuthorizationCode {
+		table = slices.Concat(loginRemedies, remedies)
+	}
+	for _, row := range table {
+		if slices.Contains(row.codes, code) {
+			return row.remedy
+		}
+	}
+	return ""
 }
 
 // fallbackRemedies says what to check when the code says nothing, by mode.
-var fallbackRemedies = map[params.Mode]string{
+var fallbackRemedies = [...]string{
 	params.CortexApplication: "check ID / Client ID, Token / Tenant ID and Key / Client Secret of the instance against what the" +
 		" Cortex XSOAR application gave you",
 	params.ClientSecret: "check ID / Client ID, Token / Tenant ID and Key / Client Secret of the instance",

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -26,7 +27,7 @@ func BenchmarkBind(b *testing.B) {
 		Limit    int           `arg:"limit" default:"50" min:"1"`
 		Range    time.Duration `arg:"time_range"`
 	}
-	arguments := argumentsOf[args](false)
+	arguments := argumentsOf(reflect.TypeFor[args](), false)
 	raw := map[string]json.RawMessage{
 		"machine_id": json.RawMessage(`"a,b,c,a"`), "comment": json.RawMessage(`"c"`), "isolation_type": json.RawMessage(`"full"`),
 		"time_range": json.RawMessage(`"3 days"`),
@@ -34,7 +35,8 @@ func BenchmarkBind(b *testing.B) {
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := bind[args]("command", arguments, raw, now); err != nil {
+		var in args
+		if err := bind(reflect.ValueOf(&in).Elem(), "command", arguments, raw, now); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -76,10 +77,10 @@ func report(entries ...warroom.Entry) Report { return Report{Entries: entries} }
 
 // declare joins a declaration with its handler. The arguments are the fields of the handler's argument struct.
 func declare[A any](command Command, handle func(ctx context.Context, run *Run, in A) (Report, error)) Command {
-	command.arguments = argumentsOf[A](command.Platform)
+	command.arguments = argumentsOf(reflect.TypeFor[A](), command.Platform)
 	command.run = func(ctx context.Context, run *Run, raw map[string]json.RawMessage) (Report, error) {
-		in, err := bind[A](command.Name, command.arguments, raw, run.Now())
-		if err != nil {
+		var in A
+		if err := bind(reflect.ValueOf(&in).Elem(), command.Name, command.arguments, raw, run.Now()); err != nil {
 			return Report{}, err
 		}
 		return handle(ctx, run, in)

@@ -196,10 +196,14 @@ func trials() map[string][]trial {
 
 		"microsoft-atp-list-alerts":     {onAnswers(map[string]any{"severity": "High"}, 1, "GET /api/alerts", list(fullAlert))},
 		"microsoft-atp-get-alert-by-id": {onAnswers(map[string]any{"alert_ids": "da1"}, 1, "GET /api/alerts/da1", fullAlert)},
-		"microsoft-atp-update-alert": {onAnswers(map[string]any{"alert_id": "da1", "status": "Resolved", "assigned_to": "nora", "classification": "TruePositive",
-			"determination": "Malware", "comment": "c"}, 1, "PATCH /api/alerts/da1", fullAlert)},
-		"microsoft-atp-create-alert": {onAnswers(map[string]any{"machine_id": "m1", "severity": "Low", "title": "t", "description": "d", "recommended_action": "r",
-			"event_time": "2026-11-20T10:00:00.0000", "report_id": "1", "category": "General"}, 1, "POST /api/alerts/CreateAlertByReference", fullAlert)},
+		"microsoft-atp-update-alert": {onAnswers(map[string]any{
+			"alert_id": "da1", "status": "Resolved", "assigned_to": "nora", "classification": "TruePositive",
+			"determination": "Malware", "comment": "c",
+		}, 1, "PATCH /api/alerts/da1", fullAlert)},
+		"microsoft-atp-create-alert": {onAnswers(map[string]any{
+			"machine_id": "m1", "severity": "Low", "title": "t", "description": "d", "recommended_action": "r",
+			"event_time": "2026-11-20T10:00:00.0000", "report_id": "1", "category": "General",
+		}, 1, "POST /api/alerts/CreateAlertByReference", fullAlert)},
 		"microsoft-atp-get-alert-related-user":    {onAnswers(map[string]any{"id": "da1"}, 1, "GET /api/alerts/da1/user", fullUser)},
 		"microsoft-atp-get-alert-related-files":   {onAnswers(map[string]any{"id": "da1"}, 1, "GET /api/alerts/da1/files", list(fullFile))},
 		"microsoft-atp-get-alert-related-ips":     {onAnswers(map[string]any{"id": "da1"}, 1, "GET /api/alerts/da1/ips", list(`{"id":"198.51.100.1"}`))},
@@ -226,10 +230,14 @@ func trials() map[string][]trial {
 			"POST /api/indicators/import", list(`{"id":"1","indicator":"198.51.100.1","isFailed":true,"failureReason":"f"}`))},
 		"microsoft-atp-indicator-list":      {onAnswers(nil, 1, "GET /api/indicators", list(everyIndicator()...))},
 		"microsoft-atp-indicator-get-by-id": eachIndicator(map[string]any{"indicator_id": "1"}, "", "GET /api/indicators/1"),
-		"microsoft-atp-indicator-create-file": eachIndicator(map[string]any{"action": "block", "description": "d", "expiration_time": "7 days", "target_product": "Microsoft Defender ATP",
-			"threat_type": "Malware", "file_hash_type": "sha1", "file_hash_value": aSHA1}, "File", "POST /api/indicators"),
-		"microsoft-atp-indicator-create-network": eachIndicator(map[string]any{"action": "block", "description": "d", "expiration_time": "7 days", "target_product": "Microsoft Defender ATP",
-			"threat_type": "Malware", "network_ipv4": "198.51.100.1"}, "Ip,Domain,Url", "POST /api/indicators"),
+		"microsoft-atp-indicator-create-file": eachIndicator(map[string]any{
+			"action": "block", "description": "d", "expiration_time": "7 days", "target_product": "Microsoft Defender ATP",
+			"threat_type": "Malware", "file_hash_type": "sha1", "file_hash_value": aSHA1,
+		}, "File", "POST /api/indicators"),
+		"microsoft-atp-indicator-create-network": eachIndicator(map[string]any{
+			"action": "block", "description": "d", "expiration_time": "7 days", "target_product": "Microsoft Defender ATP",
+			"threat_type": "Malware", "network_ipv4": "198.51.100.1",
+		}, "Ip,Domain,Url", "POST /api/indicators"),
 		"microsoft-atp-indicator-update": eachIndicator(map[string]any{"indicator_id": "1", "expiration_time": "7 days", "description": "d"}, "",
 			"GET /api/indicators/1", "POST /api/indicators"),
 		"microsoft-atp-indicator-delete": {onAnswers(map[string]any{"indicator_id": "1"}, 1, "DELETE /api/indicators/1", "{}")},
@@ -247,6 +255,14 @@ func trials() map[string][]trial {
 
 		"microsoft-atp-advanced-hunting": {{args: map[string]any{"query": "DeviceInfo | take 2"}, requests: 1}},
 	}
+}
+
+// trialsOf are the trials of one command.
+func trialsOf(command commands.Command) []trial {
+	if strings.HasPrefix(command.Name, "microsoft-atp-advanced-hunting-") {
+		return hunts(command)
+	}
+	return trials()[command.Name]
 }
 
 // hunts are the trials of the commands that answer a question by a hunting query.
@@ -268,12 +284,8 @@ func hunts(command commands.Command) []trial {
 // TestEveryCommandDoesWhatItDeclares tries every command: it works, makes the requests that it needs and no more,
 // puts nothing in the context that it does not declare, and produces all that it declares.
 func TestEveryCommandDoesWhatItDeclares(t *testing.T) {
-	known := trials()
 	for _, command := range commands.NewRegistry().All() {
-		tries := known[command.Name]
-		if strings.HasPrefix(command.Name, "microsoft-atp-advanced-hunting-") {
-			tries = hunts(command)
-		}
+		tries := trialsOf(command)
 		t.Run(command.Name, func(t *testing.T) {
 			if len(tries) == 0 {
 				t.Fatal("the command has no trial: add one to trials")
@@ -296,14 +308,8 @@ func TestEveryCommandDoesWhatItDeclares(t *testing.T) {
 func tryCommand(t *testing.T, name string, try trial, produced map[string]bool) {
 	t.Helper()
 	i := commandstest.New(t)
-	for methodPath, body := range try.answers {
-		method, path, _ := strings.Cut(methodPath, " ")
-		i.Answer(method, path, 200, body)
-	}
-	if try.prepare != nil {
-		try.prepare(i)
-	}
-	result := i.Run(name, resolve(t, i, try.args))
+	try.script(i)
+	result := i.Run(name, resolve(i, try.args))
 	if got := len(result.Requests); got != try.requests {
 		t.Errorf("the command made %d requests, wanted %d: %q", got, try.requests, result.Asked())
 	}
@@ -327,9 +333,19 @@ func tryCommand(t *testing.T, name string, try trial, produced map[string]bool) 
 	}
 }
 
+// script makes the tenant ready for a trial.
+func (try trial) script(i *commandstest.Instance) {
+	for methodPath, body := range try.answers {
+		method, path, _ := strings.Cut(methodPath, " ")
+		i.Answer(method, path, 200, body)
+	}
+	if try.prepare != nil {
+		try.prepare(i)
+	}
+}
+
 // resolve puts ids of the tenant in the place of names in capitals.
-func resolve(t *testing.T, i *commandstest.Instance, args map[string]any) map[string]any {
-	t.Helper()
+func resolve(i *commandstest.Instance, args map[string]any) map[string]any {
 	resolved := maps.Clone(args)
 	for name, value := range resolved {
 		switch value {

@@ -126,8 +126,11 @@ func respond(request *http.Request, status int, body string, header http.Header)
 // staticToken signs nothing.
 type staticToken struct{}
 
-func (staticToken) Token(context.Context, *url.URL) (string, error)         { return "t", nil }
-func (staticToken) Renew(context.Context, *url.URL, string) (string, error) { return "t", nil }
+func (staticToken) Token(context.Context, *url.URL) (string, error) { return "token-of-the-test", nil }
+
+func (staticToken) Renew(context.Context, *url.URL, string) (string, error) {
+	return "token-of-the-test", nil
+}
 
 // lastRunHost keeps a last run; the rest of a host is not needed by a fetch.
 type lastRunHost struct {

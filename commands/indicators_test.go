@@ -186,7 +186,8 @@ func TestSubmittedIndicator(t *testing.T) {
 				"expirationTime": "2026-12-04T10:15:00Z", "generateAlert": true}`,
 		},
 		{
-			"everything", map[string]any{
+			"everything",
+			map[string]any{
 				"indicator_type": "ipaddress", "action": "audit", "severity": "high", "expiration_time": "1 day", "indicator_application": "demo",
 				"recommended_actions": "look", "rbac_group_names": "Group A,Group B", "generate_alert": "true",
 			},
@@ -195,7 +196,8 @@ func TestSubmittedIndicator(t *testing.T) {
 				"recommendedActions": "look", "rbacGroupNames": ["Group A", "Group B"]}`,
 		},
 		{
-			"no alert", map[string]any{"action": "Allowed", "generate_alert": false},
+			"no alert",
+			map[string]any{"action": "Allowed", "generate_alert": false},
 			`{"indicatorValue": "198.51.100.7", "indicatorType": "IpAddress", "action": "Allowed", "title": "beacon", "description": "ticket 4711",
 				"expirationTime": "2026-12-04T10:15:00Z", "generateAlert": false}`,
 		},
@@ -479,7 +481,8 @@ func TestOldCommandsMakeIndicators(t *testing.T) {
 		{
 			"what the service has no fields for", oldNetwork,
 			map[string]any{"domain_name": "bad.example", "tlp_level": "amber", "confidence": "80", "tags": "red,blue"},
-			map[string]string{"title": "Malware, TLP amber, confidence 80, red, blue"}, domainPath,
+			map[string]string{"title": "Malware, TLP amber, confidence 80, red, blue"},
+			domainPath,
 		},
 	}
 	for _, test := range tests {

@@ -48,8 +48,8 @@ func (s session) drive(ctx context.Context, run *Run, machine, kind, path string
 }
 
 func (s session) begin(ctx context.Context, run *Run, machine, kind, path string, start func() (defender.MachineAction, error)) (Report, error) {
-	action, err := start()
-	if err = explainBusy(ctx, run, machine, kind, err); err != nil {
+	action, err := attempt{machine: machine, kind: kind, began: run.Now()}.try(ctx, run, start)
+	if err != nil {
 		if s.ForActive && isBusy(err) {
 			return report(warroom.Entry{
 				Blocks: []warroom.Block{warroom.Paragraph(err.Error())},

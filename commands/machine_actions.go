@@ -172,6 +172,10 @@ func stopAndQuarantine() Command {
 		return in.launch(ctx, run, launch{
 			out: out, kind: "StopAndQuarantineFile", apart: true, targets: pairs(in.Machines, in.Hashes),
 			machine: func(target id) string { machine, _ := splitPair(target); return machine },
+			fits: func(target id, action defender.MachineAction) bool {
+				_, hash := splitPair(target)
+				return strings.EqualFold(action.Get("relatedFileInfo.fileIdentifier").String(), hash)
+			},
 			start: func(ctx context.Context, target id) (defender.MachineAction, error) {
 				machine, hash := splitPair(target)
 				return run.API.StopAndQuarantine(ctx, machine, hash, in.Comment)

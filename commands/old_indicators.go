@@ -33,17 +33,25 @@ func oldIndicatorCommands() []entry {
 // submitCommand replaces the old commands that make indicators.
 const submitCommand = "microsoft-atp-sc-indicator-create"
 
-// oldSeverities are the severities of the old commands in today's terms.
-var oldSeverities = map[string]string{
-	"Informational": "Informational", "Low": "Low", "MediumLow": "Medium", "Medium": "Medium", "MediumHigh": "Medium", "High": "High",
+// todaysSeverity gives a severity of the old commands in today's terms.
+func todaysSeverity(old string) string {
+	if old == "MediumLow" || old == "MediumHigh" {
+		return "Medium"
+	}
+	return old
 }
 
-// oldActions are the actions of the old commands in today's terms.
-var oldActions = map[string]string{"allow": "Allowed", "block": "Block", "alert": audit}
-
-// actionsInOldTerms are today's actions as the old commands called them. They had no word for Warn.
-var actionsInOldTerms = map[string]string{
-	"Allowed": "allow", "Block": "block", blockAndRemediate: "block", "AlertAndBlock": "block", audit: "alert", "Alert": "alert",
+// todaysAction gives an action of the old commands in today's terms; "" for unknown, which has none.
+func todaysAction(old string) string {
+	switch old {
+	case "allow":
+		return "Allowed"
+	case "block":
+		return "Block"
+	case "alert":
+		return audit
+	}
+	return ""
 }
 
 // oldIndicatorView shows an indicator with the keys of the old commands.
@@ -135,9 +143,15 @@ func hasAddress(of func(netip.Addr) bool) func(answer.Object) bool {
 	}
 }
 
+// oldAction is today's action as the old commands called it. They had no word for Warn.
 func oldAction(indicator answer.Object) warroom.Value {
-	if old, known := actionsInOldTerms[indicator.Text("action")]; known {
-		return warroom.Text(old)
+	switch indicator.Text("action") {
+	case "Allowed":
+		return warroom.Text("allow")
+	case "Block", blockAndRemediate, "AlertAndBlock":
+		return warroom.Text("block")
+	case audit, "Alert":
+		return warroom.Text("alert")
 	}
 	return warroom.Text("unknown")
 }
@@ -266,12 +280,12 @@ func (in oldArguments) title() string {
 
 // submit makes the indicator for a value by today's rules.
 func (in oldArguments) submit(ctx context.Context, run *Run, paths indicatorPaths, value oldValue) (Report, error) {
-	action, known := oldActions[in.Action]
-	if !known {
+	action := todaysAction(in.Action)
+	if action == "" {
 		return Report{}, wrong(run, "the service has no equivalent of the action %s any more: see %s", in.Action, submitCommand)
 	}
 	wanted, _, err := indicatorArguments{
-		Value: value.text, Type: value.kind, Action: action, Severity: oldSeverities[in.Severity],
+		Value: value.text, Type: value.kind, Action: action, Severity: todaysSeverity(in.Severity),
 		Expiration: in.Expiration, Description: in.Description, Title: in.title(),
 	}.indicator(run)
 	if err != nil {
@@ -382,8 +396,12 @@ func (in oldNetworkArguments) value(run *Run) (oldValue, error) {
 	}
 	var given []oldValue
 	for _, value := range []oldValue{
-		{"DomainName", in.Domain}, {"IpAddress", in.IPv4}, {"IpAddress", in.IPv6},
-		{"IpAddress", in.DestinationIPv4}, {"IpAddress", in.DestinationIPv6}, {"Url", in.URL},
+		{"DomainName", in.Domain},
+		{"IpAddress", in.IPv4},
+		{"IpAddress", in.IPv6},
+		{"IpAddress", in.DestinationIPv4},
+		{"IpAddress", in.DestinationIPv6},
+		{"Url", in.URL},
 	} {
 		if value.text != "" {
 			given = append(given, value)
@@ -441,7 +459,7 @@ func updateOldIndicator() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		wanted.Severity, wanted.ExpirationTime = oldSeverities[in.Severity], expiry(run, in.Expiration)
+		wanted.Severity, wanted.ExpirationTime = todaysSeverity(in.Severity), expiry(run, in.Expiration)
 		wanted.Description = cmp.Or(in.Description, wanted.Description)
 		if wanted.Action == audit {
 			wanted.GenerateAlert = new(true)

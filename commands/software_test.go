@@ -33,8 +33,11 @@ func TestFiltersOfLists(t *testing.T) {
 		{"all software", software, nil, "", "50", "0"},
 		{"software by ID", software, map[string]any{"id": "a-_-b"}, "id eq 'a-_-b'", "50", "0"},
 		{"software by several IDs", software, map[string]any{"id": "a-_-b,c-_-d"}, "id eq 'a-_-b' or id eq 'c-_-d'", "50", "0"},
-		{"software by all conditions", software, map[string]any{"id": "a-_-b", "name": []string{"b"}, "vendor": `["a","O'Neil"]`, "limit": 2, "offset": 4},
-			"id eq 'a-_-b' and name eq 'b' and (vendor eq 'a' or vendor eq 'O''Neil')", "2", "4"},
+		{
+			"software by all conditions", software,
+			map[string]any{"id": "a-_-b", "name": []string{"b"}, "vendor": `["a","O'Neil"]`, "limit": 2, "offset": 4},
+			"id eq 'a-_-b' and name eq 'b' and (vendor eq 'a' or vendor eq 'O''Neil')", "2", "4",
+		},
 		{"all vulnerabilities", vulnerabilities, nil, "", "25", "0"},
 		{"vulnerabilities by ID", vulnerabilities, map[string]any{"id": "CVE-2026-0001"}, "id eq 'CVE-2026-0001'", "25", "0"},
 		{"vulnerabilities by name", vulnerabilities, map[string]any{"name_equal": "CVE-2026-0001,CVE-2026-0002"}, "name eq 'CVE-2026-0001' or name eq 'CVE-2026-0002'", "25", "0"},
@@ -47,10 +50,16 @@ func TestFiltersOfLists(t *testing.T) {
 		{"rows of machines", byMachine, map[string]any{"machine_id": "m1,m2"}, "machineId eq 'm1' or machineId eq 'm2'", "25", "0"},
 		{"rows of software", byMachine, map[string]any{"software_id": "contoso-_-vpn"}, "productVendor eq 'contoso' and productName eq 'vpn'", "25", "0"},
 		{"a row by its ID", byMachine, map[string]any{"software_id": "m1-_-CVE-2026-0001-_-contoso-_-vpn-_-7.0-_-"}, "id eq 'm1-_-CVE-2026-0001-_-contoso-_-vpn-_-7.0-_-'", "25", "0"},
-		{"rows of several products", byMachine, map[string]any{"software_id": "contoso-_-vpn,google-_-chrome", "severity": "High"},
-			"((productVendor eq 'contoso' and productName eq 'vpn') or (productVendor eq 'google' and productName eq 'chrome')) and severity eq 'High'", "25", "0"},
-		{"rows by everything else", byMachine, map[string]any{"cve_id": "CVE-2026-0001", "product_name": "vpn", "product_version": "7.0", "product_vendor": "contoso", "limit": 3, "offset": 6},
-			"cveId eq 'CVE-2026-0001' and productName eq 'vpn' and productVersion eq '7.0' and productVendor eq 'contoso'", "3", "6"},
+		{
+			"rows of several products", byMachine,
+			map[string]any{"software_id": "contoso-_-vpn,google-_-chrome", "severity": "High"},
+			"((productVendor eq 'contoso' and productName eq 'vpn') or (productVendor eq 'google' and productName eq 'chrome')) and severity eq 'High'", "25", "0",
+		},
+		{
+			"rows by everything else", byMachine,
+			map[string]any{"cve_id": "CVE-2026-0001", "product_name": "vpn", "product_version": "7.0", "product_vendor": "contoso", "limit": 3, "offset": 6},
+			"cveId eq 'CVE-2026-0001' and productName eq 'vpn' and productVersion eq '7.0' and productVendor eq 'contoso'", "3", "6",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -63,7 +63,8 @@ func (s *quotaService) Do(request *http.Request) (*http.Response, error) {
 // execute runs a command against a transport with a clock.
 func execute(t *testing.T, command Command, transport interface {
 	Do(*http.Request) (*http.Response, error)
-}, now func() time.Time, sleep func(context.Context, time.Duration) error, args map[string]any) (Report, error) {
+}, now func() time.Time, sleep func(context.Context, time.Duration) error, args map[string]any,
+) (Report, error) {
 	t.Helper()
 	api, err := url.Parse("https://127.0.0.1")
 	if err != nil {

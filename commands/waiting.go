@@ -78,11 +78,16 @@ func (e *EndedError) Error() string {
 	}
 	switch {
 	case strings.EqualFold(a.Status(), "TimeOut"):
-		return text + ". The machine did not take the action in time: check that it is on and reaches the service."
+		text += ". The machine did not take the action in time: check that it is on and reaches the service"
 	case strings.EqualFold(a.Status(), "Cancelled"):
-		return text + ", by " + a.Text("cancellationRequestor") + ": " + a.Text("cancellationComment") + "."
+		text += ", by " + a.Text("cancellationRequestor") + ": " + a.Text("cancellationComment")
 	}
-	return text + "."
+	return inOneLine(text) + "."
+}
+
+// inOneLine makes one line of a sentence with words of the service, in which nothing is hidden.
+func inOneLine(text string) string {
+	return strings.Join(strings.Fields(warroom.Visible(text)), " ")
 }
 
 // troubles are the errors that the service tells of an action, by command.
@@ -119,6 +124,8 @@ type launch struct {
 	// machine gives the machine of a target.
 	machine func(id) string
 	start   func(ctx context.Context, target id) (defender.MachineAction, error)
+	// fits says whether an action is one for a target on its machine; nil: every one is.
+	fits func(target id, action defender.MachineAction) bool
 	// apart gives every action an entry of its own.
 	apart bool
 }
@@ -134,9 +141,14 @@ func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error)
 	case len(w.Actions) > 0:
 		return w.follow(ctx, run, l)
 	}
+	began := run.Now()
 	actions := forEachInLanes(ctx, l.targets, l.machine, func(ctx context.Context, target id) (answer.Object, error) {
-		action, err := l.start(ctx, target)
-		return action.Object, explainBusy(ctx, run, l.machine(target), l.kind, err)
+		one := attempt{machine: l.machine(target), kind: l.kind, began: began}
+		if l.fits != nil {
+			one.fits = func(action defender.MachineAction) bool { return l.fits(target, action) }
+		}
+		action, err := one.try(ctx, run, func() (defender.MachineAction, error) { return l.start(ctx, target) })
+		return action.Object, err
 	})
 	if w.ForActive {
 		actions.wait(w.interval())

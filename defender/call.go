@@ -26,6 +26,8 @@ type call struct {
 	cancel context.CancelCauseFunc
 	// timer ends an attempt that takes too long, and the call with it.
 	timer *time.Timer
+	// tokens are those that the request was sent with, which no error may show.
+	tokens []string
 	// sent says that the headers of the request were written: from then on the service may have acted.
 	sent atomic.Bool
 	// answer is the body of the answer, checked to be JSON; "" stands for an empty one.
@@ -46,6 +48,18 @@ func newCall(ctx context.Context, operation Operation, limits Limits) *call {
 func (c *call) traced(ctx context.Context) context.Context {
 	c.sent.Store(false)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { c.sent.Store(true) }})
+}
+
+// hide takes the tokens out of a text of the service, which may repeat what it was sent.
+func (c *call) hide(text string) string {
+	// No service gives a shorter token, and a short one would be found in harmless words.
+	const shortest = 8
+	for _, token := range c.tokens {
+		if len(token) >= shortest {
+			text = strings.ReplaceAll(text, token, "[redacted]")
+		}
+	}
+	return text
 }
 
 // attachBody gives a request a body of its own: an answer can come, and the request be repeated, while net/http is
@@ -99,6 +113,8 @@ func (c *call) read(response *http.Response) error {
 		return &brokenBodyError{context.Cause(c.ctx)}
 	case err != nil:
 		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: err.Error(), Err: err}
+	case c.answer != "" && !c.answer.Get("@this").IsObject():
+		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "no JSON object"}
 	}
 	return nil
 }
@@ -143,11 +159,8 @@ func (c *call) failure(ctx context.Context, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	var signIn *signInError
 	if cause := context.Cause(c.ctx); cause != nil {
 		err = cause
-	} else if errors.As(err, &signIn) {
-		return signIn.err
 	}
 	return &ConnectionError{Operation: c.operation, Sent: c.sent.Load(), Slow: errors.Is(err, errTooSlow), Err: err}
 }

@@ -69,7 +69,9 @@ func TestDownloadsFail(t *testing.T) {
 	}{
 		{"a link that has expired", status(403, ""), 10, 403, 1, "The download failed: the link has expired or was refused (HTTP 403). Ask for the result again."},
 		{"a file that is gone", status(404, ""), 10, 404, 1, "The download failed: the file store answered HTTP 404. Try again later."},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://attacker.example/", 302) }, 10, 302, 1, "The download failed: the file store answered HTTP 302. Try again later."},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://attacker.example/", http.StatusFound)
+		}, 10, 302, 1, "The download failed: the file store answered HTTP 302. Try again later."},
 		{"a store in trouble", status(503, ""), 10, 503, 4, "The download failed: the file store answered HTTP 503. Try again later."},
 		{"a connection cut before the answer", cut(""), 10, 0, 4, "The download failed: EOF. Try again."},
 		{"a connection cut in the file", cutFile, 1000, 0, 1, "The download failed: unexpected EOF. Try again."},
@@ -105,7 +107,7 @@ func TestDownloadsGetThroughInTheEnd(t *testing.T) {
 }
 
 func TestDownloadLinks(t *testing.T) {
-	plain := httptest.NewServer(http.HandlerFunc(body("content")))
+	plain := httptest.NewServer(body("content"))
 	t.Cleanup(plain.Close)
 	rows := []struct {
 		name, link string

@@ -77,8 +77,7 @@ func NotFound(err error) bool {
 
 // Code gives the service's error code, or "" when err is no refusal of the service.
 func Code(err error) string {
-	var refused *APIError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*APIError](err); ok {
 		return refused.Code
 	}
 	return ""
@@ -130,7 +129,7 @@ func (e *ConnectionError) Error() string {
 	case e.Sent:
 		what, remedy = "the connection broke before the answer was complete ("+innermost(e.Err)+")", "Try again."
 	}
-	if e.Sent && !e.Operation.Repeatable() {
+	if e.mayHaveActed() {
 		remedy = mayHaveActed
 	}
 	return fmt.Sprintf("The attempt to %s failed: %s. %s", e.Operation.Purpose, what, remedy)
@@ -139,7 +138,16 @@ func (e *ConnectionError) Error() string {
 // mayHaveActed is what to do when the answer to a change is lost.
 const mayHaveActed = "The service may have acted on it: look before you try again."
 
+func (e *ConnectionError) mayHaveActed() bool { return e.Sent && !e.Operation.Repeatable() }
+
 func (e *ConnectionError) Unwrap() error { return e.Err }
+
+// MayHaveActed says that a change was sent whose answer was lost or is none, so that nobody knows whether the service
+// carried it out.
+func MayHaveActed(err error) bool {
+	var unknown interface{ mayHaveActed() bool }
+	return errors.As(err, &unknown) && unknown.mayHaveActed()
+}
 
 // SignInError says that there was no token to make a request with. Its text is that of the sign-in.
 type SignInError struct{ Err error }
@@ -174,10 +182,14 @@ func (*AnswerError) defenderError() {}
 
 func (e *AnswerError) Error() string {
 	remedy := "Check that the URL of the instance leads to the Defender API and not to a proxy's page."
-	if e.Status < http.StatusMultipleChoices && !e.Operation.Repeatable() {
+	if e.mayHaveActed() {
 		remedy = mayHaveActed
 	}
 	return fmt.Sprintf("The attempt to %s failed: the answer (HTTP %d) is %s. %s", e.Operation.Purpose, e.Status, e.Problem, remedy)
+}
+
+func (e *AnswerError) mayHaveActed() bool {
+	return e.Status < http.StatusMultipleChoices && !e.Operation.Repeatable()
 }
 
 func (e *AnswerError) Unwrap() error { return e.Err }
@@ -230,8 +242,7 @@ func clip(text string) string {
 
 // StatusOf gives the HTTP status of a refusal of the service, or 0 when err is none.
 func StatusOf(err error) int {
-	var refused *APIError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*APIError](err); ok {
 		return refused.Status
 	}
 	return 0

@@ -164,6 +164,32 @@ func TestErrorsSayWhatFailedAndWhatToDo(t *testing.T) {
 	}
 }
 
+func TestWhetherTheServiceMayHaveActed(t *testing.T) {
+	read, change := defender.GetMachine, defender.Isolate
+	rows := []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"a lost answer to a change", &defender.ConnectionError{Operation: change, Sent: true}, true},
+		{"the same inside of another error", errors.Join(io.EOF, &defender.ConnectionError{Operation: change, Sent: true}), true},
+		{"a change that was not sent", &defender.ConnectionError{Operation: change}, false},
+		{"a lost answer to a question", &defender.ConnectionError{Operation: read, Sent: true}, false},
+		{"a lost answer to a hunt", &defender.ConnectionError{Operation: defender.RunHuntingQuery, Sent: true}, false},
+		{"an answer to a change that is none", &defender.AnswerError{Operation: change, Status: 200}, true},
+		{"an answer to a question that is none", &defender.AnswerError{Operation: read, Status: 200}, false},
+		{"a redirect of a change", &defender.AnswerError{Operation: change, Status: 302}, false},
+		{"a refusal", &defender.APIError{Operation: change, Status: 400}, false},
+		{"another error", io.EOF, false},
+		{"no error", nil, false},
+	}
+	for _, row := range rows {
+		if got := defender.MayHaveActed(row.err); got != row.want {
+			t.Errorf("%s: wanted %t, got %t", row.name, row.want, got)
+		}
+	}
+}
+
 func TestOtherErrorsHaveNoStatusAndNoCode(t *testing.T) {
 	for _, err := range []error{nil, io.EOF, &defender.ConnectionError{Err: io.EOF}} {
 		if defender.StatusOf(err) != 0 || defender.Code(err) != "" || defender.NotFound(err) || defender.HuntingRetired(err) {
@@ -182,6 +208,9 @@ func TestAnswersThatAreNotTheAPIs(t *testing.T) {
 	}{
 		{"a page", body("<!doctype html><title>Sign in</title>"), 0, "not valid JSON", answer.ErrNotJSON},
 		{"JSON that is cut off but whole by its length", body(`{"value":[{"id":"1"}`), 0, "not valid JSON", answer.ErrNotJSON},
+		{"a list where an object was", body(`[{"id":"1"}]`), 0, "no JSON object", nil},
+		{"null where an object was", body(`null`), 0, "no JSON object", nil},
+		{"a text where an object was", body(`"id"`), 0, "no JSON object", nil},
 		{"JSON that is too deep", body(strings.Repeat("[", 100_000)), 0, "JSON that is nested deeper than 1000 levels", answer.ErrTooDeep},
 		{"larger than the limit", body(`{"a":"` + strings.Repeat("x", 2000) + `"}`), 2000, "larger than this integration reads", nil},
 		{"larger than the limit without a length", func(w http.ResponseWriter, _ *http.Request) {

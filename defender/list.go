@@ -87,8 +87,9 @@ func (p *pageReader) page(ctx context.Context) ([]answer.Object, string, error) 
 		p.result.Whole = whole
 	}
 	// Links with plain spaces have been seen, which no request may hold.
-	link := strings.ReplaceAll(whole.Text("@odata.nextLink"), " ", "%20")
-	return whole.Items("value"), link, nil
+	parts := whole.Values("value", "@odata.nextLink")
+	link := strings.ReplaceAll(parts[1].String(), " ", "%20")
+	return parts[0].Items(""), link, nil
 }
 
 // advance prepares the next page; false says that there is no way to ask for it.

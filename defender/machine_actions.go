@@ -41,9 +41,14 @@ func (a MachineAction) ID() string { return a.Text("id") }
 // Status is Pending, InProgress, Succeeded, Failed, TimeOut or Cancelled.
 func (a MachineAction) Status() string { return a.Text("status") }
 
-// Running says that the action has not ended.
+// Running says that the action has not ended. A status that is not known, or none, does not end it: who waits for it
+// has a limit.
 func (a MachineAction) Running() bool {
-	return strings.EqualFold(a.Status(), "Pending") || strings.EqualFold(a.Status(), "InProgress")
+	switch strings.ToLower(a.Status()) {
+	case "succeeded", "failed", "timeout", "cancelled":
+		return false
+	}
+	return true
 }
 
 // Succeeded says that the action ended well.

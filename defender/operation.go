@@ -36,32 +36,32 @@ var usualRate = Rate{PerMinute: 100, PerHour: 1500}
 
 // The permissions that several operations share. Where a user's differ from an application's they have their own name.
 var (
-	mayReadAlerts         = []string{"Alert.Read.All", "Alert.ReadWrite.All"}
-	userReadsAlerts       = []string{"Alert.Read", "Alert.ReadWrite"}
-	mayWriteAlerts        = []string{"Alert.ReadWrite.All"}
-	userWritesAlerts      = []string{"Alert.ReadWrite"}
-	mayReadUsers          = []string{"User.Read.All"}
-	mayReadFiles          = []string{"File.Read.All"}
-	mayReadIPs            = []string{"Ip.Read.All"}
-	mayReadURLs           = []string{"URL.Read.All"}
-	mayManageIndicators   = []string{"Ti.ReadWrite", "Ti.ReadWrite.All"}
-	userManagesIndicators = []string{"Ti.ReadWrite"}
-	mayReadMachines       = []string{"Machine.Read.All", "Machine.ReadWrite.All"}
-	userReadsMachines     = []string{"Machine.Read", "Machine.ReadWrite"}
-	mayWriteMachines      = []string{"Machine.ReadWrite.All"}
-	userWritesMachines    = []string{"Machine.ReadWrite"}
-	mayIsolate            = []string{"Machine.Isolate"}
-	mayScan               = []string{"Machine.Scan"}
-	mayRestrict           = []string{"Machine.RestrictExecution"}
-	mayOffboard           = []string{"Machine.Offboard"}
-	mayQuarantine         = []string{"Machine.StopAndQuarantine"}
-	mayCollectForensics   = []string{"Machine.CollectForensics"}
-	mayRespondLive        = []string{"Machine.LiveResponse"}
+	mayReadAlerts            = []string{"Alert.Read.All", "Alert.ReadWrite.All"}
+	userReadsAlerts          = []string{"Alert.Read", "Alert.ReadWrite"}
+	mayWriteAlerts           = []string{"Alert.ReadWrite.All"}
+	userWritesAlerts         = []string{"Alert.ReadWrite"}
+	mayReadUsers             = []string{"User.Read.All"}
+	mayReadFiles             = []string{"File.Read.All"}
+	mayReadIPs               = []string{"Ip.Read.All"}
+	mayReadURLs              = []string{"URL.Read.All"}
+	mayManageIndicators      = []string{"Ti.ReadWrite", "Ti.ReadWrite.All"}
+	userManagesIndicators    = []string{"Ti.ReadWrite"}
+	mayReadMachines          = []string{"Machine.Read.All", "Machine.ReadWrite.All"}
+	userReadsMachines        = []string{"Machine.Read", "Machine.ReadWrite"}
+	mayWriteMachines         = []string{"Machine.ReadWrite.All"}
+	userWritesMachines       = []string{"Machine.ReadWrite"}
+	mayIsolate               = []string{"Machine.Isolate"}
+	mayScan                  = []string{"Machine.Scan"}
+	mayRestrict              = []string{"Machine.RestrictExecution"}
+	mayOffboard              = []string{"Machine.Offboard"}
+	mayQuarantine            = []string{"Machine.StopAndQuarantine"}
+	mayCollectForensics      = []string{"Machine.CollectForensics"}
+	mayRespondLive           = []string{"Machine.LiveResponse"}
 	mayReadSoftware          = []string{"Software.Read.All"}
 	userReadsSoftware        = []string{"Software.Read"}
 	mayReadVulnerabilities   = []string{"Vulnerability.Read.All"}
 	userReadsVulnerabilities = []string{"Vulnerability.Read"}
-	mayActAnyhow          = []string{
+	mayActAnyhow             = []string{
 		"Machine.CollectForensics", "Machine.Isolate", "Machine.RestrictExecution", "Machine.Scan", "Machine.Offboard",
 		"Machine.StopAndQuarantine", "Machine.LiveResponse",
 	}

@@ -26,21 +26,22 @@ type repeatPolicy struct {
 // Do sends the request until it is answered, refused for good or out of patience.
 func (p *repeatPolicy) Do(req *policy.Request) (*http.Response, error) {
 	call := callOf(req)
+	var failed problem
 	for attempt := 1; ; attempt++ {
 		if err := p.turn(req.Raw().Context(), call.operation); err != nil {
+			if failed.err != nil && !failed.throttled {
+				return nil, failed.err // says more than that there is no time left to try again
+			}
 			return nil, err
 		}
 		response, err := p.send(req, call)
 		if err == nil && response.StatusCode < 300 {
 			return response, nil
 		}
-		problem := p.judge(call, response, err)
+		failed = p.judge(call, response, err)
 		call.rest()
-		if attempt == attempts || !problem.again {
-			return nil, problem.final()
-		}
-		if !p.pause(req.Raw().Context(), problem, attempt) {
-			return nil, problem.final()
+		if attempt == attempts || !failed.again || !p.pause(req.Raw().Context(), failed, attempt) {
+			return nil, failed.final()
 		}
 	}
 }
@@ -92,7 +93,7 @@ func (p *repeatPolicy) judge(call *call, response *http.Response, err error) pro
 		return problem{err: err, again: call.ctx.Err() == nil && connectionFailed(err) && (unsent || call.operation.Repeatable())}
 	}
 	after, named := parseRetryAfter(response.Header, p.now())
-	refused := refusal(call.operation, response, drain(response.Body), after)
+	refused := refusal(call.operation, response, call.hide(drain(response.Body)), after)
 	result := problem{err: refused, named: after}
 	switch response.StatusCode {
 	case http.StatusTooManyRequests:
@@ -108,17 +109,15 @@ func (p *repeatPolicy) judge(call *call, response *http.Response, err error) pro
 }
 
 // connectionFailed tells failures of the network from all others: net/http wraps every error of its own in url.Error.
+// One that is behind a failed sign-in does not count, for the sign-in has tried again itself.
 func connectionFailed(err error) bool {
+	if _, signIn := errors.AsType[*SignInError](err); signIn {
+		return false
+	}
 	var network *url.Error
 	var broken *brokenBodyError
 	return errors.As(err, &network) || errors.As(err, &broken)
 }
-
-// signInError marks an error of the sign-in on its way to the caller. It hides the failure of the network that may be
-// behind it: the sign-in has tried again itself.
-type signInError struct{ err error }
-
-func (e *signInError) Error() string { return e.err.Error() }
 
 // firstPause is the wait before the second attempt when the service named none; every further one is twice
 // as long.
@@ -185,7 +184,7 @@ type signPolicy struct{ tokens TokenSource }
 func (p *signPolicy) Do(req *policy.Request) (*http.Response, error) {
 	token, err := p.tokens.Token(req.Raw().Context(), req.Raw().URL)
 	if err != nil {
-		return nil, &signInError{err}
+		return nil, &SignInError{err}
 	}
 	response, err := p.signed(req, token)
 	if err != nil || response.StatusCode != http.StatusUnauthorized {
@@ -194,7 +193,7 @@ func (p *signPolicy) Do(req *policy.Request) (*http.Response, error) {
 	fresh, err := p.tokens.Renew(req.Raw().Context(), req.Raw().URL, token)
 	switch {
 	case err != nil:
-		return nil, &signInError{err}
+		return nil, &SignInError{err}
 	case fresh == token:
 		return response, nil
 	}
@@ -205,6 +204,7 @@ func (p *signPolicy) signed(req *policy.Request, token string) (*http.Response, 
 	call := callOf(req)
 	clone := req.Clone(call.traced(req.Raw().Context()))
 	clone.Raw().Header.Set("Authorization", "Bearer "+token)
+	call.tokens = append(call.tokens, token)
 	call.attachBody(clone.Raw())
 	return clone.Next()
 }
@@ -220,7 +220,7 @@ type countPolicy struct {
 func (p *countPolicy) Do(req *policy.Request) (*http.Response, error) {
 	began := p.now()
 	response, err := req.Next()
-	outcome := Successful
+	var outcome Outcome
 	switch {
 	case err == nil:
 		outcome = outcomeOf(response.StatusCode)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"reflect"
 	"runtime"
@@ -216,7 +217,7 @@ func TestConnectionErrorsSayWhetherTheServiceMayHaveActed(t *testing.T) {
 				return nil, &net.DNSError{Err: "no such host", Name: "api.example", IsNotFound: true}
 			}, nil, false, nil,
 		},
-		{"the TLS handshake broken", func(ctx context.Context, network, address string) (net.Conn, error) {
+		{"the TLS handshake broken", func(context.Context, string, string) (net.Conn, error) {
 			client, server := net.Pipe()
 			return client, server.Close()
 		}, nil, false, nil},
@@ -303,7 +304,8 @@ func TestSignInErrorsComeThroughUnchanged(t *testing.T) {
 					w.tokens.err = failure
 				}
 				client := w.client()
-				if err := reads(t.Context(), client); !errors.Is(err, failure) || err.Error() != failure.Error() {
+				err := reads(t.Context(), client)
+				if as[*defender.SignInError](t, err); !errors.Is(err, failure) || err.Error() != failure.Error() {
 					t.Errorf("wanted the sign-in's own error, got %v", err)
 				}
 				if len(api.requests()) != want || len(w.clock.waits()) > 0 {
@@ -546,6 +548,172 @@ func TestAPauseOfManyIsTakenFromThePatienceOnce(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Errorf("wanted success after the pause, got %v", err)
 		}
+	}
+}
+
+// overtaken are the answers to two requests at once: one is refused, and while it waits the other one is.
+type overtaken struct {
+	arrived sync.WaitGroup
+	waiting chan struct{} // closed when the first one waits
+}
+
+func (o *overtaken) answers(first, second http.HandlerFunc) []http.HandlerFunc {
+	o.arrived.Add(2)
+	o.waiting = make(chan struct{})
+	return []http.HandlerFunc{
+		func(w http.ResponseWriter, r *http.Request) {
+			o.arrived.Done()
+			o.arrived.Wait()
+			first(w, r)
+		},
+		func(w http.ResponseWriter, r *http.Request) {
+			o.arrived.Done()
+			<-o.waiting
+			second(w, r)
+		},
+	}
+}
+
+func TestALongerPauseCostsWhatItAdds(t *testing.T) {
+	var both overtaken
+	answers := both.answers(status(429, "20"), status(429, "25"))
+	api := serve(t, following(append(answers, body("{}"), body("{}"), status(429, "5"), body("{}"))...))
+	w := at(t, api)
+	gate := gate{w.clock, make(chan time.Duration), make(chan struct{})}
+	w.Sleep = gate.Sleep
+	client := w.client()
+	ended := make(chan error)
+	ask := func() { ended <- reads(t.Context(), client) }
+	go ask()
+	go ask()
+	if got := <-gate.waiting; got != 20*time.Second {
+		t.Errorf("wanted a wait of 20 s, got %s", got)
+	}
+	close(both.waiting)
+	if got := <-gate.waiting; got != 25*time.Second {
+		t.Errorf("wanted a wait of 25 s, got %s", got)
+	}
+	w.clock.advance(25 * time.Second)
+	for range 2 {
+		gate.open <- struct{}{}
+	}
+	for range 2 {
+		if err := <-ended; err != nil {
+			t.Errorf("wanted success after the pause, got %v", err)
+		}
+	}
+	go ask()
+	select {
+	case got := <-gate.waiting:
+		w.clock.advance(got)
+		gate.open <- struct{}{}
+		if err := <-ended; err != nil {
+			t.Errorf("wanted success after a wait, got %v", err)
+		}
+	case err := <-ended:
+		t.Errorf("wanted 5 s more to be waited, for 25 of 30 s were, got %v", err)
+	}
+}
+
+func TestAWaitThatBecomesTooLongIsGivenUp(t *testing.T) {
+	rows := []struct {
+		name    string
+		trouble http.HandlerFunc
+		want    func(error) bool
+	}{
+		{"for quota", status(429, "5"), func(err error) bool {
+			throttled, ok := errors.AsType[*defender.ThrottledError](err)
+			return ok && throttled.After == 115*time.Second
+		}},
+		{"for a service in trouble, which says more than that there is no time", status(503, "5"), func(err error) bool {
+			return defender.StatusOf(err) == 503
+		}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			var both overtaken
+			api := serve(t, following(both.answers(row.trouble, status(429, "120"))...))
+			w := at(t, api)
+			gate := gate{w.clock, make(chan time.Duration), make(chan struct{})}
+			w.Sleep = gate.Sleep
+			client := w.client()
+			ended := make(chan error)
+			for range 2 {
+				go func() { ended <- reads(t.Context(), client) }()
+			}
+			<-gate.waiting
+			close(both.waiting)
+			if got := as[*defender.ThrottledError](t, <-ended); got.After != 120*time.Second {
+				t.Errorf("the second: wanted to be sent away for 120 s, got %+v", got)
+			}
+			w.clock.advance(5 * time.Second)
+			gate.open <- struct{}{}
+			if err := <-ended; !row.want(err) {
+				t.Errorf("the first: got %v", err)
+			}
+			if got := len(api.requests()); got != 2 {
+				t.Errorf("wanted nothing more to be sent, got %d requests", got)
+			}
+		})
+	}
+}
+
+func TestWhatWasSentBeforeIsNotWhatIsLost(t *testing.T) {
+	for _, answered := range []int{503, 429, 401} {
+		asked := 0
+		clock := newClock()
+		client := defender.New(defender.Options{
+			API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Now: clock.Now, Sleep: clock.Sleep,
+			Transport: transport(func(r *http.Request) (*http.Response, error) {
+				if asked++; asked > 1 {
+					return nil, &url.Error{Op: "Post", URL: "https://api.example", Err: syscall.ECONNREFUSED}
+				}
+				httptrace.ContextClientTrace(r.Context()).WroteHeaders()
+				refused := response(r, answered, "{}")
+				refused.Header.Set("Retry-After", "1")
+				return refused, nil
+			}),
+		})
+		if got := as[*defender.ConnectionError](t, changes(t.Context(), client)); got.Sent {
+			t.Errorf("no connection after HTTP %d: wanted an error that says that nothing was sent", answered)
+		}
+	}
+}
+
+func TestNoMoreIsSentThanTheServiceTakesAMinute(t *testing.T) {
+	const rate = 45 // hunts a minute
+	api := serve(t, nil)
+	w := at(t, api)
+	client := w.client()
+	for range rate {
+		if err := hunts(t.Context(), client); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := as[*defender.ThrottledError](t, hunts(t.Context(), client))
+	if got.After != time.Minute || got.Err != nil || len(api.requests()) != rate {
+		t.Errorf("wanted %d requests and the next one to wait for a minute, got %d and %+v", rate, len(api.requests()), got)
+	}
+	w.clock.advance(time.Minute)
+	if err := hunts(t.Context(), client); err != nil {
+		t.Errorf("wanted the service to be asked after a minute, got %v", err)
+	}
+}
+
+func TestAShortWaitForTheNextMinuteIsWaited(t *testing.T) {
+	w := at(t, serve(t, nil))
+	client := w.client()
+	for range 2 {
+		if _, _, err := client.PackageURI(t.Context(), "x"); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.advance(20 * time.Second)
+	}
+	if _, _, err := client.PackageURI(t.Context(), "x"); err != nil {
+		t.Errorf("wanted the third of two a minute after a wait, got %v", err)
+	}
+	if got, want := w.clock.waits(), []time.Duration{20 * time.Second}; !slices.Equal(got, want) {
+		t.Errorf("wanted the waits %v, got %v", want, got)
 	}
 }
 

@@ -227,8 +227,15 @@ func TestMachineActionsTellTheirState(t *testing.T) {
 		status             string
 		running, succeeded bool
 	}{
-		{"Pending", true, false}, {"InProgress", true, false}, {"pending", true, false}, {"Succeeded", false, true},
-		{"Failed", false, false}, {"TimeOut", false, false}, {"Cancelled", false, false}, {"Novel", false, false}, {"", false, false},
+		{"Pending", true, false},
+		{"InProgress", true, false},
+		{"pending", true, false},
+		{"Succeeded", false, true},
+		{"Failed", false, false},
+		{"TimeOut", false, false},
+		{"Cancelled", false, false},
+		{"Novel", true, false},
+		{"", true, false},
 	}
 	for _, row := range rows {
 		got := defender.MachineAction{Object: answer.Make(map[string]string{"id": "7", "status": row.status})}

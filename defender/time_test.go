@@ -84,6 +84,32 @@ func (b *trickle) Read(into []byte) (int, error) {
 
 func (b *trickle) Close() error { return nil }
 
+// early is a body that ends as if it were whole when the client gives up, as that of a server does that learns of it.
+type early struct {
+	ctx  context.Context
+	text string
+}
+
+func (b *early) Read(into []byte) (int, error) {
+	if b.text != "" {
+		n := copy(into, b.text)
+		b.text = b.text[n:]
+		return n, nil
+	}
+	<-b.ctx.Done()
+	return 0, io.EOF
+}
+
+func (b *early) Close() error { return nil }
+
+func ending(text string) transport {
+	return func(r *http.Request) (*http.Response, error) {
+		answered := response(r, http.StatusOK, "")
+		answered.Body, answered.ContentLength = &early{r.Context(), text}, -1
+		return answered, nil
+	}
+}
+
 func trickling(code int, piece string, pieces int, every time.Duration) transport {
 	return func(r *http.Request) (*http.Response, error) {
 		answered := response(r, code, "")
@@ -110,6 +136,8 @@ func TestSlowServicesAreGivenUp(t *testing.T) {
 		{"no answer within a limit of its own", defender.Limits{Attempt: 3 * time.Second}, silent, 3 * time.Second},
 		{"a body that never comes", defender.Limits{}, trickling(200, "x", 1, time.Hour), 25 * time.Second},
 		{"a body that trickles", defender.Limits{}, trickling(200, " ", 1_000_000, time.Second), 25 * time.Second},
+		{"an answer that ends before it began because the client gave up", defender.Limits{}, ending(""), 25 * time.Second},
+		{"an answer that ends in the middle because the client gave up", defender.Limits{}, ending(`{"value":[`), 25 * time.Second},
 		{"a body that becomes slow", defender.Limits{}, trickling(200, strings.Repeat(" ", 10<<10), 1_000_000, 2*time.Second), 25 * time.Second},
 	}
 	for _, row := range rows {
@@ -247,6 +275,7 @@ func TestSlowDownloadsAreGivenUp(t *testing.T) {
 	}{
 		{"no answer", silent},
 		{"a file that trickles", trickling(http.StatusOK, "x", 1_000_000, time.Second)},
+		{"a file that ends early because the client gave up", ending("half")},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -263,6 +292,20 @@ func TestSlowDownloadsAreGivenUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestALargeDownloadMayTakeLongerAsLongAsItComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pieces = 500
+		client := within(defender.Limits{}, trickling(http.StatusOK, strings.Repeat("x", 16<<10), pieces, time.Second))
+		elapsed, err := took(func() error {
+			_, err := client.Download(t.Context(), "https://store.example/a", io.Discard, 1<<30)
+			return err
+		})
+		if err != nil || elapsed != pieces*time.Second {
+			t.Errorf("wanted the file after %d s, got %v after %s", pieces, err, elapsed)
+		}
+	})
 }
 
 // One attempt in real time, so that a connection over TLS is known to be given up as well.

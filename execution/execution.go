@@ -88,6 +88,16 @@ func (e *UnknownCommandError) Error() string {
 	return fmt.Sprintf("There is no command %q: update the integration, or check the name.", e.Name)
 }
 
+// shownError is an error with a text that holds no secret of the instance, whoever wrote it.
+type shownError struct {
+	err  error
+	text string
+}
+
+func (e *shownError) Error() string { return e.text }
+
+func (e *shownError) Unwrap() error { return e.err }
+
 // Run carries an execution out. A panic is reported as an error, with its details on Errors.
 func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (result Result) {
 	result.command = request.Command
@@ -97,6 +107,9 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 			result.Err = &commands.PanicError{Value: caught, Stack: debug.Stack()}
 		}
 		r.explain(result.Err, instance)
+		if result.Err != nil {
+			result.Err = &shownError{result.Err, instance.Redact(result.Err.Error())}
+		}
 	}()
 	command, known := r.Commands.Find(request.Command)
 	if !known {
@@ -124,15 +137,14 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 
 // explain writes the details of a mistake in the code for the operator.
 func (r *Runner) explain(err error, instance params.Instance) {
-	var mistake *commands.PanicError
-	if errors.As(err, &mistake) {
+	if mistake, ok := errors.AsType[*commands.PanicError](err); ok {
 		fmt.Fprintf(r.Errors, "xsoar-defender: panic: %s\n%s\n", instance.Redact(fmt.Sprint(mistake.Value)), instance.Redact(string(mistake.Stack)))
 	}
 }
 
 // prepare makes what a command needs from the instance: its sign-in and its API client.
 func (r *Runner) prepare(request Request, instance params.Instance, host commands.Host) (*commands.Run, error) {
-	transport := r.Transports.For(instance)
+	transport := r.Transports.For(instance, r.Getenv)
 	environment := auth.Environment{
 		Store: host, Transport: transport, Direct: r.Transports.Direct(),
 		Now: r.Now, Random: r.Random, Sleep: r.Sleep, Getenv: r.Getenv,

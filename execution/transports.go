@@ -1,12 +1,18 @@
 package execution
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/net/http/httpproxy"
 
 	"xsoar-defender/params"
 )
@@ -25,16 +31,56 @@ type Transports struct {
 // transportKind is what makes two instances need different connections. The cloud is part of it, so that
 // instances of two clouds share nothing.
 type transportKind struct {
-	cloud           string
-	insecure, proxy bool
+	cloud    string
+	insecure bool
+	proxy    httpproxy.Config // zero for none
 }
 
 // NewTransports makes an empty set.
 func NewTransports() *Transports { return &Transports{kinds: map[transportKind]*http.Client{}} }
 
-// For gives the client for the hosts of an instance.
-func (t *Transports) For(instance params.Instance) *http.Client {
-	return t.client(transportKind{cloud: instance.Cloud.API.String(), insecure: instance.Insecure, proxy: instance.UseProxy})
+// For gives the client for the hosts of an instance. getenv looks up the proxy settings of the environment, which count
+// for instances that want a proxy.
+func (t *Transports) For(instance params.Instance, getenv func(name string) string) *http.Client {
+	kind := transportKind{cloud: instance.Cloud.API.String(), insecure: instance.Insecure}
+	if instance.UseProxy {
+		kind.proxy = proxySettings(getenv)
+	}
+	return t.client(kind)
+}
+
+// proxySettings reads the variables that name proxies, in both of their usual spellings. Package net/http reads them once
+// in the life of a process, and for every instance alike.
+func proxySettings(getenv func(string) string) httpproxy.Config {
+	return httpproxy.Config{
+		HTTPProxy:  cmp.Or(getenv("http_proxy"), getenv("HTTP_PROXY")),
+		HTTPSProxy: cmp.Or(getenv("https_proxy"), getenv("HTTPS_PROXY")),
+		NoProxy:    cmp.Or(getenv("no_proxy"), getenv("NO_PROXY")),
+	}
+}
+
+// errNoProxyAddress says that the setting for a proxy is of no use. Package httpproxy would do without the proxy then,
+// which the instance does not want.
+var errNoProxyAddress = errors.New("HTTPS_PROXY is not the address of a proxy")
+
+// proxyOf gives what finds the proxy of a request.
+func proxyOf(settings httpproxy.Config) func(*http.Request) (*url.URL, error) {
+	find := settings.ProxyFunc()
+	return func(request *http.Request) (*url.URL, error) {
+		if settings.HTTPSProxy != "" && !isProxyAddress(settings.HTTPSProxy) {
+			return nil, errNoProxyAddress
+		}
+		return find(request.URL)
+	}
+}
+
+// isProxyAddress takes addresses with and without a scheme, as is usual.
+func isProxyAddress(setting string) bool {
+	if !strings.Contains(setting, "://") {
+		setting = "http://" + setting
+	}
+	address, err := url.Parse(setting)
+	return err == nil && address.Host != ""
 }
 
 // Direct gives the client for the managed identity endpoint, which is never asked through a proxy.
@@ -47,7 +93,7 @@ func (t *Transports) client(kind transportKind) *http.Client {
 		return known
 	}
 	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: connectTimeout, KeepAlive: keepAlive}).DialContext,
+		DialContext:         promptly((&net.Dialer{Timeout: connectTimeout, KeepAlive: keepAlive}).DialContext),
 		TLSHandshakeTimeout: connectTimeout,
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: kind.insecure}, //nolint:gosec // the instance's own choice
 		ForceAttemptHTTP2:   true,
@@ -55,8 +101,8 @@ func (t *Transports) client(kind transportKind) *http.Client {
 		IdleConnTimeout:     idleTimeout,
 		ReadBufferSize:      readBuffer,
 	}
-	if kind.proxy {
-		transport.Proxy = http.ProxyFromEnvironment
+	if kind.proxy != (httpproxy.Config{}) {
+		transport.Proxy = proxyOf(kind.proxy)
 	}
 	if kind == (transportKind{}) && t.DialDirect != nil {
 		transport.DialContext = t.DialDirect
@@ -75,5 +121,5 @@ const (
 	idleTimeout    = 90 * time.Second
 	// idleConnections fits the requests that one command makes at once.
 	idleConnections = 8
-	readBuffer      = 32 << 10
+	readBuffer      = 16 << 10
 )

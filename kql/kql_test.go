@@ -198,7 +198,8 @@ func TestConditions(t *testing.T) {
 		want       string // what stands for the conditions
 	}{
 		{
-			"none", kql.PersistenceEvidence, "new_user", kql.Conditions{},
+			"none", kql.PersistenceEvidence, "new_user",
+			kql.Conditions{},
 			"",
 		},
 		{
@@ -232,7 +233,8 @@ func TestConditions(t *testing.T) {
 			`| where (InitiatingProcessCommandLine contains "reg add" or RegistryValueData contains "reg add")`,
 		},
 		{
-			"an account by name", kql.CoverUp, "connected_devices", kql.Conditions{Usernames: []string{"nora"}},
+			"an account by name", kql.CoverUp, "connected_devices",
+			kql.Conditions{Usernames: []string{"nora"}},
 			`| where (AccountName =~ "nora")`,
 		},
 		{
@@ -330,7 +332,8 @@ func TestQueriesMentionWhatTheyWereGiven(t *testing.T) {
 		{kql.PersistenceEvidence, "startup_folder_changes", devices, []string{"ws-001"}},
 		{
 			kql.PersistenceEvidence, "registry_entry",
-			kql.Conditions{DeviceNames: []string{"ws-001"}, ProcessCommands: []string{"reg add"}}, []string{"ws-001", "reg add"},
+			kql.Conditions{DeviceNames: []string{"ws-001"}, ProcessCommands: []string{"reg add"}},
+			[]string{"ws-001", "reg add"},
 		},
 		{
 			kql.PrivilegeEscalation, "",
@@ -439,7 +442,8 @@ func TestMissingConditionsAreNamed(t *testing.T) {
 			"the hunt persistence-evidence registry_entry cannot be run without what it asks for: give process_cmd",
 		},
 		{
-			kql.ProcessDetails, "process_excecution_powershell", kql.Conditions{DeviceNames: []string{"ws-001"}},
+			kql.ProcessDetails, "process_excecution_powershell",
+			kql.Conditions{DeviceNames: []string{"ws-001"}},
 			"the hunt process-details process_excecution_powershell cannot be run without what it asks for: " +
 				"give file_name, sha1, sha256 or md5",
 		},
@@ -472,20 +476,28 @@ func TestConditionsThatCannotBeHonouredAreRefused(t *testing.T) {
 		want       string
 	}{
 		{
-			kql.Tampering, "", kql.Conditions{MD5: []string{"m"}}, kql.MD5,
+			kql.Tampering, "",
+			kql.Conditions{MD5: []string{"m"}},
+			kql.MD5,
 			"the hunt tampering cannot be narrowed by md5: leave it out, or use device_name or device_id",
 		},
 		{
-			kql.PrivilegeEscalation, "", kql.Conditions{Usernames: []string{"nora"}}, kql.Username,
+			kql.PrivilegeEscalation, "",
+			kql.Conditions{Usernames: []string{"nora"}},
+			kql.Username,
 			"the hunt privilege-escalation cannot be narrowed by username: leave it out, or use device_name or device_id",
 		},
 		{
-			kql.LateralMovementEvidence, "credential_dumping", kql.Conditions{RemoteIPCount: &count}, kql.RemoteIPCount,
+			kql.LateralMovementEvidence, "credential_dumping",
+			kql.Conditions{RemoteIPCount: &count},
+			kql.RemoteIPCount,
 			"the hunt lateral-movement-evidence credential_dumping cannot be narrowed by remote_ip_count: leave it out, " +
 				"or use device_name, device_id, file_name, sha1, sha256 or md5",
 		},
 		{
-			kql.FileOrigin, "", kql.Conditions{ProcessCommands: []string{"reg add"}}, kql.ProcessCommand,
+			kql.FileOrigin, "",
+			kql.Conditions{ProcessCommands: []string{"reg add"}},
+			kql.ProcessCommand,
 			"the hunt file-origin cannot be narrowed by process_cmd: leave it out, " +
 				"or use device_name, device_id, file_name, sha1, sha256 or md5",
 		},
@@ -513,31 +525,45 @@ func TestValuesThatFitNoQueryAreRefused(t *testing.T) {
 		{"no page", kql.Conditions{Limit: 1}, "page", `page cannot be "0": give a number from 1 to 100000`},
 		{"a page without end", kql.Conditions{Limit: 1, Page: kql.MaxPage + 1}, "page", `page cannot be "100001": give a number from 1 to 100000`},
 		{
-			"the future", kql.Conditions{Limit: 1, Page: 1, TimeRange: -time.Hour}, "time_range",
+			"the future",
+			kql.Conditions{Limit: 1, Page: 1, TimeRange: -time.Hour},
+			"time_range",
 			`time_range cannot be "-1h0m0s": give a span of whole milliseconds that is not negative`,
 		},
 		{
-			"a part of a millisecond", kql.Conditions{Limit: 1, Page: 1, TimeRange: time.Microsecond}, "time_range",
+			"a part of a millisecond",
+			kql.Conditions{Limit: 1, Page: 1, TimeRange: time.Microsecond},
+			"time_range",
 			`time_range cannot be "1µs": give a span of whole milliseconds that is not negative`,
 		},
 		{
-			"a negative count", kql.Conditions{Limit: 1, Page: 1, RemoteIPCount: &negative}, "remote_ip_count",
+			"a negative count",
+			kql.Conditions{Limit: 1, Page: 1, RemoteIPCount: &negative},
+			"remote_ip_count",
 			`remote_ip_count cannot be "-1": give a number that is not negative`,
 		},
 		{
-			"an empty value", kql.Conditions{Limit: 1, Page: 1, DeviceNames: []string{"ws-001", ""}}, "device_name",
+			"an empty value",
+			kql.Conditions{Limit: 1, Page: 1, DeviceNames: []string{"ws-001", ""}},
+			"device_name",
 			`device_name cannot be "": give a text in UTF-8 that is not empty`,
 		},
 		{
-			"bytes that are no text", kql.Conditions{Limit: 1, Page: 1, FileNames: []string{"a\xff"}}, "file_name",
+			"bytes that are no text",
+			kql.Conditions{Limit: 1, Page: 1, FileNames: []string{"a\xff"}},
+			"file_name",
 			`file_name cannot be "a\xff": give a text in UTF-8 that is not empty`,
 		},
 		{
-			"a domain without an account", kql.Conditions{Limit: 1, Page: 1, Usernames: []string{`CONTOSO\`}}, "username",
+			"a domain without an account",
+			kql.Conditions{Limit: 1, Page: 1, Usernames: []string{`CONTOSO\`}},
+			"username",
 			`username cannot be "CONTOSO\\": give a name, or a domain and a name as DOMAIN\name`,
 		},
 		{
-			"a principal name where there are none", kql.Conditions{Limit: 1, Page: 1, Usernames: []string{"nora@contoso.com"}}, "username",
+			"a principal name where there are none",
+			kql.Conditions{Limit: 1, Page: 1, Usernames: []string{"nora@contoso.com"}},
+			"username",
 			`username cannot be "nora@contoso.com": give an account name, as the events searched have no user principal names`,
 		},
 	}

@@ -180,11 +180,13 @@ func TestFetch(t *testing.T) {
 		want  params.Fetch
 	}{
 		{
-			"lists", fields{"fetch_status": []string{"new", "InProgress"}, "fetch_severity": []string{"High"}, "fetch_detection_source": []string{"EDR"}},
+			"lists",
+			fields{"fetch_status": []string{"new", "InProgress"}, "fetch_severity": []string{"High"}, "fetch_detection_source": []string{"EDR"}},
 			params.Fetch{Statuses: []string{"New", "InProgress"}, Severities: []string{"High"}, DetectionSources: []string{"WindowsDefenderAtp"}},
 		},
 		{
-			"texts", fields{"fetch_status": "New, InProgress,,New", "fetch_severity": "high,low", "fetch_detection_source": "Antivirus,CustomDetection,CustomTI,EDR,MDO"},
+			"texts",
+			fields{"fetch_status": "New, InProgress,,New", "fetch_severity": "high,low", "fetch_detection_source": "Antivirus,CustomDetection,CustomTI,EDR,MDO"},
 			params.Fetch{
 				Statuses: []string{"New", "InProgress"}, Severities: []string{"High", "Low"},
 				DetectionSources: []string{"WindowsDefenderAv", "CustomDetection", "CustomerTI", "WindowsDefenderAtp", "OfficeATP"},

@@ -26,7 +26,7 @@ func readLines(in io.Reader, stop <-chan struct{}) <-chan line {
 	lines := make(chan line)
 	go func() {
 		defer close(lines)
-		reader := bufio.NewReaderSize(in, 64<<10)
+		reader := bufio.NewReaderSize(in, 16<<10)
 		for {
 			text, err := readLine(reader)
 			if err != nil && !errors.Is(err, errLongLine) {

@@ -63,7 +63,7 @@ var (
 	mayOffboard              = []string{"Machine.Offboard"}
 	mayRespond               = []string{"Machine.LiveResponse"}
 	mayQuarantine            = []string{"Machine.StopAndQuarantine"}
-	mayActAnyhow             = slices.Concat(mayCollect, mayIsolate, mayRestrict, mayScan, mayOffboard, mayQuarantine, mayRespond)
+	mayQuarantineOrRead      = []string{"Machine.StopAndQuarantine", "Machine.Read.All", "Machine.ReadWrite.All"}
 	mayManageLibrary         = []string{"Library.Manage"}
 	mayManageIndicators      = []string{"Ti.ReadWrite", "Ti.ReadWrite.All"}
 	userManagesIndicators    = []string{"Ti.ReadWrite"}
@@ -77,6 +77,11 @@ var (
 	userReadsScores          = []string{"Score.Read"}
 	mayReadTasks             = []string{"RemediationTasks.Read.All"}
 	userReadsTasks           = []string{"RemediationTask.Read"}
+	// mayActAnyhow are all permissions to start an action.
+	mayActAnyhow = []string{
+		"Machine.CollectForensics", "Machine.Isolate", "Machine.RestrictExecution", "Machine.Scan", "Machine.Offboard",
+		"Machine.StopAndQuarantine", "Machine.LiveResponse",
+	}
 )
 
 // operations is everything that the API can do. Where a literal path and a placeholder both fit, the literal one is
@@ -109,14 +114,14 @@ var operations = []operation{
 	{"GET", "/machines/{id}/recommendations", mayReadRecommendations, userReadsRecommendations, 0, 0, (*company).listMachineRecommendations},
 	{"GET", "/machines/{id}/getmissingkbs", mayReadSoftware, nil, 0, 0, (*company).listMachineMissingKBs},
 
-	{"POST", "/machines/{id}/isolate", mayIsolate, mayIsolate, 100, 1500, actionHandler("Isolate")},
-	{"POST", "/machines/{id}/unisolate", mayIsolate, mayIsolate, 100, 1500, actionHandler("Unisolate")},
-	{"POST", "/machines/{id}/restrictCodeExecution", mayRestrict, mayRestrict, 100, 1500, actionHandler("RestrictCodeExecution")},
-	{"POST", "/machines/{id}/unrestrictCodeExecution", mayRestrict, mayRestrict, 100, 1500, actionHandler("UnrestrictCodeExecution")},
-	{"POST", "/machines/{id}/runAntiVirusScan", mayScan, mayScan, 100, 1500, actionHandler("RunAntiVirusScan")},
-	{"POST", "/machines/{id}/collectInvestigationPackage", mayCollect, mayCollect, 100, 1500, actionHandler("CollectInvestigationPackage")},
-	{"POST", "/machines/{id}/offboard", mayOffboard, mayOffboard, 100, 1500, actionHandler("Offboard")},
-	{"POST", "/machines/{id}/StopAndQuarantineFile", slices.Concat(mayQuarantine, mayReadMachines), mayQuarantine, 100, 1500, actionHandler("StopAndQuarantineFile")},
+	{"POST", "/machines/{id}/isolate", mayIsolate, mayIsolate, 100, 1500, (*company).isolate},
+	{"POST", "/machines/{id}/unisolate", mayIsolate, mayIsolate, 100, 1500, (*company).unisolate},
+	{"POST", "/machines/{id}/restrictCodeExecution", mayRestrict, mayRestrict, 100, 1500, (*company).restrictCodeExecution},
+	{"POST", "/machines/{id}/unrestrictCodeExecution", mayRestrict, mayRestrict, 100, 1500, (*company).unrestrictCodeExecution},
+	{"POST", "/machines/{id}/runAntiVirusScan", mayScan, mayScan, 100, 1500, (*company).runAntiVirusScan},
+	{"POST", "/machines/{id}/collectInvestigationPackage", mayCollect, mayCollect, 100, 1500, (*company).collectInvestigationPackage},
+	{"POST", "/machines/{id}/offboard", mayOffboard, mayOffboard, 100, 1500, (*company).offboard},
+	{"POST", "/machines/{id}/StopAndQuarantineFile", mayQuarantineOrRead, mayQuarantine, 100, 1500, (*company).stopAndQuarantineFile},
 	{"POST", "/machines/{id}/runliveresponse", mayRespond, mayRespond, 10, 0, (*company).runLiveResponse},
 	{"POST", "/machines/{id}/startInvestigation", mayWriteAlerts, userWritesAlerts, 0, 50, (*company).startInvestigation},
 

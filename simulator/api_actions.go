@@ -34,16 +34,19 @@ const (
 	actionPatience  = 3 * day
 )
 
-var actionKinds = map[string]actionKind{
-	"Isolate":                     {3 * time.Second, "Machine.Isolate", "IsolationType", []string{"Full", "Selective", "UnManagedDevice"}, "Full", false, http.StatusCreated},
-	"Unisolate":                   {2 * time.Second, "Machine.Isolate", "", nil, "", false, http.StatusCreated},
-	"RestrictCodeExecution":       {2 * time.Second, "Machine.RestrictExecution", "", nil, "", true, http.StatusCreated},
-	"UnrestrictCodeExecution":     {2 * time.Second, "Machine.RestrictExecution", "", nil, "", true, http.StatusCreated},
-	"RunAntiVirusScan":            {20 * time.Second, "Machine.Scan", "ScanType", []string{"Quick", "Full"}, "", false, http.StatusCreated},
-	"CollectInvestigationPackage": {15 * time.Second, "Machine.CollectForensics", "", nil, "", true, http.StatusCreated},
-	"StopAndQuarantineFile":       {3 * time.Second, "Machine.StopAndQuarantine", "", nil, "", true, http.StatusCreated},
-	"Offboard":                    {3 * time.Second, "Machine.Offboard", "", nil, "", false, http.StatusOK},
-	"LiveResponse":                {0, "Machine.LiveResponse", "", nil, "", false, http.StatusCreated},
+// actionKinds are the kinds by their names.
+func actionKinds() map[string]actionKind {
+	return map[string]actionKind{
+		"Isolate":                     {3 * time.Second, "Machine.Isolate", "IsolationType", []string{"Full", "Selective", "UnManagedDevice"}, "Full", false, http.StatusCreated},
+		"Unisolate":                   {2 * time.Second, "Machine.Isolate", "", nil, "", false, http.StatusCreated},
+		"RestrictCodeExecution":       {2 * time.Second, "Machine.RestrictExecution", "", nil, "", true, http.StatusCreated},
+		"UnrestrictCodeExecution":     {2 * time.Second, "Machine.RestrictExecution", "", nil, "", true, http.StatusCreated},
+		"RunAntiVirusScan":            {20 * time.Second, "Machine.Scan", "ScanType", []string{"Quick", "Full"}, "", false, http.StatusCreated},
+		"CollectInvestigationPackage": {15 * time.Second, "Machine.CollectForensics", "", nil, "", true, http.StatusCreated},
+		"StopAndQuarantineFile":       {3 * time.Second, "Machine.StopAndQuarantine", "", nil, "", true, http.StatusCreated},
+		"Offboard":                    {3 * time.Second, "Machine.Offboard", "", nil, "", false, http.StatusOK},
+		"LiveResponse":                {0, "Machine.LiveResponse", "", nil, "", false, http.StatusCreated},
+	}
 }
 
 // plan is how a machine action will go on.
@@ -64,7 +67,7 @@ func (c *company) newAction(kind string, m *machine, requestor, comment string, 
 		MachineID: m.ID, ComputerDNSName: m.ComputerDNSName,
 		CreationDateTimeUTC: at(created), LastUpdateDateTimeUTC: at(created),
 		RequestSource: "PublicApi", Commands: []*liveResponseCommand{},
-		plan: plan{begins, begins.Add(actionKinds[kind].running), "Succeeded"},
+		plan: plan{begins, begins.Add(actionKinds()[kind].running), "Succeeded"},
 	}
 	if m.HealthStatus != "Active" {
 		patience := actionPatience
@@ -120,11 +123,39 @@ func (c *company) advanceAction(a *machineAction, now time.Time) {
 	}
 }
 
-// actionHandler is the operation that starts an action of the kind.
-func actionHandler(kind string) func(*company, *call) (reply, *apiError) {
-	return func(c *company, call *call) (reply, *apiError) { return c.startAction(kind, call) }
+func (c *company) isolate(call *call) (reply, *apiError) {
+	return c.startAction("Isolate", call)
 }
 
+func (c *company) unisolate(call *call) (reply, *apiError) {
+	return c.startAction("Unisolate", call)
+}
+
+func (c *company) restrictCodeExecution(call *call) (reply, *apiError) {
+	return c.startAction("RestrictCodeExecution", call)
+}
+
+func (c *company) unrestrictCodeExecution(call *call) (reply, *apiError) {
+	return c.startAction("UnrestrictCodeExecution", call)
+}
+
+func (c *company) runAntiVirusScan(call *call) (reply, *apiError) {
+	return c.startAction("RunAntiVirusScan", call)
+}
+
+func (c *company) collectInvestigationPackage(call *call) (reply, *apiError) {
+	return c.startAction("CollectInvestigationPackage", call)
+}
+
+func (c *company) offboard(call *call) (reply, *apiError) {
+	return c.startAction("Offboard", call)
+}
+
+func (c *company) stopAndQuarantineFile(call *call) (reply, *apiError) {
+	return c.startAction("StopAndQuarantineFile", call)
+}
+
+// startAction is what the operations that start an action do; they differ in its kind.
 func (c *company) startAction(kind string, call *call) (reply, *apiError) {
 	m, failure := c.machineNamed(call.arguments["id"])
 	if failure != nil {
@@ -138,7 +169,7 @@ func (c *company) startAction(kind string, call *call) (reply, *apiError) {
 	if failure != nil {
 		return reply{}, failure
 	}
-	k := actionKinds[kind]
+	k := actionKinds()[kind]
 	scope := ""
 	if k.scopeName != "" {
 		if scope, failure = body.choice(k.scopeName, k.defaultScope, k.scopes...); failure != nil {
@@ -184,7 +215,7 @@ func (c *company) acceptable(kind string, m *machine, scope string, related *rel
 	if m.OnboardingStatus != "Onboarded" {
 		return badRequest("Machine %s is not onboarded.", m.ID)
 	}
-	if (actionKinds[kind].windowsOnly || scope == "Selective") && !m.isWindows() {
+	if (actionKinds()[kind].windowsOnly || scope == "Selective") && !m.isWindows() {
 		return &apiError{http.StatusBadRequest, "OsPlatformNotSupported", fmt.Sprintf("%s is not supported on %s.", kind, m.OSPlatform)}
 	}
 	for _, a := range c.actions {
@@ -235,7 +266,7 @@ func (c *company) cancelAction(call *call) (reply, *apiError) {
 	if failure != nil {
 		return reply{}, failure
 	}
-	if needed := actionKinds[a.Type].permission; !call.app.holds(needed) {
+	if needed := actionKinds()[a.Type].permission; !call.app.holds(needed) {
 		return reply{}, &apiError{http.StatusForbidden, "Forbidden", "Cancelling this action needs the permission " + needed + "."}
 	}
 	body, failure := call.fields()

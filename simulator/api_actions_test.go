@@ -41,7 +41,7 @@ func TestEveryKindOfActionGoesFromPendingToSucceeded(t *testing.T) {
 		w.same("the status at first", w.get(path).get("status"), "Pending")
 		w.pass(actionDelay)
 		w.same("the status when the machine has it", w.get(path).get("status"), "InProgress")
-		w.pass(actionKinds[c.kind].running)
+		w.pass(actionKinds()[c.kind].running)
 		done := w.get(path)
 		w.same("the status in the end", done.get("status"), "Succeeded")
 		w.same("the last update", done.get("lastUpdateDateTimeUtc"), w.now.Format(time.RFC3339Nano))
@@ -138,7 +138,7 @@ func TestActionsHaltOnDemand(t *testing.T) {
 	w.same("a new action", w.get("/api/machineactions/"+during).get("status"), "Pending")
 	w.tenant.HaltActions(false)
 	w.same("the action under way, continued", w.get("/api/machineactions/"+before).get("status"), "InProgress")
-	w.pass(actionKinds["Isolate"].running)
+	w.pass(actionKinds()["Isolate"].running)
 	w.same("the action under way, in the end", w.get("/api/machineactions/"+before).get("status"), "Succeeded")
 	w.same("the new action, in the end", w.get("/api/machineactions/"+during).get("status"), "Succeeded")
 }

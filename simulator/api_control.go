@@ -51,7 +51,7 @@ func (t *Tenant) BulkMachines(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for range n {
-		c.machines = append(c.machines, c.newMachine(fmt.Sprintf("bulk-%05d", len(c.machines)+1), windows11, deviceGroups[0]))
+		c.machines = append(c.machines, c.newMachine(fmt.Sprintf("bulk-%05d", len(c.machines)+1), windows11, workstations))
 	}
 }
 

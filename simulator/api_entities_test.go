@@ -126,9 +126,9 @@ func TestInvestigationsAreStartedByHandUntilThatEnded(t *testing.T) {
 	ended := w.get("/api/investigations/" + made.get("id").String())
 	w.same("its state later", ended.get("state"), "SuccessfullyRemediated")
 	w.same("its end", ended.get("endTime"), w.now.Format(time.RFC3339))
-	w.now = investigationsEnd.Add(-time.Second)
+	w.now = investigationsEnd().Add(-time.Second)
 	w.post(w.laptop()+"/startInvestigation", comment, 201)
-	w.now = investigationsEnd
+	w.now = investigationsEnd()
 	refused := w.refused("POST", "/api/machines/"+w.tenant.MachineIDs()[1]+"/startInvestigation", comment, 403, "DisabledFeature")
 	if message := refused.get("error.message").String(); !strings.Contains(message, "retired") {
 		t.Errorf("the error says %q, want that it was retired", message)

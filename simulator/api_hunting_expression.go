@@ -127,27 +127,29 @@ func (p *kqlParser) joined(operator string, operand func() (expression, error), 
 }
 
 // infix are the operators that compare, by their text.
-var infix = map[string]func(a, b any) bool{
-	"==":            equal,
-	"!=":            func(a, b any) bool { return !equal(a, b) },
-	"=~":            func(a, b any) bool { return strings.EqualFold(textOf(a), textOf(b)) },
-	"!~":            func(a, b any) bool { return !strings.EqualFold(textOf(a), textOf(b)) },
-	"<":             ordered(func(o int) bool { return o < 0 }),
-	"<=":            ordered(func(o int) bool { return o <= 0 }),
-	">":             ordered(func(o int) bool { return o > 0 }),
-	">=":            ordered(func(o int) bool { return o >= 0 }),
-	"contains":      folded(strings.Contains),
-	"!contains":     not(folded(strings.Contains)),
-	"contains_cs":   exact(strings.Contains),
-	"startswith":    folded(strings.HasPrefix),
-	"!startswith":   not(folded(strings.HasPrefix)),
-	"startswith_cs": exact(strings.HasPrefix),
-	"endswith":      folded(strings.HasSuffix),
-	"!endswith":     not(folded(strings.HasSuffix)),
-	"has":           folded(hasTerm),
-	"!has":          not(folded(hasTerm)),
-	"has_cs":        exact(hasTerm),
-	"hasprefix":     folded(hasTermPrefix),
+func infix() map[string]func(a, b any) bool {
+	return map[string]func(a, b any) bool{
+		"==":            equal,
+		"!=":            not(equal),
+		"=~":            exact(strings.EqualFold),
+		"!~":            not(exact(strings.EqualFold)),
+		"<":             ordered(func(o int) bool { return o < 0 }),
+		"<=":            ordered(func(o int) bool { return o <= 0 }),
+		">":             ordered(func(o int) bool { return o > 0 }),
+		">=":            ordered(func(o int) bool { return o >= 0 }),
+		"contains":      folded(strings.Contains),
+		"!contains":     not(folded(strings.Contains)),
+		"contains_cs":   exact(strings.Contains),
+		"startswith":    folded(strings.HasPrefix),
+		"!startswith":   not(folded(strings.HasPrefix)),
+		"startswith_cs": exact(strings.HasPrefix),
+		"endswith":      folded(strings.HasSuffix),
+		"!endswith":     not(folded(strings.HasSuffix)),
+		"has":           folded(hasTerm),
+		"!has":          not(folded(hasTerm)),
+		"has_cs":        exact(hasTerm),
+		"hasprefix":     folded(hasTermPrefix),
+	}
 }
 
 func not(f func(a, b any) bool) func(a, b any) bool {
@@ -194,20 +196,26 @@ func findTerm(text, term string, whole bool) bool {
 
 func inTerm(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// memberships are the operators that look a value up in a list: whether the list holds when any of its values does,
-// or only when all do.
-var memberships = map[string]struct {
+// membership is an operator that looks a value up in a list: whether the list holds when any of its values does, or
+// only when all do.
+type membership struct {
 	holds   func(a, b any) bool
 	negated bool
 	all     bool
-}{
-	"in":       {equal, false, false},
-	"!in":      {equal, true, false},
-	"in~":      {infix["=~"], false, false},
-	"!in~":     {infix["=~"], true, false},
-	"has_any":  {infix["has"], false, false},
-	"!has_any": {infix["has"], true, false},
-	"has_all":  {infix["has"], false, true},
+}
+
+// memberships are those operators by their text.
+func memberships() map[string]membership {
+	alike, has := exact(strings.EqualFold), folded(hasTerm)
+	return map[string]membership{
+		"in":       {equal, false, false},
+		"!in":      {equal, true, false},
+		"in~":      {alike, false, false},
+		"!in~":     {alike, true, false},
+		"has_any":  {has, false, false},
+		"!has_any": {has, true, false},
+		"has_all":  {has, false, true},
+	}
 }
 
 func (p *kqlParser) compared() (expression, error) {
@@ -219,9 +227,9 @@ func (p *kqlParser) compared() (expression, error) {
 	if p.peek().kind == literalToken {
 		return left, nil
 	}
-	if _, found := memberships[operator]; found {
+	if m, found := memberships()[operator]; found {
 		p.next()
-		return p.listed(left, operator)
+		return p.listed(left, m)
 	}
 	switch operator {
 	case "matches":
@@ -231,7 +239,7 @@ func (p *kqlParser) compared() (expression, error) {
 		p.next()
 		return p.between(left, operator == "!between")
 	}
-	holds, found := infix[operator]
+	holds, found := infix()[operator]
 	if !found {
 		return left, nil
 	}
@@ -241,12 +249,11 @@ func (p *kqlParser) compared() (expression, error) {
 }
 
 // listed reads the list that a value is looked up in: written out, a named one, or the first column of a query.
-func (p *kqlParser) listed(left expression, operator string) (expression, error) {
+func (p *kqlParser) listed(left expression, m membership) (expression, error) {
 	items, err := p.list()
 	if err != nil {
 		return left, err
 	}
-	m := memberships[operator]
 	return expression{eval: func(at point) any {
 		value := left.eval(at)
 		fits := func(item any) bool { return m.holds(value, item) }
@@ -472,11 +479,11 @@ func (p *kqlParser) function(name string) (expression, error) {
 	if len(arguments) > 0 && arguments[0].name != "" && arguments[0].name != "*" {
 		e.name = name + "_" + arguments[0].name
 	}
-	if aggregate, found := aggregates[name]; found {
+	if aggregate, found := aggregates()[name]; found {
 		e.eval = func(at point) any { return aggregate(at, arguments) }
 		return e, nil
 	}
-	apply, found := scalarFunctions[name]
+	apply, found := scalarFunctions()[name]
 	e.eval = func(at point) any {
 		if !found {
 			return nil // a function that is not carried out here

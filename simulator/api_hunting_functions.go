@@ -14,46 +14,48 @@ import (
 )
 
 // scalarFunctions are the functions of the query language that are carried out here; any other gives null.
-var scalarFunctions = map[string]func(at point, a []any) any{
-	"ago":                    func(at point, a []any) any { return calculate("-", at.now, first(a)) },
-	"now":                    func(at point, _ []any) any { return at.now },
-	"row_number":             func(at point, _ []any) any { return int64(at.index + 1) },
-	"not":                    func(_ point, a []any) any { return first(a) != true },
-	"isempty":                func(_ point, a []any) any { return isEmpty(first(a)) },
-	"isnotempty":             func(_ point, a []any) any { return !isEmpty(first(a)) },
-	"notempty":               func(_ point, a []any) any { return !isEmpty(first(a)) },
-	"isnull":                 func(_ point, a []any) any { return first(a) == nil },
-	"isnotnull":              func(_ point, a []any) any { return first(a) != nil },
-	"iff":                    func(_ point, a []any) any { return chosen(a) },
-	"iif":                    func(_ point, a []any) any { return chosen(a) },
-	"case":                   func(_ point, a []any) any { return chosen(a) },
-	"coalesce":               func(_ point, a []any) any { return firstGiven(a) },
-	"tostring":               func(_ point, a []any) any { return textOf(first(a)) },
-	"tolower":                func(_ point, a []any) any { return strings.ToLower(textOf(first(a))) },
-	"toupper":                func(_ point, a []any) any { return strings.ToUpper(textOf(first(a))) },
-	"strlen":                 func(_ point, a []any) any { return int64(utf8.RuneCountInString(textOf(first(a)))) },
-	"strcat":                 func(_ point, a []any) any { return strings.Join(each(a, textOf), "") },
-	"tolong":                 func(_ point, a []any) any { return toWhole(first(a)) },
-	"toint":                  func(_ point, a []any) any { return toWhole(first(a)) },
-	"toreal":                 func(_ point, a []any) any { return toReal(first(a)) },
-	"todouble":               func(_ point, a []any) any { return toReal(first(a)) },
-	"parse_json":             func(_ point, a []any) any { return parsed(first(a)) },
-	"todynamic":              func(_ point, a []any) any { return parsed(first(a)) },
-	"extract":                func(_ point, a []any) any { return extracted(a) },
-	"replace_regex":          func(_ point, a []any) any { return replaced(a) },
-	"trim_start":             func(_ point, a []any) any { return trimmed(a) },
-	"split":                  func(_ point, a []any) any { return splitText(a) },
-	"base64_decode_tostring": func(_ point, a []any) any { return decoded(first(a)) },
-	"ipv4_is_private":        func(_ point, a []any) any { return isPrivate(first(a)) },
-	"binary_and":             func(_ point, a []any) any { return bothBits(a) },
-	"bin":                    func(_ point, a []any) any { return rounded(a) },
-	"format_datetime":        func(_ point, a []any) any { return textOf(first(a)) },
-	"array_length":           func(_ point, a []any) any { return lengthOf(first(a)) },
-	"array_sort_asc":         func(_ point, a []any) any { return sorted(first(a)) },
-	"array_slice":            func(_ point, a []any) any { return sliced(a) },
-	"series_subtract":        func(_ point, a []any) any { return subtracted(a) },
-	"series_stats_dynamic":   func(_ point, a []any) any { return statistics(first(a)) },
-	"bag_keys":               func(_ point, a []any) any { return keysOf(first(a)) },
+func scalarFunctions() map[string]func(at point, a []any) any {
+	return map[string]func(at point, a []any) any{
+		"ago":                    func(at point, a []any) any { return calculate("-", at.now, first(a)) },
+		"now":                    func(at point, _ []any) any { return at.now },
+		"row_number":             func(at point, _ []any) any { return int64(at.index + 1) },
+		"not":                    func(_ point, a []any) any { return first(a) != true },
+		"isempty":                func(_ point, a []any) any { return isEmpty(first(a)) },
+		"isnotempty":             func(_ point, a []any) any { return !isEmpty(first(a)) },
+		"notempty":               func(_ point, a []any) any { return !isEmpty(first(a)) },
+		"isnull":                 func(_ point, a []any) any { return first(a) == nil },
+		"isnotnull":              func(_ point, a []any) any { return first(a) != nil },
+		"iff":                    func(_ point, a []any) any { return chosen(a) },
+		"iif":                    func(_ point, a []any) any { return chosen(a) },
+		"case":                   func(_ point, a []any) any { return chosen(a) },
+		"coalesce":               func(_ point, a []any) any { return firstGiven(a) },
+		"tostring":               func(_ point, a []any) any { return textOf(first(a)) },
+		"tolower":                func(_ point, a []any) any { return strings.ToLower(textOf(first(a))) },
+		"toupper":                func(_ point, a []any) any { return strings.ToUpper(textOf(first(a))) },
+		"strlen":                 func(_ point, a []any) any { return int64(utf8.RuneCountInString(textOf(first(a)))) },
+		"strcat":                 func(_ point, a []any) any { return strings.Join(each(a, textOf), "") },
+		"tolong":                 func(_ point, a []any) any { return toWhole(first(a)) },
+		"toint":                  func(_ point, a []any) any { return toWhole(first(a)) },
+		"toreal":                 func(_ point, a []any) any { return toReal(first(a)) },
+		"todouble":               func(_ point, a []any) any { return toReal(first(a)) },
+		"parse_json":             func(_ point, a []any) any { return parsed(first(a)) },
+		"todynamic":              func(_ point, a []any) any { return parsed(first(a)) },
+		"extract":                func(_ point, a []any) any { return extracted(a) },
+		"replace_regex":          func(_ point, a []any) any { return replaced(a) },
+		"trim_start":             func(_ point, a []any) any { return trimmed(a) },
+		"split":                  func(_ point, a []any) any { return splitText(a) },
+		"base64_decode_tostring": func(_ point, a []any) any { return decoded(first(a)) },
+		"ipv4_is_private":        func(_ point, a []any) any { return isPrivate(first(a)) },
+		"binary_and":             func(_ point, a []any) any { return bothBits(a) },
+		"bin":                    func(_ point, a []any) any { return rounded(a) },
+		"format_datetime":        func(_ point, a []any) any { return textOf(first(a)) },
+		"array_length":           func(_ point, a []any) any { return lengthOf(first(a)) },
+		"array_sort_asc":         func(_ point, a []any) any { return sorted(first(a)) },
+		"array_slice":            func(_ point, a []any) any { return sliced(a) },
+		"series_subtract":        func(_ point, a []any) any { return subtracted(a) },
+		"series_stats_dynamic":   func(_ point, a []any) any { return statistics(first(a)) },
+		"bag_keys":               func(_ point, a []any) any { return keysOf(first(a)) },
+	}
 }
 
 // argument is the value at a place, null when there is none.
@@ -311,29 +313,31 @@ func keysOf(v any) any {
 }
 
 // aggregates are the functions over the rows of a group.
-var aggregates = map[string]func(at point, a []expression) any{
-	"count":          func(at point, _ []expression) any { return int64(len(at.group)) },
-	"countif":        func(at point, a []expression) any { return int64(len(fulfilling(at, a, 0))) },
-	"dcount":         func(at point, a []expression) any { return int64(len(distinct(over(at, at.group, a)))) },
-	"count_distinct": func(at point, a []expression) any { return int64(len(distinct(over(at, at.group, a)))) },
-	"dcountif":       func(at point, a []expression) any { return int64(len(distinct(over(at, fulfilling(at, a, 1), a)))) },
-	"make_set":       func(at point, a []expression) any { return limited(at, a, 1, distinct(over(at, at.group, a))) },
-	"make_set_if": func(at point, a []expression) any {
-		return limited(at, a, 2, distinct(over(at, fulfilling(at, a, 1), a)))
-	},
-	"make_list":    func(at point, a []expression) any { return limited(at, a, 1, over(at, at.group, a)) },
-	"make_list_if": func(at point, a []expression) any { return limited(at, a, 2, over(at, fulfilling(at, a, 1), a)) },
-	"max":          func(at point, a []expression) any { return extreme(over(at, at.group, a), 1) },
-	"min":          func(at point, a []expression) any { return extreme(over(at, at.group, a), -1) },
-	"maxif":        func(at point, a []expression) any { return extreme(over(at, fulfilling(at, a, 1), a), 1) },
-	"minif":        func(at point, a []expression) any { return extreme(over(at, fulfilling(at, a, 1), a), -1) },
-	"sum":          func(at point, a []expression) any { return total(over(at, at.group, a)) },
-	"avg":          func(at point, a []expression) any { return average(over(at, at.group, a)) },
-	"any":          func(at point, a []expression) any { return first(over(at, at.group, a)) },
-	"take_any":     func(at point, a []expression) any { return first(over(at, at.group, a)) },
-	// These two give several columns; summarize reads the row that they choose.
-	"arg_max": func(point, []expression) any { return nil },
-	"arg_min": func(point, []expression) any { return nil },
+func aggregates() map[string]func(at point, a []expression) any {
+	return map[string]func(at point, a []expression) any{
+		"count":          func(at point, _ []expression) any { return int64(len(at.group)) },
+		"countif":        func(at point, a []expression) any { return int64(len(fulfilling(at, a, 0))) },
+		"dcount":         func(at point, a []expression) any { return int64(len(distinct(over(at, at.group, a)))) },
+		"count_distinct": func(at point, a []expression) any { return int64(len(distinct(over(at, at.group, a)))) },
+		"dcountif":       func(at point, a []expression) any { return int64(len(distinct(over(at, fulfilling(at, a, 1), a)))) },
+		"make_set":       func(at point, a []expression) any { return limited(at, a, 1, distinct(over(at, at.group, a))) },
+		"make_set_if": func(at point, a []expression) any {
+			return limited(at, a, 2, distinct(over(at, fulfilling(at, a, 1), a)))
+		},
+		"make_list":    func(at point, a []expression) any { return limited(at, a, 1, over(at, at.group, a)) },
+		"make_list_if": func(at point, a []expression) any { return limited(at, a, 2, over(at, fulfilling(at, a, 1), a)) },
+		"max":          func(at point, a []expression) any { return extreme(over(at, at.group, a), 1) },
+		"min":          func(at point, a []expression) any { return extreme(over(at, at.group, a), -1) },
+		"maxif":        func(at point, a []expression) any { return extreme(over(at, fulfilling(at, a, 1), a), 1) },
+		"minif":        func(at point, a []expression) any { return extreme(over(at, fulfilling(at, a, 1), a), -1) },
+		"sum":          func(at point, a []expression) any { return total(over(at, at.group, a)) },
+		"avg":          func(at point, a []expression) any { return average(over(at, at.group, a)) },
+		"any":          func(at point, a []expression) any { return first(over(at, at.group, a)) },
+		"take_any":     func(at point, a []expression) any { return first(over(at, at.group, a)) },
+		// These two give several columns; summarize reads the row that they choose.
+		"arg_max": func(point, []expression) any { return nil },
+		"arg_min": func(point, []expression) any { return nil },
+	}
 }
 
 // over evaluates the first argument for each of the rows, leaving out null.

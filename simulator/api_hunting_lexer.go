@@ -88,8 +88,11 @@ func verbatim(text string) (token, error) {
 	return token{literalToken, text, value}, nil
 }
 
-// escapes are the characters that stand for others after a backslash.
-var escapes = map[byte]string{'n': "\n", 't': "\t", 'r': "\r", '0': "\x00", '\\': `\`, '"': `"`, '\'': "'"}
+// escapes are the characters that stand for others after a backslash: for those at the same place of meant.
+const (
+	escapes = `ntr0\"'`
+	meant   = "\n\t\r\x00\\\"'"
+)
 
 func escaped(text string) (token, error) {
 	body := strings.TrimLeft(text, "hH")
@@ -106,11 +109,11 @@ func escaped(text string) (token, error) {
 			body = rest
 			continue
 		}
-		char, known := escapes[rest[0]]
-		if !known {
+		place := strings.IndexByte(escapes, rest[0])
+		if place < 0 {
 			return token{}, fmt.Errorf("the text %s has an escape that is not known", text)
 		}
-		value.WriteString(char)
+		value.WriteByte(meant[place])
 		body = rest[1:]
 	}
 }

@@ -327,7 +327,7 @@ func TestHowFarAQueryLooksBack(t *testing.T) {
 
 func TestEveryTableHasRows(t *testing.T) {
 	w := newWorld(t)
-	for name := range huntingSchemas {
+	for name := range huntingSchemas() {
 		rows := w.hunts(name + " | take 3")
 		if len(rows.all("Results")) == 0 {
 			t.Errorf("%s has no rows", name)

@@ -34,14 +34,16 @@ var (
 	networkActions = []string{"Allowed", "Audit", "Warn", "Block"}
 )
 
-var indicatorKinds = map[string]indicatorKind{
-	"FileMd5":               {fileActions, isHash(md5Length)},
-	"FileSha1":              {fileActions, isHash(sha1Length)},
-	"FileSha256":            {fileActions, isHash(sha256Length)},
-	"CertificateThumbprint": {[]string{"Allowed", "BlockAndRemediate"}, isHash(sha1Length)},
-	"IpAddress":             {networkActions, isIP},
-	"DomainName":            {networkActions, isDomain},
-	"Url":                   {networkActions, isURL},
+func indicatorKinds() map[string]indicatorKind {
+	return map[string]indicatorKind{
+		"FileMd5":               {fileActions, isHash(md5Length)},
+		"FileSha1":              {fileActions, isHash(sha1Length)},
+		"FileSha256":            {fileActions, isHash(sha256Length)},
+		"CertificateThumbprint": {[]string{"Allowed", "BlockAndRemediate"}, isHash(sha1Length)},
+		"IpAddress":             {networkActions, isIP},
+		"DomainName":            {networkActions, isDomain},
+		"Url":                   {networkActions, isURL},
+	}
 }
 
 func isIP(value string) bool {
@@ -126,7 +128,7 @@ func readIndicator(body fields, now time.Time) (indicatorRequest, *apiError) {
 }
 
 func (r indicatorRequest) check(now time.Time) *apiError {
-	kind, ok := indicatorKinds[r.kind]
+	kind, ok := indicatorKinds()[r.kind]
 	switch {
 	case !ok:
 		return invalid("The indicatorType %q is not known.", r.kind)

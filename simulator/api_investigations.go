@@ -29,7 +29,7 @@ func (c *company) getInvestigation(call *call) (reply, *apiError) {
 }
 
 // investigationsEnd is when Microsoft ended that investigations can be started by hand.
-var investigationsEnd = time.Date(2026, time.September, 1, 0, 0, 0, 0, time.UTC)
+func investigationsEnd() time.Time { return time.Date(2026, time.September, 1, 0, 0, 0, 0, time.UTC) }
 
 // investigationTime is how long an investigation takes here.
 const investigationTime = 10 * time.Minute
@@ -37,7 +37,7 @@ const investigationTime = 10 * time.Minute
 // startInvestigation is refused once it has been retired. Microsoft documents the date, not the answer: what the
 // service says of features that are off is taken for it.
 func (c *company) startInvestigation(call *call) (reply, *apiError) {
-	if !call.now.Before(investigationsEnd) {
+	if !call.now.Before(investigationsEnd()) {
 		return reply{}, &apiError{http.StatusForbidden, "DisabledFeature", "Starting an automated investigation manually has been retired. Run a full antivirus scan instead."}
 	}
 	m, failure := c.machineNamed(call.arguments["id"])

@@ -18,22 +18,27 @@ type assertionProblem struct {
 	message string
 }
 
-// The first problem that fits counts. What fits none of them is a matter of the signature.
-var (
-	certificateProblems = []assertionProblem{
+// certificateProblems are those of an assertion that the application made itself. The first that fits counts; what fits
+// none of them is a matter of the signature.
+func certificateProblems() []assertionProblem {
+	return []assertionProblem{
 		{jwt.ErrTokenExpired, 700024, "The client assertion has expired."},
 		{jwt.ErrTokenNotValidYet, 700024, "The client assertion is not valid yet."},
 		{jwt.ErrTokenInvalidAudience, 700023, "The client assertion was made for another audience than this endpoint."},
 		{jwt.ErrTokenInvalidSubject, 700021, "The client assertion was made for another application."},
 	}
-	federatedProblems = []assertionProblem{
+}
+
+// federatedProblems are those of a workload's token, in the same way.
+func federatedProblems() []assertionProblem {
+	return []assertionProblem{
 		{jwt.ErrTokenExpired, 700024, "The federated token has expired."},
 		{jwt.ErrTokenNotValidYet, 700024, "The federated token is not valid yet."},
 		{jwt.ErrTokenInvalidIssuer, 700211, "No federated identity of the application has this issuer."},
 		{jwt.ErrTokenInvalidAudience, 700212, "No federated identity of the application has this audience."},
 		{jwt.ErrTokenInvalidSubject, 700213, "No federated identity of the application has this subject."},
 	}
-)
+}
 
 // checkAssertion checks a client assertion: one that the application made itself is signed with its certificate,
 // any other has to be a token of the workload that the application trusts.
@@ -53,7 +58,7 @@ func (t *Tenant) checkAssertion(q tokenRequest) *refusal {
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Name}), jwt.WithTimeFunc(t.settings.assertionClock),
 		jwt.WithExpirationRequired(), jwt.WithIssuer(workloadIssuer), jwt.WithAudience(workloadAudience),
 		jwt.WithSubject(workloadSubject))
-	return assertionRefusal(err, federatedProblems)
+	return assertionRefusal(err, federatedProblems())
 }
 
 // checkCertificateAssertion checks signature, thumbprint, audience, times and that the assertion is used once.
@@ -71,7 +76,7 @@ func (t *Tenant) checkCertificateAssertion(text, clientID, endpoint string) *ref
 	}, jwt.WithValidMethods([]string{jwt.SigningMethodRS256.Name, jwt.SigningMethodPS256.Name}),
 		jwt.WithTimeFunc(t.settings.assertionClock), jwt.WithExpirationRequired(), jwt.WithNotBeforeRequired(),
 		jwt.WithAudience(t.assertionAudiences(endpoint)...), jwt.WithSubject(clientID))
-	if no := assertionRefusal(err, certificateProblems); no != nil {
+	if no := assertionRefusal(err, certificateProblems()); no != nil {
 		return no
 	}
 	return t.useAssertion(claims)

@@ -26,46 +26,48 @@ const (
 )
 
 // refusals gives for each AADSTS code the OAuth error that Entra answers with; the HTTP status follows from it.
-var refusals = map[int]string{
-	28000:   invalidRequest, // scopes of several resources
-	50011:   invalidRequest, // redirect URI not registered
-	50027:   invalidClient,  // assertion is no JWT
-	50049:   "invalid_instance",
-	50173:   invalidGrant, // grant revoked
-	54005:   invalidGrant, // code used before
-	65001:   invalidGrant, // permission without consent
-	65004:   "access_denied",
-	70000:   invalidGrant, // grant not valid
-	70003:   "unsupported_grant_type",
-	70005:   "unsupported_response_type",
-	70007:   invalidRequest, // response mode
-	70008:   invalidGrant,   // grant expired
-	70011:   invalidScope,
-	90002:   invalidRequest, // no such tenant
-	90033:   "temporarily_unavailable",
-	500011:  "invalid_resource",
-	500112:  invalidGrant, // redirect URI differs from the code's
-	501481:  invalidGrant, // verifier does not fit
-	501491:  invalidRequest,
-	700016:  "unauthorized_client",
-	700021:  invalidClient, // assertion of another application
-	700023:  invalidClient, // assertion for another audience
-	700024:  invalidClient, // assertion outside its time
-	700027:  invalidClient, // assertion's signature or thumbprint
-	700082:  invalidGrant,  // refresh token unused for too long
-	700211:  invalidClient, // federated: issuer
-	700212:  invalidClient, // federated: audience
-	700213:  invalidClient, // federated: subject
-	900144:  invalidRequest,
-	7000215: invalidClient,
-	7000218: invalidClient,
-	7000222: invalidClient,
+func refusals() map[int]string {
+	return map[int]string{
+		28000:   invalidRequest, // scopes of several resources
+		50011:   invalidRequest, // redirect URI not registered
+		50027:   invalidClient,  // assertion is no JWT
+		50049:   "invalid_instance",
+		50173:   invalidGrant, // grant revoked
+		54005:   invalidGrant, // code used before
+		65001:   invalidGrant, // permission without consent
+		65004:   "access_denied",
+		70000:   invalidGrant, // grant not valid
+		70003:   "unsupported_grant_type",
+		70005:   "unsupported_response_type",
+		70007:   invalidRequest, // response mode
+		70008:   invalidGrant,   // grant expired
+		70011:   invalidScope,
+		90002:   invalidRequest, // no such tenant
+		90033:   "temporarily_unavailable",
+		500011:  "invalid_resource",
+		500112:  invalidGrant, // redirect URI differs from the code's
+		501481:  invalidGrant, // verifier does not fit
+		501491:  invalidRequest,
+		700016:  "unauthorized_client",
+		700021:  invalidClient, // assertion of another application
+		700023:  invalidClient, // assertion for another audience
+		700024:  invalidClient, // assertion outside its time
+		700027:  invalidClient, // assertion's signature or thumbprint
+		700082:  invalidGrant,  // refresh token unused for too long
+		700211:  invalidClient, // federated: issuer
+		700212:  invalidClient, // federated: audience
+		700213:  invalidClient, // federated: subject
+		900144:  invalidRequest,
+		7000215: invalidClient,
+		7000218: invalidClient,
+		7000222: invalidClient,
+	}
 }
 
 // oauthError is the OAuth error of a code; one that the table lacks is taken for a matter of the grant, as the
 // many codes are by which Entra wants the user back.
 func oauthError(code int) string {
-	if known, found := refusals[code]; found {
+	if known, found := refusals()[code]; found {
 		return known
 	}
 	return invalidGrant

@@ -21,12 +21,11 @@ import (
 	"time"
 )
 
-// Certificates are valid for decades, because clients check them by the system's clock while the tenant's may
-// stand anywhere.
-var (
-	validFrom  = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
-	validUntil = time.Date(2090, time.January, 1, 0, 0, 0, 0, time.UTC)
-)
+// validFrom and validUntil are decades apart, because clients check certificates by the system's clock while the
+// tenant's may stand anywhere.
+func validFrom() time.Time { return time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC) }
+
+func validUntil() time.Time { return time.Date(2090, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
 // serverCertificate is the certificate of the HTTPS server. It also issues the application's certificate, so
 // that there is a chain.
@@ -46,8 +45,8 @@ func newServerCertificate(hostPort string) (serverCertificate, error) {
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "Simulated tenant"},
-		NotBefore:             validFrom,
-		NotAfter:              validUntil,
+		NotBefore:             validFrom(),
+		NotAfter:              validUntil(),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
@@ -101,8 +100,8 @@ func newApplicationCertificate(issuer serverCertificate) (*applicationCertificat
 	leaf, err := issue(&x509.Certificate{
 		SerialNumber: big.NewInt(2),
 		Subject:      pkix.Name{CommonName: "xsoar-defender"},
-		NotBefore:    validFrom,
-		NotAfter:     validUntil,
+		NotBefore:    validFrom(),
+		NotAfter:     validUntil(),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}, issuer.leaf, key.Public(), issuer.key)

@@ -108,7 +108,13 @@ type deviceGroup struct {
 	name string
 }
 
-var deviceGroups = []deviceGroup{{140, "Workstations"}, {141, "Servers"}, {142, "Tier 0"}, {143, "Mac and Linux"}}
+var (
+	workstations = deviceGroup{140, "Workstations"}
+	servers      = deviceGroup{141, "Servers"}
+	tier0        = deviceGroup{142, "Tier 0"}
+	macAndLinux  = deviceGroup{143, "Mac and Linux"}
+	deviceGroups = []deviceGroup{workstations, servers, tier0, macAndLinux}
+)
 
 // inventory is what the company runs, in the order that the API lists it. Machines that do not report come last.
 var inventory = []struct {
@@ -120,25 +126,25 @@ var inventory = []struct {
 	tags   []string
 	health string
 }{
-	{"fin-nb", 4, windows11, deviceGroups[0], "High", []string{"Finance"}, "Active"},
-	{"sal-nb", 5, windows11, deviceGroups[0], "Normal", []string{"Sales", "Travels"}, "Active"},
-	{"eng-ws", 6, windows11, deviceGroups[0], "Normal", []string{"Engineering"}, "Active"},
-	{"hr-nb", 2, windows11, deviceGroups[0], "High", []string{"HR"}, "Active"},
-	{"ops-nb", 3, windows10, deviceGroups[0], "Normal", []string{"Operations"}, "Active"},
-	{"dc", 2, server2022, deviceGroups[2], "High", []string{"Domain controller", "No automation"}, "Active"},
-	{"fs", 1, server2022, deviceGroups[1], "High", []string{"File server"}, "Active"},
-	{"sql", 1, server2022, deviceGroups[1], "High", []string{"Database"}, "Active"},
-	{"rds", 1, server2022, deviceGroups[1], "Normal", []string{}, "Active"},
-	{"backup", 1, server2022, deviceGroups[1], "High", []string{"Backup"}, "Active"},
-	{"mail", 1, server2019, deviceGroups[1], "High", []string{"Internet facing"}, "Active"},
-	{"print", 1, server2019, deviceGroups[1], "Low", []string{}, "Active"},
-	{"web", 1, ubuntu, deviceGroups[3], "High", []string{"Internet facing"}, "Active"},
-	{"git", 1, ubuntu, deviceGroups[3], "High", []string{"Engineering"}, "Active"},
-	{"eng-lnx", 2, ubuntu, deviceGroups[3], "Normal", []string{"Engineering"}, "Active"},
-	{"mkt-mac", 3, macOS, deviceGroups[3], "Normal", []string{"Marketing"}, "Active"},
-	{"lab-ws", 2, windows10, deviceGroups[0], "Low", []string{"Lab"}, "ImpairedCommunication"},
-	{"spare-nb", 2, windows11, deviceGroups[0], "Low", []string{"Spare"}, "Inactive"},
-	{"kiosk", 1, windows10, deviceGroups[0], "Low", []string{}, "NoSensorData"},
+	{"fin-nb", 4, windows11, workstations, "High", []string{"Finance"}, "Active"},
+	{"sal-nb", 5, windows11, workstations, "Normal", []string{"Sales", "Travels"}, "Active"},
+	{"eng-ws", 6, windows11, workstations, "Normal", []string{"Engineering"}, "Active"},
+	{"hr-nb", 2, windows11, workstations, "High", []string{"HR"}, "Active"},
+	{"ops-nb", 3, windows10, workstations, "Normal", []string{"Operations"}, "Active"},
+	{"dc", 2, server2022, tier0, "High", []string{"Domain controller", "No automation"}, "Active"},
+	{"fs", 1, server2022, servers, "High", []string{"File server"}, "Active"},
+	{"sql", 1, server2022, servers, "High", []string{"Database"}, "Active"},
+	{"rds", 1, server2022, servers, "Normal", []string{}, "Active"},
+	{"backup", 1, server2022, servers, "High", []string{"Backup"}, "Active"},
+	{"mail", 1, server2019, servers, "High", []string{"Internet facing"}, "Active"},
+	{"print", 1, server2019, servers, "Low", []string{}, "Active"},
+	{"web", 1, ubuntu, macAndLinux, "High", []string{"Internet facing"}, "Active"},
+	{"git", 1, ubuntu, macAndLinux, "High", []string{"Engineering"}, "Active"},
+	{"eng-lnx", 2, ubuntu, macAndLinux, "Normal", []string{"Engineering"}, "Active"},
+	{"mkt-mac", 3, macOS, macAndLinux, "Normal", []string{"Marketing"}, "Active"},
+	{"lab-ws", 2, windows10, workstations, "Low", []string{"Lab"}, "ImpairedCommunication"},
+	{"spare-nb", 2, windows11, workstations, "Low", []string{"Spare"}, "Inactive"},
+	{"kiosk", 1, windows10, workstations, "Low", []string{}, "NoSensorData"},
 }
 
 // equip buys the machines, and gives each employee the next one of the department.

@@ -97,7 +97,7 @@ func (c *company) seedActions() {
 	for i, kind := range kinds {
 		created := c.started.Add(-7*day + time.Duration(i)*day + c.draws.span(8*time.Hour))
 		a := c.newAction(kind, windows[i%len(windows)], "soc@"+domain, fmt.Sprintf("Ticket %d", 4700+i), created)
-		a.Scope = optional(actionKinds[kind].defaultScope)
+		a.Scope = optional(actionKinds()[kind].defaultScope)
 	}
 	c.advance(c.started)
 }

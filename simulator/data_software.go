@@ -75,15 +75,20 @@ var products = []struct {
 	{"docker", "docker_desktop", "Docker Desktop", "Developer tool", []string{"4.43.2", "4.50.0"}, nil, 5, "C", ""},
 }
 
-// severities are those of a vulnerability by their first letter, with the lowest of their CVSS scores in tenths.
-var severities = map[byte]struct {
+// severity is how bad a vulnerability is: what an attacker can do, and the lowest of its CVSS scores in tenths.
+type severity struct {
 	name, impact string
 	tenths       int
-}{
-	'C': {"Critical", "run code without signing in", 90},
-	'H': {"High", "run code as the user", 70},
-	'M': {"Medium", "read data of others", 40},
-	'L': {"Low", "stop the program", 21},
+}
+
+// severities are those of a vulnerability by their first letter.
+func severities() map[byte]severity {
+	return map[byte]severity{
+		'C': {"Critical", "run code without signing in", 90},
+		'H': {"High", "run code as the user", 70},
+		'M': {"Medium", "read data of others", 40},
+		'L': {"Low", "stop the program", 21},
+	}
 }
 
 // install puts the software on the machines.
@@ -122,7 +127,7 @@ func (c *company) newFlaw(p *product, letter byte) flaw {
 		count += len(q.flaws)
 	}
 	number := count + len(p.flaws)
-	severity := severities[letter]
+	severity := severities()[letter]
 	id := fmt.Sprintf("CVE-2026-%d", 90001+7*number)
 	published := c.started.Add(-20*day - c.draws.span(300*day)).Truncate(day)
 	known := letter == 'C' || letter == 'H' && c.draws.chance(3)

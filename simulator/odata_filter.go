@@ -172,13 +172,15 @@ func (p *filterParser) negation() (term, error) {
 }
 
 // comparisons are the operators that order two values; null is neither below nor above anything.
-var comparisons = map[string]func(order int) bool{
-	"eq": func(order int) bool { return order == 0 },
-	"ne": func(order int) bool { return order != 0 },
-	"gt": func(order int) bool { return order > 0 },
-	"ge": func(order int) bool { return order >= 0 },
-	"lt": func(order int) bool { return order < 0 },
-	"le": func(order int) bool { return order <= 0 },
+func comparisons() map[string]func(order int) bool {
+	return map[string]func(order int) bool{
+		"eq": func(order int) bool { return order == 0 },
+		"ne": func(order int) bool { return order != 0 },
+		"gt": func(order int) bool { return order > 0 },
+		"ge": func(order int) bool { return order >= 0 },
+		"lt": func(order int) bool { return order < 0 },
+		"le": func(order int) bool { return order <= 0 },
+	}
 }
 
 func (p *filterParser) comparison() (term, error) {
@@ -190,7 +192,7 @@ func (p *filterParser) comparison() (term, error) {
 	if p.take("in") {
 		return p.membership(left)
 	}
-	holds, ok := comparisons[operator]
+	holds, ok := comparisons()[operator]
 	if !ok {
 		return left, nil
 	}
@@ -336,21 +338,26 @@ func numberOrDate(token string) (term, error) {
 	return term{}, fmt.Errorf("the literal %q is neither a number nor a date", token)
 }
 
-// filterFunctions are the functions over text that the service documents in its samples, with tolower and toupper.
-var filterFunctions = map[string]struct {
+// filterFunction is a function over text.
+type filterFunction struct {
 	arguments int
 	result    kindOfValue
 	apply     func(texts []string) any
-}{
-	"contains":   {2, booleanValue, func(t []string) any { return strings.Contains(t[0], t[1]) }},
-	"startswith": {2, booleanValue, func(t []string) any { return strings.HasPrefix(t[0], t[1]) }},
-	"endswith":   {2, booleanValue, func(t []string) any { return strings.HasSuffix(t[0], t[1]) }},
-	"tolower":    {1, textValue, func(t []string) any { return strings.ToLower(t[0]) }},
-	"toupper":    {1, textValue, func(t []string) any { return strings.ToUpper(t[0]) }},
+}
+
+// filterFunctions are those that the service documents in its samples, with tolower and toupper.
+func filterFunctions() map[string]filterFunction {
+	return map[string]filterFunction{
+		"contains":   {2, booleanValue, func(t []string) any { return strings.Contains(t[0], t[1]) }},
+		"startswith": {2, booleanValue, func(t []string) any { return strings.HasPrefix(t[0], t[1]) }},
+		"endswith":   {2, booleanValue, func(t []string) any { return strings.HasSuffix(t[0], t[1]) }},
+		"tolower":    {1, textValue, func(t []string) any { return strings.ToLower(t[0]) }},
+		"toupper":    {1, textValue, func(t []string) any { return strings.ToUpper(t[0]) }},
+	}
 }
 
 func (p *filterParser) function(name string) (term, error) {
-	function, ok := filterFunctions[name]
+	function, ok := filterFunctions()[name]
 	if !ok {
 		return term{}, fmt.Errorf("an unknown function with name %q was found", name)
 	}
@@ -499,8 +506,6 @@ func (p *filterParser) any(list term) (term, error) {
 	}}, p.expect(")")
 }
 
-var momentType = reflect.TypeFor[moment]()
-
 // typed makes a term of a field of the type.
 func typed(t reflect.Type, get func(row) reflect.Value) term {
 	if t.Kind() == reflect.Pointer {
@@ -522,7 +527,7 @@ func typed(t reflect.Type, get func(row) reflect.Value) term {
 		}}
 	}
 	switch {
-	case t == momentType:
+	case t == reflect.TypeFor[moment]():
 		return of(timeValue, func(v reflect.Value) any {
 			if at := v.Interface().(moment); !at.IsZero() {
 				return at.Time

@@ -5,6 +5,9 @@
 //
 // It listens on loopback only unless told otherwise, and its secrets follow from the seed unless a source of
 // randomness is given: it is no place for real data.
+//
+// Every process of the program has this package in it, and few use it. Its tables are therefore literals of constants,
+// which the compiler lays out as data, or functions.
 package simulator
 
 import (

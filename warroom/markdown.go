@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -300,7 +299,7 @@ func appendQuoted(dst []byte, text string) []byte {
 			dst = append(dst, '\\', '|')
 		case (r == '(' || r == ':') && i > 0 && text[i-1] == ']':
 			dst = append(dst, '\\', byte(r))
-		case r == '&' && reference.MatchString(text[i:]):
+		case r == '&' && startsReference(text[i:]):
 			dst = append(dst, "&amp;"...)
 		case r == '<':
 			dst = append(dst, "&lt;"...)
@@ -318,8 +317,24 @@ func appendQuoted(dst []byte, text string) []byte {
 	return dst
 }
 
-// reference is a character reference of HTML, behind which any character may hide.
-var reference = regexp.MustCompile(`^&(#[0-9A-Za-z]{1,9}|[A-Za-z][0-9A-Za-z]{1,31});`)
+// startsReference says that a text, which begins with an ampersand, begins with a character reference of HTML, behind
+// which any character may hide: a number behind #, or a name of two letters or more.
+func startsReference(text string) bool {
+	const longest = len("&") + 32 + len(";")
+	name, _, closed := strings.Cut(text[1:min(len(text), longest)], ";")
+	number, numeric := strings.CutPrefix(name, "#")
+	switch {
+	case !closed || strings.ContainsFunc(number, func(r rune) bool { return !isLetter(r) && !isDigit(r) }):
+		return false
+	case numeric:
+		return 1 <= len(number) && len(number) <= 9
+	}
+	return len(name) >= 2 && isLetter(rune(name[0]))
+}
+
+func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
+
+func isDigit(r rune) bool { return '0' <= r && r <= '9' }
 
 // hidden says that a character is invisible or turns the direction of writing around. The joiners are left, which
 // emoji and some scripts need, and so are the format characters that show.

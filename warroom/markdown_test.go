@@ -137,19 +137,23 @@ func TestTables(t *testing.T) {
 			"### Machines\n| ID | Name |\n| --- | --- |\n| 1 | a |\n| 2 | b |\n",
 		},
 		{
-			"named columns", warroom.Table{Columns: []string{"Name", "ID"}, Records: seen(`{"name":"a","id":"1"}`)},
+			"named columns",
+			warroom.Table{Columns: []string{"Name", "ID"}, Records: seen(`{"name":"a","id":"1"}`)},
 			"| Name | ID |\n| --- | --- |\n| a | 1 |\n",
 		},
 		{
-			"a column without a value is left out", warroom.Table{Columns: []string{"Name", "ID"}, Records: seen(`{"id":"1","name":null}`, `{"id":"2","name":""}`)},
+			"a column without a value is left out",
+			warroom.Table{Columns: []string{"Name", "ID"}, Records: seen(`{"id":"1","name":null}`, `{"id":"2","name":""}`)},
 			"| ID |\n| --- |\n| 1 |\n| 2 |\n",
 		},
 		{
-			"a column with a value in one row stays", warroom.Table{Columns: []string{"ID", "Name"}, Records: seen(`{"id":"1"}`, `{"id":"2","name":"b"}`)},
+			"a column with a value in one row stays",
+			warroom.Table{Columns: []string{"ID", "Name"}, Records: seen(`{"id":"1"}`, `{"id":"2","name":"b"}`)},
 			"| ID | Name |\n| --- | --- |\n| 1 |  |\n| 2 | b |\n",
 		},
 		{
-			"empty columns are kept when wanted", warroom.Table{Columns: []string{"ID", "Name"}, KeepEmpty: true, Records: seen(`{"id":"1"}`)},
+			"empty columns are kept when wanted",
+			warroom.Table{Columns: []string{"ID", "Name"}, KeepEmpty: true, Records: seen(`{"id":"1"}`)},
 			"| ID | Name |\n| --- | --- |\n| 1 |  |\n",
 		},
 		{"no rows", warroom.Table{Title: "Alerts", Records: seen()}, "### Alerts\nNothing was found."},
@@ -162,17 +166,20 @@ func TestTables(t *testing.T) {
 		},
 		{"computed values are readable", warroom.Table{Records: seen(`{"made":true}`)}, "| Made |\n| --- |\n| a: x, y, b: 1 |\n"},
 		{
-			"without a view all keys in alphabetical order", warroom.Table{Records: objects(`{"b":true,"a":1}`, `{"c":[1,[2,3]],"b":null}`)},
+			"without a view all keys in alphabetical order",
+			warroom.Table{Records: objects(`{"b":true,"a":1}`, `{"c":[1,[2,3]],"b":null}`)},
 			"| a | b | c |\n| --- | --- | --- |\n| 1 | true |  |\n|  |  | 1, 2, 3 |\n",
 		},
 		{
-			"without a view the named keys", warroom.Table{Columns: []string{"b", "missing"}, Records: objects(`{"b":{"x":1,"y":null},"a":1}`)},
+			"without a view the named keys",
+			warroom.Table{Columns: []string{"b", "missing"}, Records: objects(`{"b":{"x":1,"y":null},"a":1}`)},
 			"| b |\n| --- |\n| x: 1 |\n",
 		},
 		{"without a view what is no object is left out", warroom.Table{Records: objects(`{"a":1}`, `[1]`, `"x"`, ``)}, "| a |\n| --- |\n| 1 |\n|  |\n|  |\n|  |\n"},
 		{"a key that comes twice", warroom.Table{Records: objects(`{"a":1,"a":2}`)}, "| a |\n| --- |\n| 1 |\n"},
 		{
-			"what is in cells cannot leave them", warroom.Table{Records: objects(`{"a|b\n":"x | y\\\n| z |\r\n<b>[q](javascript:0)\u202e"}`)},
+			"what is in cells cannot leave them",
+			warroom.Table{Records: objects(`{"a|b\n":"x | y\\\n| z |\r\n<b>[q](javascript:0)\u202e"}`)},
 			"| a\\|b<br> |\n| --- |\n| x \\| y\\<br>\\| z \\|<br>&lt;b>[q]\\(javascript:0)U+202E |\n",
 		},
 		{"what ends in a backslash", warroom.Table{Records: objects(`{"a":"C:\\","b":"\\|"}`)}, "| a | b |\n| --- | --- |\n| C:\\ | \\\\\\| |\n"},
@@ -233,7 +240,9 @@ func TestTableWithAColumnThatTheViewLacksIsAMistake(t *testing.T) {
 
 func TestPlainIsForErrorsAndLogs(t *testing.T) {
 	got := warroom.Plain([]warroom.Block{
-		warroom.Heading("Failed"), warroom.Paragraph("a|b"), warroom.Code{Text: "q"}, warroom.Link{Text: "Open", Address: "https://x"},
+		warroom.Heading("Failed"), warroom.Paragraph("a|b"),
+		warroom.Code{Text: "q"},
+		warroom.Link{Text: "Open", Address: "https://x"},
 		warroom.Table{Title: "T", Records: objects(`{"a":1,"b":"x|y"}`)},
 	})
 	if want := "Failed\na|b\nq\nOpen: https://x\nT\na\tb\n1\tx|y"; got != want {

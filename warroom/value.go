@@ -94,7 +94,7 @@ type Encoder struct {
 }
 
 // encoderBuffer is the size of one write to the output in bytes.
-const encoderBuffer = 64 << 10
+const encoderBuffer = 32 << 10
 
 // cellBuffer is that of an Encoder for one cell of a table.
 const cellBuffer = 256

@@ -1,6 +1,7 @@
 package warroom
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -73,7 +74,7 @@ func NewView(fields ...Field) *View {
 
 // With gives the view with further fields behind its own.
 func (v *View) With(fields ...Field) *View {
-	return NewView(append(v.Fields[:len(v.Fields):len(v.Fields)], fields...)...)
+	return NewView(append(slices.Clip(v.Fields), fields...)...)
 }
 
 // Only gives the view restricted to the named fields, in that order.

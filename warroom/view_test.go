@@ -45,7 +45,8 @@ func TestViewTakesFieldsFromObjects(t *testing.T) {
 		{"a key under another name", []warroom.Field{{Name: "ID", From: "id"}}, `{"id":"1","other":2}`, `{"ID":"1"}`},
 		{
 			"fields in the order of the view, not of the object",
-			[]warroom.Field{{Name: "B", From: "b"}, {Name: "A", From: "a"}}, `{"a":1,"b":2}`, `{"B":2,"A":1}`,
+			[]warroom.Field{{Name: "B", From: "b"}, {Name: "A", From: "a"}},
+			`{"a":1,"b":2}`, `{"B":2,"A":1}`,
 		},
 		{"one key under two names", []warroom.Field{{Name: "A", From: "x"}, {Name: "B", From: "x"}}, `{"x":1}`, `{"A":1,"B":1}`},
 		{"the first of several keys", []warroom.Field{{Name: "A", From: "new|old"}}, `{"old":1,"new":2}`, `{"A":2}`},
@@ -65,7 +66,8 @@ func TestViewTakesFieldsFromObjects(t *testing.T) {
 		{"a field that is gone", []warroom.Field{{Name: "A", Gone: true}, {Name: "B", From: "b"}}, `{"A":1,"b":2}`, `{"B":2}`},
 		{"a nested object", []warroom.Field{{Name: "User", From: "user", Of: user}}, `{"user":{"accountName":"eve","domainName":null,"sid":"S"}}`, `{"User":{"Name":"eve"}}`},
 		{
-			"a nested list", []warroom.Field{{Name: "Users", From: "users", Of: user}},
+			"a nested list",
+			[]warroom.Field{{Name: "Users", From: "users", Of: user}},
 			`{"users":[{"accountName":"eve"},{"domainName":"d"}]}`, `{"Users":[{"Name":"eve"},{"Domain":"d"}]}`,
 		},
 		{"a nested list with other things in it", []warroom.Field{{Name: "Users", From: "users", Of: user}}, `{"users":["x",{"accountName":"eve"},null,[]]}`, `{"Users":[{"Name":"eve"}]}`},

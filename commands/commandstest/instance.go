@@ -6,11 +6,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"xsoar-defender/auth"
 	"xsoar-defender/commands"
+	"xsoar-defender/defender"
 	"xsoar-defender/execution"
 	"xsoar-defender/simulator"
 )
@@ -22,9 +24,14 @@ type Instance struct {
 	Params map[string]any
 	Host   *Host
 	Clock  *Clock
+	// Limits bound the requests of the runs that follow; zero values stand for the client's defaults.
+	Limits defender.Limits
+	// Environment are the variables that the runs that follow see.
+	Environment map[string]string
 
 	t      testing.TB
 	runner *execution.Runner
+	held   *atomic.Bool
 	errors bytes.Buffer
 }
 
@@ -32,7 +39,13 @@ type Instance struct {
 func New(t testing.TB) *Instance {
 	t.Helper()
 	clock := NewClock()
-	tenant, err := simulator.Start(simulator.Options{Seed: 1, Now: clock.Now, Sleep: clock.Sleep})
+	held := &atomic.Bool{}
+	tenant, err := simulator.Start(simulator.Options{Seed: 1, Now: clock.Now, Sleep: func(ctx context.Context, wait time.Duration) error {
+		if held.Load() {
+			<-ctx.Done()
+		}
+		return clock.Sleep(ctx, wait)
+	}})
 	if err != nil {
 		t.Fatalf("starting the simulated tenant: %v", err)
 	}
@@ -41,10 +54,10 @@ func New(t testing.TB) *Instance {
 			t.Errorf("ending the simulated tenant: %v", err)
 		}
 	})
-	i := &Instance{Tenant: tenant, Params: tenant.Instance("client-secret"), Host: NewHost(t.TempDir()), Clock: clock, t: t}
+	i := &Instance{Tenant: tenant, Params: tenant.Instance("client-secret"), Host: NewHost(t.TempDir()), Clock: clock, held: held, t: t}
 	i.runner = &execution.Runner{
 		Commands: commands.NewRegistry(), Version: "1.0.0", Now: clock.Now, Sleep: clock.Sleep,
-		Random: NewRandom(), Getenv: func(string) string { return "" }, Errors: &i.errors,
+		Random: NewRandom(), Getenv: func(name string) string { return i.Environment[name] }, Errors: &i.errors,
 		Transports: execution.NewTransports(), Memory: &auth.Memory{},
 	}
 	return i
@@ -55,6 +68,9 @@ func (i *Instance) Answer(method, path string, status int, body string) {
 	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: method, Path: path, Status: status, Body: body})
 }
 
+// Hold says whether the tenant's delays last until the client gives up, in place of passing at once.
+func (i *Instance) Hold(held bool) { i.held.Store(held) }
+
 // Run runs a command with its arguments, as the platform would.
 func (i *Instance) Run(command string, args map[string]any) Result {
 	i.t.Helper()
@@ -62,6 +78,7 @@ func (i *Instance) Run(command string, args map[string]any) Result {
 	request := execution.Request{
 		Command: command, Args: rawArguments(i.t, args), Params: rawJSON(i.t, i.Params), Instance: "instance", Brand: Brand,
 	}
+	i.runner.Limits = i.Limits
 	ran := i.runner.Run(context.Background(), request, i.Host)
 	if i.errors.Len() > 0 {
 		i.t.Fatalf("%s wrote to the operator: %s", command, i.errors.String())

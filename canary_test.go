@@ -1,0 +1,175 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/platform/platformtest"
+	"xsoar-defender/simulator"
+)
+
+// canary is a secret that nothing but an answer holds.
+func (e *engine) canary(name string) string {
+	text := "canary-" + name + "-of-the-test-0123456789abcdef"
+	e.canaries = append(e.canaries, text)
+	return text
+}
+
+// debug runs an execution with debugging on, and gives the outcome.
+func (e *engine) debug(plugin *platformtest.Plugin, request platformtest.Request) platformtest.Outcome {
+	e.t.Helper()
+	request.Params, request.Debug = e.params, true
+	outcome, err := plugin.Run(request)
+	if err != nil {
+		e.t.Fatalf("running %s: %v; the process said %q", request.Command, err, plugin.Errors())
+	}
+	return outcome
+}
+
+// TestNoSecretIsWrittenAnywhere plants secrets in every parameter and in the answers of everybody who is asked, and
+// has executions succeed and fail with debugging on. The engine then looks for each of them in everything that the
+// processes wrote: their output, their errors, their files and the integration context.
+func TestNoSecretIsWrittenAnywhere(t *testing.T) {
+	eachWay(t, every, func(t *testing.T, e *engine) {
+		plugin := e.ready().start()
+		machines := getMachines(e.params)
+		if outcome := e.debug(plugin, machines); outcome.Failure() != "" || len(outcome.Log) == 0 {
+			t.Fatalf("got the failure %q and the log %q, want success and a log", outcome.Failure(), outcome.Log)
+		}
+		e.tenant.ExpireTokens()
+		if outcome := e.debug(plugin, machines); outcome.Failure() != "" {
+			t.Fatal(outcome.Failure())
+		}
+		e.apiThatRepeats(plugin)
+		e.linksWithSignatures(plugin)
+		e.authorityThatTells(plugin)
+		e.tenant.ClearFaults()
+		// The token proxy asks to be left alone for a while after a failure.
+		if outcome := e.debug(plugin, machines); outcome.Failure() != "" && e.mode != "cortex" {
+			t.Errorf("after the failures: %s", outcome.Failure())
+		}
+		if err := plugin.Close(); err != nil {
+			t.Errorf("the process ended with %v", err)
+		}
+	})
+}
+
+// apiThatRepeats has the API refuse requests with the token that came with them, and with the secrets of the instance.
+func (e *engine) apiThatRepeats(plugin *platformtest.Plugin) {
+	e.t.Helper()
+	requests := e.tenant.Requests()
+	repeated := []string{strings.TrimPrefix(requests[len(requests)-1].Header.Get("Authorization"), "Bearer ")}
+	for _, name := range []string{"credentials", "creds_certificate", "auth_code"} {
+		if value, ok := e.params[name].(map[string]any); ok {
+			repeated = append(repeated, slices.Collect(strings.Lines(fmt.Sprint(value["password"])))...)
+		}
+	}
+	if e.mode == "cortex" {
+		repeated = append(repeated, fmt.Sprint(e.params["_tenant_id"]))
+	}
+	frame := func(line string) bool { return strings.HasPrefix(line, "-----") }
+	repeated = slices.DeleteFunc(repeated, frame)
+	for _, secret := range repeated[:min(len(repeated), mostRepeated)] {
+		secret = strings.TrimSpace(secret)
+		fault := simulator.Fault{Kind: simulator.KindAPI, Path: "/api/machines", Status: http.StatusForbidden, Code: secret, Message: "Not with " + secret}
+		e.tenant.Script(fault)
+		if outcome := e.debug(plugin, getMachines(e.params)); !strings.Contains(outcome.Failure(), "[redacted]") {
+			e.t.Errorf("the refusal does not show that something was left out: %s", outcome.Failure())
+		}
+		e.tenant.ClearFaults()
+	}
+}
+
+// mostRepeated bounds how many lines of a private key the API repeats.
+const mostRepeated = 8
+
+// linksWithSignatures has files be downloaded by links that anybody could use who has them.
+func (e *engine) linksWithSignatures(plugin *platformtest.Plugin) {
+	e.t.Helper()
+	link := e.tenant.URL() + "/download/result?sig=" + e.canary("signature")
+	answer, err := json.Marshal(map[string]string{"value": link})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	request := platformtest.Request{Command: "microsoft-atp-live-response-result", Args: map[string]any{"machine_action_id": "a1", "command_index": "0"}}
+	for _, fault := range []simulator.Fault{
+		{Body: `{"script_name":"triage.ps1","exit_code":0}`, ContentType: "application/octet-stream"},
+		{Status: http.StatusForbidden, Message: "The signature of " + link + " does not fit."},
+		{Status: http.StatusNotFound, Body: "<Error>" + link + "</Error>"},
+		{Location: link + "&again=1"},
+		{Body: "half", Cut: simulator.CutMiddle},
+		{Cut: simulator.CutBefore, Times: 1},
+	} {
+		e.tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: "/api/machineactions/", Body: string(answer)})
+		fault.Kind = simulator.KindDownload
+		e.tenant.Script(fault)
+		e.debug(plugin, request)
+		e.tenant.ClearFaults()
+	}
+	// Nor do links that lead where nobody may be asked.
+	for _, bad := range []string{"http://files.example/?sig=", "javascript:", "::"} {
+		e.tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: "/api/machineactions/", Body: `{"value":"` + bad + e.canary("signature") + `"}`})
+		e.debug(plugin, request)
+		e.tenant.ClearFaults()
+	}
+}
+
+// authorityThatTells has whoever gives tokens refuse, with all that it was sent and with tokens in the refusal.
+func (e *engine) authorityThatTells(plugin *platformtest.Plugin) {
+	e.t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the client has gone
+		}
+		sent := []string{"You sent", string(body), gjson.GetBytes(body, "encrypted_token").String()}
+		if form, err := url.ParseQuery(string(body)); err == nil {
+			for _, name := range secretsOfForms() {
+				sent = append(sent, form.Get(name))
+				e.canaries = append(e.canaries, form.Get(name))
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		// A client that is gone needs no answer.
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"error": "invalid_client", "error_description": "AADSTS7000215: " + strings.Join(sent, " "), "error_codes": []int{7000215}, "message": strings.Join(sent, " "),
+			"access_token": e.canary("access"), "refresh_token": e.canary("refresh"), "id_token": e.canary("identity"),
+		})
+	}))
+	defer server.Close()
+	params := e.params
+	defer func() { e.params = params }()
+	e.params = maps.Clone(params)
+	e.params["azure_ad_endpoint"] = server.URL
+	if e.mode == "cortex" {
+		e.params["_auth_id"] = "registration@" + server.URL + "/obtain-token"
+	}
+	e.tenant.ExpireTokens()
+	e.debug(plugin, getMachines(e.params))
+	if _, own := e.environment["IDENTITY_ENDPOINT"]; !own && !e.needsLogin && len(e.canaries) == 0 {
+		e.t.Error("nobody asked the authority for a token: the test shows nothing")
+	}
+	// What the tenant itself asks for a token repeats no secret, but may hold some.
+	for _, kind := range []simulator.Kind{simulator.KindAuthority, simulator.KindIdentity, simulator.KindProxy} {
+		e.tenant.Script(simulator.Fault{
+			Kind: kind, Status: http.StatusBadRequest,
+			Body: `{"error":"invalid_grant","error_description":"AADSTS70008: expired","access_token":"` + e.canary("access") + `","refresh_token":"` + e.canary("refresh") + `"}`,
+		})
+	}
+	e.params = params
+	e.tenant.ExpireTokens()
+	if outcome := e.debug(plugin, getMachines(e.params)); outcome.Failure() == "" {
+		e.t.Error("the sign-in that was refused did not fail")
+	}
+}

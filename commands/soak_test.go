@@ -1,0 +1,150 @@
+package commands_test
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/commands/commandstest"
+	"xsoar-defender/simulator"
+)
+
+// soakFor is how many executions TestSoak makes: go test ./commands -run TestSoak -v -soak=20000.
+var soakFor = flag.Int("soak", 2000, "how many executions TestSoak makes")
+
+// footprint is what a process holds on to.
+type footprint struct {
+	goroutines, descriptors int
+	heap                    uint64
+}
+
+// measure collects what is garbage first. What ends by itself, such as the connections of a cut answer, has a while to.
+func measure(t *testing.T) footprint {
+	t.Helper()
+	var best footprint
+	for round := range 50 {
+		runtime.GC()
+		now := footprint{goroutines: runtime.NumGoroutine(), descriptors: openDescriptors(t)}
+		var memory runtime.MemStats
+		runtime.ReadMemStats(&memory)
+		now.heap = memory.HeapAlloc
+		if round == 0 {
+			best = now
+		}
+		best = footprint{min(best.goroutines, now.goroutines), min(best.descriptors, now.descriptors), min(best.heap, now.heap)}
+	}
+	return best
+}
+
+// openDescriptors counts the open files of the process; zero where the system does not list them.
+func openDescriptors(t *testing.T) int {
+	t.Helper()
+	const listed = "/proc/self/fd"
+	open, err := os.ReadDir(listed)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return len(open)
+}
+
+// What may be there at the end beyond what there was after a quarter of the executions: a few connections, and
+// what the simulated tenant, which is in the same process, remembers of the actions started.
+const (
+	moreGoroutines  = 12
+	moreDescriptors = 8
+	moreHeap        = 6 << 20
+)
+
+// TestSoak runs commands of every kind in one process, every other one under a fault, and looks at what the process
+// holds on to.
+func TestSoak(t *testing.T) {
+	s := newSoak(t)
+	const quarter = 4
+	var before footprint
+	began := time.Now()
+	for number := range *soakFor {
+		if number == *soakFor/quarter {
+			before = measure(t)
+		}
+		s.execute(number)
+	}
+	after := measure(t)
+	if after.goroutines > before.goroutines+moreGoroutines {
+		t.Errorf("there are %d goroutines, after a quarter there were %d", after.goroutines, before.goroutines)
+	}
+	if after.descriptors > before.descriptors+moreDescriptors {
+		t.Errorf("%d files are open, after a quarter there were %d", after.descriptors, before.descriptors)
+	}
+	if after.heap > before.heap+moreHeap {
+		t.Errorf("the heap holds %d KiB, after a quarter there were %d", after.heap>>10, before.heap>>10)
+	}
+	t.Logf("%d executions in %s, %d of them with an error; after a quarter and at the end: goroutines %d and %d, files %d and %d, heap %d and %d KiB",
+		*soakFor, time.Since(began).Round(time.Millisecond), s.failed, before.goroutines, after.goroutines, before.descriptors, after.descriptors, before.heap>>10, after.heap>>10)
+}
+
+// soak is a process that executes one command after another.
+type soak struct {
+	t        *testing.T
+	instance *commandstest.Instance
+	params   map[string]any
+	commands []commands.Command
+	troubles []trouble
+	failed   int
+}
+
+func newSoak(t *testing.T) *soak {
+	t.Helper()
+	s := &soak{t: t, instance: commandstest.New(t), commands: commands.NewRegistry().All()}
+	s.params = s.instance.Params
+	for _, trouble := range slices.Concat(troubles(), misshapen(anything)) {
+		if trouble.breaks == nil {
+			trouble.fault.Kind, trouble.fault.Path = simulator.KindAPI, "/api/"
+			s.troubles = append(s.troubles, trouble)
+		}
+	}
+	return s
+}
+
+// execute makes one execution. In as many rounds over the commands as there are troubles, every command meets every one.
+func (s *soak) execute(number int) {
+	s.t.Helper()
+	i := s.instance
+	round, at := number/2/len(s.commands), number/2%len(s.commands)
+	command := s.commands[at]
+	tries := trialsOf(command)
+	try := tries[round%len(tries)]
+	i.Params = s.params
+	i.Clock.Advance(10 * time.Minute)
+	i.Tenant.ResetRequests()
+	i.Tenant.ClearFaults()
+	faulty := number%2 == 1
+	if faulty {
+		i.Tenant.Script(s.troubles[(round+at)%len(s.troubles)].fault)
+	}
+	try.script(i)
+	result := i.Run(command.Name, resolve(i, try.args))
+	var mistake *commands.PanicError
+	if errors.As(result.Err, &mistake) {
+		s.t.Errorf("execution %d, %s, panicked: %v\n%s", number, command.Name, mistake.Value, mistake.Stack)
+	}
+	if result.Err != nil {
+		s.failed++
+	}
+	// Once an answer said that hunting has moved, queries go where the trials answer nothing.
+	if result.Err != nil && !faulty && !strings.Contains(command.Name, "hunting") {
+		s.t.Errorf("execution %d, %s, failed without a fault: %v", number, command.Name, result.Err)
+	}
+	for _, entry := range result.Entries {
+		if entry.File != nil {
+			if err := i.Host.Discard(entry.File.ID); err != nil {
+				s.t.Error(err)
+			}
+		}
+	}
+}

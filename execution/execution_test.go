@@ -1,0 +1,229 @@
+package execution_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/commands/commandstest"
+	"xsoar-defender/defender"
+	"xsoar-defender/execution"
+	"xsoar-defender/params"
+	"xsoar-defender/simulator"
+)
+
+const listMachines = "microsoft-atp-get-machines"
+
+func TestAnUnknownCommandIsAnError(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"microsoft-atp-no-such", "", "get-machines\n", "microsoft-atp-get-machines "} {
+		result := w.run(name, nil, w.tenant.Instance("client-secret"), w.host())
+		var unknown *execution.UnknownCommandError
+		if !errors.As(result.Err, &unknown) || unknown.Name != name || len(result.Entries) > 0 {
+			t.Errorf("%q: wanted an error that names it, got %v", name, result.Err)
+		}
+	}
+	if got := w.tenant.Requests(); len(got) > 0 {
+		t.Errorf("wanted nothing to be asked, got %d requests", len(got))
+	}
+}
+
+func TestAllThatIsWrongWithAnInstanceIsSaidAtOnce(t *testing.T) {
+	w := newWorld(t)
+	wrong := with(w.tenant.Instance("client-secret"), map[string]any{"_tenant_id": "", "_auth_id": "", "credentials": nil, "url": "ftp://x"})
+	result := w.run(listMachines, nil, wrong, w.host())
+	var problems *params.Problems
+	if !errors.As(result.Err, &problems) || len(problems.List) != 4 {
+		t.Errorf("wanted four problems, got %v", result.Err)
+	}
+	for _, raw := range []string{``, `null`, `[]`, `"x"`, `{`} {
+		result := w.Run(t.Context(), execution.Request{Command: listMachines, Params: json.RawMessage(raw)}, w.host())
+		if !errors.As(result.Err, &problems) {
+			t.Errorf("params %q: wanted the problems, got %v", raw, result.Err)
+		}
+	}
+	if got := w.tenant.Requests(); len(got) > 0 {
+		t.Errorf("wanted nothing to be asked, got %d requests", len(got))
+	}
+}
+
+func TestASuccessfulExecution(t *testing.T) {
+	w := newWorld(t)
+	result := w.run(listMachines, nil, w.tenant.Instance("client-secret"), w.host())
+	if result.Err != nil || len(result.Entries) == 0 || !result.Counted() {
+		t.Errorf("wanted entries and requests to count, got %d, %t and %v", len(result.Entries), result.Counted(), result.Err)
+	}
+}
+
+func TestThePlatformsOwnCommandsAreNotCounted(t *testing.T) {
+	w := newWorld(t)
+	for _, command := range []string{execution.TestCommand, execution.FetchCommand} {
+		if result := w.run(command, nil, w.tenant.Instance("client-secret"), w.host()); result.Err != nil || result.Counted() {
+			t.Errorf("%s: wanted success and nothing to count, got %v and %t", command, result.Err, result.Counted())
+		}
+	}
+	if result := execution.Failed(errors.ErrUnsupported); !errors.Is(result.Err, errors.ErrUnsupported) || result.Counted() {
+		t.Errorf("an execution that could not begin: wanted its error and nothing to count, got %+v", result)
+	}
+}
+
+// panicking is a platform that panics when the integration context is read, with a secret in its last words.
+type panicking struct {
+	*commandstest.Host
+	words string
+}
+
+func (p panicking) Load(context.Context) (map[string]json.RawMessage, error) { panic(p.words) }
+
+func TestAPanicIsOneErrorAndTheNextExecutionWorks(t *testing.T) {
+	rows := []struct {
+		name, command string
+		args          map[string]any
+	}{
+		{"in the handler", listMachines, nil},
+		{"in one of its goroutines", "microsoft-atp-get-machine-details", map[string]any{"machine_id": "one"}},
+		{"in all of its goroutines", "microsoft-atp-get-machine-details", map[string]any{"machine_id": "one,two,three"}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			w := newWorld(t)
+			secret := w.tenant.Secret()
+			instance := w.tenant.Instance("client-secret")
+			host := w.host()
+			result := w.run(row.command, row.args, instance, panicking{host, "lost my head over " + secret})
+			var mistake *commands.PanicError
+			if !errors.As(result.Err, &mistake) || len(result.Entries) > 0 {
+				t.Fatalf("wanted one error that says so, got %v and %d entries", result.Err, len(result.Entries))
+			}
+			if text := result.Err.Error(); strings.Contains(text, "lost my head") || strings.Contains(text, secret) {
+				t.Errorf("wanted a sentence without details, got %q", text)
+			}
+			details := w.log.take()
+			if !strings.Contains(details, "lost my head over [redacted]") || !strings.Contains(details, "panicking") || strings.Contains(details, secret) {
+				t.Errorf("wanted the details and where it was for the operator, without the secret, got %s", details)
+			}
+			if again := w.run(listMachines, nil, instance, host); again.Err != nil {
+				t.Errorf("wanted the next execution to work, got %v", again.Err)
+			}
+		})
+	}
+}
+
+func TestAnErrorShowsNoSecretWhoeverWroteIt(t *testing.T) {
+	w := newWorld(t)
+	secret := w.tenant.Secret()
+	w.tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusBadRequest, Code: "Echo", Message: "You sent " + secret})
+	result := w.run(listMachines, nil, w.tenant.Instance("client-secret"), w.host())
+	if refused, ok := errors.AsType[*defender.APIError](result.Err); !ok || refused.Code != "Echo" {
+		t.Fatalf("wanted the refusal, got %v", result.Err)
+	}
+	if text := result.Err.Error(); strings.Contains(text, secret) || !strings.Contains(text, "You sent [redacted]") {
+		t.Errorf("wanted the refusal without the secret, got %q", text)
+	}
+}
+
+func TestAnExecutionThatIsEndedSaysWhy(t *testing.T) {
+	w := newWorld(t)
+	stopped := errors.New("the platform stopped")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(stopped)
+	request := execution.Request{Command: listMachines, Params: encode(t, w.tenant.Instance("client-secret"))}
+	if result := w.Run(ctx, request, w.host()); !errors.Is(result.Err, stopped) {
+		t.Errorf("wanted %v, got %v", stopped, result.Err)
+	}
+}
+
+func TestDebuggingLogsRequestsWithoutSecrets(t *testing.T) {
+	w := newWorld(t)
+	host := w.host()
+	request := execution.Request{Command: listMachines, Params: encode(t, w.tenant.Instance("client-secret")), Debug: true}
+	if result := w.Run(t.Context(), request, host); result.Err != nil {
+		t.Fatal(result.Err)
+	}
+	logged := strings.Join(host.Logged(), "\n")
+	if !strings.Contains(logged, "GET /api/machines: Successful in ") {
+		t.Errorf("wanted a line about the request, got %q", logged)
+	}
+	for _, secret := range append(bearers(w.tenant), w.tenant.Secret(), "$top") {
+		if strings.Contains(logged, secret) {
+			t.Errorf("wanted no %q in the log, got %q", secret, logged)
+		}
+	}
+}
+
+// TestInstancesShareNothing lets instances of two tenants, with every kind of keeping tokens, take turns in one process.
+func TestInstancesShareNothing(t *testing.T) {
+	w := newWorld(t)
+	second := w.newTenant(2)
+	type instance struct {
+		name   string
+		tenant *simulator.Tenant
+		params map[string]any
+		host   *commandstest.Host
+	}
+	var instances []instance
+	for _, mode := range []string{"client-secret", "certificate", "cortex"} {
+		for _, tenant := range []*simulator.Tenant{w.tenant, second} {
+			instances = append(instances, instance{fmt.Sprintf("%s at %s", mode, tenant.URL()), tenant, tenant.Instance(mode), w.host()})
+		}
+	}
+	// These have no secret, and their tokens are kept in the process: only their names tell the two apart.
+	for _, name := range []string{"first identity", "second identity"} {
+		instances = append(instances, instance{name, w.tenant, w.tenant.Instance("managed-identity"), w.host()})
+	}
+	for _, tenant := range []*simulator.Tenant{w.tenant, second} {
+		tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Header: http.Header{"Set-Cookie": {"session=1; Path=/"}}})
+	}
+	owner := map[string]string{}
+	for range 3 {
+		for _, one := range instances {
+			before := len(bearers(one.tenant))
+			request := execution.Request{Command: listMachines, Params: encode(t, one.params), Instance: one.name}
+			if result := w.Run(t.Context(), request, one.host); result.Err != nil {
+				t.Fatalf("%s: wanted success, got %v", one.name, result.Err)
+			}
+			for _, token := range bearers(one.tenant)[before:] {
+				if known, seen := owner[token]; seen && known != one.name {
+					t.Errorf("%s: wanted a token of its own, got that of %s", one.name, known)
+				}
+				owner[token] = one.name
+			}
+		}
+	}
+	count := map[string]int{}
+	for _, name := range owner {
+		count[name]++
+	}
+	for _, one := range instances {
+		// The tokens of managed identities carry an absolute end, which the library reads by the machine's own clock.
+		if got := count[one.name]; got == 0 || got > 1 && one.params["auth_type"] != "Azure Managed Identities" {
+			t.Errorf("%s: wanted one token to be kept, got %d", one.name, got)
+		}
+	}
+	for _, tenant := range []*simulator.Tenant{w.tenant, second} {
+		if slices.ContainsFunc(tenant.Requests(), func(r simulator.Request) bool { return r.Header.Get("Cookie") != "" }) {
+			t.Error("wanted no cookies, got some")
+		}
+	}
+}
+
+func TestMetricsAreOfOneExecution(t *testing.T) {
+	w := newWorld(t)
+	w.tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusBadRequest, Times: 1})
+	instance, host := w.tenant.Instance("client-secret"), w.host()
+	for _, want := range []string{"GeneralError 1", "Successful 1"} {
+		var got []string
+		w.run(listMachines, nil, instance, host).Metrics.Each(func(outcome defender.Outcome, requests int) {
+			got = append(got, fmt.Sprint(outcome, " ", requests))
+		})
+		if strings.Join(got, ", ") != want {
+			t.Errorf("wanted the counts %q, got %q", want, got)
+		}
+	}
+}

@@ -1,0 +1,321 @@
+package execution_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"xsoar-defender/execution"
+	"xsoar-defender/simulator"
+)
+
+// basic is an instance of the public cloud.
+func basic() map[string]any {
+	return map[string]any{
+		"auth_type": "Client Credentials", "self_deployed": true, "_auth_id": "8b7e1f4e-0000-4000-8000-000000000001",
+		"_tenant_id": "contoso.example", "credentials": map[string]any{"password": "s3cret-value"},
+	}
+}
+
+func noEnvironment(string) string { return "" }
+
+func environment(variables map[string]string) func(string) string {
+	return func(name string) string { return variables[name] }
+}
+
+func TestInstancesThatReachTheNetworkAlikeShareConnections(t *testing.T) {
+	transports := execution.NewTransports()
+	client := func(changes map[string]any, variables map[string]string) *http.Client {
+		return transports.For(decode(t, with(basic(), changes)), environment(variables))
+	}
+	proxied := map[string]any{"proxy": true}
+	first := client(nil, nil)
+	same := map[string]*http.Client{
+		"the same again":                         client(nil, nil),
+		"another tenant of the cloud":            client(map[string]any{"_tenant_id": "fabrikam.example"}, nil),
+		"a proxy in the environment but no wish": client(nil, map[string]string{"HTTPS_PROXY": "http://proxy:1"}),
+	}
+	for name, got := range same {
+		if got != first {
+			t.Errorf("%s: wanted the same client", name)
+		}
+	}
+	different := map[string]*http.Client{
+		"another cloud":            client(map[string]any{"endpoint_type": "US GCC"}, nil),
+		"any certificate":          client(map[string]any{"insecure": true}, nil),
+		"a proxy":                  client(proxied, map[string]string{"HTTPS_PROXY": "http://proxy:1"}),
+		"another proxy":            client(proxied, map[string]string{"HTTPS_PROXY": "http://proxy:2"}),
+		"a proxy not for all":      client(proxied, map[string]string{"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "a"}),
+		"the managed identity's":   transports.Direct(),
+		"the first":                first,
+		"any certificate, a proxy": client(map[string]any{"insecure": true, "proxy": true}, map[string]string{"HTTPS_PROXY": "http://proxy:1"}),
+	}
+	seen := map[*http.Client]string{}
+	for name, got := range different {
+		if other, known := seen[got]; known {
+			t.Errorf("%s: wanted another client than %s", name, other)
+		}
+		seen[got] = name
+		if got.Jar != nil {
+			t.Errorf("%s: wanted no cookies", name)
+		}
+		if !errors.Is(got.CheckRedirect(nil, nil), http.ErrUseLastResponse) {
+			t.Errorf("%s: wanted no redirects to be followed", name)
+		}
+	}
+	if direct := transports.Direct(); direct != transports.Direct() {
+		t.Error("the managed identity's: wanted the same client again")
+	}
+}
+
+func TestInsecureIsForTheInstanceThatSaysSo(t *testing.T) {
+	tenant := newWorld(t).tenant
+	for _, insecure := range []bool{false, true, false} {
+		instance := with(tenant.Instance("client-secret"), map[string]any{"insecure": insecure})
+		client := execution.NewTransports().For(decode(t, instance), noEnvironment)
+		response, err := client.Get(tenant.URL())
+		if err == nil {
+			response.Body.Close()
+		}
+		client.CloseIdleConnections()
+		if (err == nil) != insecure {
+			t.Errorf("insecure %t: got %v", insecure, err)
+		}
+	}
+	if execution.NewTransports().Direct().Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify {
+		t.Error("the managed identity's: wanted certificates to be checked")
+	}
+}
+
+func TestProxies(t *testing.T) {
+	const target = "https://api.security.microsoft.com/api/machines"
+	rows := []struct {
+		name        string
+		proxy       bool
+		environment map[string]string
+		target      string
+		want        string
+	}{
+		{"not wanted", false, map[string]string{"HTTPS_PROXY": "http://proxy:8080", "HTTP_PROXY": "http://proxy:8080"}, target, ""},
+		{"wanted but not there", true, nil, target, ""},
+		{"for https", true, map[string]string{"HTTPS_PROXY": "http://proxy:8080"}, target, "http://proxy:8080"},
+		{"in small letters", true, map[string]string{"https_proxy": "http://proxy:8080"}, target, "http://proxy:8080"},
+		{"small letters go first", true, map[string]string{"https_proxy": "http://small:8080", "HTTPS_PROXY": "http://large:8080"}, target, "http://small:8080"},
+		{"for http alone", true, map[string]string{"HTTP_PROXY": "http://proxy:8080"}, target, ""},
+		{"without a scheme", true, map[string]string{"HTTPS_PROXY": "proxy:8080"}, target, "http://proxy:8080"},
+		{"over TLS", true, map[string]string{"HTTPS_PROXY": "https://proxy:8443"}, target, "https://proxy:8443"},
+		{"of another kind", true, map[string]string{"HTTPS_PROXY": "socks5://proxy:1080"}, target, "socks5://proxy:1080"},
+		{"with a name and password", true, map[string]string{"HTTPS_PROXY": "http://user:p%40ss@proxy:8080"}, target, "http://user:p%40ss@proxy:8080"},
+		{"not for this host", true, map[string]string{"HTTPS_PROXY": "http://proxy:8080", "NO_PROXY": "api.security.microsoft.com"}, target, ""},
+		{"not for its domain", true, map[string]string{"HTTPS_PROXY": "http://proxy:8080", "no_proxy": "a.example, .microsoft.com"}, target, ""},
+		{"not for another host", true, map[string]string{"HTTPS_PROXY": "http://proxy:8080", "NO_PROXY": "login.microsoftonline.com"}, target, "http://proxy:8080"},
+		{"not for any", true, map[string]string{"HTTPS_PROXY": "http://proxy:8080", "NO_PROXY": "*"}, target, ""},
+		{"not for a network", true, map[string]string{"HTTPS_PROXY": "http://proxy:8080", "NO_PROXY": "10.0.0.0/8"}, "https://10.1.2.3/", ""},
+		{"not for this machine", true, map[string]string{"HTTPS_PROXY": "http://proxy:8080"}, "https://127.0.0.1:8443/", ""},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			client := execution.NewTransports().For(decode(t, with(basic(), map[string]any{"proxy": row.proxy})), environment(row.environment))
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, row.target, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			if find := client.Transport.(*http.Transport).Proxy; find != nil {
+				found, err := find(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if found != nil {
+					got = found.String()
+				}
+			}
+			if got != row.want {
+				t.Errorf("wanted the proxy %q, got %q", row.want, got)
+			}
+		})
+	}
+}
+
+func TestAProxyThatIsNoAddressIsAnError(t *testing.T) {
+	for _, address := range []string{"http://user:hidden-password%zz@proxy:8080", "http://[::1", "http://proxy\x7f:8080"} {
+		client := execution.NewTransports().For(decode(t, with(basic(), map[string]any{"proxy": true})), environment(map[string]string{"HTTPS_PROXY": address}))
+		response, err := client.Get("https://api.example")
+		if err == nil {
+			response.Body.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "HTTPS_PROXY") || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%q: wanted an error that names the variable and not its value, got %v", address, err)
+		}
+	}
+}
+
+func TestTheManagedIdentityEndpointIsReachedDirectly(t *testing.T) {
+	w := newWorld(t)
+	proxy := newProxy(t, w.tenant, "")
+	w.environment["HTTP_PROXY"], w.environment["HTTPS_PROXY"] = proxy.URL, proxy.URL
+	if w.Transports.Direct().Transport.(*http.Transport).Proxy != nil {
+		t.Error("wanted no proxy for the endpoint")
+	}
+	if result := w.run(listMachines, nil, behindProxy(w.tenant, "managed-identity"), w.host()); result.Err != nil {
+		t.Errorf("wanted success, got %v", result.Err)
+	}
+	if got, want := proxy.connected(), []string{"tenant.example:443"}; !slices.Equal(got, want) {
+		t.Errorf("wanted the proxy to be asked for %q alone, got %q", want, got)
+	}
+	if !slices.ContainsFunc(w.tenant.Requests(), func(r simulator.Request) bool { return r.Kind == simulator.KindIdentity }) {
+		t.Error("wanted the endpoint to be asked")
+	}
+}
+
+// proxy leads every host to a tenant, and lets through only those who give its credentials, when it has some.
+type proxy struct {
+	*httptest.Server
+
+	mu    sync.Mutex
+	hosts []string
+}
+
+func (p *proxy) connected() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	slices.Sort(p.hosts)
+	return slices.Compact(slices.Clone(p.hosts))
+}
+
+func newProxy(t *testing.T, tenant *simulator.Tenant, credentials string) *proxy {
+	t.Helper()
+	want := ""
+	if credentials != "" {
+		want = "Basic " + base64.StdEncoding.EncodeToString([]byte(credentials))
+	}
+	p := &proxy{}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		p.hosts = append(p.hosts, r.Host)
+		p.mu.Unlock()
+		if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") != want {
+			w.Header().Set("Proxy-Authenticate", "Basic")
+			http.Error(w, "who are you?", http.StatusProxyAuthRequired)
+			return
+		}
+		there, err := net.Dial("tcp", strings.TrimPrefix(tenant.URL(), "https://"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		here, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(here, "HTTP/1.1 200 Connection established\r\n\r\n")
+		go func() {
+			defer here.Close()
+			_, _ = io.Copy(here, there)
+		}()
+		go func() {
+			defer there.Close()
+			_, _ = io.Copy(there, here)
+		}()
+	}))
+	t.Cleanup(p.Close)
+	return p
+}
+
+// behindProxy is an instance of a tenant that only the proxy knows the way to.
+func behindProxy(tenant *simulator.Tenant, mode string) map[string]any {
+	instance := with(tenant.Instance(mode), map[string]any{"proxy": true})
+	for name, value := range instance {
+		if text, ok := value.(string); ok {
+			instance[name] = strings.ReplaceAll(text, tenant.URL(), "https://tenant.example")
+		}
+	}
+	return instance
+}
+
+func TestAProxyThatWantsCredentials(t *testing.T) {
+	w := newWorld(t)
+	proxy := newProxy(t, w.tenant, "user:p@ss word")
+	address := strings.TrimPrefix(proxy.URL, "http://")
+	rows := []struct {
+		name, variable string
+		fine           bool
+	}{
+		{"with the right ones", "http://user:p%40ss%20word@" + address, true},
+		{"with wrong ones", "http://user:hidden-wrong-password@" + address, false},
+		{"without any", proxy.URL, false},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			w.environment["HTTPS_PROXY"] = row.variable
+			before := len(w.tenant.Requests())
+			result := w.run(listMachines, nil, behindProxy(w.tenant, "cortex"), w.host())
+			if (result.Err == nil) != row.fine {
+				t.Errorf("wanted success %t, got %v", row.fine, result.Err)
+			}
+			if asked := len(w.tenant.Requests()) > before; asked != row.fine {
+				t.Errorf("wanted the tenant to be asked %t, got %t", row.fine, asked)
+			}
+			if shown := fmt.Sprint(result.Err); strings.Contains(shown, "password") || strings.Contains(shown, "p%40ss") {
+				t.Errorf("wanted an error without the proxy's password, got %s", shown)
+			}
+		})
+	}
+	if got, want := proxy.connected(), []string{"tenant.example:443"}; !slices.Equal(got, want) {
+		t.Errorf("wanted the proxy to be asked for %q, got %q", want, got)
+	}
+}
+
+// Go reads SSL_CERT_FILE once in the life of a process, so that each row is a process.
+func TestACustomAuthorityIsTrusted(t *testing.T) {
+	w := newWorld(t)
+	file := filepath.Join(t.TempDir(), "authority.pem")
+	if err := os.WriteFile(file, w.tenant.Certificate(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []struct {
+		name, file string
+		insecure   bool
+		fine       bool
+	}{
+		{"named by SSL_CERT_FILE", file, false, true},
+		{"not named", filepath.Join(t.TempDir(), "empty.pem"), false, false},
+		{"not needed", filepath.Join(t.TempDir(), "empty.pem"), true, true},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			instance := with(w.tenant.Instance("client-secret"), map[string]any{"insecure": row.insecure})
+			process := exec.CommandContext(t.Context(), program)
+			process.Env = []string{childVariable + "=" + listMachines, "SSL_CERT_FILE=" + row.file, "SSL_CERT_DIR=" + t.TempDir(), "TMPDIR=" + t.TempDir()}
+			process.Stdin = bytes.NewReader(encode(t, instance))
+			process.Stderr = w.log
+			shown, err := process.Output()
+			if err != nil {
+				t.Fatalf("the process: %v: %s", err, w.log.take())
+			}
+			switch got := strings.TrimSpace(string(shown)); {
+			case row.fine && got != "ok":
+				t.Errorf("wanted ok, got %s", got)
+			case !row.fine && !strings.Contains(got, "is not trusted"):
+				t.Errorf("wanted an error that says that the certificate is not trusted, got %s", got)
+			}
+		})
+	}
+}
