@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"strings"
 
@@ -165,9 +166,7 @@ func (c *authorizationCode) exchangeCode(
 func (c *authorizationCode) refresh(ctx context.Context, refreshToken string, proof url.Values) (*oauth2.Token, error) {
 	config := c.config(c.scope)
 	parameters := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}
-	for name, values := range proof {
-		parameters[name] = values
-	}
+	maps.Copy(parameters, proof)
 	grant := clientcredentials.Config{
 		ClientID:       config.ClientID,
 		TokenURL:       config.Endpoint.TokenURL,

@@ -460,7 +460,7 @@ func (e *entra) token(r request) (int, string) {
 		return status, body
 	}
 	scope := ""
-	for _, word := range strings.Fields(r.form.Get("scope")) {
+	for word := range strings.FieldsSeq(r.form.Get("scope")) {
 		if strings.HasPrefix(word, "https://") {
 			scope = word
 		}

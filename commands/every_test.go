@@ -348,8 +348,7 @@ func (try trial) script(i *commandstest.Instance) {
 func resolve(i *commandstest.Instance, args map[string]any) map[string]any {
 	resolved := maps.Clone(args)
 	for name, value := range resolved {
-		switch value {
-		case "FIRST":
+		if value == "FIRST" {
 			resolved[name] = i.Tenant.MachineIDs()[0]
 		}
 	}

@@ -370,8 +370,7 @@ func (f *faulty) judge(trouble trouble, result commandstest.Result) []string {
 	text := result.Err.Error()
 	var problems []string
 	add := func(format string, values ...any) { problems = append(problems, fmt.Sprintf(format, values...)) }
-	var mistake *commands.PanicError
-	if errors.As(result.Err, &mistake) {
+	if mistake, ok := errors.AsType[*commands.PanicError](result.Err); ok {
 		add("the command panicked: %v\n%s", mistake.Value, mistake.Stack)
 	}
 	if len(result.Entries) > 0 {
@@ -383,14 +382,14 @@ func (f *faulty) judge(trouble trouble, result commandstest.Result) []string {
 	if !slices.ContainsFunc(strings.Split(trouble.says, "|"), func(part string) bool { return strings.Contains(text, part) }) {
 		add("wanted an error with %q, got %q", trouble.says, text)
 	}
-	if !clear.MatchString(text) || len(text) > longestError || strings.Contains(text, "%!") {
+	if !clearSentence.MatchString(text) || len(text) > longestError || strings.Contains(text, "%!") {
 		add("the error is not clear: %q", text)
 	}
 	return problems
 }
 
 // clear is an error as an analyst can read it: sentences in one line, not too many.
-var clear = regexp.MustCompile(`^[A-Z][^\n\r\x00]{20,}[.)]$`)
+var clearSentence = regexp.MustCompile(`^[A-Z][^\n\r\x00]{20,}[.)]$`)
 
 const longestError = 1200
 
@@ -492,7 +491,7 @@ func TestCommandsWhenTheSignInFails(t *testing.T) {
 				t.Errorf("%s: wanted one error and no request, got %v, %d entries and %q", where, result.Err, len(result.Entries), result.Asked())
 				return
 			}
-			if text := result.Err.Error(); !clear.MatchString(text) || !strings.HasPrefix(text, "Sign-in") {
+			if text := result.Err.Error(); !clearSentence.MatchString(text) || !strings.HasPrefix(text, "Sign-in") {
 				t.Errorf("%s: the error is not clear: %q", where, text)
 			}
 			i.Tenant.ClearFaults()

@@ -3,6 +3,7 @@ package commands_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -168,9 +169,7 @@ func indicatorArgs(changes map[string]any) map[string]any {
 		"indicator_value": "198.51.100.7", "indicator_type": "IpAddress", "action": "Block",
 		"indicator_title": "beacon", "indicator_description": "ticket 4711",
 	}
-	for name, value := range changes {
-		args[name] = value
-	}
+	maps.Copy(args, changes)
 	return args
 }
 
@@ -444,9 +443,7 @@ func TestOldListPutsAllKindsAtTheirStandardPaths(t *testing.T) {
 // oldArgs are arguments of an old command that makes an indicator, with changes.
 func oldArgs(changes map[string]any) map[string]any {
 	args := map[string]any{"action": "block", "description": "ticket 4711", "expiration_time": "7 days", "threat_type": "Malware"}
-	for name, value := range changes {
-		args[name] = value
-	}
+	maps.Copy(args, changes)
 	return args
 }
 

@@ -129,8 +129,7 @@ func (s *soak) execute(number int) {
 	}
 	try.script(i)
 	result := i.Run(command.Name, resolve(i, try.args))
-	var mistake *commands.PanicError
-	if errors.As(result.Err, &mistake) {
+	if mistake, ok := errors.AsType[*commands.PanicError](result.Err); ok {
 		s.t.Errorf("execution %d, %s, panicked: %v\n%s", number, command.Name, mistake.Value, mistake.Stack)
 	}
 	if result.Err != nil {

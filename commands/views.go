@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"slices"
 	"strings"
 
 	"xsoar-defender/answer"
@@ -57,7 +58,7 @@ func addressView() *warroom.View {
 func detailedMachineView() *warroom.View {
 	view := machineView()
 	fields := view.Fields[:len(view.Fields)-1]
-	return warroom.NewView(append(fields[:len(fields):len(fields)],
+	return warroom.NewView(append(slices.Clip(fields),
 		warroom.Field{Name: "IPAddresses", From: "ipAddresses", Of: addressView()},
 	)...)
 }

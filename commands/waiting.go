@@ -187,8 +187,7 @@ func (w waiting) keep(run *Run, result Report, started []answer.Object) Report {
 func (o *outcome[I, T]) wait(after time.Duration) {
 	var failed []failure
 	for _, one := range o.Failed {
-		var busy *BusyError
-		if errors.As(one.Err, &busy) {
+		if _, ok := errors.AsType[*BusyError](one.Err); ok {
 			if target, ok := any(id(one.ID)).(I); ok {
 				o.Left, o.After = append(o.Left, target), max(o.After, after)
 				continue

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"path"
 	"strings"
@@ -78,9 +79,7 @@ func (s *actionService) run(t *testing.T, args map[string]any) (Report, error) {
 
 func isolation(machines string, more map[string]any) map[string]any {
 	args := map[string]any{"machine_id": machines, "comment": "drill", "isolation_type": "Full"}
-	for name, value := range more {
-		args[name] = value
-	}
+	maps.Copy(args, more)
 	return args
 }
 

@@ -35,8 +35,7 @@ func FuzzBuild(f *testing.F) {
 			limit >= 1 && limit <= kql.MaxLimit && page >= 1 && page <= kql.MaxPage &&
 			conditions.TimeRange >= 0 && conditions.TimeRange%time.Millisecond == 0
 		if !valid {
-			var invalid *kql.InvalidValueError
-			if !errors.As(err, &invalid) {
+			if _, ok := errors.AsType[*kql.InvalidValueError](err); !ok {
 				t.Fatalf("got %v, want an InvalidValueError", err)
 			}
 			return

@@ -73,7 +73,7 @@ func TestAzureIdentityWithAClientSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = credential.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{defenderScope}})
-	if failed, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); !ok || failed.RawResponse.StatusCode != 401 {
+	if failed, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); !ok || failed.RawResponse.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a wrong secret: got %v", err)
 	}
 }

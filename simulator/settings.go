@@ -36,7 +36,7 @@ type secrets struct {
 }
 
 func (t *Tenant) newSecrets() secrets {
-	return secrets{identityHeader: t.guid(), cortexToken: t.opaque(), cortexKey: t.draw(32), workloadKey: t.draw(32)}
+	return secrets{identityHeader: t.guid(), cortexToken: t.opaque(), cortexKey: t.draw(), workloadKey: t.draw()}
 }
 
 // settings are what may change while the tenant runs.
@@ -60,7 +60,7 @@ const defaultTokenLifetime = 3599 * time.Second
 func (t *Tenant) newSettings() settings {
 	return settings{
 		secret:         t.opaque(),
-		signingKey:     t.draw(32),
+		signingKey:     t.draw(),
 		tokenLifetime:  defaultTokenLifetime,
 		roles:          slices.Concat(applicationPermissions, graphPermissions),
 		scopes:         slices.Concat(delegatedPermissions, graphPermissions),
@@ -70,15 +70,15 @@ func (t *Tenant) newSettings() settings {
 	}
 }
 
-// draw takes n bytes from the tenant's random source.
-func (t *Tenant) draw(n int) []byte {
-	b := make([]byte, n)
+// draw takes as many bytes as a key has from the tenant's random source.
+func (t *Tenant) draw() []byte {
+	b := make([]byte, 32)
 	t.read(b)
 	return b
 }
 
 // opaque draws a value that means nothing to who holds it: a secret, a code, a refresh token.
-func (t *Tenant) opaque() string { return base64.RawURLEncoding.EncodeToString(t.draw(32)) }
+func (t *Tenant) opaque() string { return base64.RawURLEncoding.EncodeToString(t.draw()) }
 
 func (t *Tenant) change(set func(*settings)) {
 	t.mu.Lock()
@@ -117,7 +117,7 @@ func (t *Tenant) ExpireSecret() {
 
 // ExpireTokens makes every access token given so far worthless: the API answers 401 to it.
 func (t *Tenant) ExpireTokens() {
-	key := t.draw(32)
+	key := t.draw()
 	t.change(func(s *settings) { s.signingKey = key })
 }
 

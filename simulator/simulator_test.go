@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -159,9 +160,7 @@ func (s tenant) call(method, path, token string) answer {
 func (s tenant) post(path string, form url.Values, changes ...string) answer {
 	s.t.Helper()
 	all := url.Values{}
-	for name, values := range form {
-		all[name] = values
-	}
+	maps.Copy(all, form)
 	for pair := range slices.Chunk(changes, 2) {
 		all.Set(pair[0], pair[1])
 		if pair[1] == "" {

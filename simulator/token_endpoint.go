@@ -63,7 +63,7 @@ const defaultScope = ".default"
 // parseScope reads the scope parameter of a request.
 func (t *Tenant) parseScope(text string) (scope, *refusal) {
 	var s scope
-	for _, part := range strings.Fields(text) {
+	for part := range strings.FieldsSeq(text) {
 		switch part {
 		case "offline_access":
 			s.offline = true
