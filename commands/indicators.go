@@ -284,17 +284,17 @@ func listIndicators() Command {
 }
 
 func getIndicator() Command {
+	return showsIndicator(Command{Name: "microsoft-atp-sc-indicator-get-by-id"}, pathsOf(indicatorOutput("Indicator")))
+}
+
+// showsIndicator completes the declaration of a command that shows an indicator by its ID.
+func showsIndicator(command Command, paths indicatorPaths) Command {
 	type args struct {
 		ID string `arg:"indicator_id" required:"true" help:"The ID of an indicator."`
 	}
-	paths := pathsOf(indicatorOutput("Indicator"))
-	return declare(Command{
-		Name: "microsoft-atp-sc-indicator-get-by-id", Area: Indicators,
-		Help:    "Shows an indicator by its ID.",
-		Uses:    []defender.Operation{defender.GetIndicator},
-		Outputs: paths.outputs(),
-		Example: `indicator_id=996`,
-	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+	command.Area, command.Help, command.Example = Indicators, "Shows an indicator by its ID.", `indicator_id=996`
+	command.Uses, command.Outputs = []defender.Operation{defender.GetIndicator}, paths.outputs()
+	return declare(command, func(ctx context.Context, run *Run, in args) (Report, error) {
 		indicator, err := run.API.Indicator(ctx, in.ID)
 		if err != nil {
 			return Report{}, err

@@ -80,7 +80,7 @@ func getMachineDetails() Command {
 		Help:    "Shows machines by their IDs.",
 		Uses:    []defender.Operation{defender.GetMachine},
 		Outputs: []Output{out},
-		Example: `machine_id=4899036531e374137f63289c3267bad772c13fef`,
+		Example: `machine_id=` + exampleMachine,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		return out.byIDs(ctx, "machine_id", in.IDs, run.API.Machine)
 	})
@@ -228,7 +228,7 @@ func getMachineUsers() Command {
 		Help:    "Lists the users that logged on to a machine.",
 		Uses:    []defender.Operation{defender.ListMachineUsers},
 		Outputs: []Output{out},
-		Example: `machine_id=4899036531e374137f63289c3267bad772c13fef`,
+		Example: `machine_id=` + exampleMachine,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		users, err := run.API.MachineUsers(ctx, in.Machine)
 		if err != nil {
@@ -253,7 +253,7 @@ func getMachineAlerts() Command {
 		Help:    "Lists the alerts of a machine.",
 		Uses:    []defender.Operation{defender.ListMachineAlerts},
 		Outputs: []Output{out},
-		Example: `machine_id=4899036531e374137f63289c3267bad772c13fef`,
+		Example: `machine_id=` + exampleMachine,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		return out.listed(run.API.MachineAlerts(ctx, in.Machine))
 	})
@@ -274,7 +274,7 @@ func tagMachine() Command {
 		Help:    "Adds a tag to a machine or removes one.",
 		Uses:    []defender.Operation{defender.TagMachine},
 		Outputs: []Output{out},
-		Example: `machine_id=4899036531e374137f63289c3267bad772c13fef action=Add tag=quarantine`,
+		Example: `machine_id=` + exampleMachine + ` action=Add tag=quarantine`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		return out.single(run.API.TagMachine(ctx, in.Machine, in.Action, in.Tag))
 	})

@@ -235,23 +235,10 @@ func listOldIndicators() Command {
 }
 
 func getOldIndicator() Command {
-	type args struct {
-		ID string `arg:"indicator_id" required:"true" help:"The ID of an indicator."`
-	}
-	paths := oldPaths(oldIndicatorOutput("Indicator", warroom.String), allKinds()...)
-	return declare(Command{
-		Name: "microsoft-atp-indicator-get-by-id", Area: Indicators, Deprecated: "microsoft-atp-sc-indicator-get-by-id",
-		Help:    "Shows an indicator by its ID.",
-		Uses:    []defender.Operation{defender.GetIndicator},
-		Outputs: paths.outputs(),
-		Example: `indicator_id=996`,
-	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		indicator, err := run.API.Indicator(ctx, in.ID)
-		if err != nil {
-			return Report{}, err
-		}
-		return report(paths.entry(run, indicator)), nil
-	})
+	return showsIndicator(
+		Command{Name: "microsoft-atp-indicator-get-by-id", Deprecated: "microsoft-atp-sc-indicator-get-by-id"},
+		oldPaths(oldIndicatorOutput("Indicator", warroom.String), allKinds()...),
+	)
 }
 
 // oldArguments are what the old commands that make an indicator say of it, whatever it is for.

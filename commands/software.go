@@ -367,7 +367,7 @@ func listMachineVulnerabilities() Command {
 		Help:    "Lists which machine has which vulnerability through which software, as far as it fits all conditions given.",
 		Uses:    []defender.Operation{defender.ListMachineVulnerabilities},
 		Outputs: []Output{out, cve, scoreOutput()},
-		Example: `machine_id=4899036531e374137f63289c3267bad772c13fef severity=Critical`,
+		Example: `machine_id=` + exampleMachine + ` severity=Critical`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		vulnerabilities, err := run.API.MachineVulnerabilities(ctx, defender.Query{
 			Filter: defender.And(

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -129,37 +128,38 @@ func (h *host) Load(context.Context) (map[string]json.RawMessage, error) {
 const writeTries = 16
 
 // Update changes the integration context under its version, so that nothing that another process wrote in
-// between is lost: after a conflict the newest context is read and changed again.
+// between is lost: after a conflict the newest context is read and changed again. A refusal after which the version
+// is still the same is no conflict, and another try would not help.
 func (h *host) Update(ctx context.Context, change func(values map[string]json.RawMessage) (bool, error)) error {
+	read, err := h.integrationContext(false)
+	if err != nil {
+		return err
+	}
 	for try := 1; ; try++ {
-		read, err := h.integrationContext(try > 1)
-		if err != nil {
-			return err
-		}
-		before := maps.Clone(read.values)
 		changed, err := change(read.values)
 		if err != nil || !changed {
 			return err
 		}
 		_, err = h.execute("setIntegrationContext", map[string]any{"value": read.values, "version": read.version, "sync": true})
-		var refused *RefusedError
-		if err == nil || !errors.As(err, &refused) {
+		if _, refused := errors.AsType[*RefusedError](err); !refused {
 			return err
 		}
-		if try == writeTries || !h.moved(before, read.version) {
-			return fmt.Errorf("writing the integration context: %w", err)
+		refusal := fmt.Errorf("writing the integration context: %w", err)
+		if try == writeTries {
+			return refusal
 		}
 		if err := h.loop.options.Sleep(ctx, conflictWait(h.loop.options.Random, try)); err != nil {
 			return err
 		}
+		newest, err := h.integrationContext(true)
+		if err != nil {
+			return err
+		}
+		if string(newest.version) == string(read.version) {
+			return refusal
+		}
+		read = newest
 	}
-}
-
-// moved says whether the context has a version other than the one that a write was refused for: else the
-// refusal is no conflict and another try would not help.
-func (h *host) moved(before map[string]json.RawMessage, version json.RawMessage) bool {
-	newest, err := h.integrationContext(true)
-	return err == nil && (string(newest.version) != string(version) || !maps.EqualFunc(before, newest.values, func(a, b json.RawMessage) bool { return string(a) == string(b) }))
 }
 
 // conflictWait is a short random wait, longer after every conflict, so that several processes do not meet again.
