@@ -4,7 +4,8 @@ import "slices"
 
 // Registry finds commands by their names.
 type Registry struct {
-	byName map[string]func() Command
+	entries []entry // in the order of the documentation
+	byName  map[string]func() Command
 }
 
 // entry names a command beside the function that declares it: a declaration is made when it is asked for,
@@ -16,8 +17,9 @@ type entry struct {
 
 // NewRegistry makes the registry of all commands.
 func NewRegistry() *Registry {
-	registry := &Registry{byName: make(map[string]func() Command, len(areas()))}
-	for _, one := range areas() {
+	entries := areas()
+	registry := &Registry{entries: entries, byName: make(map[string]func() Command, len(entries))}
+	for _, one := range entries {
 		registry.byName[one.name] = one.declare
 	}
 	return registry
@@ -52,9 +54,9 @@ func (r *Registry) Find(name string) (Command, bool) {
 
 // All gives all commands in the order of the documentation.
 func (r *Registry) All() []Command {
-	all := make([]Command, 0, len(r.byName))
-	for _, one := range areas() {
-		all = append(all, one.declare())
+	all := make([]Command, len(r.entries))
+	for i, one := range r.entries {
+		all[i] = one.declare()
 	}
 	return all
 }
