@@ -58,6 +58,12 @@ func (l *largeTenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"value":[%s]}`, body)
 	}
 	switch {
+	case strings.HasPrefix(r.URL.Path, "/download/"):
+		l.download(w, strings.TrimPrefix(r.URL.Path, "/download/"))
+	case strings.HasPrefix(r.URL.Path, "/api/machineactions/"):
+		// The ID of the action is the size of its file in MB.
+		id, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/api/machineactions/"), "/")
+		fmt.Fprintf(w, `{"id":%q,"status":"Succeeded","type":"LiveResponse","value":"%s/download/%s"}`, id, l.base, id)
 	case strings.HasSuffix(r.URL.Path, "/token"):
 		fmt.Fprint(w, `{"token_type":"Bearer","expires_in":3599,"access_token":"token"}`)
 	case strings.Contains(r.URL.Path, "openid-configuration"):
@@ -66,6 +72,20 @@ func (l *largeTenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		page(l.alerts)
 	default:
 		page(l.machines)
+	}
+}
+
+// download answers with a file of so many megabytes.
+func (l *largeTenant) download(w http.ResponseWriter, megabytes string) {
+	left, err := strconv.Atoi(megabytes)
+	if err != nil {
+		http.Error(w, "the file has no size", http.StatusBadRequest)
+		return
+	}
+	for part := make([]byte, 1<<20); left > 0; left-- {
+		if _, err := w.Write(part); err != nil {
+			return // the client has gone
+		}
 	}
 }
 
@@ -82,27 +102,49 @@ func unraw(items []json.RawMessage) [][]byte {
 func BenchmarkGrowth(b *testing.B) {
 	for _, size := range []int{1000, 10_000, 100_000} {
 		tenant := newLargeTenant(b, size)
-		params := map[string]any{
-			"endpoint_type": "Custom", "url": tenant.base, "azure_ad_endpoint": tenant.base, "insecure": true, "self_deployed": true,
-			"_auth_id": "8b7e1f4e-0000-4000-8000-000000000001", "_tenant_id": "8b7e1f4e-0000-4000-8000-0000000000aa",
-			"credentials": map[string]any{"password": "secret-of-the-benchmark"},
-		}
 		for _, list := range []struct{ name, command, limit string }{
 			{"machines", "microsoft-atp-get-machines", "page_size"},
 			{"alerts", "microsoft-atp-list-alerts", "limit"},
 		} {
 			b.Run(fmt.Sprintf("%s=%d", list.name, size), func(b *testing.B) {
-				request := platformtest.Request{Command: list.command, Args: map[string]any{list.limit: size}, Params: params}
-				var peak, cpu float64
-				for b.Loop() {
-					p, c := measure(b, request)
-					peak, cpu = max(peak, p), cpu+c
-				}
-				b.ReportMetric(peak, "peak-MB")
-				b.ReportMetric(cpu/float64(b.N), "cpu-ms/op")
+				grow(b, platformtest.Request{Command: list.command, Args: map[string]any{list.limit: size}, Params: tenant.instance()})
 			})
 		}
 	}
+}
+
+// BenchmarkDownload saves files of growing size, which must not take more memory.
+func BenchmarkDownload(b *testing.B) {
+	tenant := newLargeTenant(b, 0)
+	for _, megabytes := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("megabytes=%d", megabytes), func(b *testing.B) {
+			grow(b, platformtest.Request{
+				Command: "microsoft-atp-live-response-result", Params: tenant.instance(),
+				Args: map[string]any{"machine_action_id": strconv.Itoa(megabytes), "command_index": 0},
+			})
+		})
+	}
+}
+
+// instance are the parameters of an instance at the tenant.
+func (l *largeTenant) instance() map[string]any {
+	return map[string]any{
+		"endpoint_type": "Custom", "url": l.base, "azure_ad_endpoint": l.base, "insecure": true, "self_deployed": true,
+		"_auth_id": "8b7e1f4e-0000-4000-8000-000000000001", "_tenant_id": "8b7e1f4e-0000-4000-8000-0000000000aa",
+		"credentials": map[string]any{"password": "secret-of-the-benchmark"},
+	}
+}
+
+// grow measures an execution in processes of their own.
+func grow(b *testing.B, request platformtest.Request) {
+	b.Helper()
+	var peak, cpu float64
+	for b.Loop() {
+		p, c := measure(b, request)
+		peak, cpu = max(peak, p), cpu+c
+	}
+	b.ReportMetric(peak, "peak-MB")
+	b.ReportMetric(cpu/float64(b.N), "cpu-ms/op")
 }
 
 // measure runs an execution in a process and gives its largest resident memory in MB and its CPU time in ms.

@@ -1,10 +1,19 @@
 package commands
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/defender"
 )
 
 // BenchmarkFind declares a command, as every execution does once.
@@ -39,5 +48,49 @@ func BenchmarkBind(b *testing.B) {
 		if err := bind(reflect.ValueOf(&in).Elem(), "command", arguments, raw, now); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// prepared answers every request with the same body.
+type prepared string
+
+func (p prepared) Do(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(p))), ContentLength: int64(len(p))}, nil
+}
+
+// signed are tokens that are always there.
+type signed struct{}
+
+func (signed) Token(context.Context, *url.URL) (string, error) { return "token", nil }
+
+func (signed) Renew(context.Context, *url.URL, string) (string, error) { return "token", nil }
+
+// BenchmarkExecute makes entries of an answer of the API: what a command costs between the network and the encoding.
+func BenchmarkExecute(b *testing.B) {
+	command, _ := NewRegistry().Find("microsoft-atp-get-machines")
+	for _, count := range []int{1, 1000, 10_000} {
+		machines := make([]answer.Object, count)
+		for i := range machines {
+			machines[i] = answer.Object(fmt.Sprintf(`{"id":"%040x","computerDnsName":"ws-%06d.contoso.example","lastSeen":"2026-10-10T18:10:20.0316331Z","osPlatform":"Windows11",`+
+				`"osVersion":null,"version":"23H2","lastIpAddress":"10.2.0.17","healthStatus":"Active","rbacGroupId":140,"riskScore":"Low","exposureLevel":"Low",`+
+				`"machineTags":["tag 1","prod"],"ipAddresses":[{"ipAddress":"10.2.0.17","macAddress":"8C005AA1B2C3","type":"Ethernet","operationalStatus":"Up"}]}`, i, i))
+		}
+		body := prepared(`{"value":` + answer.Join(machines) + `}`)
+		now := func() time.Time { return time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC) }
+		raw := map[string]json.RawMessage{"page_size": json.RawMessage(`"10000"`)}
+		b.Run(fmt.Sprintf("%d_machines", count), func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				client := defender.New(defender.Options{
+					API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: signed{}, Transport: body, Now: now,
+					Sleep: func(context.Context, time.Duration) error { return nil },
+				})
+				report, err := command.Execute(b.Context(), &Run{API: client, Now: now}, raw)
+				if err != nil || len(report.Entries) != 1 {
+					b.Fatalf("got %d entries and %v", len(report.Entries), err)
+				}
+			}
+		})
 	}
 }

@@ -6,24 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"xsoar-defender/warroom"
 )
 
-// head keeps the beginning of what is written to it.
-type head struct {
-	most int
-	text bytes.Buffer
-	cut  bool
+// document keeps what is written to it as long as that can become a JSON object or list of at most so many bytes, and
+// nothing of anything else: a file may have gigabytes.
+type document struct {
+	most  int
+	text  bytes.Buffer
+	other bool // it is something else
 }
 
-func (h *head) Write(part []byte) (int, error) {
-	room := h.most - h.text.Len()
-	if room < len(part) {
-		h.cut = true
+func (d *document) Write(part []byte) (int, error) {
+	begins := d.text.Len() == 0 && len(part) > 0
+	d.other = d.other || begins && !strings.ContainsRune("{[ \t\r\n", rune(part[0])) || d.text.Len()+len(part) > d.most
+	if d.other {
+		d.text = bytes.Buffer{}
+		return len(part), nil
 	}
-	h.text.Write(part[:min(room, len(part))])
-	return len(part), nil
+	return d.text.Write(part)
 }
 
 // defaultLargestFile is the largest file that is downloaded, in bytes, unless the arguments say otherwise: the

@@ -192,13 +192,13 @@ func scriptReport(ctx context.Context, run *Run, action string, index int, out O
 	if err != nil {
 		return Report{}, err
 	}
-	kept := &head{most: largestResult}
+	kept := &document{most: largestResult}
 	file, err := download(ctx, run, link, resultFile, kind, defaultLargestFile, kept)
 	if err != nil {
 		return Report{}, err
 	}
 	result, err := answer.Parse(kept.text.String())
-	if err != nil || kept.cut {
+	if err != nil {
 		return report(file), nil
 	}
 	entry := out.one(result)

@@ -1,0 +1,62 @@
+package commands_test
+
+import (
+	"slices"
+	"testing"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/commands/commandstest"
+	"xsoar-defender/simulator"
+)
+
+// askedOfTheAuthority is what one sign-in asks: where tokens are given, and for one.
+const askedOfTheAuthority = 2
+
+// signsInAnew are the commands that are there to show whether the sign-in still works.
+func signsInAnew(command string) bool {
+	return slices.Contains([]string{"test-module", "microsoft-atp-test"}, command)
+}
+
+// TestEveryCommandSignsInOnce counts what every command asks of whom: of the authority as much as one sign-in takes for
+// each service that it uses, and nothing more when it runs again. How many requests it makes of the services stands in
+// its trials.
+func TestEveryCommandSignsInOnce(t *testing.T) {
+	t.Parallel()
+	for _, command := range commands.NewRegistry().All() {
+		t.Run(command.Name, func(t *testing.T) {
+			t.Parallel()
+			try := trialsOf(command)[0]
+			i := commandstest.New(t)
+			try.script(i)
+			args := resolve(i, try.args)
+			first, again := asked(i, command.Name, args), asked(i, command.Name, args)
+			services := 0
+			for _, service := range []simulator.Kind{simulator.KindAPI, simulator.KindGraph} {
+				if first[service] > 0 {
+					services++
+				}
+			}
+			if got, want := first[simulator.KindAuthority], services*askedOfTheAuthority; got != want {
+				t.Errorf("the first run asked the authority %d times, want %d", got, want)
+			}
+			want := 0
+			if signsInAnew(command.Name) {
+				want = askedOfTheAuthority
+			}
+			if got := again[simulator.KindAuthority]; got != want {
+				t.Errorf("the second run asked the authority %d times, want %d", got, want)
+			}
+		})
+	}
+}
+
+// asked counts the requests of a run by whom they were made of.
+func asked(i *commandstest.Instance, command string, args map[string]any) map[simulator.Kind]int {
+	i.Tenant.ResetRequests()
+	i.Run(command, args)
+	counts := map[simulator.Kind]int{}
+	for _, request := range i.Tenant.Requests() {
+		counts[request.Kind]++
+	}
+	return counts
+}
