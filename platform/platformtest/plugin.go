@@ -140,10 +140,13 @@ type Plugin struct {
 	input    sync.Once
 }
 
-// Start starts a program as a plugin, in a new folder. It is killed at the end of the test if it still runs.
+// Start starts a program as a plugin, in a new folder unless it has one. It is killed at the end of the test if it
+// still runs.
 func (p *Platform) Start(t testing.TB, command *exec.Cmd) *Plugin {
 	t.Helper()
-	command.Dir = t.TempDir()
+	if command.Dir == "" {
+		command.Dir = t.TempDir()
+	}
 	plugin := p.plugin(command.Dir)
 	in, err := command.StdinPipe()
 	if err != nil {

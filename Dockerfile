@@ -1,0 +1,17 @@
+# The image that the platform runs: `make image` builds it for this machine, `make publish` for all.
+FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
+WORKDIR /source
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG TARGETARCH
+ARG VERSION=devel
+RUN container/assemble /image
+
+# Nothing below but what was assembled. There is no entry point: the platform names the program to start, python, itself.
+FROM scratch
+COPY --from=build /image/ /
+ENV PATH=/usr/local/bin
+USER 65532:65532
+WORKDIR /var/lib/xsoar-defender
+CMD ["python"]
