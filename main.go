@@ -20,20 +20,20 @@ import (
 // version is set by the linker in a release: -ldflags "-X main.version=1.2.3".
 var version string
 
-func main() { os.Exit(run(time.Now)) }
+func main() { os.Exit(run(time.Now, terminalWidth)) }
 
 // heapGrowth is how many percent the heap may grow between collections. The platform keeps thousands of these
 // processes, nearly all of them idle: at a quarter of Go's default each holds 3 MB less (19.5 to 16.5 MB after seventy
 // small commands), and ten thousand machines cost the same time.
 const heapGrowth = 25
 
-// run runs the program by a clock and gives its exit code.
-func run(now func() time.Time) int {
+// run runs the program by a clock, for a terminal of a width, and gives its exit code.
+func run(now func() time.Time, width func() int) int {
 	debug.SetGCPercent(heapGrowth)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return cli.Execute(ctx, cli.World{
-		Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: terminalWidth,
+		Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: width,
 		Now: now, Sleep: sleep, Random: rand.Reader, Getenv: os.Getenv, ConfigDir: os.UserConfigDir, Version: buildVersion(),
 	})
 }

@@ -27,7 +27,7 @@ import (
 
 // TestMain lets the test binary be the program, under the names that it is started by.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"xsoar-defender": main, "python": main, "python3": main, laterProgram: later})
+	testscript.Main(m, map[string]func(){"xsoar-defender": documented, "python": main, "python3": main, laterProgram: later})
 }
 
 // laterProgram is the program at a later time, in which aheadVariable says how much later.
@@ -41,7 +41,7 @@ func later() {
 	if err != nil {
 		panic(err)
 	}
-	os.Exit(run(func() time.Time { return time.Now().Add(ahead) }))
+	os.Exit(run(func() time.Time { return time.Now().Add(ahead) }, terminalWidth))
 }
 
 // TestScripts runs the program as its users do.
@@ -103,19 +103,31 @@ func scriptTenant(ts *testscript.TestScript, neg bool, args []string) {
 	program, err := exec.LookPath("xsoar-defender")
 	ts.Check(err)
 	command := exec.Command(program, "simulate", "--out", args[0])
-	command.Dir, command.Stderr = ts.Getenv("WORK"), os.Stderr
+	command.Dir = ts.Getenv("WORK")
 	command.Env = []string{"HOME=" + ts.Getenv("HOME"), noPauseAtExit}
-	out, err := command.StdoutPipe()
-	ts.Check(err)
-	ts.Check(command.Start())
 	ts.Defer(func() {
-		// It may have been interrupted already.
-		_ = command.Process.Kill()
-		_ = command.Wait()
+		if command.Process != nil {
+			// It may have been interrupted already.
+			_ = command.Process.Kill()
+			_ = command.Wait()
+		}
 	})
 	tenant := tenantOf(ts)
 	tenant.command = command
-	ts.Check(tenant.await(bufio.NewScanner(out)))
+	ts.Check(startSimulation(command, tenant))
+}
+
+// startSimulation starts a simulated tenant, and comes back when it is ready.
+func startSimulation(command *exec.Cmd, tenant *scriptedTenant) error {
+	command.Stderr = os.Stderr
+	out, err := command.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := command.Start(); err != nil {
+		return err
+	}
+	return tenant.await(bufio.NewScanner(out))
 }
 
 // await reads what the tenant says until it has said all.

@@ -34,10 +34,10 @@ func Files(repository fs.FS, declared []commands.Command, parameters []params.Pa
 	}
 	readme, err := fs.ReadFile(repository, readmePath)
 	if err != nil {
-		return nil, fmt.Errorf("reading the page with the tables: %w", err)
+		return nil, fmt.Errorf("reading the page with the table: %w", err)
 	}
-	if readme, err = Readme(readme, declared, parameters); err != nil {
-		return nil, fmt.Errorf("writing the tables of %s: %w", readmePath, err)
+	if readme, err = Readme(readme, declared); err != nil {
+		return nil, fmt.Errorf("writing the table of %s: %w", readmePath, err)
 	}
 	files := []File{
 		{Path: integrationPath, Content: whole},

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"xsoar-defender/commands"
-	"xsoar-defender/params"
 )
 
 // MarkerError says that a page lacks the markers between which a table is written.
@@ -21,21 +20,9 @@ func beginOf(section string) string {
 }
 func endOf(section string) string { return "<!-- " + section + ": end -->" }
 
-// Readme writes the tables of README.md between their markers. The rest of the page stays as it is.
-func Readme(text []byte, declared []commands.Command, parameters []params.Parameter) ([]byte, error) {
-	for _, one := range []struct {
-		section string
-		content string
-	}{
-		{"sign-in parameters", signInTable(parameters)},
-		{"commands", overview(declared)},
-	} {
-		var err error
-		if text, err = fill(text, one.section, one.content); err != nil {
-			return nil, err
-		}
-	}
-	return text, nil
+// Readme writes the table of README.md between its markers. The rest of the page stays as it is.
+func Readme(text []byte, declared []commands.Command) ([]byte, error) {
+	return fill(text, "commands", overview(declared))
 }
 
 // fill replaces what stands between the markers of a section.
@@ -46,15 +33,6 @@ func fill(text []byte, section, content string) ([]byte, error) {
 		return nil, &MarkerError{section}
 	}
 	return bytes.Join([][]byte{before, []byte(beginOf(section) + "\n\n" + content + "\n" + endOf(section)), after}, nil), nil
-}
-
-// signInTable are the fields that lead to the tenant.
-func signInTable(parameters []params.Parameter) string {
-	page := &page{}
-	page.table([]string{"Field", "Name", "Default", "What it is"}, parameterRows(parameters, func(one params.Parameter) bool {
-		return one.Section == params.SectionConnect && !one.Hidden
-	}))
-	return strings.TrimSpace(page.String()) + "\n"
 }
 
 // overview names the commands of every area.

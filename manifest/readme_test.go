@@ -3,6 +3,7 @@ package manifest_test
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,7 +11,6 @@ import (
 
 	"xsoar-defender/commands"
 	"xsoar-defender/manifest"
-	"xsoar-defender/params"
 )
 
 func readFile(t *testing.T, path string) string {
@@ -23,24 +23,17 @@ func readFile(t *testing.T, path string) string {
 }
 
 func TestReadmeKeepsWhatIsWrittenByHand(t *testing.T) {
-	const page = "# Title\n" +
-		"<!-- sign-in parameters: written by go generate ./manifest -->\nold\n<!-- sign-in parameters: end -->\nbetween\n" +
-		"<!-- commands: written by go generate ./manifest -->\n<!-- commands: end -->\nlast\n"
-	parameters := []params.Parameter{{Name: "url", Display: "URL | address", Section: params.SectionConnect, Help: "Where it is."}}
+	const page = "# Title\n<!-- commands: written by go generate ./manifest -->\nold\n<!-- commands: end -->\nlast\n"
 	declared := []commands.Command{
 		{Name: "find", Area: commands.Machines},
 		{Name: "seek", Area: commands.Machines, Deprecated: "find"},
 		{Name: "ping", Area: commands.Machines, Platform: true},
 	}
-	got, err := manifest.Readme([]byte(page), declared, parameters)
+	got, err := manifest.Readme([]byte(page), declared)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "# Title\n" +
-		"<!-- sign-in parameters: written by go generate ./manifest -->\n\n" +
-		"| Field | Name | Default | What it is |\n| --- | --- | --- | --- |\n| URL \\| address | `url` |  | Where it is. |\n\n" +
-		"<!-- sign-in parameters: end -->\nbetween\n" +
-		"<!-- commands: written by go generate ./manifest -->\n\n" +
+	const want = "# Title\n<!-- commands: written by go generate ./manifest -->\n\n" +
 		"| Area | Commands |\n| --- | --- |\n| Machines | [`find`](docs/commands.md#find), [`seek`](docs/commands.md#seek) (deprecated) |\n\n" +
 		"<!-- commands: end -->\nlast\n"
 	if string(got) != want {
@@ -50,12 +43,11 @@ func TestReadmeKeepsWhatIsWrittenByHand(t *testing.T) {
 
 func TestReadmeWithoutMarkersIsRefused(t *testing.T) {
 	for name, page := range map[string]string{
-		"no marker":     "# Title\n",
-		"no end":        "<!-- sign-in parameters: written by go generate ./manifest -->\n",
-		"only one pair": "<!-- sign-in parameters: written by go generate ./manifest -->\n<!-- sign-in parameters: end -->\n",
+		"no marker": "# Title\n",
+		"no end":    "<!-- commands: written by go generate ./manifest -->\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := manifest.Readme([]byte(page), nil, nil)
+			_, err := manifest.Readme([]byte(page), nil)
 			if missing, ok := errors.AsType[*manifest.MarkerError](err); !ok {
 				t.Errorf("got the error %v, want a MarkerError", err)
 			} else if missing.Section == "" {
@@ -75,22 +67,58 @@ func TestReadmeExplainsCodesThatAreGiven(t *testing.T) {
 	}
 }
 
+// handwritten are the pages of the repository that people write, by their paths in it.
+func handwritten(t *testing.T) []string {
+	t.Helper()
+	pages, err := filepath.Glob("../*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(append(pages, docs...), func(page string) bool {
+		return strings.HasPrefix(readFile(t, page), "<!-- Written by ")
+	})
+}
+
 // TestDocumentationNamesWhatExists looks at every command and every link that the pages written by hand name.
 func TestDocumentationNamesWhatExists(t *testing.T) {
 	registry := commands.NewRegistry()
-	for _, page := range []string{"README.md", "CONTRIBUTING.md"} {
-		text := diffBlock().ReplaceAllString(readFile(t, "../"+page), "")
+	for _, page := range handwritten(t) {
+		text := diffBlock().ReplaceAllString(readFile(t, page), "")
 		for _, name := range regexp.MustCompile(`\bmicrosoft-atp-[a-z-]+\b`).FindAllString(text, -1) {
 			if _, known := registry.Find(name); !known {
 				t.Errorf("%s names the command %s, which does not exist", page, name)
 			}
 		}
-		for _, link := range regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`).FindAllStringSubmatch(text, -1) {
-			if _, err := os.Stat("../" + link[1]); err != nil && !strings.Contains(link[1], "://") {
-				t.Errorf("%s links to %s, which does not exist", page, link[1])
+		for _, link := range regexp.MustCompile(`\]\(([^)#\s]*)(#[^)\s]+)?\)`).FindAllStringSubmatch(text, -1) {
+			target, anchor := link[1], strings.TrimPrefix(link[2], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			linked := page
+			if target != "" {
+				linked = filepath.Join(filepath.Dir(page), target)
+			}
+			if _, err := os.Stat(linked); err != nil {
+				t.Errorf("%s links to %s, which does not exist", page, target)
+			} else if anchor != "" && !slices.Contains(anchorsOf(readFile(t, linked)), anchor) {
+				t.Errorf("%s links to the heading %s of %s, which does not exist", page, anchor, linked)
 			}
 		}
 	}
+}
+
+// anchorsOf are the names under which links find the headings of a page.
+func anchorsOf(text string) []string {
+	var anchors []string
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		anchors = append(anchors, strings.ReplaceAll(name, " ", "-"))
+	}
+	return anchors
 }
 
 func diffBlock() *regexp.Regexp { return regexp.MustCompile("(?s)```diff\n(.*?)```") }

@@ -1,0 +1,310 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// writeTranscripts has the transcripts of the documentation be written in place of compared: .ci/transcripts.
+var writeTranscripts = flag.Bool("transcripts", false, "write what the commands of the documentation show into its pages")
+
+// nowVariable is the time at which the program runs for the documentation, on a terminal that is documentedWidth wide.
+const (
+	nowVariable     = "TEST_NOW"
+	documentedTime  = "2026-11-24T09:00:00Z"
+	documentedWidth = 120
+)
+
+// documented is the program, at a time of its own where the environment names one.
+func documented() {
+	at := os.Getenv(nowVariable)
+	if at == "" {
+		main()
+	}
+	now, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		panic(err)
+	}
+	os.Exit(run(func() time.Time { return now }, func() int { return documentedWidth }))
+}
+
+// The pages have three kinds of blocks with shell lines. Each of these lines is run.
+const (
+	console = "console" // what a user types, behind a dollar sign, with what the program answers
+	shell   = "sh"      // what a developer types in the repository
+)
+
+// block is a fenced block of a page.
+type block struct {
+	language string
+	lines    []string
+}
+
+// page is a page as a row of blocks; what stands between them is a block without a fence.
+type page struct {
+	name   string
+	blocks []block
+}
+
+const fence = "```"
+
+func readPage(t *testing.T, name string) page {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := page{name: name, blocks: []block{{}}}
+	fenced := false
+	for line := range strings.Lines(string(text)) {
+		if language, is := strings.CutPrefix(strings.TrimSpace(line), fence); is {
+			fenced = !fenced
+			if fenced {
+				read.blocks = append(read.blocks, block{language: language})
+			} else {
+				read.blocks = append(read.blocks, block{})
+			}
+			continue
+		}
+		last := &read.blocks[len(read.blocks)-1]
+		last.lines = append(last.lines, line)
+	}
+	if fenced {
+		t.Fatalf("%s: the last block does not end", name)
+	}
+	return read
+}
+
+// write is the page as a text.
+func (p page) write() string {
+	var text strings.Builder
+	for i, one := range p.blocks {
+		if fenced := i%2 == 1; fenced {
+			text.WriteString(fence + one.language + "\n" + strings.Join(one.lines, "") + fence + "\n")
+			continue
+		}
+		text.WriteString(strings.Join(one.lines, ""))
+	}
+	return text.String()
+}
+
+// written are the pages that people write, with what is generated left out.
+func written(t *testing.T) []page {
+	t.Helper()
+	var pages []page
+	for _, name := range files(t) {
+		if strings.HasSuffix(name, ".md") && !strings.HasPrefix(name, "test_data/") {
+			pages = append(pages, readPage(t, name))
+		}
+	}
+	return pages
+}
+
+// TestShellLinesAreMarked keeps lines that somebody would type out of the blocks that no test runs.
+func TestShellLinesAreMarked(t *testing.T) {
+	t.Parallel()
+	typed := regexp.MustCompile(`^\s*(\$ |(sudo |[A-Z_]+=\S+ )*(go|make|git|docker|openssl|xsoar-defender|demisto-sdk|python3?|apt-get|\.ci/\w+|\./\S+) )`)
+	for _, page := range written(t) {
+		for i, one := range page.blocks {
+			if fenced := i%2 == 1; !fenced || one.language == console || one.language == shell {
+				continue
+			}
+			for _, line := range one.lines {
+				if typed.MatchString(line) {
+					t.Errorf("%s: the line %q stands in a block that no test runs: call it %s or %s", page.name, strings.TrimSpace(line), console, shell)
+				}
+			}
+		}
+	}
+}
+
+// TestTranscripts types what the pages show, page by page from top to bottom, in a folder with a simulated tenant, and
+// compares what the program answers.
+func TestTranscripts(t *testing.T) {
+	t.Parallel()
+	for _, page := range written(t) {
+		if !slices.ContainsFunc(page.blocks, func(b block) bool { return b.language == console }) {
+			continue
+		}
+		t.Run(page.name, func(t *testing.T) {
+			t.Parallel()
+			before := page.write()
+			desk := newDesk(t)
+			for i := range page.blocks {
+				if page.blocks[i].language == console {
+					page.blocks[i].lines = desk.transcript(page.blocks[i].lines)
+				}
+			}
+			after := page.write()
+			switch {
+			case after == before:
+			case *writeTranscripts:
+				if err := os.WriteFile(page.name, []byte(after), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			default:
+				t.Errorf("%s shows something else than the program: run .ci/transcripts, and look at what changes\n%s", page.name, firstDifference(before, after))
+			}
+		})
+	}
+}
+
+func firstDifference(before, after string) string {
+	old, now := strings.Split(before, "\n"), strings.Split(after, "\n")
+	for i := range min(len(old), len(now)) {
+		if old[i] != now[i] {
+			return fmt.Sprintf("line %d:\n%s\nthe program:\n%s", i+1, old[i], now[i])
+		}
+	}
+	return fmt.Sprintf("the page has %d lines, with the program's answers %d", len(old), len(now))
+}
+
+// desk is where somebody follows a page: a folder with the instance files of a simulated tenant in lab.
+type desk struct {
+	t      *testing.T
+	folder string
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	d := &desk{t: t, folder: t.TempDir()}
+	if err := os.CopyFS(filepath.Join(d.folder, "playbooks"), os.DirFS(filepath.Join("test_data", "playbooks"))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	program, err := exec.LookPath("xsoar-defender")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tenant := d.command(program, "simulate", "--out", "lab")
+	if err := startSimulation(tenant, &scriptedTenant{needs: map[string][]string{}}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(tenant.Process.Signal(os.Interrupt), tenant.Wait()); err != nil {
+			t.Errorf("ending the tenant: %v", err)
+		}
+	})
+	return d
+}
+
+// command is a command typed at the desk.
+func (d *desk) command(name string, args ...string) *exec.Cmd {
+	command := exec.Command(name, args...)
+	command.Dir = d.folder
+	command.Env = []string{
+		"HOME=" + filepath.Join(d.folder, "home"), "PATH=" + os.Getenv("PATH"), "NO_COLOR=1", nowVariable + "=" + documentedTime, noPauseAtExit,
+	}
+	return command
+}
+
+// transcript types the lines of a block that begin with a dollar sign, and gives the block with what came.
+func (d *desk) transcript(lines []string) []string {
+	d.t.Helper()
+	var shown []string
+	for _, line := range lines {
+		typed, is := strings.CutPrefix(line, "$ ")
+		if !is {
+			continue
+		}
+		shown = append(shown, line)
+		out, err := d.command("sh", "-c", typed).CombinedOutput()
+		if failed, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || failed.ExitCode() != 1) {
+			d.t.Errorf("%s: %v\n%s", strings.TrimSpace(typed), err, out)
+		}
+		shown = append(shown, slices.Collect(strings.Lines(d.anonymous(out)))...)
+	}
+	return shown
+}
+
+// anonymous takes out of an answer what is another one at every desk.
+func (d *desk) anonymous(out []byte) string {
+	text := strings.ReplaceAll(string(out), d.folder, "~")
+	text = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(text, "127.0.0.1:8443")
+	if text = strings.TrimRight(text, "\n"); text != "" {
+		text += "\n"
+	}
+	return regexp.MustCompile(`(?m)[ \t]+$`).ReplaceAllString(text, "")
+}
+
+// elsewhere are lines for developers that something else runs than TestShellLines, which would never end with some of
+// them. A file is named that holds the line.
+func elsewhere() map[string]string {
+	return map[string]string{
+		"go test ./...": ".ci/run",
+	}
+}
+
+// standIns are programs that do not run wherever the tests do, with what takes their place.
+func standIns() map[string]string {
+	return map[string]string{"docker": "#!/bin/sh\necho docker \"$@\"\n"}
+}
+
+// TestShellLines types what the pages tell a developer to, in a copy of the repository.
+func TestShellLines(t *testing.T) {
+	t.Parallel()
+	lines := map[string]string{} // with the page of each
+	for _, page := range written(t) {
+		for _, one := range page.blocks {
+			if one.language != shell {
+				continue
+			}
+			for _, line := range one.lines {
+				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+					lines[line] = page.name
+				}
+			}
+		}
+	}
+	copied := t.TempDir()
+	for _, name := range files(t) {
+		copyFile(t, name, filepath.Join(copied, name))
+	}
+	programs := t.TempDir()
+	for name, text := range standIns() {
+		if err := os.WriteFile(filepath.Join(programs, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, line := range slices.Sorted(maps.Keys(lines)) {
+		if where, is := elsewhere()[line]; is {
+			text, err := os.ReadFile(where)
+			if err != nil || !bytes.Contains(text, []byte(line)) {
+				t.Errorf("%s: %q is said to be run by %s, which does not (%v)", lines[line], line, where, err)
+			}
+			continue
+		}
+		command := exec.Command("bash", "-c", line)
+		command.Dir = copied
+		command.Env = append(os.Environ(), "PATH="+programs+string(os.PathListSeparator)+os.Getenv("PATH"))
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%s: %q: %v\n%s", lines[line], line, err, out)
+		}
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	about, err := os.Stat(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, text, about.Mode().Perm())); err != nil {
+		t.Fatal(err)
+	}
+}
