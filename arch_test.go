@@ -29,7 +29,7 @@ func arrows() map[string][]string {
 		"platform":          {"answer", "commands", "defender", "execution", "warroom"},
 		"local":             {"params", "warroom"},
 		"execution":         {"auth", "commands", "defender", "params", "warroom"},
-		"manifest":          {"commands", "params", "warroom"},
+		"manifest":          {"commands", "defender", "params", "warroom"},
 		"manifest/generate": {"commands", "manifest", "params"},
 		"commands":          {"answer", "auth", "defender", "kql", "params", "warroom"},
 		"defender":          {"answer"},
@@ -43,7 +43,7 @@ func arrows() map[string][]string {
 }
 
 // helpers are the packages that only tests use.
-func helpers() []string { return []string{"commands/commandstest", "platform/platformtest"} }
+func helpers() []string { return []string{"commands/commandstest", "manifest/manifesttest", "platform/platformtest"} }
 
 // TestImportsFollowTheArrows leaves tests and their helpers free: they look at packages from outside.
 func TestImportsFollowTheArrows(t *testing.T) {
