@@ -44,7 +44,9 @@ func arrows() map[string][]string {
 }
 
 // helpers are the packages that only tests use.
-func helpers() []string { return []string{"commands/commandstest", "manifest/manifesttest", "platform/platformtest"} }
+func helpers() []string {
+	return []string{"commands/commandstest", "manifest/manifesttest", "platform/platformtest"}
+}
 
 // TestImportsFollowTheArrows leaves tests and their helpers free: they look at packages from outside.
 func TestImportsFollowTheArrows(t *testing.T) {
