@@ -19,6 +19,7 @@ import (
 // packOptions is what a call of pack asks for.
 type packOptions struct {
 	out, image, version string
+	copy                bool
 }
 
 func (p *program) packCommand() *cobra.Command {
@@ -29,6 +30,9 @@ func (p *program) packCommand() *cobra.Command {
 playbooks. It is a zip archive as the platform takes it for an upload. When FILE ends in .yml, the integration alone
 is written, in one file.
 
+With --copy the integration can stand beside the one of the Marketplace, for a trial: it has an ID, a name and
+instances of its own.
+
 The same version and image give the same bytes. A file that exists is replaced.`,
 		Example: `  xsoar-defender pack --image registry.example/xsoar-defender:1.0.0 --version 1.0.0
   xsoar-defender pack --image registry.example/xsoar-defender:1.0.0 --out integration.yml`,
@@ -38,6 +42,7 @@ The same version and image give the same bytes. A file that exists is replaced.`
 	flags.StringVar(&options.out, "out", "", "file to write, .zip or .yml (default: xsoar-defender-VERSION.zip)")
 	flags.StringVar(&options.image, "image", "", "container image that holds this program (default: a placeholder)")
 	flags.StringVar(&options.version, "version", "", "version of the pack, three numbers (default: that of the program)")
+	flags.BoolVar(&options.copy, "copy", false, "write a copy of the integration, whose ID and name end in _copy")
 	if err := command.MarkFlagFilename("out", "zip", "yml"); err != nil {
 		panic(err) // only for a flag that is not there
 	}
@@ -46,7 +51,8 @@ The same version and image give the same bytes. A file that exists is replaced.`
 
 func (p *program) pack(options packOptions) error {
 	source := pack.Source{
-		Manifest: p.Manifest, Commands: commands.NewRegistry().All(), Image: options.image, Version: options.version,
+		Manifest: p.Manifest, Commands: commands.NewRegistry().All(),
+		Image: options.image, Version: options.version, Copy: options.copy,
 	}
 	if source.Version == "" {
 		source.Version = pack.Version(p.Version)

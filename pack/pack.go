@@ -5,6 +5,7 @@ package pack
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -36,7 +37,14 @@ type Source struct {
 	Image string
 	// Version is the version of the pack: three numbers, as Version gives them.
 	Version string
+	// Copy makes an integration that can stand beside the one of the Marketplace, for a trial: its ID and its names end
+	// in "_copy", as upload-custom-integration of demisto-sdk asks of copies. The incident type stays out of the pack,
+	// because the one of the Marketplace has it.
+	Copy bool
 }
+
+// copySuffix ends the ID and the names of a copy.
+const copySuffix = "_copy"
 
 // ManifestError says that the manifest lacks a key that it has to have.
 type ManifestError struct{ Key string }
@@ -77,40 +85,42 @@ func (s Source) check() error {
 	return nil
 }
 
+// imageKey is the key of the image, with its indentation.
+const imageKey = "  dockerimage"
+
 // Integration writes the integration in one file, with the image of the source. It gives an *ImageError, a
 // *VersionError or a *ManifestError.
 func (s Source) Integration() ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	before, named, after, found := s.image()
-	if !found {
-		return nil, &ManifestError{imageKey}
+	text, err := replace(s.Manifest, imageKey, func(named string) string { return cmp.Or(s.Image, named) })
+	if err != nil {
+		return nil, err
 	}
-	if s.Image != "" {
-		named = s.Image
+	if s.Copy {
+		for _, key := range []string{"  id", "name", "display"} {
+			if text, err = replace(text, key, func(named string) string { return named + copySuffix }); err != nil {
+				return nil, err
+			}
+		}
 	}
-	return []byte(before + named + after), nil
-}
-
-const imageKey = "dockerimage"
-
-// image cuts the manifest around the name of the image. The manifest is our own, so that its form is known, and a
-// library that reads YAML would stay in the memory of every process that serves the platform.
-func (s Source) image() (before, named, after string, found bool) {
-	const mark = "\n  " + imageKey + ": "
-	before, rest, found := strings.Cut(s.Manifest, mark)
-	named, after, ended := strings.Cut(rest, "\n")
-	return before + mark, named, "\n" + after, found && ended
+	return []byte(text), nil
 }
 
 // NamedImage is the image that the integration is going to name.
-func (s Source) NamedImage() string {
-	if s.Image != "" {
-		return s.Image
+func (s Source) NamedImage() string { return cmp.Or(s.Image, line(s.Manifest, imageKey)) }
+
+// replace gives a key of a YAML mapping another value, where its value stands on one line. The manifest is our own, so
+// that its form is known, and a library that reads YAML would stay in the memory of every process that serves the
+// platform. A key that is not there gives a *ManifestError.
+func replace(text, key string, value func(string) string) (string, error) {
+	before, rest, found := strings.Cut("\n"+text, "\n"+key+": ")
+	old, after, ended := strings.Cut(rest, "\n")
+	if !found || !ended {
+		return "", &ManifestError{strings.TrimSpace(key)}
 	}
-	_, named, _, _ := s.image()
-	return named
+	return strings.TrimPrefix(before+"\n"+key+": "+value(old)+"\n"+after, "\n"), nil
 }
 
 // The classifier and the mapper that an instance of the pack has unless others are chosen.
@@ -159,7 +169,14 @@ func (s Source) files() (map[string][]byte, error) {
 			return err
 		}
 		text, err := content.ReadFile(name)
-		files[strings.TrimPrefix(name, contentFolder+"/")] = text
+		name = strings.TrimPrefix(name, contentFolder+"/")
+		if s.Copy && path.Dir(name) == "IncidentTypes" {
+			return err
+		}
+		if id := line(s.Manifest, "name"); s.Copy {
+			text = bytes.ReplaceAll(text, []byte(id), []byte(id+copySuffix)) // playbooks name the integration beside each command
+		}
+		files[name] = text
 		return err
 	})
 	if err != nil {

@@ -138,6 +138,42 @@ func TestIntegrationKeepsTheManifestWithoutAnImage(t *testing.T) {
 	}
 }
 
+// TestCopyStandsBesideTheOriginal wants nothing in a copy that the Marketplace's pack has under the same ID.
+func TestCopyStandsBesideTheOriginal(t *testing.T) {
+	of := source(t)
+	of.Copy = true
+	names, files := unpack(t, of)
+	var read struct {
+		CommonFields struct{ ID string }
+		Name         string
+		Display      string
+	}
+	if err := yaml.Unmarshal([]byte(files[integrationPath]), &read); err != nil {
+		t.Fatal(err)
+	}
+	const id = "Microsoft Defender Advanced Threat Protection_copy"
+	if read.CommonFields.ID != id || read.Name != id || read.Display != "Microsoft Defender for Endpoint_copy" {
+		t.Errorf("got the ID %q, the name %q and the display name %q, want copies", read.CommonFields.ID, read.Name, read.Display)
+	}
+	if slices.Contains(names, typePath) {
+		t.Error("the pack of a copy has the incident type of the original")
+	}
+	if got := gjson.Get(files["metadata.json"], "contentItems.integration.0.id").Str; got != id {
+		t.Errorf("metadata.json tells the integration %q, want %q", got, id)
+	}
+	for _, name := range []string{collectPath, huntPath, isolatePath} {
+		all, copies := strings.Count(files[name], "Microsoft Defender Advanced Threat Protection"), strings.Count(files[name], id)
+		if all == 0 || all != copies {
+			t.Errorf("%s names the integration %d times, and %d times the copy", name, all, copies)
+		}
+	}
+	original, _ := source(t).Integration()
+	copied, err := of.Integration()
+	if changed := len(copied) - len(original); err != nil || changed != 3*len("_copy") {
+		t.Errorf("the integration of a copy is %d bytes longer, want that of three endings: %v", changed, err)
+	}
+}
+
 func TestVersionOfAPackIsThreeNumbers(t *testing.T) {
 	for program, want := range map[string]string{
 		"1.2.3": "1.2.3", "10.20.30-rc.1": "10.20.30", "0.0.0-20261124093000-9856dac8a1f2+dirty": "0.0.0",
