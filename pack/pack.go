@@ -51,7 +51,8 @@ type ManifestError struct{ Key string }
 
 func (e *ManifestError) Error() string { return "the manifest of the integration has no " + e.Key }
 
-// ImageError says that a text is no name of a container image.
+// ImageError says that a text is no name of a container image with a tag or a digest, without which the platform would
+// run whatever image is the latest.
 type ImageError struct{ Image string }
 
 func (e *ImageError) Error() string {
@@ -76,7 +77,7 @@ func Version(program string) string {
 
 // check looks at what the user chose. It gives an *ImageError or a *VersionError.
 func (s Source) check() error {
-	if s.Image != "" && !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:@-]*$`).MatchString(s.Image) {
+	if s.Image != "" && !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:@-]*[:@][A-Za-z0-9_][A-Za-z0-9._:-]*$`).MatchString(s.Image) {
 		return &ImageError{s.Image}
 	}
 	if !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(s.Version) {

@@ -185,6 +185,16 @@ func TestVersionOfAPackIsThreeNumbers(t *testing.T) {
 	}
 }
 
+func TestImagesAreNamedInEveryForm(t *testing.T) {
+	for _, image := range []string{"a:1", "xsoar-defender/runtime:devel", "localhost:5000/a/b:1.0.0-rc.1", "registry.example/a@sha256:0123abcd"} {
+		of := source(t)
+		of.Image = image
+		if got, err := of.Integration(); err != nil || !strings.Contains(string(got), "\n  dockerimage: "+image+"\n") {
+			t.Errorf("%s is not named, or refused: %v", image, err)
+		}
+	}
+}
+
 func TestWrongChoicesAreRefused(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -193,6 +203,8 @@ func TestWrongChoicesAreRefused(t *testing.T) {
 	}{
 		{"an image with a space", func(s *pack.Source) { s.Image = "a b" }, is[*pack.ImageError]},
 		{"an image that would end the line", func(s *pack.Source) { s.Image = "a:1\nhidden: true" }, is[*pack.ImageError]},
+		{"an image without a tag", func(s *pack.Source) { s.Image = "registry.example/a" }, is[*pack.ImageError]},
+		{"an image with an empty tag", func(s *pack.Source) { s.Image = "a:" }, is[*pack.ImageError]},
 		{"an image that is a comment", func(s *pack.Source) { s.Image = "#a" }, is[*pack.ImageError]},
 		{"a version of two numbers", func(s *pack.Source) { s.Version = "1.0" }, is[*pack.VersionError]},
 		{"a version that leaves the folder", func(s *pack.Source) { s.Version = "../1.0.0" }, is[*pack.VersionError]},
