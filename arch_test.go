@@ -25,12 +25,13 @@ const module = "xsoar-defender"
 func arrows() map[string][]string {
 	return map[string][]string{
 		".":                 {"cli"},
-		"cli":               {"answer", "auth", "commands", "execution", "local", "manifest", "params", "platform", "simulator", "warroom"},
+		"cli":               {"answer", "auth", "commands", "execution", "local", "manifest", "pack", "params", "platform", "simulator", "warroom"},
 		"platform":          {"answer", "commands", "defender", "execution", "warroom"},
 		"local":             {"params", "warroom"},
 		"execution":         {"auth", "commands", "defender", "params", "warroom"},
-		"manifest":          {"commands", "params", "warroom"},
+		"manifest":          {"commands", "defender", "params", "warroom"},
 		"manifest/generate": {"commands", "manifest", "params"},
+		"pack":              {"commands"},
 		"commands":          {"answer", "auth", "defender", "kql", "params", "warroom"},
 		"defender":          {"answer"},
 		"warroom":           {"answer"},
@@ -43,7 +44,9 @@ func arrows() map[string][]string {
 }
 
 // helpers are the packages that only tests use.
-func helpers() []string { return []string{"commands/commandstest", "platform/platformtest"} }
+func helpers() []string {
+	return []string{"commands/commandstest", "manifest/manifesttest", "platform/platformtest"}
+}
 
 // TestImportsFollowTheArrows leaves tests and their helpers free: they look at packages from outside.
 func TestImportsFollowTheArrows(t *testing.T) {

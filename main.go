@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	_ "embed"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -19,6 +20,12 @@ import (
 
 // version is set by the linker in a release: -ldflags "-X main.version=1.2.3".
 var version string
+
+// manifest is that of the integration. It is embedded as it was generated: to write it from the declarations takes a
+// YAML library, which would be in the memory of every process that serves the platform.
+//
+//go:embed integration.yml
+var manifest string
 
 func main() { os.Exit(run(time.Now, terminalWidth)) }
 
@@ -35,6 +42,7 @@ func run(now func() time.Time, width func() int) int {
 	return cli.Execute(ctx, cli.World{
 		Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: width,
 		Now: now, Sleep: sleep, Random: rand.Reader, Getenv: os.Getenv, ConfigDir: os.UserConfigDir, Version: buildVersion(),
+		Manifest: manifest,
 	})
 }
 

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"archive/zip"
 	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -58,7 +60,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": scriptExits, "tenant": scriptTenant, "interrupt": scriptInterrupt, "needs": scriptNeeds, "json": scriptJSON,
-			"execution": scriptExecution, "parameters": scriptParameters,
+			"execution": scriptExecution, "parameters": scriptParameters, "unzip": scriptUnzip,
 		},
 	})
 }
@@ -211,6 +213,20 @@ func scriptParameters(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: parameters INSTANCE FILE")
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(parametersOf(ts, args[0])), 0o600))
+}
+
+// scriptUnzip unpacks an archive into a new folder, and says on stdout what is in it: unzip ARCHIVE FOLDER.
+func scriptUnzip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: unzip ARCHIVE FOLDER")
+	}
+	archive, err := zip.OpenReader(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer archive.Close()
+	ts.Check(os.CopyFS(ts.MkAbs(args[1]), archive))
+	for _, file := range archive.File {
+		fmt.Fprintln(ts.Stdout(), file.Name)
+	}
 }
 
 func parametersOf(ts *testscript.TestScript, file string) string {

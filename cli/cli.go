@@ -45,6 +45,8 @@ type World struct {
 	ConfigDir func() (string, error)
 	// Version is the program's version.
 	Version string
+	// Manifest is that of the integration, as the package manifest writes it.
+	Manifest string
 }
 
 // Execute runs the program until it is done or ctx ends, and gives its exit code.
@@ -166,7 +168,7 @@ func newRoot(world World) *cobra.Command {
 	root.SetErr(world.Errors)
 	root.SetArgs(world.Args[1:])
 	root.AddCommand(
-		p.runCommand(), p.commandsCommand(), p.execCommand(), p.demoCommand(), p.simulateCommand(), p.versionCommand(),
+		p.runCommand(), p.commandsCommand(), p.execCommand(), p.demoCommand(), p.simulateCommand(), p.packCommand(), p.versionCommand(),
 	)
 	return root
 }

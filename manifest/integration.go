@@ -3,6 +3,7 @@
 package manifest
 
 import (
+	"encoding/base64"
 	"fmt"
 
 	"github.com/goccy/go-yaml"
@@ -41,6 +42,8 @@ type (
 		SectionOrder  []string     `yaml:"sectionorder"`
 		Configuration []parameter  `yaml:"configuration"`
 		Script        scriptBlock  `yaml:"script"`
+		Help          string       `yaml:"detaileddescription"`
+		Image         string       `yaml:"image"`
 	}
 	commonFields struct {
 		ID      string `yaml:"id"`
@@ -95,14 +98,21 @@ type (
 	}
 )
 
-// Integration writes the manifest. Commands that the platform itself calls are not listed there; image is the
-// container image that holds the program.
+// Integration writes the manifest in one file, with the help of an instance's settings and the logo in it, as
+// https://xsoar.pan.dev/docs/integrations/yaml-file describes it and as the platform takes it for an upload. Commands
+// that the platform itself calls are not listed there; image is the container image that holds the program.
 func Integration(image string, declared []commands.Command, parameters []params.Parameter) ([]byte, error) {
+	drawn, err := logo()
+	if err != nil {
+		return nil, err
+	}
 	whole := integration{
 		CommonFields: commonFields{ID: ID, Version: -1}, // -1: the platform counts the versions
 		Name:         ID, Display: display, Category: category, Description: description,
 		SectionOrder: []string{params.SectionConnect, params.SectionCollect},
 		Script:       scriptBlock{Type: "python", Subtype: "python3", Script: script, DockerImage: image, IsFetch: true},
+		Help:         help(declared, parameters),
+		Image:        "data:image/png;base64," + base64.StdEncoding.EncodeToString(drawn),
 	}
 	for _, one := range parameters {
 		whole.Configuration = append(whole.Configuration, parameterOf(one))
@@ -110,7 +120,7 @@ func Integration(image string, declared []commands.Command, parameters []params.
 	for _, one := range listed(declared) {
 		whole.Script.Commands = append(whole.Script.Commands, commandOf(one))
 	}
-	text, err := yaml.MarshalWithOptions(whole, yaml.IndentSequence(false))
+	text, err := yaml.MarshalWithOptions(whole, yaml.IndentSequence(false), yaml.UseLiteralStyleIfMultiline(true))
 	if err != nil {
 		return nil, fmt.Errorf("writing the manifest: %w", err)
 	}

@@ -1,7 +1,12 @@
 package manifest_test
 
 import (
+	"bytes"
+	"encoding/base64"
+	"image"
+	"image/png"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +15,7 @@ import (
 
 	"xsoar-defender/commands"
 	"xsoar-defender/manifest"
+	"xsoar-defender/manifest/manifesttest"
 	"xsoar-defender/params"
 )
 
@@ -34,6 +40,8 @@ type integration struct {
 		IsFetch     bool              `yaml:"isfetch"`
 		Commands    []manifestCommand `yaml:"commands"`
 	} `yaml:"script"`
+	Help  string `yaml:"detaileddescription"`
+	Image string `yaml:"image"`
 }
 
 type manifestCommand struct {
@@ -71,7 +79,7 @@ func written(t *testing.T) ([]byte, integration) {
 
 func TestManifestFollowsTheSchema(t *testing.T) {
 	text, _ := written(t)
-	for _, problem := range readSchema(t, schemaPath).problems(t, text) {
+	for _, problem := range manifesttest.ReadSchema(t, schemaPath).Problems(t, text) {
 		t.Error(problem)
 	}
 }
@@ -86,8 +94,8 @@ description: a
 configuration: [{name: a, type: 0}]
 script: {type: python, script: a, commands: [{name: a, description: a, arguments: [{name: a, description: a, prettypredefined: {any: a}}]}]}
 `
-	rules := readSchema(t, schemaPath)
-	if problems := rules.problems(t, []byte(good)); len(problems) > 0 {
+	rules := manifesttest.ReadSchema(t, schemaPath)
+	if problems := rules.Problems(t, []byte(good)); len(problems) > 0 {
 		t.Fatalf("the smallest manifest: got %q, want no problem", problems)
 	}
 	for _, test := range []struct{ name, from, to, want string }{
@@ -101,7 +109,7 @@ script: {type: python, script: a, commands: [{name: a, description: a, arguments
 		{"an object in place of a list", "[{name: a, type: 0}]", "{name: a}", "/configuration: is map, want seq"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := rules.problems(t, []byte(strings.Replace(good, test.from, test.to, 1)))
+			got := rules.Problems(t, []byte(strings.Replace(good, test.from, test.to, 1)))
 			if !slices.Equal(got, []string{test.want}) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -222,5 +230,57 @@ func TestGeneratedFilesAreUpToDate(t *testing.T) {
 		if !file.Current {
 			t.Errorf("%s is not up to date: run go generate ./manifest", file.Path)
 		}
+	}
+}
+
+// TestLogoIsOneThatThePlatformShows holds the logo to what its documentation of integration logos asks for.
+func TestLogoIsOneThatThePlatformShows(t *testing.T) {
+	_, read := written(t)
+	encoded, isPNG := strings.CutPrefix(read.Image, "data:image/png;base64,")
+	drawn, err := base64.StdEncoding.DecodeString(encoded)
+	if !isPNG || err != nil {
+		t.Fatalf("got an image that is no PNG in the manifest: %v", err)
+	}
+	if len(drawn) > 10<<10 {
+		t.Errorf("the logo has %d bytes, want at most 10 kB", len(drawn))
+	}
+	shown, err := png.Decode(bytes.NewReader(drawn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := shown.Bounds().Size(); got != image.Pt(120, 50) {
+		t.Errorf("the logo has %v pixels, want 120 by 50", got)
+	}
+	for place, want := range map[image.Point]uint32{{0, 0}: 0, {119, 49}: 0, {60, 10}: 0xffff} {
+		if _, _, _, opaque := shown.At(place.X, place.Y).RGBA(); opaque != want {
+			t.Errorf("at %v the logo is opaque by %d, want %d", place, opaque, want)
+		}
+	}
+}
+
+func TestHelpNamesWhatIsThere(t *testing.T) {
+	_, read := written(t)
+	for _, one := range params.Parameters() {
+		if got := strings.Contains(read.Help, "`"+one.Name+"`"); got == one.Hidden {
+			t.Errorf("the help names the field %s: %t, want %t", one.Name, got, !one.Hidden)
+		}
+	}
+	registry := commands.NewRegistry()
+	for _, name := range regexp.MustCompile("!([a-z-]+)").FindAllStringSubmatch(read.Help, -1) {
+		if _, known := registry.Find(name[1]); !known {
+			t.Errorf("the help names the command %s, which does not exist", name[1])
+		}
+	}
+	for _, one := range registry.All() {
+		for _, set := range one.Permissions() {
+			if one.Deprecated == "" && !one.Platform && !slices.ContainsFunc(set, func(name string) bool { return strings.Contains(read.Help, "`"+name+"`") }) {
+				t.Errorf("the help names none of %q, which %s needs", set, one.Name)
+			}
+		}
+	}
+	// A way to sign in names its fields as they are shown; one that is not declared would stand there by its name.
+	ways, _, _ := strings.Cut(read.Help, "### Permissions")
+	if unknown := regexp.MustCompile("`[a-z_]+`").FindAllString(ways, -1); unknown != nil {
+		t.Errorf("the ways to sign in name %q, which are no fields", unknown)
 	}
 }

@@ -110,14 +110,8 @@ func outputRows(declared commands.Command) [][]string {
 func (p *page) permissions(declared commands.Command) {
 	var sets []string
 	for _, operation := range declared.Uses {
-		if len(operation.Application) == 0 {
-			continue
-		}
-		set := codes(operation.Application, " or ") + " (" + codes(operation.Delegated, " or ") + ")"
-		if operation.Graph {
-			set += " of Microsoft Graph"
-		}
-		if !slices.Contains(sets, set) {
+		set := permissionSet(operation)
+		if set != "" && !slices.Contains(sets, set) {
 			sets = append(sets, set)
 		}
 	}

@@ -1,4 +1,5 @@
-package manifest_test
+// Package manifesttest checks manifests in tests against the schema that the platform's tools check them with.
+package manifesttest
 
 import (
 	"fmt"
@@ -12,8 +13,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// schema is a schema in the language of pykwalify, as far as the platform's schema of integrations uses it.
-type schema struct {
+// Schema is a schema in the language of pykwalify, as far as the platform's schema of integrations uses it.
+type Schema struct {
 	whole    rule
 	partials map[string]rule
 }
@@ -29,8 +30,9 @@ type rule struct {
 	Sequence   []rule          `yaml:"sequence"`
 }
 
-// readSchema reads a schema: one rule, and beside it the named ones that others include.
-func readSchema(t *testing.T, path string) schema {
+// ReadSchema reads a schema from a file: one rule, and beside it the named ones that others include. What it cannot
+// read fails the test.
+func ReadSchema(t *testing.T, path string) Schema {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -40,7 +42,7 @@ func readSchema(t *testing.T, path string) schema {
 	if err := yaml.Unmarshal(text, &keys); err != nil {
 		t.Fatal(err)
 	}
-	read := schema{partials: map[string]rule{}}
+	read := Schema{partials: map[string]rule{}}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if name, partial := strings.CutPrefix(key, "schema;"); partial {
 			read.partials[name] = decodeRule(t, keys[key])
@@ -64,8 +66,8 @@ func decodeRule(t *testing.T, value any) rule {
 	return decoded
 }
 
-// problems are what a YAML document has against the schema, each with its place.
-func (s schema) problems(t *testing.T, text []byte) []string {
+// Problems are what a YAML document has against the schema, each with its place. A text that is no YAML fails the test.
+func (s Schema) Problems(t *testing.T, text []byte) []string {
 	t.Helper()
 	var value any
 	if err := yaml.Unmarshal(text, &value); err != nil {
@@ -74,7 +76,7 @@ func (s schema) problems(t *testing.T, text []byte) []string {
 	return s.check(s.whole, value, "")
 }
 
-func (s schema) check(r rule, value any, place string) []string {
+func (s Schema) check(r rule, value any, place string) []string {
 	if r.Include != "" {
 		partial, known := s.partials[r.Include]
 		if !known {
@@ -101,7 +103,7 @@ func (s schema) check(r rule, value any, place string) []string {
 	return nil
 }
 
-func (s schema) checkMapping(r rule, values map[string]any, place string) []string {
+func (s Schema) checkMapping(r rule, values map[string]any, place string) []string {
 	var problems []string
 	for _, key := range slices.Sorted(maps.Keys(r.Mapping)) {
 		if _, given := values[key]; r.Mapping[key].Required && !given {
@@ -133,7 +135,7 @@ func (r rule) of(key string) (rule, bool) {
 	return rule{}, false
 }
 
-func (s schema) checkSequence(r rule, values []any, place string) []string {
+func (s Schema) checkSequence(r rule, values []any, place string) []string {
 	if len(r.Sequence) != 1 {
 		return []string{fmt.Sprintf("%s: the schema has %d rules for the items, want 1", place, len(r.Sequence))}
 	}
