@@ -25,12 +25,13 @@ const module = "xsoar-defender"
 func arrows() map[string][]string {
 	return map[string][]string{
 		".":                 {"cli"},
-		"cli":               {"answer", "auth", "commands", "execution", "local", "manifest", "params", "platform", "simulator", "warroom"},
+		"cli":               {"answer", "auth", "commands", "execution", "local", "manifest", "params", "platform", "playbook", "simulator", "warroom"},
 		"platform":          {"answer", "commands", "defender", "execution", "warroom"},
 		"local":             {"params", "warroom"},
 		"execution":         {"auth", "commands", "defender", "params", "warroom"},
 		"manifest":          {"commands", "params", "warroom"},
 		"manifest/generate": {"commands", "manifest", "params"},
+		"playbook":          {"commands", "warroom"},
 		"commands":          {"answer", "auth", "defender", "kql", "params", "warroom"},
 		"defender":          {"answer"},
 		"warroom":           {"answer"},
