@@ -182,10 +182,14 @@ func (k *check) added(to []Finding, found Finding) []Finding {
 	return append(to, found)
 }
 
+// copied is what the platform ends the brand of a copy of an integration in.
+const copied = "_copy"
+
 // call looks at a command. It is the integration's when its brand or its name says so; a name that other integrations
 // have as well also without a brand.
 func (k *check) call(made call) {
-	branded, named := made.brand == k.brand, strings.HasPrefix(made.command, commandPrefix)
+	branded := made.brand == k.brand || made.brand == k.brand+copied
+	named := strings.HasPrefix(made.command, commandPrefix)
 	command, known := k.commands[made.command]
 	if !branded && !named && (!known || made.brand != "") {
 		return

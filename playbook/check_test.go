@@ -67,6 +67,7 @@ func TestCommandsAndArguments(t *testing.T) {
 		"of the platform":                {playbook: withCommand("Builtin|||setIncident", "owner: {simple: y}")},
 		"unknown":                        {playbook: withCommand("|||microsoft-atp-Test"), problems: []string{"unknown command: microsoft-atp-Test"}, commands: 1},
 		"unknown of our brand":           {playbook: withCommand(brand + "|||file"), problems: []string{"unknown command: file"}, commands: 1},
+		"unknown of a copy of ours":      {playbook: withCommand(brand + "_copy|||file"), problems: []string{"unknown command: file"}, commands: 1},
 		"for the platform alone":         {playbook: withCommand(brand + "|||fetch-incidents"), problems: []string{"unknown command: fetch-incidents"}, commands: 1},
 		"for every integration":          {playbook: withCommand("|||endpoint", "of_another: {simple: y}"), commands: 1},
 		"for every, by another brand":    {playbook: withCommand("Another|||endpoint", "x: {simple: y}")},

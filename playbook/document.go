@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -160,15 +159,10 @@ func tokenize(text string) (token.Tokens, error) {
 		seen   shape
 	)
 	scan.Init(text)
-	for {
+	for more := true; more; {
 		next, err := scan.Scan()
-		if errors.Is(err, io.EOF) {
-			return tokens, nil
-		}
 		tokens.Add(next...)
-		if err != nil {
-			return tokens, nil // the last token is what is wrong, which the parser says
-		}
+		more = err == nil // where the text does not end, the last token says what is wrong, which the parser reads
 		if len(tokens) > maxTokens {
 			return nil, &FormatError{Line: tokens[maxTokens].Position.Line, Reason: "up to here the file has more parts than any playbook"}
 		}
@@ -178,6 +172,7 @@ func tokenize(text string) (token.Tokens, error) {
 			}
 		}
 	}
+	return tokens, nil
 }
 
 // shape is how deep and how wide the tokens are that were seen.

@@ -259,13 +259,13 @@ func readings(of *node) []reading {
 }
 
 // noteComplex notes the path of a value that is put together from a root and an accessor below it.
-func noteComplex(complex *node, note func(*node, string)) {
-	root := complex.get("root")
+func noteComplex(value *node, note func(*node, string)) {
+	root := value.get("root")
 	if root == nil {
 		return
 	}
 	expression := strings.TrimSuffix(strings.TrimPrefix(root.word(), "${"), "}")
-	if accessor := complex.get("accessor").word(); accessor != "" {
+	if accessor := value.get("accessor").word(); accessor != "" {
 		expression += "." + accessor
 	}
 	note(root, expression)
