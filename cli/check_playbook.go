@@ -57,11 +57,13 @@ func (p *program) checkPlaybooks(paths []string, asJSON bool) error {
 	var faults []error
 	for _, path := range paths {
 		found, err := readPlaybooks(path)
-		for _, one := range found {
-			one.Result = checker.Check(one.read)
-			checked = append(checked, one)
-		}
-		faults = append(faults, err)
+		checked, faults = append(checked, found...), append(faults, err)
+	}
+	for _, one := range checked {
+		checker.Add(one.read)
+	}
+	for i := range checked {
+		checked[i].Result = checker.Check(checked[i].read)
 	}
 	notLookedInto(checked)
 	if err := p.showPlaybooks(checked, asJSON); err != nil {

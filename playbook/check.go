@@ -2,6 +2,7 @@ package playbook
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -61,6 +62,7 @@ type Checker struct {
 	commands map[string]commands.Command
 	names    []string
 	places   map[string]*place
+	fills    map[string]bool // context paths that the playbooks themselves fill
 }
 
 // place is a context path that is declared, or what declared ones are below.
@@ -75,7 +77,10 @@ type place struct {
 // NewChecker makes a Checker. The platform knows the integration by its brand, and nearest gives those of the known
 // names that a name which is not known may be meant for.
 func NewChecker(declared []commands.Command, brand string, nearest func(name string, known []string) []string) *Checker {
-	c := &Checker{brand: brand, nearest: nearest, commands: map[string]commands.Command{}, places: map[string]*place{ownRoot: {filled: true}}}
+	c := &Checker{
+		brand: brand, nearest: nearest, commands: map[string]commands.Command{},
+		places: map[string]*place{ownRoot: {filled: true}}, fills: map[string]bool{},
+	}
 	for _, one := range declared {
 		if one.Platform {
 			continue // no playbook runs it
@@ -118,6 +123,10 @@ func (c *Checker) reach(path, command string, filled bool) *place {
 	}
 	return at
 }
+
+// Add says that a playbook belongs to those that are checked: what one fills by its own means another may read, as a
+// sub-playbook and the playbook that runs it do.
+func (c *Checker) Add(of *Playbook) { maps.Copy(c.fills, of.fills) }
 
 // Check says what a playbook uses of the integration, and what of that would not be served.
 func (c *Checker) Check(of *Playbook) Result {
@@ -290,14 +299,14 @@ func (k *check) read(one reading) {
 			return // the root itself
 		}
 		path += "." + key
-		if k.playbook.fills[path] {
+		if k.fills[path] || k.playbook.fills[path] {
 			return
 		}
 		open = open || above.open
 		at := k.places[path]
 		if at == nil {
 			if !open {
-				k.problem(Finding{Kind: UnknownPath, Line: one.line, What: one.path, Why: "no command declares it", Instead: k.beside(path, above)})
+				k.problem(Finding{Kind: UnknownPath, Line: one.line, What: one.path, Why: "no command declares it, and no task sets it", Instead: k.beside(path, above)})
 			}
 			return
 		}

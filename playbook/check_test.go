@@ -187,6 +187,27 @@ func TestContextPaths(t *testing.T) {
 	}
 }
 
+// TestPlaybooksReadWhatOthersFill is about a sub-playbook and the playbook that runs it, in either direction.
+func TestPlaybooksReadWhatOthersFill(t *testing.T) {
+	t.Parallel()
+	fills, err := playbook.Read([]byte("tasks: {'1': {task: {scriptName: SetAndHandleEmpty}, scriptarguments: {key: {simple: MicrosoftATP.Active}}}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads, err := playbook.Read([]byte("tasks: {'1': {task: {scriptName: Print}, scriptarguments: {value: {simple: '${MicrosoftATP.Active}'}}}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checker := newChecker()
+	if got := checker.Check(reads).Problems; len(got) != 1 {
+		t.Errorf("alone: got %+v, want the path that nothing fills", got)
+	}
+	checker.Add(fills)
+	if got := checker.Check(reads).Problems; len(got) != 0 {
+		t.Errorf("together: got %+v, want none", got)
+	}
+}
+
 // TestEveryDeclarationIsServed goes over all commands: what they declare is served, what they require is missed, and
 // what they no longer fill is said.
 func TestEveryDeclarationIsServed(t *testing.T) {
@@ -252,7 +273,7 @@ func TestAFindingSaysWhereItIsAndWhatIsNear(t *testing.T) {
 			Kind: playbook.UnknownArgument, Task: "7", Name: "Look", Line: 10, What: "microsoft-atp-get-machines other", Why: "the command has no such argument",
 			Instead: "one of hostname, ip, risk_score, health_status, os_platform, page_size, page_num",
 		},
-		{Kind: playbook.UnknownPath, Task: "7", Name: "Look", Line: 8, What: "MicrosoftATP.Machine.id", Why: "no command declares it", Instead: "MicrosoftATP.Machine.ID"},
+		{Kind: playbook.UnknownPath, Task: "7", Name: "Look", Line: 8, What: "MicrosoftATP.Machine.id", Why: "no command declares it, and no task sets it", Instead: "MicrosoftATP.Machine.ID"},
 	}
 	if !slices.Equal(got.Problems, want) {
 		t.Errorf("got  %+v\nwant %+v", got.Problems, want)
