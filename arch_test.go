@@ -25,13 +25,14 @@ const module = "xsoar-defender"
 func arrows() map[string][]string {
 	return map[string][]string{
 		".":                 {"cli"},
-		"cli":               {"answer", "auth", "commands", "execution", "local", "manifest", "pack", "params", "platform", "simulator", "warroom"},
+		"cli":               {"answer", "auth", "commands", "execution", "local", "manifest", "pack", "params", "platform", "playbook", "simulator", "warroom"},
 		"platform":          {"answer", "commands", "defender", "execution", "warroom"},
 		"local":             {"params", "warroom"},
 		"execution":         {"auth", "commands", "defender", "params", "warroom"},
 		"manifest":          {"commands", "defender", "params", "warroom"},
 		"manifest/generate": {"commands", "manifest", "params"},
 		"pack":              {"commands"},
+		"playbook":          {"commands", "warroom"},
 		"commands":          {"answer", "auth", "defender", "kql", "params", "warroom"},
 		"defender":          {"answer"},
 		"warroom":           {"answer"},

@@ -48,12 +48,17 @@ func later() {
 
 // TestScripts runs the program as its users do.
 func TestScripts(t *testing.T) {
+	playbooks, err := filepath.Abs(filepath.Join("test_data", "playbooks"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("test_data", "scripts"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("PLAYBOOKS", playbooks)
 			env.Vars = append(env.Vars, noPauseAtExit)
 			env.Values[tenantKey{}] = &scriptedTenant{needs: map[string][]string{}}
 			return nil

@@ -62,16 +62,34 @@ func argumentNames(command commands.Command) []string {
 // furthestGuess is how many letters a name may differ in to be the one that was meant.
 const furthestGuess = 3
 
-// didYouMean names what is nearest to a name that is not known, or all there is when that is little.
-func didYouMean(name string, known []string) string {
+// few is how many names can be read at a glance.
+const few = 12
+
+// nearest are those of the known names that come close to one that is not known.
+func nearest(name string, known []string) []string {
+	const (
+		longest = 200 // in bytes: what is longer is no name
+		share   = 3   // of the letters of a name that may differ
+	)
+	if len(name) > longest {
+		return nil
+	}
 	// Cobra compares names for its own subcommands only, so the names become some.
-	lookalikes := &cobra.Command{SuggestionsMinimumDistance: furthestGuess}
+	lookalikes := &cobra.Command{SuggestionsMinimumDistance: max(1, min(furthestGuess, len(name)/share))}
 	for _, one := range known {
 		lookalikes.AddCommand(&cobra.Command{Use: one, Run: func(*cobra.Command, []string) {}})
 	}
-	const few = 12
-	switch near := lookalikes.SuggestionsFor(name); {
-	case len(near) > 0 && len(near) <= few:
+	near := lookalikes.SuggestionsFor(name)
+	if len(near) > few {
+		return nil
+	}
+	return near
+}
+
+// didYouMean names what is nearest to a name that is not known, or all there is when that is little.
+func didYouMean(name string, known []string) string {
+	switch near := nearest(name, known); {
+	case len(near) > 0:
 		return "; did you mean " + strings.Join(near, " or ") + "?"
 	case len(known) == 0:
 		return "; it has none"

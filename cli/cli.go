@@ -23,7 +23,7 @@ import (
 const (
 	exitDone   = 0
 	exitFailed = 1 // something did not work; it was said what
-	exitUsage  = 2 // the program was called wrongly, or the request of exec was malformed
+	exitUsage  = 2 // the program was called wrongly, or what it was given to read was malformed
 )
 
 // programName is what the program calls itself in messages.
@@ -168,7 +168,8 @@ func newRoot(world World) *cobra.Command {
 	root.SetErr(world.Errors)
 	root.SetArgs(world.Args[1:])
 	root.AddCommand(
-		p.runCommand(), p.commandsCommand(), p.execCommand(), p.demoCommand(), p.simulateCommand(), p.packCommand(), p.versionCommand(),
+		p.runCommand(), p.commandsCommand(), p.execCommand(), p.demoCommand(), p.simulateCommand(), p.packCommand(),
+		p.versionCommand(), p.checkPlaybookCommand(),
 	)
 	return root
 }

@@ -21,8 +21,8 @@ import (
 //	Machines []string `arg:"machine_id" required:"true" help:"The ids of the machines."`
 //
 // Tags: arg (the name), help, required, default, values (accepted texts, separated by commas, compared without
-// case and bound as spelled here), min and max (of numbers), hidden, deprecated, list (false where the manifest
-// does not call a list one). The type of the field decides
+// case and bound as spelled here), min and max (of numbers), hidden, deprecated ("refused" where giving it is an error),
+// list (false where the manifest does not call a list one). The type of the field decides
 // how a value is read: text, []string (a list: CSV, JSON or a list), int, float64, bool, pointers to these for
 // "not given", time.Duration ("3 days"), Moment (a date, or a duration back from now), []answer.Object (JSON).
 type Argument struct {
@@ -30,10 +30,13 @@ type Argument struct {
 	Values              []string
 	Required, List      bool
 	Hidden, Deprecated  bool
+	// Refused says that the command does not run when the argument is given.
+	Refused bool
 	// IsMoment says that the argument is a point in time.
 	IsMoment bool
 
 	field    []int // nil: nothing is bound
+	kind     reflect.Type
 	min, max float64
 }
 
@@ -89,9 +92,10 @@ func argumentOf(place []int, field reflect.StructField) Argument {
 	tag := field.Tag
 	argument := Argument{
 		Name: tag.Get("arg"), Help: tag.Get("help"), Default: tag.Get("default"),
-		Required: tag.Get("required") == "true", Hidden: tag.Get("hidden") == "true", Deprecated: tag.Get("deprecated") == "true",
+		Required: tag.Get("required") == "true", Hidden: tag.Get("hidden") == "true",
+		Deprecated: tag.Get("deprecated") != "", Refused: tag.Get("deprecated") == "refused",
 		List: field.Type == reflect.TypeFor[[]string]() && tag.Get("list") != "false", IsMoment: field.Type == reflect.TypeFor[Moment](),
-		field: place, min: math.Inf(-1), max: math.Inf(1),
+		field: place, kind: field.Type, min: math.Inf(-1), max: math.Inf(1),
 	}
 	if values := tag.Get("values"); values != "" {
 		argument.Values = strings.Split(values, ",")
@@ -137,6 +141,16 @@ func bind(target reflect.Value, command string, arguments []Argument, raw map[st
 		return &ArgumentError{Command: command, Problems: problems}
 	}
 	return nil
+}
+
+// Check says what is wrong with a value of the argument, as a part of a sentence about it. What the command decides by
+// more than this argument is not looked at.
+func (a Argument) Check(value string) error {
+	given := gjson.Result{Type: gjson.String, Str: value}
+	if a.kind == nil || absent(given) {
+		return nil
+	}
+	return a.set(reflect.New(a.kind).Elem(), given, time.Time{})
 }
 
 // absent says that the platform gave no value: it passes an empty text for a field that was left empty.

@@ -288,12 +288,12 @@ func (in oldArguments) submit(ctx context.Context, run *Run, paths indicatorPath
 // oldValue is what an indicator is for, with the service's name of its type.
 type oldValue struct{ kind, text string }
 
-// refuseLost refuses arguments for which the service has no equivalent any more, which are those declared
-// deprecated: without them the indicator would match more than was asked for.
+// refuseLost refuses arguments for which the service has no equivalent any more: without them the indicator would match
+// more than was asked for.
 func refuseLost(run *Run) error {
 	var lost []string
 	for _, argument := range run.command.Arguments() {
-		if argument.Deprecated && !absent(gjson.ParseBytes(run.raw[argument.Name])) {
+		if argument.Refused && !absent(gjson.ParseBytes(run.raw[argument.Name])) {
 			lost = append(lost, argument.Name)
 		}
 	}
@@ -306,16 +306,16 @@ func refuseLost(run *Run) error {
 // oldFileArguments say which file an indicator is for.
 type oldFileArguments struct {
 	oldArguments
-	Compiled string `arg:"file_compile_date_time" deprecated:"true" help:"Not supported any more: when the file was compiled."`
-	Created  string `arg:"file_created_date_time" deprecated:"true" help:"Not supported any more: when the file was made."`
+	Compiled string `arg:"file_compile_date_time" deprecated:"refused" help:"Not supported any more: when the file was compiled."`
+	Created  string `arg:"file_created_date_time" deprecated:"refused" help:"Not supported any more: when the file was made."`
 	HashType string `arg:"file_hash_type" values:"unknown,sha1,sha256,md5,authenticodeHash256,lsHash,ctph" help:"The kind of the file's hash: sha1, sha256 or md5. Others are not supported any more."`
 	Hash     string `arg:"file_hash_value" help:"The file's hash. It has to be given."`
-	Mutex    string `arg:"file_mutex_name" deprecated:"true" help:"Not supported any more: a mutex of the file."`
-	FileName string `arg:"file_name" deprecated:"true" help:"Not supported any more: the file's name."`
-	Packer   string `arg:"file_packer" deprecated:"true" help:"Not supported any more: the packer of the file."`
-	FilePath string `arg:"file_path" deprecated:"true" help:"Not supported any more: the file's path."`
-	FileSize string `arg:"file_size" deprecated:"true" help:"Not supported any more: the file's size."`
-	FileType string `arg:"file_type" deprecated:"true" help:"Not supported any more: the kind of file."`
+	Mutex    string `arg:"file_mutex_name" deprecated:"refused" help:"Not supported any more: a mutex of the file."`
+	FileName string `arg:"file_name" deprecated:"refused" help:"Not supported any more: the file's name."`
+	Packer   string `arg:"file_packer" deprecated:"refused" help:"Not supported any more: the packer of the file."`
+	FilePath string `arg:"file_path" deprecated:"refused" help:"Not supported any more: the file's path."`
+	FileSize string `arg:"file_size" deprecated:"refused" help:"Not supported any more: the file's size."`
+	FileType string `arg:"file_type" deprecated:"refused" help:"Not supported any more: the kind of file."`
 }
 
 // value is the file's hash. Its kind is told by its length when it is not said.
@@ -357,23 +357,23 @@ func createOldFileIndicator() Command {
 type oldNetworkArguments struct {
 	oldArguments
 	Domain               string `arg:"domain_name" help:"A domain."`
-	CIDRBlock            string `arg:"network_cidr_block" deprecated:"true" help:"Not supported any more: a range of addresses."`
-	DestinationASN       string `arg:"network_destination_asn" deprecated:"true" help:"Not supported any more: the number of the autonomous system connected to."`
-	DestinationCIDRBlock string `arg:"network_destination_cidr_block" deprecated:"true" help:"Not supported any more: the range of addresses connected to."`
+	CIDRBlock            string `arg:"network_cidr_block" deprecated:"refused" help:"Not supported any more: a range of addresses."`
+	DestinationASN       string `arg:"network_destination_asn" deprecated:"refused" help:"Not supported any more: the number of the autonomous system connected to."`
+	DestinationCIDRBlock string `arg:"network_destination_cidr_block" deprecated:"refused" help:"Not supported any more: the range of addresses connected to."`
 	DestinationIPv4      string `arg:"network_destination_ipv4" help:"The IPv4 address connected to."`
 	DestinationIPv6      string `arg:"network_destination_ipv6" help:"The IPv6 address connected to."`
-	DestinationPort      string `arg:"network_destination_port" deprecated:"true" help:"Not supported any more: the port connected to."`
+	DestinationPort      string `arg:"network_destination_port" deprecated:"refused" help:"Not supported any more: the port connected to."`
 	IPv4                 string `arg:"network_ipv4" help:"An IPv4 address."`
 	IPv6                 string `arg:"network_ipv6" help:"An IPv6 address."`
-	Port                 string `arg:"network_port" deprecated:"true" help:"Not supported any more: a port."`
-	Protocol             string `arg:"network_protocol" deprecated:"true" help:"Not supported any more: the number of a protocol."`
-	SourceASN            string `arg:"network_source_asn" deprecated:"true" help:"Not supported any more: the number of the autonomous system that connects."`
-	SourceCIDRBlock      string `arg:"network_source_cidr_block" deprecated:"true" help:"Not supported any more: the range of addresses that connects."`
-	SourceIPv4           string `arg:"network_source_ipv4" deprecated:"true" help:"Not supported any more: the IPv4 address that connects."`
-	SourceIPv6           string `arg:"network_source_ipv6" deprecated:"true" help:"Not supported any more: the IPv6 address that connects."`
-	SourcePort           string `arg:"network_source_port" deprecated:"true" help:"Not supported any more: the port that connects."`
+	Port                 string `arg:"network_port" deprecated:"refused" help:"Not supported any more: a port."`
+	Protocol             string `arg:"network_protocol" deprecated:"refused" help:"Not supported any more: the number of a protocol."`
+	SourceASN            string `arg:"network_source_asn" deprecated:"refused" help:"Not supported any more: the number of the autonomous system that connects."`
+	SourceCIDRBlock      string `arg:"network_source_cidr_block" deprecated:"refused" help:"Not supported any more: the range of addresses that connects."`
+	SourceIPv4           string `arg:"network_source_ipv4" deprecated:"refused" help:"Not supported any more: the IPv4 address that connects."`
+	SourceIPv6           string `arg:"network_source_ipv6" deprecated:"refused" help:"Not supported any more: the IPv6 address that connects."`
+	SourcePort           string `arg:"network_source_port" deprecated:"refused" help:"Not supported any more: the port that connects."`
 	URL                  string `arg:"url" help:"A URL."`
-	UserAgent            string `arg:"user_agent" deprecated:"true" help:"Not supported any more: the user agent of a request."`
+	UserAgent            string `arg:"user_agent" deprecated:"refused" help:"Not supported any more: the user agent of a request."`
 }
 
 // value is the one domain, address or URL given. The service matches addresses that machines connect to.

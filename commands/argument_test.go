@@ -1,0 +1,48 @@
+package commands_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"xsoar-defender/commands"
+)
+
+// TestAnArgumentIsCheckedAsTheCommandReadsIt has a value of every form that an argument has.
+func TestAnArgumentIsCheckedAsTheCommandReadsIt(t *testing.T) {
+	t.Parallel()
+	registry := commands.NewRegistry()
+	for _, test := range []struct{ command, argument, value, want string }{
+		{"microsoft-atp-get-machines", "os_platform", "Anything", ""},
+		{"microsoft-atp-get-machines", "risk_score", "low, High", ""},
+		{"microsoft-atp-get-machines", "risk_score", `["Low"]`, ""},
+		{"microsoft-atp-get-machines", "risk_score", "Low,Huge", "has to be one of Low, Medium, High"},
+		{"microsoft-atp-get-machines", "page_size", "20", ""},
+		{"microsoft-atp-get-machines", "page_size", "", ""},
+		{"microsoft-atp-get-machines", "page_size", "0", "has to be"},
+		{"microsoft-atp-get-machines", "page_size", "many", "has to be"},
+		{"microsoft-atp-get-machines", "ran_once_flag", "whatever", ""},
+		{"microsoft-atp-isolate-machine", "wait_for_active", "yes", ""},
+		{"microsoft-atp-isolate-machine", "wait_for_active", "perhaps", "has to be"},
+		{"microsoft-atp-indicator-update", "expiration_time", "7 days", ""},
+		{"microsoft-atp-indicator-update", "expiration_time", "soon", "has to be a time span"},
+		{"microsoft-atp-list-alerts", "creation_time", "2026-11-20T03:12:45Z", ""},
+		{"microsoft-atp-list-alerts", "creation_time", "3 days", ""},
+		{"microsoft-atp-list-alerts", "creation_time", "lately", "has to be a date"},
+		{"microsoft-atp-advanced-hunting", "query_batch", `[{"query": "DeviceInfo"}]`, ""},
+		{"microsoft-atp-advanced-hunting", "query_batch", "DeviceInfo", "has to be a JSON list"},
+	} {
+		command, known := registry.Find(test.command)
+		at := slices.IndexFunc(command.Arguments(), func(one commands.Argument) bool { return one.Name == test.argument })
+		if !known || at < 0 {
+			t.Fatalf("%s has no argument %s", test.command, test.argument)
+		}
+		got := ""
+		if err := command.Arguments()[at].Check(test.value); err != nil {
+			got = err.Error()
+		}
+		if (got == "") != (test.want == "") || !strings.HasPrefix(got, test.want) {
+			t.Errorf("%s %s=%s: got %q, want %q", test.command, test.argument, test.value, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,37 @@
+package playbook
+
+import "testing"
+
+func TestOwnPath(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ expression, want string }{
+		{"MicrosoftATP.Machine.ID", "MicrosoftATP.Machine.ID"},
+		{"MicrosoftATP", "MicrosoftATP"},
+		{" MicrosoftATP.Machine.ID } and more", "MicrosoftATP.Machine.ID"},
+		// Conditions and positions choose among the objects at a path.
+		{`MicrosoftATP.Machine(val.ID=="x").ID}`, "MicrosoftATP.Machine.ID"},
+		{`MicrosoftATP.Machine(val.ID=="a)b" && (val.Tag == ')')).ID}`, "MicrosoftATP.Machine.ID"},
+		{`MicrosoftATP.Machine(val.Name == "say \")\"").ID}`, "MicrosoftATP.Machine.ID"},
+		{"MicrosoftATP.Machine.[0].ID}", "MicrosoftATP.Machine.ID"},
+		{"MicrosoftATP.Machine[0].ID}", "MicrosoftATP.Machine.ID"},
+		{"MicrosoftATP.Machine.0.ID}", "MicrosoftATP.Machine.ID"},
+		{"MicrosoftATP.Machine.(val.ID).[1]}", "MicrosoftATP.Machine"},
+		{"MicrosoftATP.Machine(val.ID", "MicrosoftATP.Machine"},
+		// What follows a "=" is JavaScript.
+		{"MicrosoftATP.Machine.ID=val.toUpperCase()}", "MicrosoftATP.Machine.ID"},
+		{"MicrosoftATP.Machine.=val.ID}", "MicrosoftATP.Machine"},
+		{"MicrosoftATP.Machine.ID == 'x'", "MicrosoftATP.Machine.ID"},
+		// What is not below the root is of no interest.
+		{"=val.MicrosoftATP.Machine}", ""},
+		{"inputs.MicrosoftATP}", ""},
+		{"MicrosoftATPX.Machine}", ""},
+		{"microsoftatp.Machine}", ""},
+		{"File.Name}", ""},
+		{"", ""},
+	} {
+		got, ok := ownPath(test.expression)
+		if got != test.want || ok != (test.want != "") {
+			t.Errorf("%q: got %q %t, want %q", test.expression, got, ok, test.want)
+		}
+	}
+}
