@@ -25,7 +25,7 @@ const module = "xsoar-defender"
 func arrows() map[string][]string {
 	return map[string][]string{
 		".":                 {"cli"},
-		"cli":               {"answer", "auth", "commands", "execution", "local", "manifest", "params", "platform", "simulator", "warroom"},
+		"cli":               {"answer", "auth", "commands", "execution", "local", "manifest", "params", "platform", "redirect", "simulator", "warroom"},
 		"platform":          {"answer", "commands", "defender", "execution", "warroom"},
 		"local":             {"params", "warroom"},
 		"execution":         {"auth", "commands", "defender", "params", "warroom"},
@@ -33,6 +33,7 @@ func arrows() map[string][]string {
 		"manifest/generate": {"commands", "manifest", "params"},
 		"commands":          {"answer", "auth", "defender", "kql", "params", "warroom"},
 		"defender":          {"answer"},
+		"redirect":          {"params"},
 		"warroom":           {"answer"},
 		"auth":              {"params"},
 		"answer":            {},
@@ -43,7 +44,9 @@ func arrows() map[string][]string {
 }
 
 // helpers are the packages that only tests use.
-func helpers() []string { return []string{"commands/commandstest", "platform/platformtest"} }
+func helpers() []string {
+	return []string{"commands/commandstest", "platform/platformtest", "redirect/redirecttest"}
+}
 
 // TestImportsFollowTheArrows leaves tests and their helpers free: they look at packages from outside.
 func TestImportsFollowTheArrows(t *testing.T) {
