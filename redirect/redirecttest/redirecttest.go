@@ -2,6 +2,7 @@
 package redirecttest
 
 import (
+	"errors"
 	"net"
 	"strconv"
 	"testing"
@@ -13,13 +14,22 @@ const (
 	ports     = 10000
 )
 
-// URI gives a redirect URI of localhost, with the path /callback, whose port is free.
+// URI gives a test a redirect URI of localhost, with the path /callback, whose port is free.
 func URI(t testing.TB) string {
 	t.Helper()
-	// The port that the system gives lets each test begin elsewhere.
-	begin, err := net.Listen("tcp", "127.0.0.1:0")
+	uri, err := FreeURI()
 	if err != nil {
 		t.Fatal(err)
+	}
+	return uri
+}
+
+// FreeURI is URI where there is no test.
+func FreeURI() (string, error) {
+	// The port that the system gives lets each call begin elsewhere.
+	begin, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
 	}
 	defer begin.Close()
 	offset := begin.Addr().(*net.TCPAddr).Port
@@ -29,11 +39,7 @@ func URI(t testing.TB) string {
 		if err != nil {
 			continue
 		}
-		if err := listener.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return "http://localhost:" + port + "/callback"
+		return "http://localhost:" + port + "/callback", listener.Close()
 	}
-	t.Fatal("no port is free")
-	return ""
+	return "", errors.New("no port is free")
 }
