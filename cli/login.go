@@ -214,7 +214,6 @@ func (l *login) readPasted(ctx, waiting context.Context) (params.Secret, error) 
 			}
 			return "", cmp.Or(lines.Err(), errNothingPasted)
 		})
-		opened = nil
 		if err != nil {
 			return "", err
 		}

@@ -237,7 +237,7 @@ func realBrowser() string {
 // showIn opens an address in a real browser, which trusts the tenant's certificate, and gives the page at the end.
 func showIn(ctx context.Context, browser, profile, address string) (string, error) {
 	command := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--ignore-certificate-errors",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--ignore-certificate-errors",
 		"--user-data-dir="+profile, "--dump-dom", address)
 	var page bytes.Buffer
 	command.Stdout = &page
