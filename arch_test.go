@@ -25,7 +25,7 @@ const module = "xsoar-defender"
 func arrows() map[string][]string {
 	return map[string][]string{
 		".":                 {"cli"},
-		"cli":               {"answer", "auth", "commands", "execution", "local", "manifest", "pack", "params", "platform", "playbook", "simulator", "warroom"},
+		"cli":               {"answer", "auth", "commands", "execution", "local", "manifest", "pack", "params", "platform", "playbook", "redirect", "simulator", "warroom"},
 		"platform":          {"answer", "commands", "defender", "execution", "warroom"},
 		"local":             {"params", "warroom"},
 		"execution":         {"auth", "commands", "defender", "params", "warroom"},
@@ -35,6 +35,7 @@ func arrows() map[string][]string {
 		"playbook":          {"commands", "warroom"},
 		"commands":          {"answer", "auth", "defender", "kql", "params", "warroom"},
 		"defender":          {"answer"},
+		"redirect":          {"params"},
 		"warroom":           {"answer"},
 		"auth":              {"params"},
 		"answer":            {},
@@ -46,7 +47,7 @@ func arrows() map[string][]string {
 
 // helpers are the packages that only tests use.
 func helpers() []string {
-	return []string{"commands/commandstest", "manifest/manifesttest", "platform/platformtest"}
+	return []string{"commands/commandstest", "manifest/manifesttest", "platform/platformtest", "redirect/redirecttest"}
 }
 
 // TestImportsFollowTheArrows leaves tests and their helpers free: they look at packages from outside.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pkg/browser"
 	"golang.org/x/term"
 
 	"xsoar-defender/cli"
@@ -41,9 +42,16 @@ func run(now func() time.Time, width func() int) int {
 	defer stop()
 	return cli.Execute(ctx, cli.World{
 		Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: width,
-		Now: now, Sleep: sleep, Random: rand.Reader, Getenv: os.Getenv, ConfigDir: os.UserConfigDir, Version: buildVersion(),
-		Manifest: manifest,
+		Now: now, Sleep: sleep, Random: rand.Reader, Getenv: os.Getenv, ConfigDir: os.UserConfigDir, OpenBrowser: openBrowser,
+		Version: buildVersion(), Manifest: manifest,
 	})
+}
+
+// openBrowser shows a page in the user's browser, which may go on running after this program. So what it prints goes
+// nowhere.
+func openBrowser(address string) error {
+	browser.Stdout, browser.Stderr = nil, nil
+	return browser.OpenURL(address)
 }
 
 // buildVersion is the version that the linker set, else the one that the build recorded.

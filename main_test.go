@@ -4,9 +4,11 @@ import (
 	"archive/zip"
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -24,6 +26,7 @@ import (
 
 	"xsoar-defender/platform"
 	"xsoar-defender/platform/platformtest"
+	"xsoar-defender/redirect/redirecttest"
 	"xsoar-defender/simulator"
 )
 
@@ -66,6 +69,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": scriptExits, "tenant": scriptTenant, "interrupt": scriptInterrupt, "needs": scriptNeeds, "json": scriptJSON,
 			"execution": scriptExecution, "parameters": scriptParameters, "unzip": scriptUnzip,
+			"login": scriptLogin, "redirects": scriptRedirects, "pastes": scriptPastes,
 		},
 	})
 }
@@ -236,6 +240,97 @@ func scriptUnzip(ts *testscript.TestScript, neg bool, args []string) {
 
 func parametersOf(ts *testscript.TestScript, file string) string {
 	return gjson.Get(ts.ReadFile(file), "params").Raw
+}
+
+// scriptLogin logs a user in with the program, and wants it to end well: login browser|paste [ARGUMENT ...]. The user
+// opens the login page that the program shows, and either follows it to its end, which is written to login.page, or
+// pastes where it leads to. What the program writes goes to login.out and login.err.
+func scriptLogin(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || args[0] != "browser" && args[0] != "paste" {
+		ts.Fatalf("usage: login browser|paste [ARGUMENT ...]")
+	}
+	path, err := exec.LookPath("xsoar-defender")
+	ts.Check(err)
+	command := exec.Command(path, append([]string{"login"}, args[1:]...)...)
+	command.Dir, command.Env = ts.Getenv("WORK"), []string{"HOME=" + ts.Getenv("HOME"), noPauseAtExit}
+	var out strings.Builder
+	command.Stdout = &out
+	errs, err := command.StderrPipe()
+	ts.Check(err)
+	in, err := command.StdinPipe()
+	ts.Check(err)
+	ts.Check(command.Start())
+	ts.Defer(func() {
+		// It has ended, unless something failed.
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	var said strings.Builder
+	page := ""
+	for lines := bufio.NewScanner(errs); lines.Scan(); {
+		fmt.Fprintln(&said, lines.Text())
+		if strings.HasPrefix(lines.Text(), "https://") {
+			status, back, text, err := openPage(lines.Text(), args[0] == "browser")
+			ts.Check(err)
+			page = fmt.Sprintln(status) + text
+			if args[0] == "paste" {
+				_, err := fmt.Fprintln(in, back)
+				ts.Check(err)
+			}
+		}
+	}
+	err = command.Wait()
+	for name, text := range map[string]string{"login.out": out.String(), "login.err": said.String(), "login.page": page} {
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+	}
+	if err != nil {
+		ts.Fatalf("login: %v\n%s", err, said.String())
+	}
+}
+
+// openPage opens a page as a browser does, to its end or only to see where it leads.
+func openPage(address string, follow bool) (status int, leads, text string, err error) {
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the tenant's is its own
+	}}
+	if !follow {
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	response, err := client.Get(address)
+	if err != nil {
+		return 0, "", "", err
+	}
+	defer response.Body.Close()
+	page, err := io.ReadAll(response.Body)
+	return response.StatusCode, response.Header.Get("Location"), string(page), err
+}
+
+// scriptRedirects gives an instance a redirect URI with a port that is free: redirects FILE.
+func scriptRedirects(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: redirects FILE")
+	}
+	uri, err := redirecttest.FreeURI()
+	ts.Check(err)
+	changeInstance(ts, args[0], args[0], "redirect_uri", uri)
+}
+
+// scriptPastes puts the text of a file into Authorization Code of an instance: pastes TEXT FILE NEW-FILE.
+func scriptPastes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: pastes TEXT FILE NEW-FILE")
+	}
+	changeInstance(ts, args[1], args[2], "auth_code", map[string]any{"identifier": "", "password": ts.ReadFile(args[0])})
+}
+
+// changeInstance writes an instance file with one parameter changed. The new one has no name.
+func changeInstance(ts *testscript.TestScript, from, to, name string, value any) {
+	var params map[string]any
+	ts.Check(json.Unmarshal([]byte(parametersOf(ts, from)), &params))
+	params[name] = value
+	text, err := json.Marshal(map[string]any{"params": params})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(to), text, 0o600))
 }
 
 // noPauseAtExit is for the race detector, which otherwise has every process wait a second before it ends.

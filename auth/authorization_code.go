@@ -35,9 +35,17 @@ var (
 )
 
 func newAuthorizationCode(s settings) (source, error) {
-	vault, err := newVault(s)
+	c, err := makeAuthorizationCode(s)
 	if err != nil {
 		return source{}, err
+	}
+	return source{credential: c, keep: savedBySession{c.session.keep}}, nil
+}
+
+func makeAuthorizationCode(s settings) (*authorizationCode, error) {
+	vault, err := newVault(s)
+	if err != nil {
+		return nil, err
 	}
 	c := &authorizationCode{vault: vault}
 	// The code or token itself is long, random and used up or sealed elsewhere, so its hash tells nothing. It is not keyed
@@ -45,9 +53,8 @@ func newAuthorizationCode(s settings) (source, error) {
 	if pasted := s.instance.Grant.Code.Reveal() + s.instance.Grant.RefreshToken.Reveal(); pasted != "" {
 		c.origin = digest(nil, pasted)
 	}
-	keep := newContextKeep(vault, c.origin)
-	c.session = &session{keep: keep, wire: s.tokenWire(), flow: c}
-	return source{credential: c, keep: savedBySession{keep}}, nil
+	c.session = &session{keep: newContextKeep(vault, c.origin), wire: s.tokenWire(), flow: c}
+	return c, nil
 }
 
 // GetToken redeems the refresh token of the login, or begins a login with what was pasted.

@@ -8,9 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -112,7 +110,7 @@ func (x *exchange) Do(request *http.Request) (*http.Response, error) {
 }
 
 func (x *exchange) send(request *http.Request) (*http.Response, error) {
-	if request.URL.Scheme != "https" && !x.plain && !isLoopback(request.URL.Hostname()) {
+	if request.URL.Scheme != "https" && !x.plain && !params.IsLoopback(request.URL.Hostname()) {
 		return nil, errPlainHTTP
 	}
 	request, err := x.hideForm(request)
@@ -175,12 +173,4 @@ func (x *exchange) pipeline() runtime.Pipeline {
 		Retry:     x.retry,
 		Telemetry: policy.TelemetryOptions{Disabled: true},
 	})
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback()
 }

@@ -1,9 +1,11 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -25,10 +27,9 @@ type login struct {
 // LoginURL makes the URL at which a user logs in for an instance in the authorization code mode. Its PKCE verifier and
 // state go into the Store, sealed; those of an earlier URL are replaced, so only the newest one leads to a login.
 func LoginURL(ctx context.Context, instance params.Instance, env Environment) (string, error) {
-	s := settings{instance: instance, scope: instance.Cloud.Scope, env: env}
-	if instance.Mode != params.AuthorizationCode {
-		return "", s.fail(CodeConfiguration, "users do not log in with this Authentication Type",
-			"choose Authorization Code as Authentication Type of the instance", nil)
+	s, err := loginSettings(instance, env)
+	if err != nil {
+		return "", err
 	}
 	vault, err := newVault(s)
 	if err != nil {
@@ -60,6 +61,65 @@ func LoginURL(ctx context.Context, instance params.Instance, env Environment) (s
 		return "", err
 	}
 	return s.config(s.scope).AuthCodeURL(state, oauth2.S256ChallengeOption(verifier)), nil
+}
+
+// loginSettings are those of an instance that users log in to.
+func loginSettings(instance params.Instance, env Environment) (settings, error) {
+	s := settings{instance: instance, scope: instance.Cloud.Scope, env: env}
+	if instance.Mode != params.AuthorizationCode {
+		return settings{}, s.fail(CodeConfiguration, "users do not log in with this Authentication Type",
+			"choose Authorization Code as Authentication Type of the instance", nil)
+	}
+	return s, nil
+}
+
+// LogIn completes a login at once, while its user waits: it redeems the Grant of the instance, which came of the LoginURL
+// that was made with the same Store, keeps the login there, and gives its refresh token. An instance that holds that
+// token continues the login, for as long as RefreshLife without using it. The error is an *Error.
+func LogIn(ctx context.Context, instance params.Instance, env Environment) (params.Secret, error) {
+	s, err := loginSettings(instance, env)
+	if err != nil {
+		return "", err
+	}
+	c, err := makeAuthorizationCode(s)
+	if err != nil {
+		return "", err
+	}
+	if _, err := c.session.sign(ctx); err != nil {
+		return "", atLogin(err)
+	}
+	kept, err := c.load(ctx)
+	if err != nil {
+		return "", err
+	}
+	token := c.refreshToken(kept)
+	if token == "" {
+		return "", c.fail(CodeInvalidAnswer, "the login came without a refresh token, so nothing can continue it", remedyConsent, nil)
+	}
+	return params.Secret(token), nil
+}
+
+// RefusedLogin explains that the authority sent the user of a login back without a code.
+func RefusedLogin(refused *params.RefusedLoginError) *Error {
+	e := &Error{Mode: params.AuthorizationCode, Code: entraCode(refused.Message), Message: brief(refused.Message), Err: refused}
+	if e.Code == "" && isPlainCode(refused.Code) {
+		e.Code = refused.Code
+	}
+	e.Code = cmp.Or(e.Code, CodeLoginRequired)
+	e.Message = cmp.Or(e.Message, "the login was refused")
+	e.Remedy = whileLoggingIn(cmp.Or(remedyFor(e.Mode, e.Code), fallbackRemedies[e.Mode]))
+	return e
+}
+
+// atLogin makes the remedy of an error fit somebody who is logging in at this moment.
+func atLogin(err error) error {
+	own, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	fitting := *own
+	fitting.Remedy = whileLoggingIn(own.Remedy)
+	return &fitting
 }
 
 func randomText(random io.Reader, size int) (string, error) {

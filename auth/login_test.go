@@ -356,6 +356,106 @@ func TestALoginWithoutARefreshToken(t *testing.T) {
 	})
 }
 
+func TestLoggingInGivesTheRefreshToken(t *testing.T) {
+	proofs := map[string]func(*params.Instance){
+		"client secret": func(*params.Instance) {},
+		"certificate":   func(i *params.Instance) { i.ClientSecret, i.Certificate = "", keyAlone() },
+	}
+	for proof, change := range proofs {
+		for _, goesOnWith := range []string{"what is kept", "the token"} {
+			t.Run(proof+", "+goesOnWith, func(t *testing.T) {
+				inWorld(t, func(w *world) {
+					text, err := auth.LoginURL(w.Context(), instance(params.AuthorizationCode, change), w.env())
+					if err != nil {
+						t.Fatal(err)
+					}
+					back := withCode(someCode, w.visit(text, someCode))
+					token, err := auth.LogIn(w.Context(), instance(params.AuthorizationCode, change, back), w.env())
+					if err != nil {
+						t.Fatal(err)
+					}
+					w.checkStore()
+					later := instance(params.AuthorizationCode, change)
+					if goesOnWith == "the token" {
+						w.store, later.Grant.RefreshToken = newStore(), token
+					}
+					w.token(later)
+				})
+			})
+		}
+	}
+}
+
+// TestALoginThatFailsFitsWhoeverLogsIn looks at what is told to somebody who is logging in: neither to reset what is
+// kept, nor to paste anything into an instance.
+func TestALoginThatFailsFitsWhoeverLogsIn(t *testing.T) {
+	refuse := func(number int, oauth string) func(request) (int, string) {
+		return func(request) (int, string) {
+			return 400, fmt.Sprintf(`{"error":%q,"error_codes":[%d],"error_description":"AADSTS%d: It went wrong. Trace ID: 1"}`, oauth, number, number)
+		}
+	}
+	for _, test := range []struct {
+		name         string
+		change       func(*params.Instance)
+		answer       func(request) (int, string)
+		code, remedy string
+	}{
+		{"a code that is used up", withCode(someCode, ""), refuse(54005, "invalid_grant"), "AADSTS54005", "log in once more"},
+		{"a secret that has expired", withCode(someCode, ""), refuse(7000222, "invalid_client"), "AADSTS7000222", "create a new client secret"},
+		{"a state of another login", withCode(someCode, "other"), nil, auth.CodeState, "log in once more"},
+		{
+			"no refresh token", withCode(someCode, ""),
+			func(request) (int, string) {
+				return 200, `{"access_token":"` + canary + `-only","expires_in":3600}`
+			}, auth.CodeInvalidAnswer, "consent",
+		},
+		{"another mode", func(i *params.Instance) { i.Mode = params.ClientSecret }, nil, auth.CodeConfiguration, "choose Authorization Code"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.entra.answer = test.answer
+				token, err := auth.LogIn(w.Context(), instance(params.AuthorizationCode, test.change), w.env())
+				own, ok := errors.AsType[*auth.Error](err)
+				if !ok || own.Code != test.code || !strings.Contains(own.Remedy, test.remedy) || token != "" {
+					t.Fatalf("LogIn() = %v, want the code %s and the remedy %q", err, test.code, test.remedy)
+				}
+				if strings.Contains(own.Remedy, loginAgain) || strings.Contains(own.Remedy, loginURL) {
+					t.Errorf("the remedy %q is for somebody with an instance", own.Remedy)
+				}
+				w.checkSentence(err)
+			})
+		})
+	}
+}
+
+func TestARefusedLoginIsExplained(t *testing.T) {
+	for _, test := range []struct{ name, oauth, message, want string }{
+		{
+			"the user declines", "access_denied", "AADSTS65004: User declined to consent to access the app",
+			"Sign-in (authorization code) failed: User declined to consent to access the app (AADSTS65004); log in once more.",
+		},
+		{
+			"nobody may consent", "consent_required", "AADSTS65001: Nobody has consented. Send an interactive request",
+			"Sign-in (authorization code) failed: Nobody has consented (AADSTS65001);" +
+				" let an administrator of the tenant grant consent to the permissions of the application.",
+		},
+		{
+			"only a code of RFC 6749", "access_denied", "",
+			"Sign-in (authorization code) failed: the login was refused (access_denied); log in once more.",
+		},
+		{
+			"nothing that is a code", "<b>no</b>", "",
+			"Sign-in (authorization code) failed: the login was refused (login_required); log in once more.",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := auth.RefusedLogin(&params.RefusedLoginError{Code: test.oauth, Message: test.message}).Error(); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestADeadRefreshTokenAsksForANewLogin(t *testing.T) {
 	for _, number := range []int{70008, 70043, 50173, 54005, 700082, 7000222} {
 		t.Run(fmt.Sprint(number), func(t *testing.T) {

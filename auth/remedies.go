@@ -14,6 +14,9 @@ const (
 	remedyLoginAgain = "run `!microsoft-atp-auth-reset`, then log in again with `!microsoft-atp-generate-login-url`" +
 		" and put the address" + remedyPaste
 	remedyPaste = " that the browser ends at into Authorization Code of the instance"
+	// remedyOnceMore is for a login that a user is making at this moment.
+	remedyOnceMore          = "log in once more"
+	remedyNewSecretAndLogin = remedyNewSecret + ", and then " + remedyLoginAgain
 
 	remedyNewSecret   = "create a new client secret and put its value into Key / Client Secret of the instance"
 	remedySecret      = "put the value of the client secret, not its ID, into Key / Client Secret of the instance"
@@ -92,7 +95,7 @@ var remedies = []cure{
 }
 
 // loginRemedies goes before remedies where a user has logged in: there the login does not survive these codes either.
-var loginRemedies = []cure{{remedyNewSecret + ", and then " + remedyLoginAgain, []string{"AADSTS7000222"}}}
+var loginRemedies = []cure{{remedyNewSecretAndLogin, []string{"AADSTS7000222"}}}
 
 // remedyFor finds what to do about an error code; "" when the code says nothing.
 func remedyFor(mode params.Mode, code string) string {
@@ -106,6 +109,18 @@ func remedyFor(mode params.Mode, code string) string {
 		}
 	}
 	return ""
+}
+
+// whileLoggingIn gives the remedy for somebody who is logging in at this moment: nothing is kept yet that has to be
+// reset, and the login is not pasted.
+func whileLoggingIn(remedy string) string {
+	switch remedy {
+	case remedyLogin, remedyLoginAgain:
+		return remedyOnceMore
+	case remedyNewSecretAndLogin:
+		return remedyNewSecret + ", and then " + remedyOnceMore
+	}
+	return remedy
 }
 
 // fallbackRemedies says what to check when the code says nothing, by mode.

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// refreshLife is how long a refresh token lives without being used, as Microsoft documents it: 90 days.
-	refreshLife = 90 * 24 * time.Hour
+	// RefreshLife is how long a refresh token lives without being used, as Microsoft documents it: 90 days.
+	RefreshLife = 90 * 24 * time.Hour
 	// mostRedemptions bounds how often one sign-in tries when other processes are always faster.
 	mostRedemptions = 16
 )
@@ -154,7 +154,7 @@ func (s *session) save(ctx context.Context, seen contents, with ticket, got answ
 		return err
 	}
 	place := s.keep.key(refreshRecord)
-	refresh, err := s.keep.record(place, []byte(with.successor(got)), now.Add(refreshLife))
+	refresh, err := s.keep.record(place, []byte(with.successor(got)), now.Add(RefreshLife))
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,8 @@ type World struct {
 	Getenv func(name string) string
 	// ConfigDir gives the folder of user configuration.
 	ConfigDir func() (string, error)
+	// OpenBrowser shows a page in the user's browser. It may return only when the browser has ended.
+	OpenBrowser func(address string) error
 	// Version is the program's version.
 	Version string
 	// Manifest is that of the integration, as the package manifest writes it.
@@ -169,7 +171,7 @@ func newRoot(world World) *cobra.Command {
 	root.SetArgs(world.Args[1:])
 	root.AddCommand(
 		p.runCommand(), p.commandsCommand(), p.execCommand(), p.demoCommand(), p.simulateCommand(), p.packCommand(),
-		p.versionCommand(), p.checkPlaybookCommand(),
+		p.versionCommand(), p.checkPlaybookCommand(), p.loginCommand(),
 	)
 	return root
 }

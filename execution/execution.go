@@ -144,20 +144,15 @@ func (r *Runner) explain(err error, instance params.Instance) {
 
 // prepare makes what a command needs from the instance: its sign-in and its API client.
 func (r *Runner) prepare(request Request, instance params.Instance, host commands.Host) (*commands.Run, error) {
-	transport := r.Transports.For(instance, r.Getenv)
-	environment := auth.Environment{
-		Store: host, Transport: transport, Direct: r.Transports.Direct(),
-		Now: r.Now, Random: r.Random, Sleep: r.Sleep, Getenv: r.Getenv,
-		Memory: r.Memory, InstanceName: request.Instance,
-		Warn: func(err error) { fmt.Fprintln(r.Errors, "xsoar-defender: warning:", instance.Redact(err.Error())) },
-	}
+	environment := r.Environment(instance, request.Instance, host)
 	signer, err := auth.New(instance, "", instance.Cloud.Hosts(), environment)
 	if err != nil {
 		return nil, err
 	}
 	options := defender.Options{
-		API: instance.Cloud.API, Tokens: tokens{signer}, Graph: instance.Cloud.Graph, Transport: transport,
-		Version: r.Version, Now: r.Now, Sleep: r.Sleep, Limits: r.Limits,
+		API: instance.Cloud.API, Tokens: tokens{signer}, Graph: instance.Cloud.Graph,
+		Transport: r.Transports.For(instance, r.Getenv),
+		Version:   r.Version, Now: r.Now, Sleep: r.Sleep, Limits: r.Limits,
 		GraphTokens: func() (defender.TokenSource, error) {
 			graph, err := auth.New(instance, instance.Cloud.GraphScope, []string{instance.Cloud.Graph.Hostname()}, environment)
 			return tokens{graph}, err
@@ -171,6 +166,16 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 		SignIn: &signIn{signer: signer, instance: instance, environment: environment, target: instance.Cloud.API},
 		Now:    r.Now, Random: r.Random, Brand: request.Brand, All: r.Commands.All,
 	}, nil
+}
+
+// Environment gives what an instance of this name needs to sign in. What the sign-in keeps goes into the store.
+func (r *Runner) Environment(instance params.Instance, name string, store auth.Store) auth.Environment {
+	return auth.Environment{
+		Store: store, Transport: r.Transports.For(instance, r.Getenv), Direct: r.Transports.Direct(),
+		Now: r.Now, Random: r.Random, Sleep: r.Sleep, Getenv: r.Getenv,
+		Memory: r.Memory, InstanceName: name,
+		Warn: func(err error) { fmt.Fprintln(r.Errors, "xsoar-defender: warning:", instance.Redact(err.Error())) },
+	}
 }
 
 // tokens are the tokens of a signer as the client asks for them.

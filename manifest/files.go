@@ -14,6 +14,7 @@ const (
 	integrationPath = "integration.yml"
 	commandsPath    = "docs/commands.md"
 	parametersPath  = "docs/parameters.md"
+	permissionsPath = "docs/permissions.md"
 	readmePath      = "README.md"
 )
 
@@ -43,6 +44,7 @@ func Files(repository fs.FS, declared []commands.Command, parameters []params.Pa
 		{Path: integrationPath, Content: whole},
 		{Path: commandsPath, Content: CommandReference(declared)},
 		{Path: parametersPath, Content: ParameterReference(parameters)},
+		{Path: permissionsPath, Content: PermissionReference(declared)},
 		{Path: readmePath, Content: readme},
 	}
 	for i := range files {

@@ -42,7 +42,7 @@ func overview(declared []commands.Command) string {
 	for _, area := range areasOf(declared) {
 		var links []string
 		for _, one := range area.commands {
-			shown := "[" + code(one.Name) + "](" + commandsPath + "#" + one.Name + ")"
+			shown := linkFrom(one.Name, commandsPath)
 			if one.Deprecated != "" {
 				shown += " (deprecated)"
 			}

@@ -11,6 +11,7 @@ import (
 
 	"xsoar-defender/commands"
 	"xsoar-defender/manifest"
+	"xsoar-defender/params"
 )
 
 func readFile(t *testing.T, path string) string {
@@ -57,12 +58,14 @@ func TestReadmeWithoutMarkersIsRefused(t *testing.T) {
 	}
 }
 
-// TestReadmeExplainsCodesThatAreGiven fails when the README names a code that no sign-in is explained by any more.
-func TestReadmeExplainsCodesThatAreGiven(t *testing.T) {
+// TestDocumentationExplainsCodesThatAreGiven fails when a page names a code that no sign-in is explained by any more.
+func TestDocumentationExplainsCodesThatAreGiven(t *testing.T) {
 	given := readFile(t, "../auth/remedies.go")
-	for _, code := range regexp.MustCompile(`AADSTS\d+`).FindAllString(readFile(t, "../README.md"), -1) {
-		if !strings.Contains(given, `"`+code+`"`) {
-			t.Errorf("the README explains %s, for which there is no remedy", code)
+	for _, page := range []string{"README.md", signInPath} {
+		for _, code := range regexp.MustCompile(`AADSTS\d+`).FindAllString(readFile(t, "../"+page), -1) {
+			if !strings.Contains(given, `"`+code+`"`) {
+				t.Errorf("%s explains %s, for which there is no remedy", page, code)
+			}
 		}
 	}
 }
@@ -81,6 +84,65 @@ func handwritten(t *testing.T) []string {
 	return slices.DeleteFunc(append(pages, docs...), func(page string) bool {
 		return strings.HasPrefix(readFile(t, page), "<!-- Written by ")
 	})
+}
+
+// signInPath is the page about the ways to sign in.
+const signInPath = "docs/sign-in.md"
+
+// TestSignInPageNamesFieldsOfTheInstance looks at the tables of what to fill in, whose first column has fields of the
+// instance.
+func TestSignInPageNamesFieldsOfTheInstance(t *testing.T) {
+	var fields []string
+	for _, one := range params.Parameters() {
+		fields = append(fields, one.Display, one.DisplayPassword)
+	}
+	named := 0
+	for _, table := range regexp.MustCompile(`\| Field(?: of the instance)? \| Value \|\n\| --- \| --- \|\n((?:\|.*\n)+)`).FindAllStringSubmatch(readFile(t, "../"+signInPath), -1) {
+		for line := range strings.Lines(table[1]) {
+			cell, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
+			for _, field := range regexp.MustCompile(`, or |, `).Split(strings.TrimSuffix(cell, ", or the certificate"), -1) {
+				named++
+				if !slices.Contains(fields, field) {
+					t.Errorf("the page names the field %q, which no instance has", field)
+				}
+			}
+		}
+	}
+	if named < 20 {
+		t.Errorf("the page names %d fields, want those of every way", named)
+	}
+}
+
+// TestSignInPageHasTheHostsOfEveryCloud compares the table of the government clouds with what the program uses.
+func TestSignInPageHasTheHostsOfEveryCloud(t *testing.T) {
+	_, section, _ := strings.Cut(readFile(t, "../"+signInPath), "\n## Government clouds\n")
+	rows := map[string][]string{}
+	for line := range strings.Lines(section) {
+		if cells := strings.Split(strings.Trim(line, "|\n "), " | "); len(cells) == 4 {
+			rows[cells[0]] = cells[1:]
+		} else if cells := strings.Split(strings.Trim(line, "|\n "), " | "); len(cells) == 3 && strings.HasPrefix(line, "| |") {
+			rows["cloud"] = cells
+		}
+	}
+	for column, name := range rows["cloud"] {
+		clouds := params.Clouds()
+		at := slices.IndexFunc(clouds, func(one params.Cloud) bool { return one.Name == name })
+		if at < 0 {
+			t.Errorf("the page has a cloud %q, which no instance can choose", name)
+			continue
+		}
+		for row, want := range map[string]string{
+			"Sign-in": strings.TrimPrefix(clouds[at].Authority, "https://"), "API": clouds[at].API.Host,
+			"Microsoft Graph, for hunting": clouds[at].Graph.Host,
+		} {
+			if cells := rows[row]; len(cells) != 3 || cells[column] != want {
+				t.Errorf("%s: the row %s has %q, want %s", name, row, cells, want)
+			}
+		}
+	}
+	if len(rows["cloud"]) != 3 {
+		t.Errorf("the page has the clouds %q, want three", rows["cloud"])
+	}
 }
 
 // TestDocumentationNamesWhatExists looks at every command and every link that the pages written by hand name.

@@ -49,7 +49,10 @@ func replacement(name string) string {
 }
 
 // link refers to a command on the page of commands.
-func link(name string) string { return "[" + code(name) + "](#" + name + ")" }
+func link(name string) string { return linkFrom(name, "") }
+
+// linkFrom refers to a command on the page of commands, from a page where that is at path.
+func linkFrom(name, path string) string { return "[" + code(name) + "](" + path + "#" + name + ")" }
 
 // notes say what else is to know before a command is run.
 func notes(declared commands.Command) []string {

@@ -147,7 +147,7 @@ func (f *form) cloud(env func(string) string) Cloud {
 	if strings.ContainsAny(cloud.Scope, " \t\r\n") {
 		f.refuse(fieldTokenScope, "put one scope there, without spaces, for example "+publicScope+", or leave it empty")
 	}
-	if isLoopback(cloud.API.Hostname()) {
+	if IsLoopback(cloud.API.Hostname()) {
 		// A tenant simulated on this machine serves hunting at the same address; the real Graph does not know it.
 		graph := *cloud.API
 		cloud.Graph = &graph
@@ -223,7 +223,7 @@ func parseAddress(text string) (*url.URL, bool) {
 		}
 	}
 	address.Host = strings.TrimSuffix(strings.ToLower(address.Host), ":")
-	secure := address.Scheme == "https" || address.Scheme == "http" && isLoopback(address.Hostname())
+	secure := address.Scheme == "https" || address.Scheme == "http" && IsLoopback(address.Hostname())
 	return address, secure
 }
 
@@ -233,7 +233,8 @@ func addressFix(example string) string {
 		" (http:// only for localhost)"
 }
 
-func isLoopback(host string) bool {
+// IsLoopback says whether a host, without its port, is this machine: the name localhost or a loopback address.
+func IsLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}

@@ -7,17 +7,38 @@ import (
 	"unicode"
 )
 
-// refreshTokenPrefix marks a refresh token where a code is expected, for users who already have one.
-const refreshTokenPrefix = "refresh_token:"
+// RefreshTokenPrefix marks a refresh token where a code is expected, for users who already have one.
+const RefreshTokenPrefix = "refresh_token:"
 
-// parseGrant reads what a user pasted after the login: the whole address that the browser ended at, its query, the code
-// alone, or a refresh token behind its prefix. Line breaks that copying left in it do not matter. The error is a sentence
-// that tells the user what to paste; it quotes at most what the authority said when it refused the login.
-func parseGrant(pasted string) (Grant, error) {
+// RefusedLoginError says that the authority has sent the browser back without a code.
+type RefusedLoginError struct {
+	// Code is of RFC 6749, such as access_denied, and Message is what the authority says about it. Both come out of an
+	// address that anybody can make; they are short and in one line.
+	Code, Message string
+}
+
+func (e *RefusedLoginError) Error() string {
+	text := "the login was refused (" + e.Code
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	return text + ")"
+}
+
+// ErrNoCode says that a text is an address or a query, but none with a code in it.
+var ErrNoCode = errors.New("there is no code in what was pasted")
+
+var errNoRefreshToken = errors.New("put a refresh token behind " + RefreshTokenPrefix + ", or the authorization code in its place")
+
+// ParseGrant reads what a user pasted after the login, or what a browser brought: the whole address that the browser
+// ended at, its query, the code alone, or a refresh token behind its prefix. Line breaks that copying left in it do not
+// matter. The error is a *RefusedLoginError, ErrNoCode, or a sentence that tells the user what to paste; it quotes at most
+// what the authority said when it refused the login.
+func ParseGrant(pasted string) (Grant, error) {
 	pasted = withoutLineBreaks(pasted)
-	if token, found := strings.CutPrefix(pasted, refreshTokenPrefix); found {
+	if token, found := strings.CutPrefix(pasted, RefreshTokenPrefix); found {
 		if token = strings.TrimSpace(token); token == "" {
-			return Grant{}, errors.New("put a refresh token behind " + refreshTokenPrefix + ", or the authorization code in its place")
+			return Grant{}, errNoRefreshToken
 		}
 		return Grant{RefreshToken: Secret(token)}, nil
 	}
@@ -28,12 +49,23 @@ func parseGrant(pasted string) (Grant, error) {
 	case answer.Get("code") != "":
 		return Grant{Code: Secret(answer.Get("code")), State: answer.Get("state")}, nil
 	case answer.Has("error"):
-		return Grant{}, errors.New("the login was refused" + refusal(answer) + "; run !microsoft-atp-generate-login-url, log in again and paste the new address")
+		return Grant{}, refusal(answer)
 	case isAnswer:
-		return Grant{}, errors.New("there is no code in what was pasted; paste the address that the browser shows after the login")
+		return Grant{}, ErrNoCode
 	default:
 		return bareCode(pasted), nil
 	}
+}
+
+// grantFix tells the user of an instance what to paste instead.
+func grantFix(err error) string {
+	if _, refused := errors.AsType[*RefusedLoginError](err); refused {
+		return err.Error() + "; run !microsoft-atp-generate-login-url, log in again and paste the new address"
+	}
+	if errors.Is(err, ErrNoCode) {
+		return err.Error() + "; paste the address that the browser shows after the login"
+	}
+	return err.Error()
 }
 
 // loginAnswer finds the values with which the authority sends a browser back: in the query, or in the fragment when the
@@ -67,13 +99,11 @@ func bareCode(pasted string) Grant {
 
 // refusal gives the authority's code and message. What follows the first sentences of its message, trace and correlation
 // IDs, is of no use here.
-func refusal(answer url.Values) string {
+func refusal(answer url.Values) *RefusedLoginError {
 	message, _, _ := strings.Cut(answer.Get("error_description"), "Trace ID:")
-	text := " (" + printable(answer.Get("error"), 60)
-	if message = strings.TrimRight(printable(message, 300), ". "); message != "" {
-		text += ": " + message
+	return &RefusedLoginError{
+		Code: printable(answer.Get("error"), 60), Message: strings.TrimRight(printable(message, 300), ". "),
 	}
-	return text + ")"
 }
 
 // printable gives at most limit characters of a text in one line, without control characters.

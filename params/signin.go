@@ -69,9 +69,9 @@ func (f *form) authorizationCode(instance *Instance, selfDeployed bool) {
 		f.refuse(fieldRedirectURI, "put a redirect URI of the application there, exactly as it is registered, for example https://localhost/myapp")
 	}
 	_, pasted := f.credentials(fieldAuthCode)
-	grant, err := parseGrant(pasted)
+	grant, err := ParseGrant(pasted)
 	if err != nil {
-		f.refusePart(fieldAuthCode, passwordPart, err.Error())
+		f.refusePart(fieldAuthCode, passwordPart, grantFix(err))
 	}
 	instance.Grant = grant
 }
