@@ -166,7 +166,7 @@ func newRoot(world World) *cobra.Command {
 	root.SetErr(world.Errors)
 	root.SetArgs(world.Args[1:])
 	root.AddCommand(
-		p.runCommand(), p.commandsCommand(), p.execCommand(), p.demoCommand(), p.simulateCommand(), p.versionCommand(),
+		p.runCommand(), p.doctorCommand(), p.commandsCommand(), p.execCommand(), p.demoCommand(), p.simulateCommand(), p.versionCommand(),
 	)
 	return root
 }

@@ -3,11 +3,13 @@ package manifest_test
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"xsoar-defender/auth"
 	"xsoar-defender/commands"
 	"xsoar-defender/manifest"
 	"xsoar-defender/params"
@@ -65,12 +67,25 @@ func TestReadmeWithoutMarkersIsRefused(t *testing.T) {
 	}
 }
 
-// TestReadmeExplainsCodesThatAreGiven fails when the README names a code that no sign-in is explained by any more.
-func TestReadmeExplainsCodesThatAreGiven(t *testing.T) {
+// TestCodesThatAreExplainedAreGiven fails when the page for trouble names a code that no sign-in is explained by any
+// more, or leaves out one of those that are our own.
+func TestCodesThatAreExplainedAreGiven(t *testing.T) {
+	page := readFile(t, "../docs/troubleshooting.md")
 	given := readFile(t, "../auth/remedies.go")
-	for _, code := range regexp.MustCompile(`AADSTS\d+`).FindAllString(readFile(t, "../README.md"), -1) {
+	explained := regexp.MustCompile(`AADSTS\d+`).FindAllString(page, -1)
+	if len(explained) == 0 {
+		t.Error("the page explains no code of Microsoft Entra ID")
+	}
+	for _, code := range explained {
 		if !strings.Contains(given, `"`+code+`"`) {
-			t.Errorf("the README explains %s, for which there is no remedy", code)
+			t.Errorf("the page explains %s, for which there is no remedy", code)
+		}
+	}
+	for _, code := range []string{
+		auth.CodeTimeout, auth.CodeUnreachable, auth.CodeUnknownHost, auth.CodeTLS, auth.CodeConfiguration, auth.CodeLoginRequired, auth.CodeState, auth.CodeBackOff,
+	} {
+		if !strings.Contains(page, "`"+code+"`") {
+			t.Errorf("the page does not explain %s", code)
 		}
 	}
 }
@@ -78,7 +93,7 @@ func TestReadmeExplainsCodesThatAreGiven(t *testing.T) {
 // TestDocumentationNamesWhatExists looks at every command and every link that the pages written by hand name.
 func TestDocumentationNamesWhatExists(t *testing.T) {
 	registry := commands.NewRegistry()
-	for _, page := range []string{"README.md", "CONTRIBUTING.md"} {
+	for _, page := range []string{"README.md", "CONTRIBUTING.md", "docs/troubleshooting.md"} {
 		text := diffBlock().ReplaceAllString(readFile(t, "../"+page), "")
 		for _, name := range regexp.MustCompile(`\bmicrosoft-atp-[a-z-]+\b`).FindAllString(text, -1) {
 			if _, known := registry.Find(name); !known {
@@ -86,7 +101,7 @@ func TestDocumentationNamesWhatExists(t *testing.T) {
 			}
 		}
 		for _, link := range regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`).FindAllStringSubmatch(text, -1) {
-			if _, err := os.Stat("../" + link[1]); err != nil && !strings.Contains(link[1], "://") {
+			if _, err := os.Stat(filepath.Join("..", filepath.Dir(page), link[1])); err != nil && !strings.Contains(link[1], "://") {
 				t.Errorf("%s links to %s, which does not exist", page, link[1])
 			}
 		}
