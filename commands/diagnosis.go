@@ -80,9 +80,9 @@ type Diagnosis struct {
 func DiagnoseConfiguration(found *params.Problems) *Diagnosis {
 	d := &Diagnosis{verdict: "The configuration of the instance is not usable.", err: found}
 	for _, problem := range found.List {
-		d.Checks = append(d.Checks, passed(checkConfiguration, "%s cannot be used", problem.Field).but(CheckFailed, upperFirst(problem.Fix)))
+		d.Checks = append(d.Checks, passed(checkConfiguration, "%s needs a change", problem.Field).but(CheckFailed, upperFirst(problem.Fix)))
 	}
-	for _, check := range []string{"DNS", "Proxy", "TLS", "Sign-in", checkToken, checkAudience, checkTenant, checkAPI, checkPermissions, checkClock, checkTokenTimes, checkRate} {
+	for _, check := range []string{"DNS", "Proxy", "TLS", "Sign-in service", checkToken, checkAudience, checkTenant, checkAPI, checkPermissions, checkClock, checkTokenTimes, checkRate} {
 		d.Checks = append(d.Checks, notApplied(check, "the configuration comes first"))
 	}
 	return d

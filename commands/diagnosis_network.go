@@ -276,8 +276,8 @@ func (e *examination) clock() Check {
 	for _, p := range []peer{e.api, e.signIn} {
 		date, err := http.ParseTime(p.contact.Header.Get("Date"))
 		if err == nil {
-			// The header leaves out the fraction of a second, which is half of one on average.
-			return judgeClock(p.contact.At.Sub(date)-time.Second/2, p)
+			// The header leaves out the fraction of a second.
+			return judgeClock(p.contact.At.Truncate(time.Second).Sub(date), p)
 		}
 	}
 	return notApplied(checkClock, "no answer told the time")
@@ -286,7 +286,6 @@ func (e *examination) clock() Check {
 func judgeClock(ahead time.Duration, than peer) Check {
 	// The answer took a while to come.
 	const exact = 2 * time.Second
-	ahead = ahead.Round(time.Second)
 	found := passed(checkClock, "agrees with the clock of the %s", than.role)
 	switch {
 	case ahead >= exact:
