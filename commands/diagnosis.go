@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"xsoar-defender/answer"
 	"xsoar-defender/auth"
@@ -230,8 +231,27 @@ const (
 )
 
 func (e *examination) configuration() Check {
-	return passed(checkConfiguration, "signs in with %s; cloud %s; %s %s; API %s",
+	check := passed(checkConfiguration, "signs in with %s; cloud %s; %s %s; API %s",
 		e.run.Instance.Mode, e.run.Instance.Cloud.Name, e.signIn.role, e.signIn.host(), e.api.host())
+	return judgeProof(check, e.run.Instance.Certificate, e.run.Now())
+}
+
+// judgeProof adds how long the certificate is valid that the application proves itself with. Of one that is known by its
+// thumbprint alone nothing can be said.
+func judgeProof(check Check, proof *params.Certificate, now time.Time) Check {
+	const remedy = "Make a new certificate, upload it to the application, and fill in its Certificate Thumbprint and Private Key."
+	if proof == nil || len(proof.Chain) == 0 {
+		return check
+	}
+	ends := proof.Chain[0].NotAfter
+	check.Found += "; the application's certificate is valid until " + day(ends)
+	switch left := ends.Sub(now); {
+	case left <= 0:
+		return check.but(CheckFailed, remedy)
+	case left <= endsSoon:
+		return check.but(CheckWarning, remedy)
+	}
+	return check
 }
 
 func (e *examination) token() Check {

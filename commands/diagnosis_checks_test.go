@@ -109,6 +109,23 @@ func TestCertificatesThatEnd(t *testing.T) {
 	})
 }
 
+func TestCertificatesOfApplicationsThatEnd(t *testing.T) {
+	const day = 24 * time.Hour
+	judge := func(proof *params.Certificate) Check {
+		return judgeProof(passed("Configuration", "all"), proof, aDay())
+	}
+	ends := func(left time.Duration) *params.Certificate {
+		return &params.Certificate{Chain: []*x509.Certificate{aCertificate(left), aCertificate(-day)}}
+	}
+	wantJudged(t, []judged{
+		{"no certificate", judge(nil), CheckPassed, "all | "},
+		{"known by its thumbprint", judge(&params.Certificate{Thumbprint: []byte{1}}), CheckPassed, "all | "},
+		{"in months", judge(ends(90 * day)), CheckPassed, "all; the application's certificate is valid until 2027-02-18"},
+		{"in fourteen days", judge(ends(14 * day)), CheckWarning, "Make a new certificate"},
+		{"now", judge(ends(0)), CheckFailed, "valid until 2026-11-20"},
+	})
+}
+
 func TestCertificatesThatAreRefused(t *testing.T) {
 	certificate := aCertificate(time.Hour)
 	judge := func(err error) Check {
