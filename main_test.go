@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,7 +69,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": scriptExits, "tenant": scriptTenant, "interrupt": scriptInterrupt, "needs": scriptNeeds, "json": scriptJSON,
-			"execution": scriptExecution, "parameters": scriptParameters, "unzip": scriptUnzip,
+			"execution": scriptExecution, "parameters": scriptParameters, "unzip": scriptUnzip, "sed": scriptSed,
 			"login": scriptLogin, "redirects": scriptRedirects, "pastes": scriptPastes,
 		},
 	})
@@ -331,6 +332,21 @@ func changeInstance(ts *testscript.TestScript, from, to, name string, value any)
 	text, err := json.Marshal(map[string]any{"params": params})
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(to), text, 0o600))
+}
+
+// scriptSed writes a file with what an expression matches replaced: sed FROM TO EXPRESSION REPLACEMENT. It matches.
+func scriptSed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: sed FROM TO EXPRESSION REPLACEMENT")
+	}
+	expression, err := regexp.Compile(args[2])
+	ts.Check(err)
+	before := ts.ReadFile(args[0])
+	after := expression.ReplaceAllString(before, args[3])
+	if after == before {
+		ts.Fatalf("%s does not match %s", args[2], args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(after), 0o600))
 }
 
 // noPauseAtExit is for the race detector, which otherwise has every process wait a second before it ends.

@@ -16,7 +16,8 @@ type Claims struct {
 	Audience string
 	Tenant   string
 	AppID    string
-	Expires  time.Time // zero when the token does not say
+	// From when until when it is valid; zero when the token does not say.
+	NotBefore, Expires time.Time
 }
 
 // ReadClaims reads the claims of an access token, without verifying it: it is the API's to trust, and what is read here
@@ -48,6 +49,9 @@ func ReadClaims(token string) (Claims, bool) {
 	}
 	if len(body.Audience) > 0 {
 		claims.Audience = body.Audience[0]
+	}
+	if body.NotBefore != nil {
+		claims.NotBefore = body.NotBefore.Time
 	}
 	if body.ExpiresAt != nil {
 		claims.Expires = body.ExpiresAt.Time

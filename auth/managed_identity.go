@@ -19,16 +19,16 @@ func newManagedIdentity(s settings) source {
 	return source{credential: &managedIdentity{s}, keep: newMemoryKeep(s)}
 }
 
-// metadataEndpoint is where Azure virtual machines have it; azidentity finds the endpoints of other Azure services in the
+// MetadataEndpoint is where Azure virtual machines have it; azidentity finds the endpoints of other Azure services in the
 // environment. None of them is ever behind a proxy.
-const metadataEndpoint = "http://169.254.169.254"
+const MetadataEndpoint = "http://169.254.169.254"
 
 // wire gives the endpoint 5 s at most: it is on the machine itself or next to it, and where there is none, nothing answers.
 func (c *managedIdentity) wire() wire {
 	return wire{
 		mode:      c.instance.Mode,
 		transport: c.env.Direct,
-		address:   metadataEndpoint,
+		address:   MetadataEndpoint,
 		patience:  5 * time.Second,
 		retry: policy.RetryOptions{
 			MaxRetries: 1, TryTimeout: 2 * time.Second, RetryDelay: 100 * time.Millisecond, MaxRetryDelay: time.Second,

@@ -171,7 +171,7 @@ func newRoot(world World) *cobra.Command {
 	root.SetArgs(world.Args[1:])
 	root.AddCommand(
 		p.runCommand(), p.commandsCommand(), p.execCommand(), p.demoCommand(), p.simulateCommand(), p.packCommand(),
-		p.versionCommand(), p.checkPlaybookCommand(), p.loginCommand(),
+		p.versionCommand(), p.checkPlaybookCommand(), p.loginCommand(), p.doctorCommand(),
 	)
 	return root
 }

@@ -74,7 +74,13 @@ func (w *world) tenant(t *testing.T) *simulator.Tenant {
 // instance writes an instance file with which the tenant is signed in to.
 func instance(t *testing.T, tenant *simulator.Tenant) string {
 	t.Helper()
-	text, err := json.Marshal(map[string]any{"name": "lab", "params": tenant.Instance("client-secret")})
+	return instanceOf(t, tenant, "client-secret")
+}
+
+// instanceOf writes an instance file for a way to sign in.
+func instanceOf(t *testing.T, tenant *simulator.Tenant, mode string) string {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"name": "lab", "params": tenant.Instance(mode)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,7 +150,7 @@ func (d *demo) signIn(ctx context.Context, mode string) error {
 			return err
 		}
 	}
-	for _, command := range []string{execution.TestCommand, "microsoft-atp-test"} {
+	for _, command := range []string{execution.TestCommand, execution.DiagnosisCommand} {
 		if _, err := d.run(ctx, one, command); err != nil {
 			return err
 		}

@@ -71,6 +71,8 @@ type Report struct {
 	After time.Duration
 	// Commit, when set, is called once the entries were handed over.
 	Commit func(ctx context.Context) error
+	// Diagnosis is what a command about the connection has found, also when it gives an error; nil for all others.
+	Diagnosis *Diagnosis
 }
 
 func report(entries ...warroom.Entry) Report { return Report{Entries: entries} }
@@ -104,16 +106,17 @@ func (c Command) Permissions() [][]string {
 }
 
 // Execute runs the command. When the service accepts no more requests for a while, the command is scheduled
-// again with what is left to do. Of the report that it gives, Entries and Commit matter to the caller.
+// again with what is left to do. Of the report that it gives, Entries, Commit and Diagnosis matter to the caller; beside an
+// error there is only the last.
 func (c Command) Execute(ctx context.Context, run *Run, raw map[string]json.RawMessage) (Report, error) {
 	run.command, run.raw = c, raw
 	result, err := c.run(ctx, run, raw)
 	var throttled *defender.ThrottledError
 	if errors.As(err, &throttled) && !c.Platform {
-		result, err = Report{Left: map[string]any{}, After: throttled.After}, nil
+		result, err = Report{Left: map[string]any{}, After: throttled.After, Diagnosis: result.Diagnosis}, nil
 	}
 	if err != nil {
-		return Report{}, err
+		return Report{Diagnosis: result.Diagnosis}, err
 	}
 	if result.Left != nil {
 		result.Entries = c.scheduleRest(result, raw)

@@ -46,55 +46,45 @@ func testConnection() Command {
 	type args struct{}
 	return declare(Command{
 		Name: "microsoft-atp-test", Area: Connection,
-		Help: "Signs in, calls the API, and shows which permissions the sign-in holds and which commands they do not cover.",
-		Uses: []defender.Operation{defender.ListAlerts},
+		Help: "Diagnoses the connection: signs in, calls the API, looks at everything on the way there, and shows which permissions the sign-in holds and which commands they do not cover.",
+		Uses: []defender.Operation{defender.ListAlerts}, Outputs: []Output{diagnosisOutput()},
 	}, func(ctx context.Context, run *Run, _ args) (Report, error) {
-		tried := tryConnection(ctx, run)
-		claims, readable, err := run.SignIn.Claims(ctx)
-		if err != nil {
-			return Report{}, err
+		found := diagnose(ctx, run)
+		if err := found.failure(); err != nil {
+			return Report{Diagnosis: found}, err
 		}
-		if tried != nil && (!readable || !isForbidden(tried)) {
-			return Report{}, tried
-		}
-		entry := warroom.Entry{Blocks: []warroom.Block{warroom.Heading("Connection")}}
-		if tried != nil {
-			entry.Kind = warroom.Warning
-			entry.Blocks = append(entry.Blocks, warroom.Paragraph("The sign-in works. "+tried.Error()))
-		} else {
-			entry.Blocks = append(entry.Blocks, warroom.Paragraph("The sign-in works and the API answers."))
-		}
-		if !readable {
-			entry.Blocks = append(entry.Blocks, warroom.Paragraph("The access token cannot be read, so its permissions are not known."))
-			return report(entry), nil
-		}
-		entry.Blocks = append(entry.Blocks, permissionBlocks(run.All(), claims)...)
-		return report(entry), nil
+		return Report{Entries: []warroom.Entry{found.Entry()}, Diagnosis: found}, nil
 	})
 }
 
 func isForbidden(err error) bool { return defender.StatusOf(err) == 403 }
 
-// permissionBlocks compares what a token holds with what the commands need.
-func permissionBlocks(all []Command, claims auth.Claims) []warroom.Block {
-	held := slices.Concat(claims.Roles, claims.Scopes)
-	slices.Sort(held)
+// gaps are the commands for which a token lacks permissions.
+func gaps(all []Command, claims auth.Claims) []Gap {
+	var found []Gap
+	for _, command := range all {
+		if missing := command.missing(claims); len(missing) > 0 {
+			found = append(found, Gap{command.Name, strings.Join(missing, "; ")})
+		}
+	}
+	return found
+}
+
+// permissionBlocks show what a token holds, and what commands lack.
+func permissionBlocks(held []string, gaps []Gap) []warroom.Block {
 	shown := "none"
 	if len(held) > 0 {
 		shown = strings.Join(held, ", ")
 	}
-	type gap struct{ Command, Missing string }
-	var gaps []answer.Object
-	for _, command := range all {
-		if missing := command.missing(claims); len(missing) > 0 {
-			gaps = append(gaps, answer.Make(gap{command.Name, strings.Join(missing, "; ")}))
-		}
+	rows := make([]answer.Object, len(gaps))
+	for i, gap := range gaps {
+		rows[i] = answer.Make(gap)
 	}
 	return []warroom.Block{
 		warroom.Paragraph("Permissions of the token: " + shown + "."),
 		warroom.Table{
 			Title: "Commands that need more", Columns: []string{"Command", "Missing"},
-			Records: warroom.Records{Rows: gaps}, Empty: "The permissions cover every command.",
+			Records: warroom.Records{Rows: rows}, Empty: "The permissions cover every command.",
 		},
 	}
 }

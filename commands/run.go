@@ -2,8 +2,12 @@ package commands
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
 	"time"
 
 	"xsoar-defender/auth"
@@ -34,11 +38,44 @@ type SignIn interface {
 	LoginURL(ctx context.Context) (string, error)
 }
 
+// Prober is what commands about the connection itself need to know of the way to the instance's hosts.
+type Prober interface {
+	// Resolve gives the addresses of a host, in order.
+	Resolve(ctx context.Context, host string) ([]netip.Addr, error)
+	// Route gives the way on which the instance asks a target.
+	Route(target *url.URL) (Route, error)
+	// SignIn is what requests for tokens have shown so far in this execution, and API what those to the API have.
+	SignIn() Contact
+	API() Contact
+}
+
+// Route is the way to a target.
+type Route struct {
+	// Proxy is the address of the proxy without its credentials; nil when the target is asked directly.
+	Proxy *url.URL
+	// Exempt says that there is a proxy, but not for this target.
+	Exempt bool
+}
+
+// Contact is what the requests of an execution to one service have shown.
+type Contact struct {
+	// Target is where the newest request went; nil when there was none.
+	Target *url.URL
+	// Err is why the newest request got no answer; nil when it got one.
+	Err error
+	// Header is of the newest answer, and At is when it came by the clock of this machine; nil when there was none.
+	Header http.Header
+	At     time.Time
+	// TLS is the connection of the newest answer; nil when there was none, or over plain http.
+	TLS *tls.ConnectionState
+}
+
 // Run is one execution as a handler sees it.
 type Run struct {
 	Instance params.Instance
 	API      *defender.Client
 	SignIn   SignIn
+	Network  Prober
 	Host     Host
 	Now      func() time.Time
 	Random   io.Reader

@@ -11,6 +11,32 @@ import (
 	"xsoar-defender/answer"
 )
 
+// explained is an error whose text is a problem, without a full stop, and a remedy, which may be empty.
+type explained interface {
+	problem() string
+	remedy() string
+}
+
+// sentence is the text of such an error.
+func sentence(e explained) string {
+	if remedy := e.remedy(); remedy != "" {
+		return e.problem() + ". " + remedy
+	}
+	return e.problem() + "."
+}
+
+// Explain takes the text of an error of this package apart: what is wrong, without a full stop, and what to do, which is
+// "" when the text has no advice of its own.
+func Explain(err error) (problem, remedy string) {
+	if found, ok := errors.AsType[interface {
+		error
+		explained
+	}](err); ok {
+		return found.problem(), found.remedy()
+	}
+	return strings.TrimSuffix(err.Error(), "."), ""
+}
+
 // APIError is a refusal of the service.
 type APIError struct {
 	Operation Operation
@@ -24,7 +50,9 @@ type APIError struct {
 func (*APIError) defenderError() {}
 
 // Error is one sentence: what failed, the service's words, and what to do.
-func (e *APIError) Error() string {
+func (e *APIError) Error() string { return sentence(e) }
+
+func (e *APIError) problem() string {
 	said := strings.TrimRight(e.Message, ". \n")
 	switch {
 	case e.Code != "" && said != "":
@@ -38,10 +66,7 @@ func (e *APIError) Error() string {
 	if e.Target != "" && e.Status >= http.StatusInternalServerError {
 		text += ", correlation " + e.Target
 	}
-	if remedy := e.remedy(); remedy != "" {
-		return text + ". " + remedy
-	}
-	return text + "."
+	return text
 }
 
 func (e *APIError) remedy() string {
@@ -120,19 +145,29 @@ type ConnectionError struct {
 
 func (*ConnectionError) defenderError() {}
 
-func (e *ConnectionError) Error() string {
+func (e *ConnectionError) Error() string { return sentence(e) }
+
+func (e *ConnectionError) problem() string {
 	what := "no connection to the service (" + innermost(e.Err) + ")"
-	remedy := "Check the URL, the proxy and the certificate settings of the instance."
 	switch {
 	case e.Slow:
-		what, remedy = errTooSlow.Error(), "Try again later."
+		what = errTooSlow.Error()
 	case e.Sent:
-		what, remedy = "the connection broke before the answer was complete ("+innermost(e.Err)+")", "Try again."
+		what = "the connection broke before the answer was complete (" + innermost(e.Err) + ")"
 	}
-	if e.mayHaveActed() {
-		remedy = mayHaveActed
+	return fmt.Sprintf("The attempt to %s failed: %s", e.Operation.Purpose, what)
+}
+
+func (e *ConnectionError) remedy() string {
+	switch {
+	case e.mayHaveActed():
+		return mayHaveActed
+	case e.Slow:
+		return "Try again later."
+	case e.Sent:
+		return "Try again."
 	}
-	return fmt.Sprintf("The attempt to %s failed: %s. %s", e.Operation.Purpose, what, remedy)
+	return "Check the URL, the proxy and the certificate settings of the instance."
 }
 
 // mayHaveActed is what to do when the answer to a change is lost.
@@ -180,12 +215,17 @@ type AnswerError struct {
 
 func (*AnswerError) defenderError() {}
 
-func (e *AnswerError) Error() string {
-	remedy := "Check that the URL of the instance leads to the Defender API and not to a proxy's page."
+func (e *AnswerError) Error() string { return sentence(e) }
+
+func (e *AnswerError) problem() string {
+	return fmt.Sprintf("The attempt to %s failed: the answer (HTTP %d) is %s", e.Operation.Purpose, e.Status, e.Problem)
+}
+
+func (e *AnswerError) remedy() string {
 	if e.mayHaveActed() {
-		remedy = mayHaveActed
+		return mayHaveActed
 	}
-	return fmt.Sprintf("The attempt to %s failed: the answer (HTTP %d) is %s. %s", e.Operation.Purpose, e.Status, e.Problem, remedy)
+	return "Check that the URL of the instance leads to the Defender API and not to a proxy's page."
 }
 
 func (e *AnswerError) mayHaveActed() bool {

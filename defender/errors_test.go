@@ -3,6 +3,7 @@ package defender_test
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -159,6 +160,10 @@ func TestErrorsSayWhatFailedAndWhatToDo(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			if got := row.err.Error(); got != row.want {
 				t.Errorf("wanted\n%s, got\n%s", row.want, got)
+			}
+			problem, remedy := defender.Explain(fmt.Errorf("wrapped: %w", row.err))
+			if text := strings.TrimSuffix(problem+". "+remedy, " "); text != row.want && text != "wrapped: "+row.want {
+				t.Errorf("taken apart, wanted the same text, got the problem %q and the remedy %q", problem, remedy)
 			}
 		})
 	}

@@ -24,15 +24,32 @@ func (p *pace) take(operation Operation) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	key := operation.Method + operation.Path
-	sent := p.sent[key]
+	sent := p.lastMinute(operation, now)
+	if len(sent) >= operation.PerMinute {
+		return sent[0].Add(time.Minute).Sub(now)
+	}
+	p.sent[operation.key()] = append(sent, now)
+	return 0
+}
+
+// lastMinute gives when calls of an operation were sent, and forgets those that are over a minute old. The lock is held.
+func (p *pace) lastMinute(operation Operation, now time.Time) []time.Time {
+	sent := p.sent[operation.key()]
 	for len(sent) > 0 && now.Sub(sent[0]) >= time.Minute {
 		sent = sent[1:]
 	}
-	if len(sent) >= operation.PerMinute {
-		p.sent[key] = sent
-		return sent[0].Add(time.Minute).Sub(now)
-	}
-	p.sent[key] = append(sent, now)
-	return 0
+	p.sent[operation.key()] = sent
+	return sent
+}
+
+// key tells operations apart.
+func (o Operation) key() string { return o.Method + o.Path }
+
+// Headroom is how many more calls of an operation this client would send within the minute, of those that the service
+// states for it. Calls of other executions, which count as well, are not known here. False says that the service
+// states no rate for it.
+func (c *Client) Headroom(operation Operation) (left int, stated bool) {
+	c.pace.mu.Lock()
+	defer c.pace.mu.Unlock()
+	return operation.PerMinute - len(c.pace.lastMinute(operation, c.pace.now())), operation.PerMinute > 0
 }

@@ -323,3 +323,30 @@ func TestASilentConnectionIsGivenUp(t *testing.T) {
 	<-gone
 	api.wantRequests(t, "POST /api/machines/1/isolate")
 }
+
+func TestHeadroomIsWhatThisClientHasLeftOfTheMinute(t *testing.T) {
+	api := serve(t, body(`{"value":[]}`))
+	w := at(t, api)
+	client := w.client()
+	want := func(when string, calls int) {
+		t.Helper()
+		if left, stated := client.Headroom(defender.ListAlerts); left != calls || !stated {
+			t.Errorf("%s: wanted %d calls, got %d and stated %t", when, calls, left, stated)
+		}
+	}
+	want("before the first call", 100)
+	for range 3 {
+		if _, err := client.Alerts(t.Context(), defender.Query{Limit: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("after three", 97)
+	if left, _ := client.Headroom(defender.ListMachines); left != 100 {
+		t.Errorf("wanted another operation to have all of its own, got %d", left)
+	}
+	w.clock.advance(time.Minute)
+	want("a minute later", 100)
+	if left, stated := client.Headroom(defender.ListSoftware); stated {
+		t.Errorf("wanted no rate where the service states none, got %d", left)
+	}
+}

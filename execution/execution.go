@@ -25,6 +25,9 @@ const FetchCommand = "fetch-incidents"
 // TestCommand is the command of the platform's Test button.
 const TestCommand = "test-module"
 
+// DiagnosisCommand is the command that looks at the whole connection of an instance.
+const DiagnosisCommand = "microsoft-atp-test"
+
 // Request is what is asked for.
 type Request struct {
 	Command string
@@ -44,6 +47,8 @@ type Result struct {
 	Metrics *defender.Metrics
 	// Commit, when set, is to be called once the entries were handed over.
 	Commit func(ctx context.Context) error
+	// Diagnosis is what a command about the connection has found, also beside an error; nil for all others.
+	Diagnosis *commands.Diagnosis
 
 	command string
 }
@@ -121,14 +126,10 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 		result.Err = err
 		return result
 	}
-	run, err := r.prepare(request, instance, host)
-	if err != nil {
-		result.Err = err
-		return result
-	}
+	run := r.prepare(request, instance, host)
 	result.Metrics = run.API.Metrics()
 	done, err := command.Execute(ctx, run, request.Args)
-	result.Entries, result.Commit, result.Err = done.Entries, done.Commit, err
+	result.Entries, result.Commit, result.Diagnosis, result.Err = done.Entries, done.Commit, done.Diagnosis, err
 	if cause := context.Cause(ctx); cause != nil && result.Err != nil {
 		result.Err = cause
 	}
@@ -143,29 +144,27 @@ func (r *Runner) explain(err error, instance params.Instance) {
 }
 
 // prepare makes what a command needs from the instance: its sign-in and its API client.
-func (r *Runner) prepare(request Request, instance params.Instance, host commands.Host) (*commands.Run, error) {
+func (r *Runner) prepare(request Request, instance params.Instance, host commands.Host) *commands.Run {
+	way := newNetwork(r.Transports, instance, r.Getenv, r.Now)
 	environment := r.Environment(instance, request.Instance, host)
-	signer, err := auth.New(instance, "", instance.Cloud.Hosts(), environment)
-	if err != nil {
-		return nil, err
-	}
+	transport := environment.Transport
+	environment.Transport, environment.Direct = way.signIn.over(transport), way.signIn.over(environment.Direct)
+	signer := newSigner(instance, "", instance.Cloud.Hosts(), environment)
 	options := defender.Options{
-		API: instance.Cloud.API, Tokens: tokens{signer}, Graph: instance.Cloud.Graph,
-		Transport: r.Transports.For(instance, r.Getenv),
-		Version:   r.Version, Now: r.Now, Sleep: r.Sleep, Limits: r.Limits,
+		API: instance.Cloud.API, Tokens: tokens{signer}, Graph: instance.Cloud.Graph, Transport: way.api.over(transport),
+		Version: r.Version, Now: r.Now, Sleep: r.Sleep, Limits: r.Limits,
 		GraphTokens: func() (defender.TokenSource, error) {
-			graph, err := auth.New(instance, instance.Cloud.GraphScope, []string{instance.Cloud.Graph.Hostname()}, environment)
-			return tokens{graph}, err
+			return tokens{newSigner(instance, instance.Cloud.GraphScope, []string{instance.Cloud.Graph.Hostname()}, environment)}, nil
 		},
 	}
 	if request.Debug {
 		options.Observe = func(line string) { host.Log(context.Background(), instance.Redact(line)) }
 	}
 	return &commands.Run{
-		Instance: instance, API: defender.New(options), Host: host,
+		Instance: instance, API: defender.New(options), Host: host, Network: way,
 		SignIn: &signIn{signer: signer, instance: instance, environment: environment, target: instance.Cloud.API},
 		Now:    r.Now, Random: r.Random, Brand: request.Brand, All: r.Commands.All,
-	}, nil
+	}
 }
 
 // Environment gives what an instance of this name needs to sign in. What the sign-in keeps goes into the store.
@@ -178,13 +177,39 @@ func (r *Runner) Environment(instance params.Instance, name string, store auth.S
 	}
 }
 
+// signer hands out tokens, as *auth.Signer does.
+type signer interface {
+	Token(ctx context.Context, target *url.URL) (string, error)
+	Renew(ctx context.Context, target *url.URL, rejected string) (string, error)
+	Forget()
+}
+
+// newSigner makes a signer. One that cannot be made fails when the first token is asked for, as every other sign-in
+// that fails does: the rest of the instance can be looked at all the same.
+func newSigner(instance params.Instance, scope string, hosts []string, environment auth.Environment) signer {
+	made, err := auth.New(instance, scope, hosts, environment)
+	if err != nil {
+		return noSigner{err}
+	}
+	return made
+}
+
+// noSigner has no tokens, for a reason.
+type noSigner struct{ err error }
+
+func (s noSigner) Token(context.Context, *url.URL) (string, error) { return "", s.err }
+
+func (s noSigner) Renew(context.Context, *url.URL, string) (string, error) { return "", s.err }
+
+func (noSigner) Forget() {}
+
 // tokens are the tokens of a signer as the client asks for them.
-type tokens struct{ *auth.Signer }
+type tokens struct{ signer }
 
 // Renew gives the refused token back when signing in anew gives the same one, so that the API's own refusal is what
 // the analyst sees.
 func (t tokens) Renew(ctx context.Context, target *url.URL, rejected string) (string, error) {
-	fresh, err := t.Signer.Renew(ctx, target, rejected)
+	fresh, err := t.signer.Renew(ctx, target, rejected)
 	if errors.Is(err, auth.ErrSameToken) {
 		return rejected, nil
 	}
@@ -193,7 +218,7 @@ func (t tokens) Renew(ctx context.Context, target *url.URL, rejected string) (st
 
 // signIn is the sign-in as commands about the connection see it.
 type signIn struct {
-	signer      *auth.Signer
+	signer      signer
 	instance    params.Instance
 	environment auth.Environment
 	target      *url.URL

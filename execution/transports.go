@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -23,6 +24,8 @@ type Transports struct {
 	// DialDirect, when set before the first use, makes the connections of Direct: a simulated tenant leads those
 	// to the address of the managed identity endpoint to itself.
 	DialDirect func(ctx context.Context, network, address string) (net.Conn, error)
+	// Lookup, when set, looks up the addresses of a host for a diagnosis in place of the machine's resolver.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 
 	mu    sync.Mutex
 	kinds map[transportKind]*http.Client
@@ -81,6 +84,14 @@ func isProxyAddress(setting string) bool {
 	}
 	address, err := url.Parse(setting)
 	return err == nil && address.Host != ""
+}
+
+// lookup looks up the addresses of a host.
+func (t *Transports) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	if t.Lookup != nil {
+		return t.Lookup(ctx, host)
+	}
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
 
 // Direct gives the client for the managed identity endpoint, which is never asked through a proxy.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"xsoar-defender/auth"
 	"xsoar-defender/commands"
 	"xsoar-defender/manifest"
 	"xsoar-defender/params"
@@ -58,14 +59,23 @@ func TestReadmeWithoutMarkersIsRefused(t *testing.T) {
 	}
 }
 
-// TestDocumentationExplainsCodesThatAreGiven fails when a page names a code that no sign-in is explained by any more.
-func TestDocumentationExplainsCodesThatAreGiven(t *testing.T) {
+// TestCodesThatAreExplainedAreGiven fails when a page names a code that no sign-in is explained by any more, or when the
+// page for trouble leaves out one of those that are our own.
+func TestCodesThatAreExplainedAreGiven(t *testing.T) {
 	given := readFile(t, "../auth/remedies.go")
-	for _, page := range []string{"README.md", signInPath} {
-		for _, code := range regexp.MustCompile(`AADSTS\d+`).FindAllString(readFile(t, "../"+page), -1) {
+	for _, page := range handwritten(t) {
+		for _, code := range regexp.MustCompile(`AADSTS\d+`).FindAllString(readFile(t, page), -1) {
 			if !strings.Contains(given, `"`+code+`"`) {
 				t.Errorf("%s explains %s, for which there is no remedy", page, code)
 			}
+		}
+	}
+	page := readFile(t, "../docs/troubleshooting.md")
+	for _, code := range []string{
+		auth.CodeTimeout, auth.CodeUnreachable, auth.CodeUnknownHost, auth.CodeTLS, auth.CodeConfiguration, auth.CodeLoginRequired, auth.CodeState, auth.CodeBackOff,
+	} {
+		if !strings.Contains(page, "`"+code+"`") {
+			t.Errorf("the page does not explain %s", code)
 		}
 	}
 }

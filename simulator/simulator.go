@@ -246,6 +246,7 @@ func (t *Tenant) answer(w http.ResponseWriter, r *http.Request, kind Kind) {
 	defer func() { t.requests.answered(entry, status.status) }()
 
 	status.Header().Set(requestIDHeader, t.guid())
+	status.Header().Set("Date", t.now().UTC().Format(http.TimeFormat)) // the server's own would be by the system's clock
 	serve := func(w http.ResponseWriter) { t.dispatch(w, r, kind, body) }
 	if fault, found := t.faults.take(kind, r); found {
 		t.fail(status, r, kind, fault, serve)

@@ -209,6 +209,23 @@ func TestATenantShowsACertificateThatVerifies(t *testing.T) {
 	}
 }
 
+// TestAnswersTellTheTenantsTime is for clients that compare clocks.
+func TestAnswersTellTheTenantsTime(t *testing.T) {
+	s := start(t, 1)
+	for range 2 {
+		for _, path := range []string{"/api/alerts", "/nowhere"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := s.do(req).header.Get("Date"), s.Now().Format(http.TimeFormat); got != want {
+				t.Errorf("%s: got the date %q, want %q", path, got, want)
+			}
+		}
+		s.advance(time.Hour)
+	}
+}
+
 func TestASeedDecidesIdentifiersAndSecrets(t *testing.T) {
 	a, b, c := start(t, 7), start(t, 7), start(t, 8)
 	params := func(s tenant) string {

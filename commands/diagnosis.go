@@ -1,0 +1,402 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"xsoar-defender/answer"
+	"xsoar-defender/auth"
+	"xsoar-defender/defender"
+	"xsoar-defender/params"
+	"xsoar-defender/warroom"
+)
+
+// CheckResult is how a check ended.
+type CheckResult string
+
+// The results of checks.
+const (
+	CheckPassed     CheckResult = "ok"
+	CheckWarning    CheckResult = "warning" // works, or does for now
+	CheckFailed     CheckResult = "failed"
+	CheckNotApplied CheckResult = "not looked at" // and Found says why
+)
+
+// Check is one row of a diagnosis.
+type Check struct {
+	// Check names what was looked at. It is the same whatever was found.
+	Check  string
+	Result CheckResult
+	// Found is what was seen there, without a full stop.
+	Found string
+	// Remedy says in a sentence what to do; empty when there is nothing to do.
+	Remedy string `json:",omitempty"`
+}
+
+func passed(check, format string, values ...any) Check {
+	return Check{Check: check, Result: CheckPassed, Found: fmt.Sprintf(format, values...)}
+}
+
+func notApplied(check, format string, values ...any) Check {
+	return passed(check, format, values...).but(CheckNotApplied, "")
+}
+
+// but gives the check with another result and what to do about it.
+func (c Check) but(result CheckResult, remedy string) Check {
+	c.Result, c.Remedy = result, remedy
+	return c
+}
+
+// Gap is a command for which a token lacks permissions.
+type Gap struct {
+	Command string
+	// Missing are the permissions: of every set one.
+	Missing string
+}
+
+// Diagnosis is everything that can be said about the connection of an instance: the same in the War Room and in a
+// terminal. It holds no secret and no part of a token.
+type Diagnosis struct {
+	Checks []Check
+	// Gaps are the commands that the permissions of the token do not cover.
+	Gaps []Gap
+
+	verdict string
+	// held are the permissions of the token, and known says that they could be read.
+	held  []string
+	known bool
+	// unreadable says that there is a token, but not what is in it.
+	unreadable bool
+	// err is why the instance cannot be used; nil when it can.
+	err error
+}
+
+// DiagnoseConfiguration is the diagnosis of an instance that cannot be used as it is filled in: nobody is asked then.
+func DiagnoseConfiguration(found *params.Problems) *Diagnosis {
+	d := &Diagnosis{verdict: "The configuration of the instance is not usable.", err: found}
+	for _, problem := range found.List {
+		d.Checks = append(d.Checks, passed(checkConfiguration, "%s needs a change", problem.Field).but(CheckFailed, upperFirst(problem.Fix)))
+	}
+	for _, check := range []string{"DNS", "Proxy", "TLS", "Sign-in service", checkToken, checkAudience, checkTenant, checkAPI, checkPermissions, checkClock, checkTokenTimes, checkRate} {
+		d.Checks = append(d.Checks, notApplied(check, "the configuration comes first"))
+	}
+	return d
+}
+
+func upperFirst(sentence string) string {
+	if sentence == "" {
+		return ""
+	}
+	return strings.ToUpper(sentence[:1]) + sentence[1:]
+}
+
+// Failed says that a check failed.
+func (d *Diagnosis) Failed() bool {
+	return slices.ContainsFunc(d.Checks, func(c Check) bool { return c.Result == CheckFailed })
+}
+
+// JSON is the diagnosis as one object.
+func (d *Diagnosis) JSON() answer.Object {
+	return answer.Make(struct {
+		Checks []Check
+		Gaps   []Gap
+	}{d.Checks, append([]Gap{}, d.Gaps...)})
+}
+
+// Entry shows the diagnosis, and puts its checks into the context.
+func (d *Diagnosis) Entry() warroom.Entry {
+	out := diagnosisOutput()
+	rows := make([]answer.Object, len(d.Checks))
+	for i, check := range d.Checks {
+		rows[i] = answer.Make(check)
+	}
+	entry := out.rows(rows, d.JSON())
+	entry.Blocks = append([]warroom.Block{warroom.Heading("Connection"), warroom.Paragraph(d.verdict)}, entry.Blocks...)
+	if d.Failed() {
+		entry.Kind = warroom.Warning
+	}
+	if d.unreadable {
+		entry.Blocks = append(entry.Blocks, warroom.Paragraph("The access token cannot be read, so its permissions are not known."))
+	}
+	if d.known {
+		entry.Blocks = append(entry.Blocks, permissionBlocks(d.held, d.Gaps)...)
+	}
+	return entry
+}
+
+// diagnosisOutput is the table and the context path of the checks.
+func diagnosisOutput() Output {
+	return Output{
+		Path: "MicrosoftATP.Diagnosis", Key: "val.Check === obj.Check", Title: "Checks",
+		View: warroom.NewView(
+			warroom.Field{Name: "Check", From: "Check", Type: warroom.String, Help: "What was looked at."},
+			warroom.Field{Name: "Result", From: "Result", Type: warroom.String, Help: "ok, warning, failed, or not looked at."},
+			warroom.Field{Name: "Found", From: "Found", Type: warroom.String, Help: "What was seen there, or why it was not looked at."},
+			warroom.Field{Name: "Remedy", From: "Remedy", Type: warroom.String, Help: "What to do, where there is something to do."},
+		),
+	}
+}
+
+// DiagnosedError is why an instance cannot be used, with what the diagnosis has found that may be the reason.
+type DiagnosedError struct {
+	Err error
+	// Findings are sentences.
+	Findings []string
+}
+
+func (e *DiagnosedError) Error() string {
+	return strings.Join(append([]string{e.Err.Error()}, e.Findings...), " ")
+}
+
+func (e *DiagnosedError) Unwrap() error { return e.Err }
+
+// failure is the error of an instance that cannot be used, with the failed checks that its text does not tell of: what
+// is wrong with the clock, with the tenant or with the token.
+func (d *Diagnosis) failure() error {
+	var findings []string
+	for _, check := range d.Checks {
+		told := !slices.Contains([]string{checkClock, checkTokenTimes, checkTenant, checkAudience}, check.Check)
+		if check.Result == CheckFailed && !told {
+			findings = append(findings, fmt.Sprintf("%s: %s. %s", check.Check, check.Found, check.Remedy))
+		}
+	}
+	if d.err == nil || findings == nil {
+		return d.err
+	}
+	return &DiagnosedError{d.err, findings}
+}
+
+// examination is what a diagnosis is made from: an attempt to use the instance, and what it has shown.
+type examination struct {
+	run *Run
+	// tried is how the request to the API ended, and noToken why there is no token for it.
+	tried, noToken error
+	claims         auth.Claims
+	// readable says that the claims could be read.
+	readable    bool
+	signIn, api peer
+}
+
+// diagnose signs in anew, makes one request to the API, and looks at what that has shown. What fails does not stop
+// what can be looked at all the same.
+func diagnose(ctx context.Context, run *Run) *Diagnosis {
+	e := &examination{run: run, tried: tryConnection(ctx, run)}
+	e.claims, e.readable, e.noToken = run.SignIn.Claims(ctx)
+	e.signIn, e.api = signInPeer(run), apiPeer(run)
+	d := &Diagnosis{verdict: "The sign-in works and the API answers."}
+	switch {
+	case e.noToken != nil:
+		d.err, d.verdict = e.noToken, e.noToken.Error()
+	case e.tried != nil && (!e.readable || !isForbidden(e.tried)):
+		d.err, d.verdict = e.tried, e.tried.Error()
+	case e.tried != nil:
+		d.verdict = "The sign-in works. " + e.tried.Error()
+	}
+	d.unreadable, d.known = e.noToken == nil && !e.readable, e.noToken == nil && e.readable
+	if d.known {
+		d.held = slices.Sorted(slices.Values(slices.Concat(e.claims.Roles, e.claims.Scopes)))
+		d.Gaps = gaps(run.All(), e.claims)
+	}
+	d.Checks = slices.Concat(
+		[]Check{e.configuration()}, e.names(ctx), e.proxies(), []Check{
+			e.tls(e.signIn), e.tls(e.api),
+			e.signInAnswers(), e.token(), e.audience(), e.tenant(), e.apiAnswers(), e.permissions(d.Gaps),
+			e.clock(), e.tokenTimes(), e.rate(),
+		},
+	)
+	d.verdict = run.Instance.Redact(d.verdict)
+	for i, check := range d.Checks {
+		d.Checks[i].Found, d.Checks[i].Remedy = run.Instance.Redact(check.Found), run.Instance.Redact(check.Remedy)
+	}
+	return d
+}
+
+// The names of checks. Those of the way to a host have the host's part behind them.
+const (
+	checkConfiguration = "Configuration"
+	checkToken         = "Token"
+	checkAudience      = "Audience"
+	checkTenant        = "Tenant"
+	checkAPI           = "API"
+	checkPermissions   = "Permissions"
+	checkClock         = "Clock"
+	checkTokenTimes    = "Token times"
+	checkRate          = "Rate"
+)
+
+func (e *examination) configuration() Check {
+	check := passed(checkConfiguration, "signs in with %s; cloud %s; %s %s; API %s",
+		e.run.Instance.Mode, e.run.Instance.Cloud.Name, e.signIn.role, e.signIn.host(), e.api.host())
+	return judgeProof(check, e.run.Instance.Certificate, e.run.Now())
+}
+
+// judgeProof adds how long the certificate is valid that the application proves itself with. Of one that is known by its
+// thumbprint alone nothing can be said.
+func judgeProof(check Check, proof *params.Certificate, now time.Time) Check {
+	const remedy = "Make a new certificate, upload it to the application, and fill in its Certificate Thumbprint and Private Key."
+	if proof == nil || len(proof.Chain) == 0 {
+		return check
+	}
+	ends := proof.Chain[0].NotAfter
+	check.Found += "; the application's certificate is valid until " + day(ends)
+	switch left := ends.Sub(now); {
+	case left <= 0:
+		return check.but(CheckFailed, remedy)
+	case left <= endsSoon:
+		return check.but(CheckWarning, remedy)
+	}
+	return check
+}
+
+func (e *examination) token() Check {
+	if e.noToken != nil {
+		return noToken(e.noToken)
+	}
+	how := "signed in anew"
+	if e.signIn.contact.Target == nil {
+		how = "kept by an earlier run"
+	}
+	if !e.readable {
+		return passed(checkToken, "%s; what is in the token cannot be read", how)
+	}
+	held := fmt.Sprintf("%d application permissions", len(e.claims.Roles))
+	if len(e.claims.Roles) == 0 && len(e.claims.Scopes) > 0 {
+		held = fmt.Sprintf("%d delegated permissions", len(e.claims.Scopes))
+	}
+	check := passed(checkToken, "%s; application %s, %s", how, cmp.Or(clipped(e.claims.AppID), "unknown"), held)
+	if len(e.claims.Roles)+len(e.claims.Scopes) == 0 {
+		return check.but(CheckWarning, "Add permissions of WindowsDefenderATP to the application, and grant admin consent.")
+	}
+	return check
+}
+
+// noToken is the check of a sign-in that failed.
+func noToken(err error) Check {
+	if failed, ok := errors.AsType[*auth.Error](err); ok {
+		return passed(checkToken, "%s (%s)", failed.Message, failed.Code).but(CheckFailed, upperFirst(failed.Remedy)+".")
+	}
+	return passed(checkToken, "%s", strings.TrimSuffix(err.Error(), ".")).but(CheckFailed, "Check the address of the API in the instance.")
+}
+
+// why says what keeps the claims of a token from being looked at; "" when nothing does.
+func (e *examination) why() string {
+	switch {
+	case e.noToken != nil:
+		return "there is no token"
+	case !e.readable:
+		return "what is in the token cannot be read"
+	}
+	return ""
+}
+
+func (e *examination) audience() Check {
+	if why := e.why(); why != "" {
+		return notApplied(checkAudience, "%s", why)
+	}
+	return judgeAudience(e.claims.Audience, e.run.Instance.Cloud, e.tried == nil)
+}
+
+const remedyAudience = "Check Endpoint Type and Token Scope of the instance."
+
+// judgeAudience says whether a token fits the API of a cloud. That the API has taken it speaks for it.
+func judgeAudience(audience string, cloud params.Cloud, taken bool) Check {
+	fit := cloud.Fit(audience)
+	audience = clipped(audience)
+	switch {
+	case audience == "":
+		return notApplied(checkAudience, "the token names none")
+	case fit == params.Fitting:
+		return passed(checkAudience, "%s, which fits the cloud", audience)
+	case fit == params.Doubtful && taken:
+		return passed(checkAudience, "%s, which the API takes, but parts of it may not", audience).
+			but(CheckWarning, "When commands fail with HTTP 403 although the permissions are there, leave Token Scope of the instance empty.")
+	case fit == params.Doubtful:
+		return passed(checkAudience, "%s, of which it is not known whether the API takes it", audience).but(CheckWarning, remedyAudience)
+	case taken:
+		return passed(checkAudience, "%s, which is another API's or another cloud's, but was taken", audience).but(CheckWarning, remedyAudience)
+	}
+	return passed(checkAudience, "%s, which is another API's or another cloud's", audience).but(CheckFailed, remedyAudience)
+}
+
+func (e *examination) tenant() Check {
+	if why := e.why(); why != "" {
+		return notApplied(checkTenant, "%s", why)
+	}
+	return judgeTenant(e.claims.Tenant, e.run.Instance.TenantID)
+}
+
+// judgeTenant compares the tenant of a token with that of the instance, which may be a domain, or none.
+func judgeTenant(signedIn, wanted string) Check {
+	signedIn = clipped(signedIn)
+	switch {
+	case signedIn == "":
+		return notApplied(checkTenant, "the token names none")
+	case wanted == "":
+		return passed(checkTenant, "%s; the instance names none", signedIn)
+	case strings.Contains(wanted, "."):
+		return passed(checkTenant, "%s, for %s", signedIn, wanted)
+	case strings.EqualFold(signedIn, wanted):
+		return passed(checkTenant, "%s, as the instance names it", signedIn)
+	}
+	return passed(checkTenant, "%s, but the instance names %s", signedIn, wanted).but(CheckFailed, "Check Token / Tenant ID of the instance.")
+}
+
+func (e *examination) apiAnswers() Check {
+	var throttled *defender.ThrottledError
+	switch {
+	case e.noToken != nil:
+		return notApplied(checkAPI, "there is no token")
+	case e.tried == nil:
+		return passed(checkAPI, "%s answers", e.api.host())
+	case errors.As(e.tried, &throttled):
+		return passed(checkAPI, "%s answers, but takes no request now", e.api.host()).
+			but(CheckWarning, fmt.Sprintf("Try again in %d seconds.", int(throttled.After.Seconds())))
+	}
+	problem, remedy := defender.Explain(e.tried)
+	if defender.StatusOf(e.tried) == http.StatusUnauthorized {
+		remedy = remedyAudience // that of the error is to make this diagnosis
+	}
+	return passed(checkAPI, "%s", problem).but(CheckFailed, remedy)
+}
+
+func (e *examination) permissions(gaps []Gap) Check {
+	if why := e.why(); why != "" {
+		return notApplied(checkPermissions, "%s", why)
+	}
+	if len(gaps) > 0 {
+		return passed(checkPermissions, "do not cover %d commands", len(gaps)).
+			but(CheckWarning, "Grant what these commands lack, with admin consent, if they are needed.")
+	}
+	return passed(checkPermissions, "cover every command")
+}
+
+// rate says how much may still be asked. The API tells of its limits only when it refuses: Microsoft documents no
+// header for what is left. Should there be one it is shown.
+func (e *examination) rate() Check {
+	left, stated := e.run.API.Headroom(defender.ListAlerts)
+	if e.api.contact.Target == nil || !stated {
+		return notApplied(checkRate, "the API was not asked")
+	}
+	parts := []string{fmt.Sprintf("by its own count this run may %s %d more times within the minute, of %d", defender.ListAlerts.Purpose, left, defender.ListAlerts.PerMinute)}
+	for _, name := range limitHeaders(e.api.contact.Header) {
+		parts = append(parts, fmt.Sprintf("the API says %s %s", name, clipped(e.api.contact.Header.Get(name))))
+	}
+	found := strings.Join(parts, "; ")
+	refused := 0
+	e.run.API.Metrics().Each(func(outcome defender.Outcome, requests int) {
+		if outcome == defender.QuotaError {
+			refused = requests
+		}
+	})
+	if refused > 0 {
+		return passed(checkRate, "the API refused %d requests of this run, because the application asks too often; %s", refused, found).
+			but(CheckWarning, "Let what uses the same application ask less often, or give it an application of its own.")
+	}
+	return passed(checkRate, "%s; what else uses the application counts as well", found)
+}

@@ -1,0 +1,109 @@
+package execution
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/params"
+)
+
+// network is what an execution sees of the way to the hosts of its instance: it watches the requests that are made
+// anyhow.
+type network struct {
+	transports *Transports
+	instance   params.Instance
+	getenv     func(name string) string
+
+	signIn, api watch
+}
+
+var _ commands.Prober = (*network)(nil)
+
+func newNetwork(transports *Transports, instance params.Instance, getenv func(string) string, now func() time.Time) *network {
+	return &network{transports: transports, instance: instance, getenv: getenv, signIn: watch{now: now}, api: watch{now: now}}
+}
+
+// Resolve gives the addresses of a host, in order.
+func (n *network) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	addresses, err := n.transports.lookup(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	for i, address := range addresses {
+		addresses[i] = address.Unmap()
+	}
+	slices.SortFunc(addresses, netip.Addr.Compare)
+	return slices.Compact(addresses), nil
+}
+
+// Route finds the proxy as the transport of the instance does.
+func (n *network) Route(target *url.URL) (commands.Route, error) {
+	if !n.instance.UseProxy {
+		return commands.Route{}, nil
+	}
+	settings := proxySettings(n.getenv)
+	proxy, err := proxyOf(settings)(&http.Request{URL: target})
+	if err != nil || proxy == nil {
+		named := cmp.Or(settings.HTTPSProxy, settings.HTTPProxy)
+		if target.Scheme == "https" {
+			named = settings.HTTPSProxy
+		}
+		return commands.Route{Exempt: named != ""}, err
+	}
+	return commands.Route{Proxy: &url.URL{Scheme: proxy.Scheme, Host: proxy.Host}}, nil
+}
+
+// SignIn is what requests for tokens have shown.
+func (n *network) SignIn() commands.Contact { return n.signIn.seen() }
+
+// API is what requests to the API have shown.
+func (n *network) API() commands.Contact { return n.api.seen() }
+
+// watch keeps what the newest request to a service has shown.
+type watch struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	contact commands.Contact
+}
+
+func (w *watch) seen() commands.Contact {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.contact
+}
+
+// over watches the requests that a transport sends.
+func (w *watch) over(transport policy.Transporter) policy.Transporter { return watched{transport, w} }
+
+// watched is a transport that is watched.
+type watched struct {
+	policy.Transporter
+	watch *watch
+}
+
+// Do sends.
+func (t watched) Do(request *http.Request) (*http.Response, error) {
+	response, err := t.Transporter.Do(request)
+	t.watch.note(request.URL, response, err)
+	return response, err
+}
+
+// note keeps what came of a request. What an earlier answer has shown stands when no other comes.
+func (w *watch) note(target *url.URL, response *http.Response, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.contact.Target, w.contact.Err = target, err
+	if err == nil {
+		w.contact.Header, w.contact.At, w.contact.TLS = response.Header, w.now(), response.TLS
+	}
+}

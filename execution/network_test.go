@@ -1,0 +1,235 @@
+package execution_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/execution"
+	"xsoar-defender/simulator"
+)
+
+// rows are the checks of a diagnosis as "result: found", by their names.
+func rows(t *testing.T, result execution.Result) map[string]string {
+	t.Helper()
+	if result.Diagnosis == nil {
+		t.Fatalf("wanted a diagnosis, got none beside the error %v", result.Err)
+	}
+	found := map[string]string{}
+	for _, check := range gjson.Get(string(result.Diagnosis.JSON()), "Checks").Array() {
+		found[check.Get("Check").Str] = check.Get("Result").Str + ": " + check.Get("Found").Str
+	}
+	return found
+}
+
+func wantRows(t *testing.T, result execution.Result, want map[string]string) {
+	t.Helper()
+	got := rows(t, result)
+	for check, text := range want {
+		if !strings.Contains(got[check], text) {
+			t.Errorf("%s: wanted %q, got %q", check, text, got[check])
+		}
+	}
+}
+
+// withNames gives the world name servers.
+func (w *world) withNames(hosts map[string]string) {
+	w.Transports.Lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
+		switch addresses, known := hosts[host]; {
+		case !known:
+			return nil, &net.DNSError{Name: host, Err: "no such host", IsNotFound: true}
+		case addresses == "":
+			return nil, context.DeadlineExceeded
+		default:
+			var all []netip.Addr
+			for text := range strings.SplitSeq(addresses, " ") {
+				all = append(all, netip.MustParseAddr(text))
+			}
+			return all, nil
+		}
+	}
+}
+
+func TestDiagnosisBehindAProxy(t *testing.T) {
+	const credentials = "proxy-user:proxy-password-of-the-test"
+	w := newWorld(t)
+	w.withNames(nil)
+	proxy := newProxy(t, w.tenant, credentials)
+	address := strings.TrimPrefix(proxy.URL, "http://")
+	w.environment["HTTPS_PROXY"] = "http://" + credentials + "@" + address
+	result := w.run(execution.DiagnosisCommand, nil, behindProxy(w.tenant, "cortex"), w.host())
+	if result.Err != nil {
+		t.Fatal(result.Err)
+	}
+	wantRows(t, result, map[string]string{
+		"DNS: token proxy":   "not looked at: the proxy looks tenant.example up",
+		"DNS: API":           "not looked at: the proxy looks tenant.example up",
+		"DNS: proxy":         "ok: 127.0.0.1 is an address itself",
+		"Proxy: token proxy": "ok: http://" + address,
+		"Proxy: API":         "ok: http://" + address,
+		"TLS: API":           "warning: TLS 1.3, certificate of Simulated tenant, valid until 2090-01-01, not verified",
+		"Token proxy":        "ok: tenant.example answers",
+		"API":                "ok: tenant.example answers",
+	})
+	for _, setting := range []string{w.environment["HTTPS_PROXY"], "http://proxy-user:wrong-password-of-the-test@" + address, credentials + "@" + address, "http://" + credentials + "%zz@" + address} {
+		w.environment["HTTPS_PROXY"] = setting
+		result := w.run(execution.DiagnosisCommand, nil, behindProxy(w.tenant, "cortex"), w.host())
+		shown := fmt.Sprint(result.Err, result.Diagnosis.JSON(), result.Diagnosis.Entry())
+		for _, secret := range []string{"password-of-the-test", "proxy-user"} {
+			if strings.Contains(shown, secret) {
+				t.Errorf("%s: wanted nothing of the proxy's credentials, got %s", setting, shown)
+			}
+		}
+	}
+}
+
+func TestDiagnosisOfTheWayToTheHosts(t *testing.T) {
+	elsewhere := map[string]any{"proxy": true, "azure_ad_endpoint": "https://login.example:8443"}
+	for _, test := range []struct {
+		name        string
+		changes     map[string]any
+		environment map[string]string
+		names       map[string]string
+		want        map[string]string
+	}{
+		{
+			"a host that is known", elsewhere,
+			map[string]string{"NO_PROXY": "login.example", "HTTPS_PROXY": "http://proxy.example"},
+			map[string]string{"login.example": "::ffff:127.0.0.2 127.0.0.1 127.0.0.1"},
+			map[string]string{"DNS: authority": "ok: login.example is 127.0.0.1, 127.0.0.2", "Proxy: authority": "ok: none: NO_PROXY leaves login.example out"},
+		},
+		{
+			"a host that is not known", elsewhere, nil, nil,
+			map[string]string{"DNS: authority": "failed: login.example has no address", "Proxy: authority": "warning: none: HTTPS_PROXY of the environment is empty"},
+		},
+		{
+			"name servers that are silent", elsewhere, nil,
+			map[string]string{"login.example": ""},
+			map[string]string{"DNS: authority": "failed: no name server answered for login.example"},
+		},
+		{
+			"a proxy that is not known", elsewhere,
+			map[string]string{"https_proxy": "http://proxy.example"},
+			nil,
+			map[string]string{"DNS: authority": "not looked at", "DNS: proxy": "failed: proxy.example has no address", "Proxy: authority": "ok: http://proxy.example"},
+		},
+		{
+			"a proxy that is no address", elsewhere,
+			map[string]string{"https_proxy": "http://[::1"},
+			nil,
+			map[string]string{"DNS: authority": "not looked at: the proxy is not known", "Proxy: authority": "failed: HTTPS_PROXY"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.withNames(test.names)
+			w.environment = test.environment
+			// The sign-in itself looks for the host on its own: it is not let out of this machine.
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(errNobodyIsAsked)
+			result := w.Run(ctx, execution.Request{
+				Command: execution.DiagnosisCommand, Params: encode(t, with(w.tenant.Instance("client-secret"), test.changes)), Instance: "instance",
+			}, w.host())
+			if !errors.Is(result.Err, errNobodyIsAsked) {
+				t.Errorf("wanted the execution to have ended, got %v", result.Err)
+			}
+			wantRows(t, result, test.want)
+		})
+	}
+}
+
+var errNobodyIsAsked = errors.New("nobody is asked")
+
+func TestDiagnosisWithEveryWayToSignIn(t *testing.T) {
+	for _, test := range []struct {
+		mode, role string
+	}{
+		{"client-secret", "authority"},
+		{"certificate", "authority"},
+		{"certificate-with-chain", "authority"},
+		{"cortex", "token proxy"},
+		{"managed-identity", "managed identity endpoint"},
+		{"managed-identity-user", "managed identity endpoint"},
+	} {
+		t.Run(test.mode, func(t *testing.T) {
+			w := newWorld(t)
+			if test.mode == "certificate-with-chain" {
+				w.tenant.SetAssertionClock(time.Now) // a library dates the assertion
+			}
+			result := w.run(execution.DiagnosisCommand, nil, w.tenant.Instance(test.mode), w.host())
+			if result.Err != nil || result.Diagnosis.Failed() {
+				t.Errorf("wanted nothing to have failed, got %v and %v", result.Err, rows(t, result))
+			}
+			proxy, tls := "ok: none: Use system proxy settings is not selected", "warning: TLS 1.3"
+			if test.role == "managed identity endpoint" {
+				proxy, tls = "ok: none: it is always asked directly", "not looked at: 169.254.169.254 is asked over plain http"
+			}
+			wantRows(t, result, map[string]string{
+				"Configuration": "; " + test.role + " ", "DNS: " + test.role: "is an address itself", "Proxy: " + test.role: proxy, "TLS: " + test.role: tls,
+				strings.ToUpper(test.role[:1]) + test.role[1:]: "ok: ", "Token": "ok: signed in anew; application ", "Clock": "ok: agrees with the clock of the API",
+				"Tenant": "ok: " + w.tenant.TenantID(), "Audience": "ok: https://api.securitycenter.microsoft.com, which fits the cloud",
+			})
+			shown := fmt.Sprint(result.Diagnosis.JSON(), result.Diagnosis.Entry())
+			for _, token := range bearers(w.tenant) {
+				if slices.ContainsFunc(strings.Split(token, "."), func(part string) bool { return strings.Contains(shown, part) }) {
+					t.Error("wanted no part of the token to be shown")
+				}
+			}
+		})
+	}
+}
+
+func TestDiagnosisOfASignInThatCannotBePrepared(t *testing.T) {
+	w := newWorld(t)
+	result := w.run(execution.DiagnosisCommand, nil, w.tenant.Instance("workload-identity"), w.host())
+	if result.Err == nil || !strings.Contains(result.Err.Error(), "AZURE_FEDERATED_TOKEN_FILE") || len(result.Entries) > 0 {
+		t.Errorf("wanted one error that names the variable, got %v", result.Err)
+	}
+	wantRows(t, result, map[string]string{
+		"Configuration": "ok: signs in with workload identity", "DNS: authority": "ok: ", "Authority": "not looked at: ",
+		"Token": "failed: the environment has no AZURE_FEDERATED_TOKEN_FILE", "API": "not looked at: there is no token",
+	})
+	if got := w.tenant.Requests(); len(got) > 0 {
+		t.Errorf("wanted nothing to be asked, got %d requests", len(got))
+	}
+}
+
+func TestDiagnosisOfACertificateThatIsNotTrusted(t *testing.T) {
+	w := newWorld(t)
+	result := w.run(execution.DiagnosisCommand, nil, with(w.tenant.Instance("client-secret"), map[string]any{"insecure": false}), w.host())
+	if result.Err == nil {
+		t.Error("wanted an error")
+	}
+	wantRows(t, result, map[string]string{
+		"TLS: authority": "failed: the certificate of Simulated tenant, valid until 2090-01-01, is not trusted",
+		"TLS: API":       "not looked at: 127.0.0.1 was not asked", "Authority": "failed: 127.0.0.1 did not answer", "Token": "failed: the TLS certificate of",
+	})
+}
+
+// TestDiagnosisMakesNoRequestOfItsOwn counts what is asked beside what the Test button asks.
+func TestDiagnosisMakesNoRequestOfItsOwn(t *testing.T) {
+	w := newWorld(t)
+	count := func(command string) map[simulator.Kind]int {
+		w.tenant.ResetRequests()
+		if result := w.run(command, nil, w.tenant.Instance("client-secret"), w.host()); result.Err != nil {
+			t.Fatal(result.Err)
+		}
+		kinds := map[simulator.Kind]int{}
+		for _, request := range w.tenant.Requests() {
+			kinds[request.Kind]++
+		}
+		return kinds
+	}
+	test, diagnosis := count(execution.TestCommand), count(execution.DiagnosisCommand)
+	if fmt.Sprint(test) != fmt.Sprint(diagnosis) {
+		t.Errorf("wanted the requests %v, got %v", test, diagnosis)
+	}
+}
