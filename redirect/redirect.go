@@ -62,7 +62,7 @@ const (
 // that is where the browser goes; without one that is 80. Microsoft documents ("Redirect URI restrictions and
 // limitations", localhost exceptions) that its authority ignores the port of such a URI when it compares it with those
 // that are registered, on whatever platform of the application: another port needs no other registration. The error is
-// an *Error, that of ctx not excepted.
+// an *Error.
 func Listen(ctx context.Context, uri, state string) (*Receiver, error) {
 	address, err := url.Parse(uri)
 	switch {
