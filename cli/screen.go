@@ -39,7 +39,7 @@ func (s screen) entries(entries []warroom.Entry) {
 func (s screen) entry(entry warroom.Entry) {
 	switch entry.Kind {
 	case warroom.Failure:
-		fmt.Fprintf(s.errors, "%s: %s\n", programName, warroom.Visible(warroom.Plain(entry.Blocks)))
+		sayFailure(s.errors, warroom.Plain(entry.Blocks))
 		return
 	case warroom.Warning:
 		s.line(s.strong("Warning"))
