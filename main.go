@@ -33,7 +33,7 @@ func run(now func() time.Time) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return cli.Execute(ctx, cli.World{
-		Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: terminalWidth,
+		Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: widthOf(os.Stdout), ErrorsWidth: widthOf(os.Stderr),
 		Now: now, Sleep: sleep, Random: rand.Reader, Getenv: os.Getenv, ConfigDir: os.UserConfigDir, Version: buildVersion(),
 	})
 }
@@ -47,15 +47,17 @@ func buildVersion() string {
 	return cmp.Or(version, recorded)
 }
 
-// terminalWidth is the width of the terminal that the output is, in columns; 0 when it is none. One that does not
-// know its width has the usual one.
-func terminalWidth() int {
+// widthOf gives the width of the terminal that a stream is, in columns; 0 when it is none. One that does not know its
+// width has the usual one.
+func widthOf(stream *os.File) func() int {
 	const usual = 80
-	width, _, err := term.GetSize(int(os.Stdout.Fd()))
-	if err != nil {
-		return 0
+	return func() int {
+		width, _, err := term.GetSize(int(stream.Fd()))
+		if err != nil {
+			return 0
+		}
+		return cmp.Or(width, usual)
 	}
-	return cmp.Or(width, usual)
 }
 
 func sleep(ctx context.Context, wait time.Duration) error {

@@ -36,11 +36,13 @@ type World struct {
 	In          io.Reader
 	Out, Errors io.Writer
 	// Width gives the width in columns of the terminal that Out is, and 0 when it is none.
-	Width  func() int
-	Now    func() time.Time
-	Sleep  func(ctx context.Context, wait time.Duration) error
-	Random io.Reader
-	Getenv func(name string) string
+	Width func() int
+	// ErrorsWidth does the same for Errors; nil stands for no terminal.
+	ErrorsWidth func() int
+	Now         func() time.Time
+	Sleep       func(ctx context.Context, wait time.Duration) error
+	Random      io.Reader
+	Getenv      func(name string) string
 	// ConfigDir gives the folder of user configuration.
 	ConfigDir func() (string, error)
 	// Version is the program's version.

@@ -186,6 +186,23 @@ func firstMachine(t *testing.T, w *world, tenant *simulator.Tenant) string {
 	return document.Results[0].Contents.Value[0].ID
 }
 
+func TestProgressOfARunIsGoneWhenItEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	w.ErrorsWidth = func() int { return 100 }
+	w.Args = append(w.Args, "run", "microsoft-atp-isolate-machine", "machine_id="+firstMachine(t, w, tenant), "comment=test", "isolation_type=Full",
+		"polling=true", "--instance", instance(t, tenant))
+	w.run(t, 0)
+	said := w.errs.String()
+	if !strings.Contains(said, "\rmicrosoft-atp-isolate-machine is not done yet; asking again in 10s, giving up in 10m0s") {
+		t.Errorf("the standard error says %q, want what is waited for", said)
+	}
+	if last := said[strings.LastIndex(strings.TrimSuffix(said, "\r"), "\r")+1:]; strings.TrimSpace(last) != "" || strings.Contains(said, "\n") {
+		t.Errorf("the standard error says %q, want one line that is erased at the end", said)
+	}
+}
+
 func TestTablesFitTheTerminal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

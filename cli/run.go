@@ -22,6 +22,7 @@ type runOptions struct {
 	asJSON    bool
 	asContext bool
 	debug     bool
+	progress  progressMode
 	where     storage
 }
 
@@ -65,6 +66,7 @@ The exit code is 0, 1 when there is an error entry, and 2 when the program was c
 	flags.BoolVar(&options.asJSON, "json", false, "write the entries as one JSON document")
 	flags.BoolVar(&options.asContext, "context", false, "write what the entries leave in the context, as one JSON document")
 	command.MarkFlagsMutuallyExclusive("json", "context")
+	options.progress.flag(command)
 	flags.BoolVar(&options.debug, "debug", false, "say on the standard error which requests are made")
 	options.where.flags(command)
 	for _, err := range []error{command.MarkFlagRequired("instance"), command.MarkFlagFilename("instance", "json")} {
@@ -95,9 +97,12 @@ func (p *program) run(ctx context.Context, options runOptions) error {
 	if err != nil {
 		return err
 	}
-	s := newSession(p.runner(), host, of, p.Errors)
+	// From here on everything is written through the progress, so that its line gets out of the way.
+	told, progress := p.withProgress(options.progress)
+	defer progress.clear()
+	s := newSession(told.progressRunner(progress), host, of, progress)
 	s.debug = options.debug
-	results := p.results(options)
+	results := told.results(options)
 	s.show = results.show
 	failures := s.run(ctx, options.command, options.arguments)
 	if err := results.end(); err != nil {
