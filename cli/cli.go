@@ -168,7 +168,8 @@ func newRoot(world World) *cobra.Command {
 	root.SetErr(world.Errors)
 	root.SetArgs(world.Args[1:])
 	root.AddCommand(
-		p.runCommand(), p.commandsCommand(), p.execCommand(), p.demoCommand(), p.simulateCommand(), p.versionCommand(),
+		p.runCommand(), p.commandsCommand(), p.execCommand(), p.demoCommand(), p.simulateCommand(), p.completionCommand(),
+		p.versionCommand(),
 	)
 	return root
 }

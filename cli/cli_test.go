@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -373,5 +374,38 @@ func TestSimulateWritesAnInstanceForEveryMode(t *testing.T) {
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("the folder holds %q, want %q", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+	}
+}
+
+func TestCompletionWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	w.Args = append(w.Args, "__complete", "run", "microsoft-atp-isolate-machine", "--instance", instance(t, tenant), "machine_id=")
+	for _, test := range []struct {
+		fault simulator.Fault
+		want  bool
+	}{
+		{simulator.Fault{}, true},
+		{simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusTooManyRequests, RetryAfter: 7 * time.Second, Times: 1}, false},
+		{simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusBadGateway, Times: 1}, false},
+		{simulator.Fault{Kind: simulator.KindAPI, Body: `{"value":[{"id":"a b"},{"id":"a\u202eb"},{"computerDnsName":"nameless"}]}`, Times: 1}, false},
+	} {
+		w.out.Reset()
+		w.errs.Reset()
+		before := w.ahead.Load()
+		if test.fault.Kind != "" {
+			tenant.Script(test.fault)
+		}
+		w.run(t, 0)
+		if got := strings.Contains(w.out.String(), "machine_id="); got != test.want {
+			t.Errorf("with %+v it offers %q, want machines: %t", test.fault, &w.out, test.want)
+		}
+		if got, want := w.errs.String(), "Completion ended with directive: ShellCompDirectiveNoFileComp\n"; got != want {
+			t.Errorf("with %+v it says %q, want %q", test.fault, got, want)
+		}
+		if w.ahead.Load() != before {
+			t.Errorf("with %+v it waits", test.fault)
+		}
 	}
 }

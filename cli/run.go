@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"xsoar-defender/answer"
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/platform"
@@ -49,7 +50,7 @@ The exit code is 0, 1 when there is an error entry, and 2 when the program was c
 			}
 			return p.run(cmd.Context(), options)
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			registry := commands.NewRegistry()
 			if len(args) == 0 {
 				return completeCommand(registry)
@@ -58,7 +59,9 @@ The exit code is 0, 1 when there is an error entry, and 2 when the program was c
 			if !known {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return completeArgument(chosen, args[1:], typed)
+			return completeArgument(chosen, args[1:], typed, func(beginning string) []answer.Object {
+				return p.machines(cmd.Context(), options, beginning)
+			})
 		},
 	}
 	flags := command.Flags()
