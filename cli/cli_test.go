@@ -235,12 +235,23 @@ func TestOnlyATerminalIsColoured(t *testing.T) {
 		noColor string
 		want    bool
 	}{{0, "", false}, {80, "", true}, {80, "1", false}} {
-		w := newWorld(t, "commands")
+		w := newWorld(t)
+		home := w.Getenv("HOME")
 		w.Width = func() int { return test.width }
-		w.Getenv = func(name string) string { return map[string]string{"NO_COLOR": test.noColor}[name] }
-		w.run(t, 0)
-		if got := escapes().Match(w.out.Bytes()); got != test.want {
-			t.Errorf("at a width of %d with NO_COLOR=%q it is coloured: %t, want %t", test.width, test.noColor, got, test.want)
+		w.Getenv = func(name string) string { return map[string]string{"NO_COLOR": test.noColor, "HOME": home}[name] }
+		for marked, args := range map[string][]string{
+			"\x1b[1mMachine actions\x1b[0m": {"commands"},
+			"\x1b[32mActive\x1b[0m":         {"run", "microsoft-atp-get-machines", "health_status=Active", "--instance", instance(t, w.tenant(t))},
+		} {
+			w.out.Reset()
+			w.Args = append([]string{"xsoar-defender"}, args...)
+			w.run(t, 0)
+			if got := strings.Contains(w.out.String(), marked); got != test.want {
+				t.Errorf("%q at a width of %d with NO_COLOR=%q has %q: %t, want %t", args, test.width, test.noColor, marked, got, test.want)
+			}
+			if !test.want && escapes().Match(w.out.Bytes()) {
+				t.Errorf("%q at a width of %d with NO_COLOR=%q is coloured", args, test.width, test.noColor)
+			}
 		}
 	}
 }

@@ -18,15 +18,15 @@ type screen struct {
 	out, errors io.Writer
 	// width is that of the terminal, in columns; 0 when the output is none, and then nothing is fitted to it.
 	width int
-	// bold makes headings stand out.
-	bold bool
+	// styled makes headings stand out and colours states.
+	styled bool
 	// files is the folder in which the files of entries are.
 	files string
 }
 
 func (p *program) screen(files string) screen {
 	width := p.Width()
-	return screen{out: p.Out, errors: p.Errors, width: width, bold: width > 0 && p.Getenv("NO_COLOR") == "", files: files}
+	return screen{out: p.Out, errors: p.Errors, width: width, styled: width > 0 && p.Getenv("NO_COLOR") == "", files: files}
 }
 
 func (s screen) entries(entries []warroom.Entry) {
@@ -109,6 +109,9 @@ func (s screen) grid(columns []string, rows [][]string) {
 			shown[i][j] = warroom.Visible(cell)
 			widths[j] = max(widths[j], text.LongestLineLen(shown[i][j]))
 		}
+	}
+	if s.styled {
+		colourStates(columns, shown)
 	}
 	most, fits := s.columnWidth(widths)
 	if fits {
@@ -196,10 +199,45 @@ func tableRow(cells []string) table.Row {
 	return row
 }
 
+// colourStates colours the cells that say how bad something is or how it went.
+func colourStates(columns []string, rows [][]string) {
+	for at, column := range columns {
+		if !holdsState(column) {
+			continue
+		}
+		for _, row := range rows {
+			if colour := stateColour(row[at]); colour != text.Reset {
+				row[at] = text.Escape(row[at], colour.EscapeSeq())
+			}
+		}
+	}
+}
+
+// holdsState goes by the name of a column: elsewhere the words mean other things.
+func holdsState(column string) bool {
+	column = strings.ToLower(column)
+	return slices.ContainsFunc([]string{"severity", "status", "state", "risk", "exposure", "verdict"}, func(word string) bool {
+		return strings.Contains(column, word)
+	})
+}
+
+// stateColour is the colour of a state as the service words it, and Reset for those that need none.
+func stateColour(state string) text.Color {
+	switch strings.ToLower(state) {
+	case "critical", "high", "failed", "timeout", "malicious", "offline":
+		return text.FgRed
+	case "medium", "pending", "inprogress", "suspicious", "inactive", "impairedcommunication", "nosensordata", "nosensordataimpairedcommunication":
+		return text.FgYellow
+	case "succeeded", "active", "resolved", "benign", "online":
+		return text.FgGreen
+	}
+	return text.Reset
+}
+
 // strong makes a text stand out on a terminal.
 func (s screen) strong(content string) string {
 	content = warroom.Visible(content)
-	if !s.bold {
+	if !s.styled {
 		return content
 	}
 	return "\x1b[1m" + content + "\x1b[0m"

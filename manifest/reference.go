@@ -109,17 +109,12 @@ func outputRows(declared commands.Command) [][]string {
 // permissions lists what the operations of a command need, which is one of every set.
 func (p *page) permissions(declared commands.Command) {
 	var sets []string
-	for _, operation := range declared.Uses {
-		if len(operation.Application) == 0 {
-			continue
-		}
-		set := codes(operation.Application, " or ") + " (" + codes(operation.Delegated, " or ") + ")"
-		if operation.Graph {
+	for _, needed := range declared.PermissionSets() {
+		set := codes(needed.Application, " or ") + " (" + codes(needed.Delegated, " or ") + ")"
+		if needed.Graph {
 			set += " of Microsoft Graph"
 		}
-		if !slices.Contains(sets, set) {
-			sets = append(sets, set)
-		}
+		sets = append(sets, set)
 	}
 	if len(sets) > 0 {
 		p.line("Permissions: %s.", strings.Join(sets, "; "))
