@@ -148,6 +148,9 @@ entries to its standard output, one JSON message a line.
 The exit code is 0 when all went well, 1 when something did not work, and 2 when the program was called wrongly.
 Nothing is coloured when NO_COLOR is set or the output is no terminal.`
 
+// Tree is the command line as a tree, for what is generated from it. Its commands are not to be run.
+func Tree() *cobra.Command { return newRoot(World{Args: []string{programName}}) }
+
 func newRoot(world World) *cobra.Command {
 	p := &program{World: world}
 	root := &cobra.Command{
