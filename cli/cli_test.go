@@ -196,7 +196,7 @@ func TestProgressOfARunIsGoneWhenItEnds(t *testing.T) {
 		"polling=true", "--instance", instance(t, tenant))
 	w.run(t, 0)
 	said := w.errs.String()
-	if !strings.Contains(said, "\rmicrosoft-atp-isolate-machine is not done yet; asking again in 10s, giving up in 10m0s") {
+	if !strings.Contains(said, "\rNot done yet; asking again in 10s, giving up in 10m0s") {
 		t.Errorf("the standard error says %q, want what is waited for", said)
 	}
 	if last := said[strings.LastIndex(strings.TrimSuffix(said, "\r"), "\r")+1:]; strings.TrimSpace(last) != "" || strings.Contains(said, "\n") {

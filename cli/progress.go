@@ -190,9 +190,9 @@ func (p *progress) await(ctx context.Context, next scheduled) error {
 		fmt.Fprintf(p.out, "%s is not done yet; asking again in %s.\n", next.request.Command, wait.Round(time.Second))
 		return p.sleep(ctx, wait)
 	}
-	state := next.request.Command + " is not done yet"
+	state := "Not done yet"
 	if next.all > 1 {
-		state = fmt.Sprintf("%s: %d of %s done", next.request.Command, next.done, counted(next.all, "action"))
+		state = fmt.Sprintf("%d of %s done", next.done, counted(next.all, "action"))
 	}
 	return p.tick(ctx, wait, func(left time.Duration) string {
 		line := state + "; asking again in " + roughly(left)

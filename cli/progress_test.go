@@ -117,14 +117,14 @@ func TestProgressSaysHowFarWorkIs(t *testing.T) {
 				p.await(context.Background(), scheduled{request: command, due: clock.Now().Add(2 * time.Second), end: clock.Now().Add(minute), done: 1, all: 3})
 			},
 			[]string{
-				"isolate: 1 of 3 actions done; asking again in 2s, giving up in 1m0s", "isolate: 1 of 3 actions done; asking again in 1s, giving up in 59s",
+				"1 of 3 actions done; asking again in 2s, giving up in 1m0s", "1 of 3 actions done; asking again in 1s, giving up in 59s",
 			},
 		},
 		{
 			"one action", func(p *progress, clock *movableClock) {
 				p.await(context.Background(), scheduled{request: command, due: clock.Now().Add(time.Second), all: 1})
 			},
-			[]string{"isolate is not done yet; asking again in 1s"},
+			[]string{"Not done yet; asking again in 1s"},
 		},
 		{
 			"work that has just begun", func(p *progress, _ *movableClock) { p.Listed("list machines", 1, 2, 1) }, nil,

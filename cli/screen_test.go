@@ -32,7 +32,7 @@ func wideTable() warroom.Table {
 
 func TestTablesLookTheSameAtEveryWidth(t *testing.T) {
 	t.Parallel()
-	for _, width := range []int{0, 40, 80, 120, 200} {
+	for _, width := range []int{0, 40, 80, 120, 160, 200} {
 		var plain, coloured strings.Builder
 		screen{out: &plain, width: width}.block(wideTable())
 		screen{out: &coloured, width: width, styled: true}.block(wideTable())
