@@ -420,3 +420,32 @@ func TestCompletionWaitsForNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestContextIsIndentedOnATerminal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	w.Args = append(w.Args, "run", "microsoft-atp-get-machines", "--context", "--instance", instance(t, tenant))
+	for width, want := range map[int]string{
+		0: `{"MicrosoftATP":{"Machine":[{"ID":"1","ComputerDNSName":"` + "\u202e" + `gone\u001b"}]}}` + "\n",
+		80: `{
+  "MicrosoftATP": {
+    "Machine": [
+      {
+        "ID": "1",
+        "ComputerDNSName": "U+202Egone\u001b"
+      }
+    ]
+  }
+}
+`,
+	} {
+		tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Body: "{\"value\":[{\"id\":\"1\",\"computerDnsName\":\"\u202egone\\u001b\"}]}", Times: 1})
+		w.out.Reset()
+		w.Width = func() int { return width }
+		w.run(t, 0)
+		if got := w.out.String(); got != want {
+			t.Errorf("at a width of %d got\n%q\nwant\n%q", width, got, want)
+		}
+	}
+}
