@@ -243,10 +243,12 @@ func (p *progress) clear() {
 	p.erase()
 }
 
-// erase does it with spaces, which every terminal understands.
+// erase does it with spaces, which every terminal understands, and takes along what a terminal shows behind the line
+// when the user interrupts the program.
 func (p *progress) erase() {
+	const interrupted = "^C"
 	if p.shown > 0 {
-		fmt.Fprint(p.out, "\r"+strings.Repeat(" ", p.shown)+"\r")
+		fmt.Fprint(p.out, "\r"+strings.Repeat(" ", min(p.shown+len(interrupted), p.width-1))+"\r")
 		p.shown = 0
 	}
 }

@@ -143,7 +143,7 @@ type span struct{ most, least int }
 func (s *span) add(cell string) {
 	s.most = max(s.most, text.LongestLineLen(cell))
 	longest := 0
-	for _, word := range strings.Fields(cell) {
+	for word := range strings.FieldsSeq(cell) {
 		longest = max(longest, text.StringWidthWithoutEscSequences(word))
 	}
 	s.least = max(s.least, min(longest, longestWord), min(s.most, narrowest))

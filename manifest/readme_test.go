@@ -3,6 +3,7 @@ package manifest_test
 import (
 	"errors"
 	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -78,7 +79,7 @@ func TestReadmeExplainsCodesThatAreGiven(t *testing.T) {
 // TestDocumentationNamesWhatExists looks at every command and every link that the pages written by hand name.
 func TestDocumentationNamesWhatExists(t *testing.T) {
 	registry := commands.NewRegistry()
-	for _, page := range []string{"README.md", "CONTRIBUTING.md"} {
+	for _, page := range []string{"README.md", "CONTRIBUTING.md", "docs/command-line.md"} {
 		text := diffBlock().ReplaceAllString(readFile(t, "../"+page), "")
 		for _, name := range regexp.MustCompile(`\bmicrosoft-atp-[a-z-]+\b`).FindAllString(text, -1) {
 			if _, known := registry.Find(name); !known {
@@ -86,7 +87,7 @@ func TestDocumentationNamesWhatExists(t *testing.T) {
 			}
 		}
 		for _, link := range regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`).FindAllStringSubmatch(text, -1) {
-			if _, err := os.Stat("../" + link[1]); err != nil && !strings.Contains(link[1], "://") {
+			if _, err := os.Stat(path.Join("..", path.Dir(page), link[1])); err != nil && !strings.Contains(link[1], "://") {
 				t.Errorf("%s links to %s, which does not exist", page, link[1])
 			}
 		}
