@@ -92,7 +92,7 @@ func areaNames(all []commands.Command) []string {
 func (o commandsOptions) choose(all []commands.Command) ([]commands.Command, error) {
 	names := areaNames(all)
 	if o.area != "" && !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, o.area) }) {
-		return nil, fmt.Errorf("there is no area %q%s", o.area, didYouMean(o.area, names))
+		return nil, fmt.Errorf("there is no area %q; there are %s", o.area, strings.Join(names, ", "))
 	}
 	words := strings.Fields(strings.ToLower(o.search))
 	chosen := []commands.Command{}
