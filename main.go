@@ -28,7 +28,7 @@ var version string
 //go:embed integration.yml
 var manifest string
 
-func main() { os.Exit(run(time.Now, terminalWidth)) }
+func main() { os.Exit(run(time.Now, widthOf(os.Stdout))) }
 
 // heapGrowth is how many percent the heap may grow between collections. The platform keeps thousands of these
 // processes, nearly all of them idle: at a quarter of Go's default each holds 3 MB less (19.5 to 16.5 MB after seventy
@@ -41,7 +41,7 @@ func run(now func() time.Time, width func() int) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return cli.Execute(ctx, cli.World{
-		Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: width,
+		Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: width, ErrorsWidth: widthOf(os.Stderr),
 		Now: now, Sleep: sleep, Random: rand.Reader, Getenv: os.Getenv, ConfigDir: os.UserConfigDir, OpenBrowser: openBrowser,
 		Version: buildVersion(), Manifest: manifest,
 	})
@@ -63,15 +63,17 @@ func buildVersion() string {
 	return cmp.Or(version, recorded)
 }
 
-// terminalWidth is the width of the terminal that the output is, in columns; 0 when it is none. One that does not
-// know its width has the usual one.
-func terminalWidth() int {
+// widthOf gives the width of the terminal that a stream is, in columns; 0 when it is none. One that does not know its
+// width has the usual one.
+func widthOf(stream *os.File) func() int {
 	const usual = 80
-	width, _, err := term.GetSize(int(os.Stdout.Fd()))
-	if err != nil {
-		return 0
+	return func() int {
+		width, _, err := term.GetSize(int(stream.Fd()))
+		if err != nil {
+			return 0
+		}
+		return cmp.Or(width, usual)
 	}
-	return cmp.Or(width, usual)
 }
 
 func sleep(ctx context.Context, wait time.Duration) error {

@@ -47,7 +47,7 @@ func later() {
 	if err != nil {
 		panic(err)
 	}
-	os.Exit(run(func() time.Time { return time.Now().Add(ahead) }, terminalWidth))
+	os.Exit(run(func() time.Time { return time.Now().Add(ahead) }, widthOf(os.Stdout)))
 }
 
 // TestScripts runs the program as its users do.

@@ -36,11 +36,13 @@ type World struct {
 	In          io.Reader
 	Out, Errors io.Writer
 	// Width gives the width in columns of the terminal that Out is, and 0 when it is none.
-	Width  func() int
-	Now    func() time.Time
-	Sleep  func(ctx context.Context, wait time.Duration) error
-	Random io.Reader
-	Getenv func(name string) string
+	Width func() int
+	// ErrorsWidth does the same for Errors; nil stands for no terminal.
+	ErrorsWidth func() int
+	Now         func() time.Time
+	Sleep       func(ctx context.Context, wait time.Duration) error
+	Random      io.Reader
+	Getenv      func(name string) string
 	// ConfigDir gives the folder of user configuration.
 	ConfigDir func() (string, error)
 	// OpenBrowser shows a page in the user's browser. It may return only when the browser has ended.
@@ -150,6 +152,9 @@ entries to its standard output, one JSON message a line.
 The exit code is 0 when all went well, 1 when something did not work, and 2 when the program was called wrongly.
 Nothing is coloured when NO_COLOR is set or the output is no terminal.`
 
+// Tree is the command line as a tree, for what is generated from it. Its commands are not to be run.
+func Tree() *cobra.Command { return newRoot(World{Args: []string{programName}}) }
+
 func newRoot(world World) *cobra.Command {
 	p := &program{World: world}
 	root := &cobra.Command{
@@ -170,8 +175,8 @@ func newRoot(world World) *cobra.Command {
 	root.SetErr(world.Errors)
 	root.SetArgs(world.Args[1:])
 	root.AddCommand(
-		p.runCommand(), p.commandsCommand(), p.execCommand(), p.demoCommand(), p.simulateCommand(), p.packCommand(),
-		p.versionCommand(), p.checkPlaybookCommand(), p.loginCommand(), p.doctorCommand(),
+		p.runCommand(), p.commandsCommand(), p.loginCommand(), p.doctorCommand(), p.checkPlaybookCommand(), p.packCommand(),
+		p.demoCommand(), p.simulateCommand(), p.execCommand(), p.completionCommand(), p.versionCommand(),
 	)
 	return root
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -192,6 +193,23 @@ func firstMachine(t *testing.T, w *world, tenant *simulator.Tenant) string {
 	return document.Results[0].Contents.Value[0].ID
 }
 
+func TestProgressOfARunIsGoneWhenItEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	w.ErrorsWidth = func() int { return 100 }
+	w.Args = append(w.Args, "run", "microsoft-atp-isolate-machine", "machine_id="+firstMachine(t, w, tenant), "comment=test", "isolation_type=Full",
+		"polling=true", "--instance", instance(t, tenant))
+	w.run(t, 0)
+	said := w.errs.String()
+	if !strings.Contains(said, "\rNot done yet; asking again in 10s, giving up in 10m0s") {
+		t.Errorf("the standard error says %q, want what is waited for", said)
+	}
+	if last := said[strings.LastIndex(strings.TrimSuffix(said, "\r"), "\r")+1:]; strings.TrimSpace(last) != "" || strings.Contains(said, "\n") {
+		t.Errorf("the standard error says %q, want one line that is erased at the end", said)
+	}
+}
+
 func TestTablesFitTheTerminal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -223,12 +241,23 @@ func TestOnlyATerminalIsColoured(t *testing.T) {
 		noColor string
 		want    bool
 	}{{0, "", false}, {80, "", true}, {80, "1", false}} {
-		w := newWorld(t, "commands")
+		w := newWorld(t)
+		home := w.Getenv("HOME")
 		w.Width = func() int { return test.width }
-		w.Getenv = func(name string) string { return map[string]string{"NO_COLOR": test.noColor}[name] }
-		w.run(t, 0)
-		if got := escapes().Match(w.out.Bytes()); got != test.want {
-			t.Errorf("at a width of %d with NO_COLOR=%q it is coloured: %t, want %t", test.width, test.noColor, got, test.want)
+		w.Getenv = func(name string) string { return map[string]string{"NO_COLOR": test.noColor, "HOME": home}[name] }
+		for marked, args := range map[string][]string{
+			"\x1b[1mMachine actions\x1b[0m": {"commands"},
+			"\x1b[32mActive\x1b[0m":         {"run", "microsoft-atp-get-machines", "health_status=Active", "--instance", instance(t, w.tenant(t))},
+		} {
+			w.out.Reset()
+			w.Args = append([]string{"xsoar-defender"}, args...)
+			w.run(t, 0)
+			if got := strings.Contains(w.out.String(), marked); got != test.want {
+				t.Errorf("%q at a width of %d with NO_COLOR=%q has %q: %t, want %t", args, test.width, test.noColor, marked, got, test.want)
+			}
+			if !test.want && escapes().Match(w.out.Bytes()) {
+				t.Errorf("%q at a width of %d with NO_COLOR=%q is coloured", args, test.width, test.noColor)
+			}
 		}
 	}
 }
@@ -362,5 +391,67 @@ func TestSimulateWritesAnInstanceForEveryMode(t *testing.T) {
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("the folder holds %q, want %q", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+	}
+}
+
+func TestCompletionWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	w.Args = append(w.Args, "__complete", "run", "microsoft-atp-isolate-machine", "--instance", instance(t, tenant), "machine_id=")
+	for _, test := range []struct {
+		fault simulator.Fault
+		want  bool
+	}{
+		{simulator.Fault{}, true},
+		{simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusTooManyRequests, RetryAfter: 7 * time.Second, Times: 1}, false},
+		{simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusBadGateway, Times: 1}, false},
+		{simulator.Fault{Kind: simulator.KindAPI, Body: `{"value":[{"id":"a b"},{"id":"a\u202eb"},{"computerDnsName":"nameless"}]}`, Times: 1}, false},
+	} {
+		w.out.Reset()
+		w.errs.Reset()
+		before := w.ahead.Load()
+		if test.fault.Kind != "" {
+			tenant.Script(test.fault)
+		}
+		w.run(t, 0)
+		if got := strings.Contains(w.out.String(), "machine_id="); got != test.want {
+			t.Errorf("with %+v it offers %q, want machines: %t", test.fault, &w.out, test.want)
+		}
+		if got, want := w.errs.String(), "Completion ended with directive: ShellCompDirectiveNoFileComp\n"; got != want {
+			t.Errorf("with %+v it says %q, want %q", test.fault, got, want)
+		}
+		if w.ahead.Load() != before {
+			t.Errorf("with %+v it waits", test.fault)
+		}
+	}
+}
+
+func TestContextIsIndentedOnATerminal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	w.Args = append(w.Args, "run", "microsoft-atp-get-machines", "--context", "--instance", instance(t, tenant))
+	for width, want := range map[int]string{
+		0: `{"MicrosoftATP":{"Machine":[{"ID":"1","ComputerDNSName":"` + "\u202e" + `gone\u001b"}]}}` + "\n",
+		80: `{
+  "MicrosoftATP": {
+    "Machine": [
+      {
+        "ID": "1",
+        "ComputerDNSName": "U+202Egone\u001b"
+      }
+    ]
+  }
+}
+`,
+	} {
+		tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Body: "{\"value\":[{\"id\":\"1\",\"computerDnsName\":\"\u202egone\\u001b\"}]}", Times: 1})
+		w.out.Reset()
+		w.Width = func() int { return width }
+		w.run(t, 0)
+		if got := w.out.String(); got != want {
+			t.Errorf("at a width of %d got\n%q\nwant\n%q", width, got, want)
+		}
 	}
 }

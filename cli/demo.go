@@ -15,7 +15,6 @@ import (
 
 	"xsoar-defender/execution"
 	"xsoar-defender/simulator"
-	"xsoar-defender/warroom"
 )
 
 func (p *program) demoCommand() *cobra.Command {
@@ -229,13 +228,7 @@ func contextText(result execution.Result, path, key string) string {
 			if name != path {
 				continue
 			}
-			var text strings.Builder
-			encoder := warroom.NewEncoder(&text)
-			put.Value.EncodeJSON(encoder)
-			if encoder.Flush() != nil {
-				continue
-			}
-			value := gjson.Parse(text.String())
+			value := gjson.Parse(string(encoded(put.Value)))
 			if value.IsArray() {
 				value = value.Get("0")
 			}

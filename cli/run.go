@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
+	"xsoar-defender/answer"
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/platform"
@@ -19,7 +21,9 @@ type runOptions struct {
 	arguments map[string]json.RawMessage
 	instance  string // the file
 	asJSON    bool
+	asContext bool
 	debug     bool
+	progress  progressMode
 	where     storage
 }
 
@@ -33,6 +37,9 @@ FILE is a JSON object of instance parameters, or {"name": "...", "params": {...}
 instance, such as its sign-in, is kept in the state file. A command that asks to be run again later, such as one
 that waits for a machine action, is run again until it is done.
 
+With --context the context that a playbook would find is written in place of the entries: objects at a path with a
+key part are merged where they fit one another, and a path without one holds what came last.
+
 The exit code is 0, 1 when there is an error entry, and 2 when the program was called wrongly.`,
 		Example: `  xsoar-defender run microsoft-atp-get-machines os_platform=Windows11 --instance prod.json
   xsoar-defender run microsoft-atp-list-alerts severity=High,Medium --instance prod.json --json`,
@@ -43,7 +50,7 @@ The exit code is 0, 1 when there is an error entry, and 2 when the program was c
 			}
 			return p.run(cmd.Context(), options)
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			registry := commands.NewRegistry()
 			if len(args) == 0 {
 				return completeCommand(registry)
@@ -52,12 +59,17 @@ The exit code is 0, 1 when there is an error entry, and 2 when the program was c
 			if !known {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return completeArgument(chosen, args[1:], typed)
+			return completeArgument(chosen, args[1:], typed, func(beginning string) []answer.Object {
+				return p.machines(cmd.Context(), options, beginning)
+			})
 		},
 	}
 	flags := command.Flags()
 	flags.StringVar(&options.instance, "instance", "", "file with the instance's parameters")
 	flags.BoolVar(&options.asJSON, "json", false, "write the entries as one JSON document")
+	flags.BoolVar(&options.asContext, "context", false, "write what the entries leave in the context, as one JSON document")
+	command.MarkFlagsMutuallyExclusive("json", "context")
+	options.progress.flag(command)
 	flags.BoolVar(&options.debug, "debug", false, "say on the standard error which requests are made")
 	options.where.flags(command)
 	for _, err := range []error{command.MarkFlagRequired("instance"), command.MarkFlagFilename("instance", "json")} {
@@ -88,39 +100,86 @@ func (p *program) run(ctx context.Context, options runOptions) error {
 	if err != nil {
 		return err
 	}
-	s := newSession(p.runner(), host, of, p.Errors)
+	// From here on everything is written through the progress, so that its line gets out of the way.
+	told, progress := p.withProgress(options.progress)
+	defer progress.clear()
+	s := newSession(told.progressRunner(progress), host, of, progress)
 	s.debug = options.debug
-	if options.asJSON {
-		return p.runJSON(ctx, s, options)
-	}
-	screen := p.screen(options.where.files)
-	s.show = func(result execution.Result) {
-		screen.entries(result.Entries)
-		if result.Err != nil {
-			fmt.Fprintf(p.Errors, "%s: %s\n", programName, warroom.Visible(result.Err.Error()))
-		}
-	}
-	if s.run(ctx, options.command, options.arguments) != nil {
-		return &exitError{code: exitFailed}
-	}
-	return nil
-}
-
-// runJSON writes the entries of all runs as one document.
-func (p *program) runJSON(ctx context.Context, s *session, options runOptions) error {
-	var all execution.Result
-	s.show = func(result execution.Result) {
-		all.Entries = append(all.Entries, result.Entries...)
-		if result.Err != nil {
-			all.Entries = append(all.Entries, warroom.Fail(result.Err.Error()))
-		}
-	}
+	results := told.results(options)
+	s.show = results.show
 	failures := s.run(ctx, options.command, options.arguments)
-	if err := platform.EncodeResults(p.Out, all); err != nil {
+	if err := results.end(); err != nil {
 		return failed(fmt.Errorf("writing the results: %w", err))
 	}
 	if failures != nil {
 		return &exitError{code: exitFailed}
 	}
 	return nil
+}
+
+// results are what becomes of the results of all runs of a command.
+type results interface {
+	// show is given the result of every run, and end is called after the last.
+	show(result execution.Result)
+	end() error
+}
+
+func (p *program) results(options runOptions) results {
+	switch {
+	case options.asJSON:
+		return &jsonResults{program: p}
+	case options.asContext:
+		return &contextResults{program: p}
+	}
+	return &textResults{program: p, screen: p.screen(options.where.files)}
+}
+
+// textResults shows entries as they come.
+type textResults struct {
+	*program
+
+	screen screen
+}
+
+func (r *textResults) show(result execution.Result) {
+	r.screen.entries(result.Entries)
+	r.sayError(result.Err)
+}
+
+func (*textResults) end() error { return nil }
+
+// jsonResults gathers the entries of all runs, and writes them as one document at the end.
+type jsonResults struct {
+	*program
+
+	all execution.Result
+}
+
+func (r *jsonResults) show(result execution.Result) {
+	r.all.Entries = append(r.all.Entries, result.Entries...)
+	if result.Err != nil {
+		r.all.Entries = append(r.all.Entries, warroom.Fail(result.Err.Error()))
+	}
+}
+
+func (r *jsonResults) end() error { return platform.EncodeResults(r.Out, r.all) }
+
+// sayFailures says what failed where no entry is shown.
+func (p *program) sayFailures(result execution.Result) {
+	for _, entry := range result.Entries {
+		if entry.Kind == warroom.Failure {
+			sayFailure(p.Errors, warroom.Plain(entry.Blocks))
+		}
+	}
+	p.sayError(result.Err)
+}
+
+func (p *program) sayError(err error) {
+	if err != nil {
+		sayFailure(p.Errors, err.Error())
+	}
+}
+
+func sayFailure(errors io.Writer, text string) {
+	fmt.Fprintf(errors, "%s: %s\n", programName, warroom.Visible(text))
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -18,15 +19,15 @@ type screen struct {
 	out, errors io.Writer
 	// width is that of the terminal, in columns; 0 when the output is none, and then nothing is fitted to it.
 	width int
-	// bold makes headings stand out.
-	bold bool
+	// styled makes headings stand out and colours states.
+	styled bool
 	// files is the folder in which the files of entries are.
 	files string
 }
 
 func (p *program) screen(files string) screen {
 	width := p.Width()
-	return screen{out: p.Out, errors: p.Errors, width: width, bold: width > 0 && p.Getenv("NO_COLOR") == "", files: files}
+	return screen{out: p.Out, errors: p.Errors, width: width, styled: width > 0 && p.Getenv("NO_COLOR") == "", files: files}
 }
 
 func (s screen) entries(entries []warroom.Entry) {
@@ -39,7 +40,7 @@ func (s screen) entries(entries []warroom.Entry) {
 func (s screen) entry(entry warroom.Entry) {
 	switch entry.Kind {
 	case warroom.Failure:
-		fmt.Fprintf(s.errors, "%s: %s\n", programName, warroom.Visible(warroom.Plain(entry.Blocks)))
+		sayFailure(s.errors, warroom.Plain(entry.Blocks))
 		return
 	case warroom.Warning:
 		s.line(s.strong("Warning"))
@@ -95,24 +96,27 @@ func (s screen) paragraph(content string) {
 	s.line(strings.TrimRight(content, " "))
 }
 
-// grid shows rows under columns. Where the columns would get too narrow to be read, each row becomes a block of
-// its own with a line for every column.
+// grid shows rows under columns. Where the columns would get so narrow that they cannot be read, or that an ID in them
+// would be broken, each row becomes a block of its own with a line for every column.
 func (s screen) grid(columns []string, rows [][]string) {
 	shown := make([][]string, len(rows))
-	widths := make([]int, len(columns))
+	spans := make([]span, len(columns))
 	for i, column := range columns {
-		widths[i] = text.LongestLineLen(column)
+		spans[i].add(column)
 	}
 	for i, row := range rows {
 		shown[i] = make([]string, len(row))
 		for j, cell := range row {
 			shown[i][j] = warroom.Visible(cell)
-			widths[j] = max(widths[j], text.LongestLineLen(shown[i][j]))
+			spans[j].add(shown[i][j])
 		}
 	}
-	most, fits := s.columnWidth(widths)
+	if s.styled {
+		colourStates(columns, shown)
+	}
+	widths, fits := s.columnWidths(spans)
 	if fits {
-		s.write(columns, shown, slices.Repeat([]int{most}, len(columns)))
+		s.write(columns, shown, widths)
 		return
 	}
 	for i, row := range shown {
@@ -128,23 +132,47 @@ const (
 	columnGap = 2
 	// narrowest is the narrowest column that is any good, in characters.
 	narrowest = 12
+	// longestWord is the longest that is not broken: the ID of a machine and a SHA-1 hash have as many characters.
+	longestWord = 40
 )
 
-// columnWidth gives the width that no column may pass for all of them to fit, 0 when there is no need for one.
-// Narrow columns leave their share to the others. It is false when that would be too little.
-func (s screen) columnWidth(natural []int) (most int, fits bool) {
+// span is how wide a column is: the most that it can use, and the least that it needs.
+type span struct{ most, least int }
+
+// add makes room for a cell.
+func (s *span) add(cell string) {
+	s.most = max(s.most, text.LongestLineLen(cell))
+	longest := 0
+	for word := range strings.FieldsSeq(cell) {
+		longest = max(longest, text.StringWidthWithoutEscSequences(word))
+	}
+	s.least = max(s.least, min(longest, longestWord), min(s.most, narrowest))
+}
+
+// columnWidths gives the width that each column may have for all of them to fit, 0 when there is no need for one.
+// Columns that need less than their share leave it to the others. It is false when some do not get what they need.
+func (s screen) columnWidths(spans []span) (widths []int, fit bool) {
+	widths = make([]int, len(spans))
 	if s.width == 0 {
-		return 0, true
+		return widths, true
 	}
-	left := s.width - columnGap*len(natural)
-	for i, width := range slices.Sorted(slices.Values(natural)) {
-		share := left / (len(natural) - i)
-		if width > share {
-			return share, share >= narrowest
-		}
-		left -= width
+	left := s.width - columnGap*len(spans)
+	order := make([]int, len(spans))
+	for i, one := range spans {
+		widths[i], order[i] = one.least, i
+		left -= one.least
 	}
-	return 0, true
+	if left < 0 {
+		return nil, false
+	}
+	wish := func(i int) int { return spans[i].most - spans[i].least }
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(wish(a), wish(b)) })
+	for done, i := range order {
+		more := min(wish(i), left/(len(order)-done))
+		widths[i] += more
+		left -= more
+	}
+	return widths, true
 }
 
 // record shows one row as a list of names and values.
@@ -196,10 +224,45 @@ func tableRow(cells []string) table.Row {
 	return row
 }
 
+// colourStates colours the cells that say how bad something is or how it went.
+func colourStates(columns []string, rows [][]string) {
+	for at, column := range columns {
+		if !holdsState(column) {
+			continue
+		}
+		for _, row := range rows {
+			if colour := stateColour(row[at]); colour != text.Reset {
+				row[at] = text.Escape(row[at], colour.EscapeSeq())
+			}
+		}
+	}
+}
+
+// holdsState goes by the name of a column: elsewhere the words mean other things.
+func holdsState(column string) bool {
+	column = strings.ToLower(column)
+	return slices.ContainsFunc([]string{"severity", "status", "state", "risk", "exposure", "verdict"}, func(word string) bool {
+		return strings.Contains(column, word)
+	})
+}
+
+// stateColour is the colour of a state as the service words it, and Reset for those that need none.
+func stateColour(state string) text.Color {
+	switch strings.ToLower(state) {
+	case "critical", "high", "failed", "timeout", "malicious", "offline":
+		return text.FgRed
+	case "medium", "pending", "inprogress", "suspicious", "inactive", "impairedcommunication", "nosensordata", "nosensordataimpairedcommunication":
+		return text.FgYellow
+	case "succeeded", "active", "resolved", "benign", "online":
+		return text.FgGreen
+	}
+	return text.Reset
+}
+
 // strong makes a text stand out on a terminal.
 func (s screen) strong(content string) string {
 	content = warroom.Visible(content)
-	if !s.bold {
+	if !s.styled {
 		return content
 	}
 	return "\x1b[1m" + content + "\x1b[0m"

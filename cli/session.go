@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -20,12 +19,11 @@ import (
 type session struct {
 	runner runner
 	now    func() time.Time
-	sleep  func(ctx context.Context, wait time.Duration) error
 	host   *local.Host
 	of     instance
 	debug  bool
-	// progress is told what is waited for.
-	progress io.Writer
+	// progress says what is waited for.
+	progress *progress
 	// show is given what came of every run.
 	show func(execution.Result)
 }
@@ -36,9 +34,9 @@ type runner interface {
 }
 
 // newSession makes a session that shows nothing.
-func newSession(runner *execution.Runner, host *local.Host, of instance, progress io.Writer) *session {
+func newSession(runner *execution.Runner, host *local.Host, of instance, progress *progress) *session {
 	return &session{
-		runner: runner, now: runner.Now, sleep: runner.Sleep, host: host, of: of, progress: progress,
+		runner: runner, now: runner.Now, host: host, of: of, progress: progress,
 		show: func(execution.Result) {},
 	}
 }
@@ -52,6 +50,8 @@ type scheduled struct {
 	due     time.Time
 	// end is when a run is not worth while any more, counted from the first one; zero is never.
 	end time.Time
+	// done of all things that the run looks at have ended; both are zero when they are not counted.
+	done, all int
 }
 
 // run carries a command out, with everything that it schedules. The error is all that failed, which was shown.
@@ -83,8 +83,7 @@ func (s *session) runNext(ctx context.Context, next scheduled) execution.Result 
 		if !next.end.IsZero() && next.due.After(next.end) {
 			return execution.Failed(&OverdueError{Command: next.request.Command})
 		}
-		fmt.Fprintf(s.progress, "%s is not done yet; asking again in %s.\n", next.request.Command, wait.Round(time.Second))
-		if err := s.sleep(ctx, wait); err != nil {
+		if err := s.progress.await(ctx, next); err != nil {
 			return execution.Failed(fmt.Errorf("%s was ended before it was done: %w", next.request.Command, err))
 		}
 	}
@@ -102,6 +101,7 @@ func (s *session) scheduledBy(after scheduled, entries []warroom.Entry) []schedu
 		}
 		now, next := s.now(), after
 		next.request.Command, next.request.Args = entry.Poll.Command, encodeArguments(entry.Poll.Args)
+		next.done, next.all = entry.Poll.Done, entry.Poll.All
 		next.due = now.Add(max(entry.Poll.After, shortestWait))
 		if next.end.IsZero() && entry.Poll.Limit > 0 {
 			next.end = now.Add(entry.Poll.Limit)

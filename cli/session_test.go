@@ -36,7 +36,7 @@ func playedSession(run runnerFunc) (s *session, clock *movableClock, shown *[]ex
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	clock = &movableClock{now: func() time.Time { return start }}
 	s = &session{
-		runner: run, now: clock.Now, sleep: clock.Sleep, host: local.New(local.Options{}), progress: io.Discard,
+		runner: run, now: clock.Now, host: local.New(local.Options{}), progress: &progress{out: io.Discard, now: clock.Now, sleep: clock.Sleep},
 		show: func(result execution.Result) { *shown = append(*shown, result) },
 	}
 	return s, clock, shown

@@ -178,7 +178,7 @@ func (i labInstance) read() instance {
 // session runs commands with an instance.
 func (l *lab) session(one labInstance, runner *execution.Runner) *session {
 	runner.Getenv = func(name string) string { return one.variables[name] }
-	return newSession(runner, one.host, one.read(), l.Errors)
+	return newSession(runner, one.host, one.read(), &progress{out: l.Errors, now: runner.Now, sleep: runner.Sleep})
 }
 
 // logInTo has a login URL made at an instance, logs in there as the tenant's test user, and pastes where the

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -22,7 +23,8 @@ import (
 //
 // Tags: arg (the name), help, required, default, values (accepted texts, separated by commas, compared without
 // case and bound as spelled here), min and max (of numbers), hidden, deprecated ("refused" where giving it is an error),
-// list (false where the manifest does not call a list one). The type of the field decides
+// list (false where the manifest does not call a list one), holds (what completion offers, where the name does not say
+// it). The type of the field decides
 // how a value is read: text, []string (a list: CSV, JSON or a list), int, float64, bool, pointers to these for
 // "not given", time.Duration ("3 days"), Moment (a date, or a duration back from now), []answer.Object (JSON).
 type Argument struct {
@@ -34,10 +36,34 @@ type Argument struct {
 	Refused bool
 	// IsMoment says that the argument is a point in time.
 	IsMoment bool
+	// Holds says what of the tenant the values are; empty when nothing can be offered for them.
+	Holds Held
+	// Many says that it takes several values, whether or not the manifest calls it a list.
+	Many bool
 
 	field    []int // nil: nothing is bound
 	kind     reflect.Type
 	min, max float64
+}
+
+// Held is what of a tenant stands in an argument.
+type Held string
+
+// What can be offered to whoever types an argument.
+const (
+	MachineIDs   Held = "machine IDs"
+	MachineNames Held = "machine names"
+)
+
+// heldBy is what arguments of a name hold in every command.
+func heldBy(name string) Held {
+	switch name {
+	case "machine_id", "device_id":
+		return MachineIDs
+	case "hostname", "device_name":
+		return MachineNames
+	}
+	return ""
 }
 
 // Moment is a point in time given as a date or as a duration back from now; the zero Moment was not given.
@@ -95,6 +121,7 @@ func argumentOf(place []int, field reflect.StructField) Argument {
 		Required: tag.Get("required") == "true", Hidden: tag.Get("hidden") == "true",
 		Deprecated: tag.Get("deprecated") != "", Refused: tag.Get("deprecated") == "refused",
 		List: field.Type == reflect.TypeFor[[]string]() && tag.Get("list") != "false", IsMoment: field.Type == reflect.TypeFor[Moment](),
+		Holds: cmp.Or(Held(tag.Get("holds")), heldBy(tag.Get("arg"))), Many: field.Type == reflect.TypeFor[[]string](),
 		field: place, kind: field.Type, min: math.Inf(-1), max: math.Inf(1),
 	}
 	if values := tag.Get("values"); values != "" {

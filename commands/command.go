@@ -93,13 +93,24 @@ func declare[A any](command Command, handle func(ctx context.Context, run *Run, 
 // Arguments are the command's arguments in the order of the declaration.
 func (c Command) Arguments() []Argument { return c.arguments }
 
-// Permissions are the application permissions that the command needs: of every set one.
-func (c Command) Permissions() [][]string {
-	var needed [][]string
+// PermissionSet are permissions of which a sign-in needs one.
+type PermissionSet struct {
+	// Application are those of an application, Delegated those of a user who signs in.
+	Application, Delegated []string
+	// Graph says that they are Microsoft Graph's and not the Defender API's.
+	Graph bool
+}
+
+// PermissionSets are all permissions that the command needs, one of every set.
+func (c Command) PermissionSets() []PermissionSet {
+	var needed []PermissionSet
 	for _, operation := range c.Uses {
-		known := slices.ContainsFunc(needed, func(set []string) bool { return slices.Equal(set, operation.Application) })
-		if len(operation.Application) > 0 && !known {
-			needed = append(needed, operation.Application)
+		set := PermissionSet{operation.Application, operation.Delegated, operation.Graph}
+		known := slices.ContainsFunc(needed, func(one PermissionSet) bool {
+			return slices.Equal(one.Application, set.Application) && slices.Equal(one.Delegated, set.Delegated) && one.Graph == set.Graph
+		})
+		if len(set.Application) > 0 && !known {
+			needed = append(needed, set)
 		}
 	}
 	return needed

@@ -123,7 +123,7 @@ func macField() warroom.Field {
 
 func findEndpoints() Command {
 	type args struct {
-		IDs       []string `arg:"id" help:"IDs of machines."`
+		IDs       []string `arg:"id" holds:"machine IDs" help:"IDs of machines."`
 		IPs       []string `arg:"ip" help:"Last internal IP addresses of machines."`
 		Hostnames []string `arg:"hostname" help:"Names of machines, fully qualified."`
 	}

@@ -64,7 +64,9 @@ func (p pause) look(run *Run, actions ...string) *warroom.Poll {
 	if p.Interval == 0 {
 		changes[intervalArgument] = int(defaultInterval / time.Second)
 	}
-	return run.again(changes, p.interval(), p.limit())
+	poll := run.again(changes, p.interval(), p.limit())
+	poll.All = len(actions)
+	return poll
 }
 
 // EndedError says that a machine action ended without success.
@@ -219,18 +221,20 @@ func (w waiting) follow(ctx context.Context, run *Run, l launch) (Report, error)
 		return run.API.MachineAction(ctx, string(id))
 	})
 	var ended []answer.Object
-	failed := looked.Failed
+	failed, running := looked.Failed, 0
 	for _, one := range looked.Done {
 		switch {
 		case one.Value.Running():
-			return report(warroom.Entry{Poll: w.look(run, w.Actions...)}), nil
+			running++
+			continue
 		case !one.Value.Succeeded():
 			failed = append(failed, failure{string(one.ID), &EndedError{one.Value}})
 		}
 		ended = append(ended, one.Value.Object)
 	}
-	if len(looked.Left) > 0 {
+	if running+len(looked.Left) > 0 {
 		poll := w.look(run, w.Actions...)
+		poll.Done = poll.All - running - len(looked.Left)
 		poll.After = max(poll.After, looked.After)
 		return report(warroom.Entry{Poll: poll}), nil
 	}

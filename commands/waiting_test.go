@@ -118,6 +118,9 @@ func TestPollingFollowsActionsAndStartsNoneAgain(t *testing.T) {
 	service.status["a"] = "Succeeded"
 	done, err = service.again(t, first)
 	second := only(t, done, err)
+	if first.Poll.Done != 0 || first.Poll.All != 2 || second.Poll.Done != 1 || second.Poll.All != 2 {
+		t.Errorf("the polls count %d of %d and %d of %d, wanted 0 of 2 and 1 of 2", first.Poll.Done, first.Poll.All, second.Poll.Done, second.Poll.All)
+	}
 	if len(second.Context) > 0 || len(second.Blocks) > 0 {
 		t.Error("a look that finds an action running says something")
 	}

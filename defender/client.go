@@ -45,8 +45,20 @@ type Options struct {
 	// Sleep waits, or gives the error of ctx when that ends first.
 	Sleep  func(ctx context.Context, wait time.Duration) error
 	Limits Limits
+	// Progress, when set, is told how far long work is.
+	Progress Progress
 	// Observe, when set, is told a line about every request: never its token, its query or its body.
 	Observe func(line string)
+}
+
+// Progress is told how far work has come that can take long, for whoever waits for it. Its methods return at once, and
+// may be called by several goroutines.
+type Progress interface {
+	// Listed says that so many requests, whose purpose completes "the attempt to ...", have brought so many items of at
+	// most limit, and that more is asked for.
+	Listed(purpose string, items, limit, requests int)
+	// Downloaded says how many bytes of a file have come; 0 when it begins. The total is negative when it is not known.
+	Downloaded(got, total int64)
 }
 
 // Limits bound how long a request may take. Zero values stand for the defaults given.

@@ -62,6 +62,10 @@ func (c *Client) Download(ctx context.Context, link string, into io.Writer, most
 		return Downloaded{}, err
 	}
 	defer response.Body.Close()
+	if progress := c.options.Progress; progress != nil {
+		into = &countedWriter{to: into, total: response.ContentLength, progress: progress}
+		progress.Downloaded(0, response.ContentLength)
+	}
 	hash := sha256.New()
 	body := &pacedBody{body: io.LimitReader(response.Body, most+1), progress: func() { slow.Reset(c.limits.Attempt) }}
 	size, err := io.Copy(io.MultiWriter(into, hash), body)
@@ -72,6 +76,20 @@ func (c *Client) Download(ctx context.Context, link string, into io.Writer, most
 		return Downloaded{}, &DownloadError{TooLarge: most}
 	}
 	return Downloaded{Size: size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
+}
+
+// countedWriter tells how much was written.
+type countedWriter struct {
+	to         io.Writer
+	got, total int64
+	progress   Progress
+}
+
+func (w *countedWriter) Write(part []byte) (int, error) {
+	written, err := w.to.Write(part)
+	w.got += int64(written)
+	w.progress.Downloaded(w.got, w.total)
+	return written, err
 }
 
 // secureLink lets through https, and http on this machine, where tests serve it.

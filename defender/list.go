@@ -72,6 +72,9 @@ func (p *pageReader) read(ctx context.Context) (List, error) {
 			}
 			return p.result, nil
 		}
+		if progress := p.client.options.Progress; progress != nil {
+			progress.Listed(p.request.operation.Purpose, len(p.result.Items), p.limit, pages)
+		}
 	}
 }
 

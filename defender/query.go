@@ -34,6 +34,12 @@ func Contains(property, value string) Filter {
 	return Filter{text: "contains(" + property + ", " + quote(value) + ")"}
 }
 
+// StartsWith looks for a text at the beginning of a property, which Microsoft's samples of OData queries do with the
+// names of machines.
+func StartsWith(property, value string) Filter {
+	return Filter{text: "startswith(" + property + "," + quote(value) + ")"}
+}
+
 // Number compares a property with a number by one of eq, ne, gt, ge, lt and le.
 func Number(property, operator string, value float64) Filter {
 	return Filter{text: property + " " + operator + " " + strconv.FormatFloat(value, 'f', -1, 64)}

@@ -32,6 +32,7 @@ func TestFiltersAreOData(t *testing.T) {
 		{"one of one", defender.EqualAny("status", []string{"New"}), "status eq 'New'"},
 		{"one of none lets everything through", defender.EqualAny("status", nil), ""},
 		{"inside a text", defender.Contains("name", "x')"), "contains(name, 'x'')')"},
+		{"at the beginning of a text", defender.StartsWith("name", "x')"), "startswith(name,'x'')')"},
 		{"a whole number", defender.Number("osBuild", "ge", 26100), "osBuild ge 26100"},
 		{"a broken number", defender.Number("score", "lt", 7.25), "score lt 7.25"},
 		{"a large number", defender.Number("n", "eq", 1e21), "n eq 1000000000000000000000"},

@@ -80,7 +80,9 @@ type Runner struct {
 	// Errors is where the details of a mistake in the code go.
 	Errors io.Writer
 	// Limits bound the requests; zero values stand for the client's defaults.
-	Limits     defender.Limits
+	Limits defender.Limits
+	// Progress, when set, is told how far long requests are.
+	Progress   defender.Progress
 	Transports *Transports
 	// Memory keeps tokens of sign-in modes that may not write them to the integration context.
 	Memory *auth.Memory
@@ -152,7 +154,7 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 	signer := newSigner(instance, "", instance.Cloud.Hosts(), environment)
 	options := defender.Options{
 		API: instance.Cloud.API, Tokens: tokens{signer}, Graph: instance.Cloud.Graph, Transport: way.api.over(transport),
-		Version: r.Version, Now: r.Now, Sleep: r.Sleep, Limits: r.Limits,
+		Version: r.Version, Now: r.Now, Sleep: r.Sleep, Limits: r.Limits, Progress: r.Progress,
 		GraphTokens: func() (defender.TokenSource, error) {
 			return tokens{newSigner(instance, instance.Cloud.GraphScope, []string{instance.Cloud.Graph.Hostname()}, environment)}, nil
 		},

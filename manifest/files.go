@@ -27,7 +27,7 @@ type File struct {
 	Current bool
 }
 
-// Files writes all generated files of the repository. Nothing is changed there.
+// Files writes what is generated from the declarations. Nothing is changed in the repository.
 func Files(repository fs.FS, declared []commands.Command, parameters []params.Parameter) ([]File, error) {
 	whole, err := Integration(DevelopmentImage, declared, parameters)
 	if err != nil {
@@ -47,9 +47,14 @@ func Files(repository fs.FS, declared []commands.Command, parameters []params.Pa
 		{Path: permissionsPath, Content: PermissionReference(declared)},
 		{Path: readmePath, Content: readme},
 	}
+	return Compare(repository, files), nil
+}
+
+// Compare says of generated files whether the repository holds them already.
+func Compare(repository fs.FS, files []File) []File {
 	for i := range files {
 		held, err := fs.ReadFile(repository, files[i].Path)
 		files[i].Current = err == nil && bytes.Equal(held, files[i].Content)
 	}
-	return files, nil
+	return files
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"xsoar-defender/commands"
-	"xsoar-defender/defender"
 	"xsoar-defender/params"
 )
 
@@ -64,9 +63,8 @@ func permissionsOfAreas(declared []commands.Command) [][]string {
 	for _, area := range areasOf(declared) {
 		var sets []string
 		for _, one := range area.commands {
-			for _, operation := range one.Uses {
-				set := permissionSet(operation)
-				if one.Deprecated == "" && set != "" && !slices.Contains(sets, set) {
+			for _, needed := range one.PermissionSets() {
+				if set := permissionSet(needed); one.Deprecated == "" && !slices.Contains(sets, set) {
 					sets = append(sets, set)
 				}
 			}
@@ -78,17 +76,14 @@ func permissionsOfAreas(declared []commands.Command) [][]string {
 	return rows
 }
 
-// permissionSet names the permissions of which an operation needs one, with those of a user in parentheses when a user
-// can have one; it is empty when the operation needs none.
-func permissionSet(operation defender.Operation) string {
-	if len(operation.Application) == 0 {
-		return ""
+// permissionSet names the permissions of which a command needs one, with those of a user in parentheses when a user can
+// have one.
+func permissionSet(needed commands.PermissionSet) string {
+	set := codes(needed.Application, " or ")
+	if len(needed.Delegated) > 0 {
+		set += " (" + codes(needed.Delegated, " or ") + ")"
 	}
-	set := codes(operation.Application, " or ")
-	if len(operation.Delegated) > 0 {
-		set += " (" + codes(operation.Delegated, " or ") + ")"
-	}
-	if operation.Graph {
+	if needed.Graph {
 		set += " of Microsoft Graph"
 	}
 	return set

@@ -272,9 +272,9 @@ func TestHelpNamesWhatIsThere(t *testing.T) {
 		}
 	}
 	for _, one := range registry.All() {
-		for _, set := range one.Permissions() {
-			if one.Deprecated == "" && !one.Platform && !slices.ContainsFunc(set, func(name string) bool { return strings.Contains(read.Help, "`"+name+"`") }) {
-				t.Errorf("the help names none of %q, which %s needs", set, one.Name)
+		for _, set := range one.PermissionSets() {
+			if one.Deprecated == "" && !one.Platform && !slices.ContainsFunc(set.Application, func(name string) bool { return strings.Contains(read.Help, "`"+name+"`") }) {
+				t.Errorf("the help names none of %q, which %s needs", set.Application, one.Name)
 			}
 		}
 	}

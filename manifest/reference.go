@@ -112,9 +112,8 @@ func outputRows(declared commands.Command) [][]string {
 // permissions lists what the operations of a command need, which is one of every set.
 func (p *page) permissions(declared commands.Command) {
 	var sets []string
-	for _, operation := range declared.Uses {
-		set := permissionSet(operation)
-		if set != "" && !slices.Contains(sets, set) {
+	for _, needed := range declared.PermissionSets() {
+		if set := permissionSet(needed); !slices.Contains(sets, set) {
 			sets = append(sets, set)
 		}
 	}

@@ -68,6 +68,8 @@ type Poll struct {
 	After time.Duration
 	// Limit is how long the platform goes on in all; zero leaves it to the platform.
 	Limit time.Duration
+	// Done is how many of All things that are waited for have ended; both are zero when they are not counted.
+	Done, All int
 }
 
 // Say is a note with one paragraph.

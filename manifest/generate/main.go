@@ -1,5 +1,5 @@
-// Command generate writes the generated files of the repository: the manifest, the references and the tables of
-// the README. With -check it changes nothing and fails when one of them is not up to date.
+// Command generate writes the generated files of the repository: the manifest, the references, the tables of
+// the README, the manual pages and the completion scripts. With -check it changes nothing and fails when one of them is not up to date.
 //
 //	go run ./manifest/generate [-check] [REPOSITORY]
 package main
@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"xsoar-defender/cli/pages"
 	"xsoar-defender/commands"
 	"xsoar-defender/manifest"
 	"xsoar-defender/params"
@@ -32,6 +33,11 @@ func run(root string, check bool, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	printed, err := pages.Files()
+	if err != nil {
+		return err
+	}
+	files = append(files, manifest.Compare(os.DirFS(root), printed)...)
 	stale := 0
 	for _, file := range files {
 		if file.Current {

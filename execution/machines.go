@@ -1,0 +1,42 @@
+package execution
+
+import (
+	"context"
+	"strings"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/defender"
+	"xsoar-defender/params"
+)
+
+// Machines finds machines of the request's instance, the parameters of which are all that counts of the request, whose
+// names begin with a text, and else those whose IDs do. It gives as many as fit into one page at the most, and is for
+// whoever types the text: neither the names nor the IDs are sorted.
+func (r *Runner) Machines(ctx context.Context, request Request, host commands.Host, beginning string) (defender.List, error) {
+	instance, err := params.Decode(request.Params, r.Getenv)
+	if err != nil {
+		return defender.List{}, err
+	}
+	run := r.prepare(request, instance, host)
+	// The service spells names of machines in lower case.
+	beginning = strings.ToLower(beginning)
+	query := defender.Query{Limit: mostMachines}
+	if beginning != "" {
+		query.Filter = defender.StartsWith("computerDnsName", beginning)
+	}
+	found, err := run.API.Machines(ctx, query)
+	if err != nil || beginning == "" || len(found.Items) > 0 || strings.Trim(beginning, "0123456789abcdef") != "" {
+		return found, err
+	}
+	query.Filter = defender.Filter{}
+	all, err := run.API.Machines(ctx, query)
+	for _, machine := range all.Items {
+		if strings.HasPrefix(machine.Text("id"), beginning) {
+			found.Items = append(found.Items, machine)
+		}
+	}
+	return found, err
+}
+
+// mostMachines are more than anybody picks one from.
+const mostMachines = 1000
