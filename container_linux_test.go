@@ -42,6 +42,7 @@ func TestImage(t *testing.T) {
 	tree := assemble(t, "VERSION=1.2.3")
 	t.Run("holds the program and nothing else", func(t *testing.T) { wantOnlyTheProgram(t, tree) })
 	t.Run("serves the platform", func(t *testing.T) { wantItServesThePlatform(t, tree) })
+	t.Run("is what the Dockerfile makes", wantTheDockerfileToSaySo)
 }
 
 // wantOnlyTheProgram looks at every file of the image, and at the program in it.
@@ -102,6 +103,22 @@ func wantOnlyTheProgram(t *testing.T, tree string) {
 	}
 	if out, err := exec.Command(binary, "version").Output(); err != nil || string(out) != "xsoar-defender 1.2.3\n" {
 		t.Errorf("the program says %q (%v), want its version", out, err)
+	}
+}
+
+// wantTheDockerfileToSaySo looks for what the other parts of the test take for granted: no engine is there to build it.
+func wantTheDockerfileToSaySo(t *testing.T) {
+	text, err := os.ReadFile("Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	building, image, _ := strings.Cut(string(text), "\nFROM scratch\n")
+	if !strings.HasSuffix(building, "\nRUN container/assemble /image\n\n# Nothing below but what was assembled. There is no entry point: the platform names the program to start, python, itself.") {
+		t.Errorf("the image is not assembled by container/assemble alone:\n%s", building)
+	}
+	want := fmt.Sprintf("COPY --from=build /image/ /\nENV PATH=/usr/local/bin\nUSER %d:%d\nWORKDIR %s\nCMD [\"python\"]\n", nobody, nobody, workFolder)
+	if image != want {
+		t.Errorf("the image is made by\n%s\nwant\n%s", image, want)
 	}
 }
 

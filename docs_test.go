@@ -6,7 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
-	"maps"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -246,50 +246,55 @@ func elsewhere() map[string]string {
 	}
 }
 
-// standIns are programs that do not run wherever the tests do, with what takes their place.
-func standIns() map[string]string {
-	return map[string]string{"docker": "#!/bin/sh\necho docker \"$@\"\n"}
-}
-
-// TestShellLines types what the pages tell a developer to, in a copy of the repository.
+// TestShellLines types what the pages tell a developer to, in a copy of the repository, page by page from top to bottom.
 func TestShellLines(t *testing.T) {
 	t.Parallel()
-	lines := map[string]string{} // with the page of each
-	for _, page := range written(t) {
-		for _, one := range page.blocks {
-			if one.language != shell {
-				continue
-			}
-			for _, line := range one.lines {
-				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-					lines[line] = page.name
-				}
-			}
-		}
-	}
 	copied := t.TempDir()
 	for _, name := range files(t) {
 		copyFile(t, name, filepath.Join(copied, name))
 	}
-	programs := t.TempDir()
-	for name, text := range standIns() {
-		if err := os.WriteFile(filepath.Join(programs, name), []byte(text), 0o755); err != nil {
+	// A home of its own, but with what Go keeps.
+	environment := append(os.Environ(), "HOME="+t.TempDir())
+	for _, kept := range []string{"GOCACHE", "GOMODCACHE"} {
+		folder, err := exec.Command("go", "env", kept).Output()
+		if err != nil {
 			t.Fatal(err)
 		}
+		environment = append(environment, kept+"="+strings.TrimSpace(string(folder)))
 	}
-	for _, line := range slices.Sorted(maps.Keys(lines)) {
-		if where, is := elsewhere()[line]; is {
-			text, err := os.ReadFile(where)
-			if err != nil || !bytes.Contains(text, []byte(line)) {
-				t.Errorf("%s: %q is said to be run by %s, which does not (%v)", lines[line], line, where, err)
+	typed := map[string]bool{}
+	for _, page := range written(t) {
+		for line := range page.typed(shell) {
+			if where, is := elsewhere()[line]; is {
+				text, err := os.ReadFile(where)
+				if err != nil || !bytes.Contains(text, []byte(line)) {
+					t.Errorf("%s: %q is said to be run by %s, which does not (%v)", page.name, line, where, err)
+				}
+				continue
 			}
-			continue
+			if typed[line] {
+				continue
+			}
+			typed[line] = true
+			command := exec.Command("bash", "-c", line)
+			command.Dir, command.Env = copied, environment
+			if out, err := command.CombinedOutput(); err != nil {
+				t.Errorf("%s: %q: %v\n%s", page.name, line, err, out)
+			}
 		}
-		command := exec.Command("bash", "-c", line)
-		command.Dir = copied
-		command.Env = append(os.Environ(), "PATH="+programs+string(os.PathListSeparator)+os.Getenv("PATH"))
-		if out, err := command.CombinedOutput(); err != nil {
-			t.Errorf("%s: %q: %v\n%s", lines[line], line, err, out)
+	}
+}
+
+// typed are the lines of the blocks of a kind, without comments.
+func (p page) typed(language string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, one := range p.blocks {
+			for _, line := range one.lines {
+				line = strings.TrimSpace(line)
+				if one.language == language && line != "" && !strings.HasPrefix(line, "#") && !yield(line) {
+					return
+				}
+			}
 		}
 	}
 }
