@@ -25,8 +25,15 @@ func wantSound(t testing.TB, where string, result execution.Result) {
 		t.Fatalf("%s: the command panicked: %v\n%s", where, mistake.Value, mistake.Stack)
 	}
 	if result.Err != nil {
-		if text := result.Err.Error(); !clearSentence.MatchString(text) || len(text) > longestError || !utf8.ValidString(text) {
+		// What failed for several reasons says them in a line each.
+		text := result.Err.Error()
+		if line := strings.ReplaceAll(text, "\n", " "); !clearSentence.MatchString(line) || misleading.MatchString(line) || !utf8.ValidString(line) {
 			t.Errorf("%s: the error is not clear: %q", where, text)
+		}
+		for line := range strings.Lines(text) {
+			if len(line) > longestError {
+				t.Errorf("%s: the error has a line of %d bytes", where, len(line))
+			}
 		}
 	}
 	if result.Err == nil && len(result.Entries) == 0 {
