@@ -31,6 +31,7 @@ func arrows() map[string][]string {
 		"execution":         {"auth", "commands", "defender", "params", "warroom"},
 		"manifest":          {"commands", "params", "warroom"},
 		"manifest/generate": {"commands", "manifest", "params"},
+		"manifest/licences": {},
 		"commands":          {"answer", "auth", "defender", "kql", "params", "warroom"},
 		"defender":          {"answer"},
 		"warroom":           {"answer"},
@@ -85,6 +86,7 @@ func mayTakeFromOutside() map[string][]string {
 	return map[string][]string{
 		"main.go":                {"os", "time", "crypto/rand"},
 		"manifest/generate/":     {"os"},
+		"manifest/licences/":     {"os"},
 		"simulator/":             {"time", "crypto/rand"}, // its defaults, and keys of no worth
 		"auth/azidentity.go":     {"time"},                // azidentity counts a token's life on its own clock
 		"platform/platformtest/": {"os", "time"},
