@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"xsoar-defender/params"
 	"xsoar-defender/platform/platformtest"
 	"xsoar-defender/simulator"
 )
@@ -57,6 +58,47 @@ func TestNoSecretIsWrittenAnywhere(t *testing.T) {
 		// The token proxy asks to be left alone for a while after a failure.
 		if outcome := e.debug(plugin, machines); outcome.Failure() != "" && e.mode != "cortex" {
 			t.Errorf("after the failures: %s", outcome.Failure())
+		}
+		if err := plugin.Close(); err != nil {
+			t.Errorf("the process ended with %v", err)
+		}
+	})
+}
+
+// TestNoParameterIsWrittenAnywhere plants a secret in every parameter that the platform keeps encrypted, those of older
+// instances among them, and in the address of the proxy: one that is of no use, which errors are about, beside all that the
+// instance needs. The engine then looks for each of them, as above.
+func TestNoParameterIsWrittenAnywhere(t *testing.T) {
+	eachWay(t, every, func(t *testing.T, e *engine) {
+		e.environment["HTTPS_PROXY"] = "http://user:" + e.canary("proxy") + "@" + strings.TrimPrefix(nowhere(t, "http"), "http://")
+		plugin := e.ready().start()
+		working, planted := e.params, 0
+		for _, parameter := range params.Parameters() {
+			e.params = maps.Clone(working)
+			switch parameter.Type {
+			case params.TypeCredentials:
+				e.params[parameter.Name] = password(e.canary(parameter.Name))
+			case params.TypeEncryptedText, params.TypeEncryptedMultiLine:
+				e.params[parameter.Name] = e.canary(parameter.Name)
+			default:
+				continue
+			}
+			planted++
+			e.tenant.ExpireTokens()
+			e.debug(plugin, getMachines(e.params))
+		}
+		// Addresses elsewhere lead to the proxy, which does not answer.
+		e.params = maps.Clone(working)
+		e.params["proxy"], e.params["azure_ad_endpoint"], e.params["url"] = true, "https://login..example", "https://api..example"
+		if outcome := e.debug(plugin, getMachines(e.params)); outcome.Failure() == "" {
+			t.Error("a command worked whose proxy does not answer")
+		}
+		e.params = working
+		if planted < 9 {
+			t.Errorf("%d parameters are kept encrypted, want those of today and of older instances", planted)
+		}
+		if outcome := e.debug(plugin, getMachines(e.params)); outcome.Failure() != "" && e.mode != "cortex" {
+			t.Errorf("with the instance as it was: %s", outcome.Failure())
 		}
 		if err := plugin.Close(); err != nil {
 			t.Errorf("the process ended with %v", err)

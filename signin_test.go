@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -456,6 +458,32 @@ func TestUnreachableEndpointIsOneError(t *testing.T) {
 		}
 		e.cutOff(e)
 		e.fail("without a connection", "Sign-in", "(unreachable)")
+	})
+}
+
+// TestASealOfAnotherVersionIsLeftAlone has the context hold what a later version of the program has sealed: it reads as
+// nothing, and nothing but a new token takes its place.
+func TestASealOfAnotherVersionIsLeftAlone(t *testing.T) {
+	withoutLogin := func(w way) bool { return w.kept && !w.needsLogin }
+	eachWay(t, withoutLogin, func(t *testing.T, e *engine) {
+		e.work("the first process", 1)
+		later := bytes.ReplaceAll(e.platform.Context(), []byte(`"v1.`), []byte(`"v2.`))
+		if bytes.Equal(later, e.platform.Context()) {
+			t.Fatal("the context holds no seal: the test shows nothing")
+		}
+		e.platform.SetContext(later)
+		e.tenant.Script(simulator.Fault{Kind: simulator.KindAuthority, Method: http.MethodPost, Status: http.StatusBadRequest})
+		e.tenant.Script(simulator.Fault{Kind: simulator.KindProxy, Status: http.StatusBadRequest})
+		e.fail("without a new token", "Sign-in")
+		for _, seal := range regexp.MustCompile(`"v2\.[^"]*"`).FindAll(later, -1) {
+			if !bytes.Contains(e.platform.Context(), seal) {
+				t.Errorf("a seal of the later version is gone: the context is %s", e.platform.Context())
+			}
+		}
+		e.tenant.ClearFaults()
+		e.passes(time.Hour) // the token proxy is left alone for a while
+		e.work("the next process", 1)
+		e.work("the one after it", 0)
 	})
 }
 

@@ -311,7 +311,7 @@ func momentLayouts() []string {
 
 func setMoment(into *Moment, text string, now time.Time) error {
 	for _, layout := range momentLayouts() {
-		if at, err := time.Parse(layout, text); err == nil {
+		if at, err := time.Parse(layout, text); err == nil && writable(at.UTC()) {
 			into.Time = at.UTC()
 			return nil
 		}
@@ -322,6 +322,12 @@ func setMoment(into *Moment, text string, now time.Time) error {
 	}
 	into.Time = now.UTC().Add(-back)
 	return nil
+}
+
+// writable says that RFC 3339, which has four digits for the year, can write a time in UTC. An offset leads beyond that.
+func writable(at time.Time) bool {
+	const last = 9999
+	return 0 <= at.Year() && at.Year() <= last
 }
 
 func parseBoolean(text string) (bool, error) {

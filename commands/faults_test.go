@@ -2,7 +2,6 @@ package commands_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -348,6 +347,8 @@ func (f *faulty) cell(t *testing.T, request simulator.Request, trouble trouble) 
 		t.Errorf("%s: the command waited for %s", where, waited)
 	}
 	mend()
+	wantSound(t, where, result.Result)
+	wantNothingToClick(t, where, result)
 	for _, problem := range f.judge(trouble, result) {
 		t.Errorf("%s: %s", where, problem)
 	}
@@ -370,9 +371,6 @@ func (f *faulty) judge(trouble trouble, result commandstest.Result) []string {
 	text := result.Err.Error()
 	var problems []string
 	add := func(format string, values ...any) { problems = append(problems, fmt.Sprintf(format, values...)) }
-	if mistake, ok := errors.AsType[*commands.PanicError](result.Err); ok {
-		add("the command panicked: %v\n%s", mistake.Value, mistake.Stack)
-	}
 	if len(result.Entries) > 0 {
 		add("there are %d entries beside the error", len(result.Entries))
 	}

@@ -89,7 +89,7 @@ func declarePurposes[A asks](p purposeCommand) Command {
 		purpose, conditions, s := in.ask()
 		query, err := p.family.Build(purpose, conditions)
 		if err != nil {
-			return Report{}, err
+			return Report{}, wrong(run, "%s", err)
 		}
 		rows, _, err := huntRows(ctx, run, hunt{Query: query, Timeout: time.Duration(s.Timeout) * time.Second})
 		if err != nil {

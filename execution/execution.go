@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/url"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"xsoar-defender/auth"
@@ -95,10 +96,27 @@ func (e *UnknownCommandError) Error() string {
 	return fmt.Sprintf("There is no command %q: update the integration, or check the name.", e.Name)
 }
 
-// shownError is an error with a text that holds no secret of the instance, whoever wrote it.
+// shownError is an error with a text as people read it, whoever wrote it: without secrets of the instance, without hidden
+// characters, and without a line that goes on for ever.
 type shownError struct {
 	err  error
 	text string
+}
+
+// longestLine is how many characters of a line of an error are shown. What the service, or the value of an argument, says
+// beyond that is left out of the middle: the end says what to do.
+const longestLine = 1000
+
+// readable makes a text fit to be shown.
+func readable(text string) string {
+	lines := strings.Split(warroom.Visible(text), "\n")
+	for i, line := range lines {
+		if characters := []rune(line); len(characters) > longestLine {
+			const begin, end = longestLine * 2 / 3, longestLine / 3
+			lines[i] = string(characters[:begin]) + " […] " + string(characters[len(characters)-end:])
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (e *shownError) Error() string { return e.text }
@@ -115,7 +133,7 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 		}
 		r.explain(result.Err, instance)
 		if result.Err != nil {
-			result.Err = &shownError{result.Err, instance.Redact(result.Err.Error())}
+			result.Err = &shownError{result.Err, readable(instance.Redact(result.Err.Error()))}
 		}
 	}()
 	command, known := r.Commands.Find(request.Command)

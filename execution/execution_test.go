@@ -227,3 +227,30 @@ func TestMetricsAreOfOneExecution(t *testing.T) {
 		}
 	}
 }
+
+func TestAnErrorIsReadableWhoeverWroteIt(t *testing.T) {
+	w := newWorld(t)
+	w.tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusBadRequest, Message: "a\x00b\u202ec\x1b[31m"})
+	const longest = 1100
+	for name, row := range map[string]struct {
+		args map[string]any
+		want []string
+	}{
+		"hidden characters of the service": {nil, []string{"aU+0000bU+202EcU+001B[31m (HTTP 400)."}},
+		"a value of many bytes":            {map[string]any{"page_size": strings.Repeat("x", 1<<20)}, []string{`page_size has to be a number, not "xxx`, " […] ", `xxx".`}},
+	} {
+		result := w.run(listMachines, row.args, w.tenant.Instance("client-secret"), w.host())
+		if result.Err == nil {
+			t.Fatalf("%s: wanted an error", name)
+		}
+		got := result.Err.Error()
+		for _, want := range row.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: wanted %q in the error, got %q", name, want, got)
+			}
+		}
+		if len(got) > longest {
+			t.Errorf("%s: wanted a line that a person can read, got %d bytes", name, len(got))
+		}
+	}
+}

@@ -279,15 +279,64 @@ func TestAProxyThatWantsCredentials(t *testing.T) {
 	}
 }
 
+// A process of its own shows that nothing of the environment is read elsewhere than where it is passed in.
+func TestTheEnvironmentOfAProcessNamesTheProxy(t *testing.T) {
+	w := newWorld(t)
+	proxy := newProxy(t, w.tenant, "user:p@ss word")
+	address := strings.TrimPrefix(proxy.URL, "http://")
+	const host = "tenant..example" // of which Go asks no resolver
+	rows := []struct {
+		name      string
+		variables []string
+		wanted    bool
+		says      string
+	}{
+		{"with its credentials", []string{"HTTPS_PROXY=http://user:p%40ss%20word@" + address}, true, "ok"},
+		{"with wrong ones", []string{"HTTPS_PROXY=http://user:hidden-wrong-password@" + address}, true, "(unreachable)"},
+		{"not for the host", []string{"HTTPS_PROXY=http://user:p%40ss%20word@" + address, "NO_PROXY=" + host}, true, "(unknown_host)"},
+		{"for another host only", []string{"HTTPS_PROXY=http://user:p%40ss%20word@" + address, "NO_PROXY=other.example"}, true, "ok"},
+		{"not wanted", []string{"HTTPS_PROXY=http://user:p%40ss%20word@" + address}, false, "(unknown_host)"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			instance := behindProxy(w.tenant, "cortex")
+			for name, value := range instance {
+				if text, ok := value.(string); ok {
+					instance[name] = strings.ReplaceAll(text, "tenant.example", host)
+				}
+			}
+			instance["proxy"] = row.wanted
+			got := inProcess(t, w, instance, row.variables...)
+			if !strings.Contains(got, row.says) || strings.Contains(got, "password") || strings.Contains(got, "p%40ss") {
+				t.Errorf("wanted %q and no password, got %s", row.says, got)
+			}
+		})
+	}
+}
+
+// inProcess lists machines in a process of its own, with an environment of its own, and gives "ok" or the error.
+func inProcess(t *testing.T, w *world, instance map[string]any, variables ...string) string {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	process := exec.CommandContext(t.Context(), program)
+	process.Env = append(variables, childVariable+"="+listMachines, "TMPDIR="+t.TempDir())
+	process.Stdin = bytes.NewReader(encode(t, instance))
+	process.Stderr = w.log
+	shown, err := process.Output()
+	if err != nil {
+		t.Fatalf("the process: %v: %s", err, w.log.take())
+	}
+	return strings.TrimSpace(string(shown))
+}
+
 // Go reads SSL_CERT_FILE once in the life of a process, so that each row is a process.
 func TestACustomAuthorityIsTrusted(t *testing.T) {
 	w := newWorld(t)
 	file := filepath.Join(t.TempDir(), "authority.pem")
 	if err := os.WriteFile(file, w.tenant.Certificate(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	program, err := os.Executable()
-	if err != nil {
 		t.Fatal(err)
 	}
 	rows := []struct {
@@ -302,15 +351,8 @@ func TestACustomAuthorityIsTrusted(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			instance := with(w.tenant.Instance("client-secret"), map[string]any{"insecure": row.insecure})
-			process := exec.CommandContext(t.Context(), program)
-			process.Env = []string{childVariable + "=" + listMachines, "SSL_CERT_FILE=" + row.file, "SSL_CERT_DIR=" + t.TempDir(), "TMPDIR=" + t.TempDir()}
-			process.Stdin = bytes.NewReader(encode(t, instance))
-			process.Stderr = w.log
-			shown, err := process.Output()
-			if err != nil {
-				t.Fatalf("the process: %v: %s", err, w.log.take())
-			}
-			switch got := strings.TrimSpace(string(shown)); {
+			got := inProcess(t, w, instance, "SSL_CERT_FILE="+row.file, "SSL_CERT_DIR="+t.TempDir())
+			switch {
 			case row.fine && got != "ok":
 				t.Errorf("wanted ok, got %s", got)
 			case !row.fine && !strings.Contains(got, "is not trusted"):

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"xsoar-defender/answer"
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/platform"
@@ -329,8 +330,42 @@ func TestFilesAreWhereThePlatformLooksForThem(t *testing.T) {
 	})
 	entry := run(t, plugin, platformtest.Request{Command: "any"}).Entries[0]
 	closePlugin(t, plugin)
-	if got, err := os.ReadFile(filepath.Join(plugin.Files, platformtest.Investigation+"_"+entry.FileID)); err != nil || string(got) != "bytes" {
+	path := filepath.Join(plugin.Files, platformtest.Investigation+"_"+entry.FileID)
+	if got, err := os.ReadFile(path); err != nil || string(got) != "bytes" {
 		t.Errorf("the file %s holds %q, %v", entry.FileID, got, err)
+	}
+	if found, err := os.Stat(path); err != nil || found.Mode().Perm() != 0o600 {
+		t.Errorf("got a file with %v (%v), want one that its owner alone may read", found.Mode(), err)
+	}
+}
+
+// TestFilesStayInTheirFolder has the platform, or whoever speaks for it, name investigations that lead elsewhere.
+func TestFilesStayInTheirFolder(t *testing.T) {
+	for _, investigation := range []string{"../../x", "..", ".", "", "/", "a/b", "..%2fx", "\u0000", "\n", "\u202e"} {
+		line := strings.Replace(platformtest.Request{Command: "any"}.Line(), `"Inv":{"id":"1"}`, `"Inv":{"id":`+string(answer.Make(investigation))+`}`, 1)
+		files := filepath.Join(t.TempDir(), "files")
+		if err := os.Mkdir(files, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		create := runnerFunc(func(_ context.Context, _ execution.Request, host commands.Host) execution.Result {
+			_, file, err := host.Create()
+			if err == nil {
+				err = file.Close()
+			}
+			return execution.Result{Entries: []warroom.Entry{warroom.Say("done")}, Err: err}
+		})
+		err := platform.Serve(t.Context(), platform.Options{In: strings.NewReader(line + "\n{}\n{}\n"), Out: io.Discard, Errors: io.Discard, Files: files, Runner: create, Random: rand.Reader, Sleep: noWait})
+		if err != nil {
+			t.Fatal(err)
+		}
+		beside, err := os.ReadDir(filepath.Dir(files))
+		if err != nil || len(beside) != 1 {
+			t.Errorf("%q: %d things are beside the folder for files (%v), want none", investigation, len(beside)-1, err)
+		}
+		inside, err := os.ReadDir(files)
+		if refused := strings.Contains(investigation, "\x00"); err != nil || len(inside) != 1 && !refused {
+			t.Errorf("%q: there are %d files (%v), want one", investigation, len(inside), err)
+		}
 	}
 }
 

@@ -143,8 +143,9 @@ func (e *Encoder) Text(text string) {
 // maxScratch bounds the memory that an Encoder keeps between texts, in bytes.
 const maxScratch = 1 << 20
 
-// JSON writes any plain Go value.
-func (e *Encoder) JSON(v any) { e.Raw(string(answer.Make(v))) }
+// JSON writes any plain Go value. Bytes of JSON in it that are no UTF-8, such as those of an argument that is passed on,
+// become the replacement character.
+func (e *Encoder) JSON(v any) { e.Raw(strings.ToValidUTF8(string(answer.Make(v)), "\uFFFD")) }
 
 // Line ends a message.
 func (e *Encoder) Line() { e.write("\n") }

@@ -99,6 +99,18 @@ func TestEncoderWritesPlainGoValues(t *testing.T) {
 	}
 }
 
+func TestWhatIsPassedOnBecomesUTF8(t *testing.T) {
+	var text strings.Builder
+	encoder := warroom.NewEncoder(&text)
+	encoder.JSON(map[string]any{"given": json.RawMessage("\"a\xff\xc3\"")})
+	if err := encoder.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := text.String(), `{"given":"a`+"\uFFFD"+`"}`; got != want {
+		t.Errorf("wanted %q, got %q", want, got)
+	}
+}
+
 func FuzzEncoder(f *testing.F) {
 	for _, seed := range []struct{ text, key, raw string }{
 		{"plain", "key", `{"a":1}`},

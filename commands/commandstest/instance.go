@@ -32,7 +32,7 @@ type Instance struct {
 	t      testing.TB
 	runner *execution.Runner
 	held   *atomic.Bool
-	errors bytes.Buffer
+	errors *bytes.Buffer
 }
 
 // New starts a tenant and an instance that signs in to it with a client secret. Both end with the test.
@@ -54,13 +54,20 @@ func New(t testing.TB) *Instance {
 			t.Errorf("ending the simulated tenant: %v", err)
 		}
 	})
-	i := &Instance{Tenant: tenant, Params: tenant.Instance("client-secret"), Host: NewHost(t.TempDir()), Clock: clock, held: held, t: t}
+	i := &Instance{Tenant: tenant, Params: tenant.Instance("client-secret"), Host: NewHost(t.TempDir()), Clock: clock, held: held, t: t, errors: &bytes.Buffer{}}
 	i.runner = &execution.Runner{
 		Commands: commands.NewRegistry(), Version: "1.0.0", Now: clock.Now, Sleep: clock.Sleep,
-		Random: NewRandom(), Getenv: func(name string) string { return i.Environment[name] }, Errors: &i.errors,
+		Random: NewRandom(), Getenv: func(name string) string { return i.Environment[name] }, Errors: i.errors,
 		Transports: execution.NewTransports(), Memory: &auth.Memory{},
 	}
 	return i
+}
+
+// In gives the same instance for a part of the test, such as one input of a fuzz test.
+func (i *Instance) In(t testing.TB) *Instance {
+	part := *i
+	part.t = t
+	return &part
 }
 
 // Answer scripts the API's answer to every request of a method and a path from now on.
