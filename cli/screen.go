@@ -241,7 +241,7 @@ func colourStates(columns []string, rows [][]string) {
 // holdsState goes by the name of a column: elsewhere the words mean other things.
 func holdsState(column string) bool {
 	column = strings.ToLower(column)
-	return slices.ContainsFunc([]string{"severity", "status", "state", "risk", "exposure", "verdict"}, func(word string) bool {
+	return slices.ContainsFunc([]string{"severity", "status", "state", "risk", "exposure", "verdict", "result"}, func(word string) bool {
 		return strings.Contains(column, word)
 	})
 }
@@ -251,9 +251,9 @@ func stateColour(state string) text.Color {
 	switch strings.ToLower(state) {
 	case "critical", "high", "failed", "timeout", "malicious", "offline":
 		return text.FgRed
-	case "medium", "pending", "inprogress", "suspicious", "inactive", "impairedcommunication", "nosensordata", "nosensordataimpairedcommunication":
+	case "medium", "pending", "inprogress", "warning", "suspicious", "inactive", "impairedcommunication", "nosensordata", "nosensordataimpairedcommunication":
 		return text.FgYellow
-	case "succeeded", "active", "resolved", "benign", "online":
+	case "succeeded", "active", "resolved", "benign", "online", "ok":
 		return text.FgGreen
 	}
 	return text.Reset
