@@ -322,7 +322,7 @@ func inProcess(t *testing.T, w *world, instance map[string]any, variables ...str
 		t.Fatal(err)
 	}
 	process := exec.CommandContext(t.Context(), program)
-	process.Env = append(variables, childVariable+"="+listMachines, "TMPDIR="+t.TempDir())
+	process.Env = slices.Concat(variables, []string{childVariable + "=" + listMachines, "TMPDIR=" + t.TempDir()})
 	process.Stdin = bytes.NewReader(encode(t, instance))
 	process.Stderr = w.log
 	shown, err := process.Output()

@@ -292,6 +292,8 @@ func cell(v gjson.Result, depth int) string {
 // link definitions are quoted, line breaks become <br>, and characters that are invisible or turn the direction of
 // writing around are spelled out, because in a command line or a file name they hide an attack.
 func appendQuoted(dst []byte, text string) []byte {
+	// A carriage return shows nothing. Left out before, it cannot stand between characters that mean something together.
+	text = strings.ReplaceAll(text, "\r", "")
 	for i, r := range text {
 		switch {
 		case r == '|':
@@ -307,7 +309,6 @@ func appendQuoted(dst []byte, text string) []byte {
 			dst = append(dst, "<br>"...)
 		case r == '\t':
 			dst = append(dst, ' ')
-		case r == '\r':
 		case hidden(r):
 			dst = fmt.Appendf(dst, "U+%04X", r)
 		default:

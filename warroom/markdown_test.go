@@ -183,6 +183,11 @@ func TestTables(t *testing.T) {
 			warroom.Table{Records: objects(`{"a|b\n":"x | y\\\n| z |\r\n<b>[q](javascript:0)\u202e"}`)},
 			"| a\\|b<br> |\n| --- |\n| x \\| y\\<br>\\| z \\|<br>&lt;b>[q]\\(javascript:0)U+202E |\n",
 		},
+		{
+			"carriage returns between what means something together",
+			warroom.Table{Records: objects(`{"a":"\\\r|","b":"]\r(x","c":"&\r#60;"}`)},
+			"| a | b | c |\n| --- | --- | --- |\n| \\\\\\| | ]\\(x | &amp;#60; |\n",
+		},
 		{"what ends in a backslash", warroom.Table{Records: objects(`{"a":"C:\\","b":"\\|"}`)}, "| a | b |\n| --- | --- |\n| C:\\ | \\\\\\| |\n"},
 	}
 	for _, row := range rows {

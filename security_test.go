@@ -1,0 +1,48 @@
+package main_test
+
+import (
+	"go/ast"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestPromisesAreShown holds SECURITY.md against the repository: every promise names what shows it, and that is there.
+func TestPromisesAreShown(t *testing.T) {
+	page, err := os.ReadFile("SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]bool{}
+	for _, source := range sources(t) {
+		for _, declared := range source.file.Decls {
+			if function, ok := declared.(*ast.FuncDecl); ok && source.isTest && function.Recv == nil {
+				tests[function.Name.Name] = true
+			}
+		}
+	}
+	_, promised, _ := strings.Cut(string(page), "## What is promised")
+	promised, _, _ = strings.Cut(promised, "\n## ")
+	promises, named := 0, regexp.MustCompile("`([^`]+)`")
+	for line := range strings.Lines(promised) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if len(cells) != 2 || !strings.HasSuffix(strings.TrimSpace(cells[0]), ".") {
+			continue // a heading of the table
+		}
+		promises++
+		shown := named.FindAllStringSubmatch(cells[1], -1)
+		if len(shown) == 0 {
+			t.Errorf("nothing shows: %s", cells[0])
+		}
+		for _, one := range shown {
+			_, err := os.Stat(one[1])
+			if script := strings.HasPrefix(one[1], ".ci/") && err == nil; !script && !tests[one[1]] {
+				t.Errorf("there is no %s, which is to show: %s", one[1], cells[0])
+			}
+		}
+	}
+	if promises < 15 {
+		t.Errorf("%d promises were found: the page is not read as it is written", promises)
+	}
+}
