@@ -41,7 +41,7 @@ const defaultGrace = 5 * time.Second
 // loop is one process that serves the platform.
 type loop struct {
 	options Options
-	out     io.Writer
+	out     *output
 	// encoder writes every message but pong; it is kept, for its buffer is the largest thing a small execution needs.
 	encoder *warroom.Encoder
 	lines   <-chan line
@@ -62,7 +62,8 @@ func Serve(ctx context.Context, o Options) error {
 	}
 	stop := make(chan struct{})
 	defer close(stop)
-	l := &loop{options: o, out: o.Out, encoder: warroom.NewEncoder(o.Out), lines: readLines(o.In, stop)}
+	out := &output{to: o.Out}
+	l := &loop{options: o, out: out, encoder: warroom.NewEncoder(out), lines: readLines(o.In, stop)}
 	for {
 		select {
 		case <-ctx.Done():
@@ -88,6 +89,7 @@ func Serve(ctx context.Context, o Options) error {
 
 // serve answers one line; last says that the process has to end then.
 func (l *loop) serve(ctx context.Context, next line) (last bool, err error) {
+	l.out.narrow()
 	text := strings.TrimSpace(string(next.text))
 	switch {
 	case next.err == nil && text == "":

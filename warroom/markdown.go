@@ -342,6 +342,8 @@ func isDigit(r rune) bool { return '0' <= r && r <= '9' }
 func hidden(r rune) bool {
 	const nonJoiner, joiner = '\u200C', '\u200D'
 	switch {
+	case ' ' <= r && r <= '~': // nearly every character there is: the tables of Unicode need not be asked
+		return false
 	case r == unicode.ReplacementChar || unicode.IsControl(r):
 		return true
 	case r == nonJoiner || r == joiner || unicode.Is(unicode.Prepended_Concatenation_Mark, r):
