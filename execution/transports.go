@@ -106,7 +106,10 @@ func (t *Transports) client(kind transportKind) *http.Client {
 	transport := &http.Transport{
 		DialContext:         promptly((&net.Dialer{Timeout: connectTimeout, KeepAlive: keepAlive}).DialContext),
 		TLSHandshakeTimeout: connectTimeout,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: kind.insecure}, //nolint:gosec // the instance's own choice
+		TLSClientConfig: &tls.Config{
+			MinVersion: tls.VersionTLS12, InsecureSkipVerify: kind.insecure, //nolint:gosec // the instance's own choice
+			ClientSessionCache: tls.NewLRUClientSessionCache(keptSessions),
+		},
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: idleConnections,
 		IdleConnTimeout:     idleTimeout,
@@ -130,6 +133,9 @@ const (
 	connectTimeout = 10 * time.Second
 	keepAlive      = 30 * time.Second
 	idleTimeout    = 90 * time.Second
+	// keptSessions fits the hosts of one cloud. A session goes on where an idle connection was closed, without the
+	// certificates being sent and checked again; it says nothing of who the client is.
+	keptSessions = 8
 	// idleConnections fits the requests that one command makes at once.
 	idleConnections = 8
 	readBuffer      = 16 << 10

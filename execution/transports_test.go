@@ -99,6 +99,34 @@ func TestInsecureIsForTheInstanceThatSaysSo(t *testing.T) {
 	}
 }
 
+// TestATLSSessionGoesOnWithThoseWhoReachTheNetworkAlike opens two connections one after another, and then one that has
+// to be checked where those before were not.
+func TestATLSSessionGoesOnWithThoseWhoReachTheNetworkAlike(t *testing.T) {
+	tenant := newWorld(t).tenant
+	transports := execution.NewTransports()
+	trusting := decode(t, with(tenant.Instance("client-secret"), map[string]any{"insecure": true}))
+	for connection, want := range []bool{false, true} {
+		client := transports.For(trusting, noEnvironment)
+		response, err := client.Get(tenant.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		client.CloseIdleConnections()
+		if got := response.TLS.DidResume; got != want {
+			t.Errorf("connection %d: went on with a session: %t, want %t", connection+1, got, want)
+		}
+	}
+	careful := decode(t, with(tenant.Instance("client-secret"), map[string]any{"insecure": false}))
+	if response, err := transports.For(careful, noEnvironment).Get(tenant.URL()); err == nil {
+		response.Body.Close()
+		t.Error("an instance that checks certificates went on with the session of one that does not")
+	}
+}
+
 func TestProxies(t *testing.T) {
 	const target = "https://api.security.microsoft.com/api/machines"
 	rows := []struct {
