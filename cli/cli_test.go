@@ -81,7 +81,13 @@ func instance(t *testing.T, tenant *simulator.Tenant) string {
 // instanceOf writes an instance file for a way to sign in.
 func instanceOf(t *testing.T, tenant *simulator.Tenant, mode string) string {
 	t.Helper()
-	text, err := json.Marshal(map[string]any{"name": "lab", "params": tenant.Instance(mode)})
+	return instanceWith(t, tenant.Instance(mode))
+}
+
+// instanceWith writes an instance file.
+func instanceWith(t *testing.T, params map[string]any) string {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"name": "lab", "params": params})
 	if err != nil {
 		t.Fatal(err)
 	}

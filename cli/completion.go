@@ -202,11 +202,7 @@ func (p *program) machines(ctx context.Context, options runOptions, beginning st
 	defer cancel()
 	quiet := *p
 	quiet.Errors = io.Discard
-	of, err := readInstance(options.instance)
-	if err != nil {
-		return nil
-	}
-	host, err := quiet.host(options.where, of)
+	of, host, err := quiet.open(options.instance, options.where)
 	if err != nil {
 		return nil
 	}

@@ -38,23 +38,14 @@ wrongly.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.doctor(cmd.Context(), options) },
 	}
 	flags := command.Flags()
-	flags.StringVar(&options.instance, "instance", "", "file with the instance's parameters")
+	instanceFlag(command, &options.instance)
 	flags.BoolVar(&options.asJSON, "json", false, "write the checks as one JSON document")
 	options.where.stateFlag(command)
-	for _, err := range []error{command.MarkFlagRequired("instance"), command.MarkFlagFilename("instance", "json")} {
-		if err != nil {
-			panic(err) // only for a flag that is not there
-		}
-	}
 	return command
 }
 
 func (p *program) doctor(ctx context.Context, options doctorOptions) error {
-	of, err := readInstance(options.instance)
-	if err != nil {
-		return err
-	}
-	host, err := p.host(options.where, of)
+	of, host, err := p.open(options.instance, options.where)
 	if err != nil {
 		return err
 	}

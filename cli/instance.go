@@ -57,6 +57,26 @@ func readInstance(path string) (instance, error) {
 	return instance{name: named.Name, identity: named.Name, params: named.Params}, nil
 }
 
+// instanceFlag gives a command the flag that names its instance, which it cannot do without.
+func instanceFlag(command *cobra.Command, file *string) {
+	command.Flags().StringVar(file, "instance", "", "file with the instance's parameters")
+	for _, err := range []error{command.MarkFlagRequired("instance"), command.MarkFlagFilename("instance", "json")} {
+		if err != nil {
+			panic(err) // only for a flag that is not there
+		}
+	}
+}
+
+// open reads an instance file and makes the host of the instance.
+func (p *program) open(file string, where storage) (instance, *local.Host, error) {
+	of, err := readInstance(file)
+	if err != nil {
+		return instance{}, nil, err
+	}
+	host, err := p.host(where, of)
+	return of, host, err
+}
+
 // storage says where things are kept.
 type storage struct{ state, files string }
 

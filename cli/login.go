@@ -56,17 +56,12 @@ The exit code is 0, 1 when nobody has logged in, and 2 when the program was call
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&options.instance, "instance", "", "file with the instance's parameters")
+	instanceFlag(command, &options.instance)
 	flags.BoolVar(&options.store, "store", false, "keep the login in the state file, where run finds it, and write nothing")
 	flags.BoolVar(&options.paste, "paste", false, "read the address that the browser ends at from the standard input")
 	flags.BoolVar(&options.noBrowser, "no-browser", false, "only show the address of the login page")
 	flags.DurationVar(&options.timeout, "timeout", usualPatience, "how long to wait for the user")
 	options.where.stateFlag(command)
-	for _, err := range []error{command.MarkFlagRequired("instance"), command.MarkFlagFilename("instance", "json")} {
-		if err != nil {
-			panic(err) // only for a flag that is not there
-		}
-	}
 	return command
 }
 

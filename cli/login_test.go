@@ -3,7 +3,6 @@ package cli_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -83,22 +82,9 @@ func (w *loginWorld) Write(text []byte) (int, error) {
 // logIn runs login with the instance and flags, and gives the file of the instance.
 func (w *loginWorld) logIn(t *testing.T, want int, flags ...string) string {
 	t.Helper()
-	path := w.file(t, w.params)
+	path := instanceWith(t, w.params)
 	w.Args = append([]string{"xsoar-defender", "login", "--instance", path, "--timeout", patience.String()}, flags...)
 	w.run(t, want)
-	return path
-}
-
-func (w *loginWorld) file(t *testing.T, params map[string]any) string {
-	t.Helper()
-	text, err := json.Marshal(map[string]any{"name": "lab", "params": params})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "instance.json")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	return path
 }
 
@@ -177,7 +163,7 @@ func TestLoginWritesWhatBelongsIntoTheInstance(t *testing.T) {
 				t.Errorf("kept is %v, %v, want nothing", kept, err)
 			}
 			w.params["auth_code"] = map[string]any{"identifier": "", "password": line}
-			w.works(t, w.file(t, w.params))
+			w.works(t, instanceWith(t, w.params))
 		})
 	}
 }
@@ -441,7 +427,7 @@ func TestLoginIsPasted(t *testing.T) {
 			}
 			if test.code == 0 {
 				w.params["auth_code"] = map[string]any{"identifier": "", "password": w.pasteable(t)}
-				w.works(t, w.file(t, w.params))
+				w.works(t, instanceWith(t, w.params))
 			}
 		})
 	}
@@ -458,7 +444,7 @@ func TestLoginThatIsInterruptedEnds(t *testing.T) {
 			cancel(errors.New("the user interrupts"))
 			return nil
 		}
-		w.Args = append([]string{"xsoar-defender", "login", "--instance", w.file(t, maps.Clone(w.params)), "--timeout", patience.String()}, flags...)
+		w.Args = append([]string{"xsoar-defender", "login", "--instance", instanceWith(t, maps.Clone(w.params)), "--timeout", patience.String()}, flags...)
 		if got := cli.Execute(ctx, w.World); got != 1 || !strings.Contains(w.errs.String(), "before it was done: the user interrupts") {
 			t.Errorf("the exit code is %d with\n%s\nwant 1 and the reason", got, &w.errs)
 		}

@@ -65,18 +65,13 @@ The exit code is 0, 1 when there is an error entry, and 2 when the program was c
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&options.instance, "instance", "", "file with the instance's parameters")
+	instanceFlag(command, &options.instance)
 	flags.BoolVar(&options.asJSON, "json", false, "write the entries as one JSON document")
 	flags.BoolVar(&options.asContext, "context", false, "write what the entries leave in the context, as one JSON document")
 	command.MarkFlagsMutuallyExclusive("json", "context")
 	options.progress.flag(command)
 	flags.BoolVar(&options.debug, "debug", false, "say on the standard error which requests are made")
 	options.where.flags(command)
-	for _, err := range []error{command.MarkFlagRequired("instance"), command.MarkFlagFilename("instance", "json")} {
-		if err != nil {
-			panic(err) // only for a flag that is not there
-		}
-	}
 	return command
 }
 
@@ -92,11 +87,7 @@ func (o *runOptions) parse(args []string) error {
 }
 
 func (p *program) run(ctx context.Context, options runOptions) error {
-	of, err := readInstance(options.instance)
-	if err != nil {
-		return err
-	}
-	host, err := p.host(options.where, of)
+	of, host, err := p.open(options.instance, options.where)
 	if err != nil {
 		return err
 	}
