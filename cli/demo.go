@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,8 @@ func (p *program) demo(ctx context.Context) (err error) {
 		clock:  clock,
 		screen: p.screen(folder),
 	}
+	// It is for people to read wherever it goes, and not for a script.
+	d.screen.width = cmp.Or(d.screen.width, demoWidth)
 	if d.transports, err = directTo(tenant); err != nil {
 		return err
 	}
@@ -64,6 +67,9 @@ func (p *program) demo(ctx context.Context) (err error) {
 		len(simulator.Modes()), d.commands, p.Now().Sub(began).Round(time.Millisecond))
 	return nil
 }
+
+// demoWidth is how wide the demonstration is where the output is no terminal, in columns.
+const demoWidth = 120
 
 // directTo leads what is sent to the managed identity endpoint, whose address is the same everywhere, to a tenant.
 func directTo(tenant *simulator.Tenant) (*execution.Transports, error) {
