@@ -73,7 +73,11 @@ func proxyOf(settings httpproxy.Config) func(*http.Request) (*url.URL, error) {
 		if settings.HTTPSProxy != "" && !isProxyAddress(settings.HTTPSProxy) {
 			return nil, errNoProxyAddress
 		}
-		return find(request.URL)
+		found, err := find(request.URL)
+		if err == nil && found != nil && found.Host == "" { // package httpproxy reads addresses in ways of its own
+			return nil, errNoProxyAddress
+		}
+		return found, err
 	}
 }
 
