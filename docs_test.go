@@ -40,7 +40,7 @@ func documented() {
 	os.Exit(run(func() time.Time { return now }, func() int { return documentedWidth }))
 }
 
-// The pages have three kinds of blocks with shell lines. Each of these lines is run.
+// The pages have two kinds of blocks with shell lines. Each of these lines is run.
 const (
 	console = "console" // what a user types, behind a dollar sign, with what the program answers
 	shell   = "sh"      // what a developer types in the repository

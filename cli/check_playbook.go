@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"xsoar-defender/answer"
 	"xsoar-defender/commands"
 	"xsoar-defender/playbook"
 	"xsoar-defender/warroom"
@@ -154,10 +154,7 @@ func notLookedInto(checked []checkedPlaybook) {
 
 func (p *program) showPlaybooks(checked []checkedPlaybook, asJSON bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(p.Out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(checked); err != nil {
+		if err := p.writeDocument(answer.Make(checked)); err != nil {
 			return failed(fmt.Errorf("writing what was found: %w", err))
 		}
 		return nil
@@ -174,7 +171,7 @@ func (p *program) showPlaybooks(checked []checkedPlaybook, asJSON bool) error {
 
 // playbook shows what was found in a playbook.
 func (s screen) playbook(one checkedPlaybook) {
-	uses := fmt.Sprintf("(%s, %s)", count(len(one.Commands), "command"), count(len(one.Paths), "context path"))
+	uses := fmt.Sprintf("(%s, %s)", counted(len(one.Commands), "command"), counted(len(one.Paths), "context path"))
 	if len(one.Problems) == 0 {
 		s.paragraph(one.File + ": everything is served " + uses)
 	} else {
@@ -199,12 +196,4 @@ func (s screen) playbook(one checkedPlaybook) {
 	if len(one.NotLookedInto) > 0 {
 		s.paragraph("Sub-playbooks that were not looked into: " + strings.Join(one.NotLookedInto, ", "))
 	}
-}
-
-// count says how many of something there are.
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

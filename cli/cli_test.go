@@ -461,3 +461,28 @@ func TestContextIsIndentedOnATerminal(t *testing.T) {
 		}
 	}
 }
+
+// TestDebugLinesStandOnLinesOfTheirOwn waits for a machine action while requests are told of: the line of the progress
+// gets out of their way.
+func TestDebugLinesStandOnLinesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	w.Args = append(w.Args, "run", "microsoft-atp-isolate-machine", "machine_id="+tenant.MachineIDs()[0], "comment=test", "isolation_type=Full",
+		"polling=true", "--debug", "--progress", "always", "--instance", instanceOf(t, tenant, "client-secret"))
+	w.run(t, 0)
+	debugged := 0
+	for line := range strings.Lines(w.errs.String()) {
+		at := strings.Index(line, "GET /api/")
+		if at < 0 {
+			continue
+		}
+		debugged++
+		if before := line[:at]; before != "" && !strings.HasSuffix(before, "\r") && !strings.HasSuffix(before, "\x1b[K") {
+			t.Errorf("a debug line stands behind %q", before)
+		}
+	}
+	if debugged == 0 {
+		t.Errorf("no request was told of:\n%s", &w.errs)
+	}
+}

@@ -89,7 +89,14 @@ func scriptChanges(shell string) []scriptChange {
 			{
 				`    words=("${words[@]:0:$cword+1}")`,
 				`    if [[ $cur == *=* ]]; then
-        words=("${words[@]:0:$cword}" "${words[@]:$cword+1}" "${words[$cword]}")
+        # Only plain words: the shell is going to read them once more, and would obey a redirection among them.
+        local -a behind=()
+        local plain='^[[:alnum:]_./~:@%+,=-]+$' i
+        for ((i = cword + 1; i < ${#words[@]}; i++)); do
+            [[ ${words[i]} =~ $plain ]] || break
+            behind+=("${words[i]}")
+        done
+        words=("${words[@]:0:$cword}" "${behind[@]}" "${words[$cword]}")
     else
         words=("${words[@]:0:$cword+1}")
     fi`,

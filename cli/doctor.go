@@ -59,8 +59,9 @@ func (p *program) doctor(ctx context.Context, options doctorOptions) error {
 		return failed(err)
 	}
 	if options.asJSON {
-		// An error of the writer is kept for the end of the program.
-		fmt.Fprintln(p.Out, diagnosis.JSON())
+		if err := p.writeDocument(diagnosis.JSON()); err != nil {
+			return failed(fmt.Errorf("writing the checks: %w", err))
+		}
 	} else {
 		entry := diagnosis.Entry()
 		entry.Kind = warroom.Note // the results say how bad it is

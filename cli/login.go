@@ -185,12 +185,12 @@ func (l *login) receive(ctx, waiting context.Context, receiver *redirect.Receive
 	}
 	grant, err := l.read(answer.Query)
 	if err != nil {
-		answer.Show(redirect.Page{Title: "You are not logged in", Text: err.Error(), Failed: true})
+		answer.Show(l.refused(err))
 		return "", err
 	}
 	token, err := l.redeem(ctx, grant)
 	if err != nil {
-		answer.Show(redirect.Page{Title: "You are not logged in", Text: err.Error(), Failed: true})
+		answer.Show(l.refused(err))
 		return "", err
 	}
 	answer.Show(redirect.Page{Title: "You are logged in", Text: "You can close this page. What there is to do next stands in the terminal."})
@@ -294,6 +294,11 @@ func await[T any](ctx context.Context, l *login, opened <-chan error, something 
 			return none, context.Cause(ctx)
 		}
 	}
+}
+
+// refused is the page that says why nobody is logged in.
+func (l *login) refused(err error) redirect.Page {
+	return redirect.Page{Title: "You are not logged in", Text: l.instance.Redact(err.Error()), Failed: true}
 }
 
 // say tells the user something.

@@ -76,7 +76,10 @@ func (p *program) pack(options packOptions) error {
 	screen := p.screen("")
 	screen.paragraph(fmt.Sprintf("Wrote %s: version %s, image %s.", options.out, source.Version, source.NamedImage()))
 	if options.image == "" {
-		screen.paragraph("The image is a placeholder. Name the one that you have built with --image.")
+		fmt.Fprintln(p.Errors, "The image is a placeholder. Name the one that you have built with --image.")
+	}
+	if source.Version == pack.NoVersion {
+		fmt.Fprintln(p.Errors, "The version is a placeholder. Name one with --version.")
 	}
 	return nil
 }

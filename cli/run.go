@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"xsoar-defender/answer"
+	"xsoar-defender/auth"
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/platform"
@@ -87,13 +89,13 @@ func (o *runOptions) parse(args []string) error {
 }
 
 func (p *program) run(ctx context.Context, options runOptions) error {
-	of, host, err := p.open(options.instance, options.where)
-	if err != nil {
-		return err
-	}
 	// From here on everything is written through the progress, so that its line gets out of the way.
 	told, progress := p.withProgress(options.progress)
 	defer progress.clear()
+	of, host, err := told.open(options.instance, options.where)
+	if err != nil {
+		return err
+	}
 	s := newSession(told.progressRunner(progress), host, of, progress)
 	s.debug = options.debug
 	results := told.results(options)
@@ -166,11 +168,16 @@ func (p *program) sayFailures(result execution.Result) {
 }
 
 func (p *program) sayError(err error) {
-	if err != nil {
-		sayFailure(p.Errors, err.Error())
+	if err == nil {
+		return
+	}
+	sayFailure(p.Errors, err.Error())
+	// The error is about the War Room, as its remedy is; here a user logs in another way.
+	if refused, ok := errors.AsType[*auth.Error](err); ok && refused.Code == auth.CodeLoginRequired {
+		fmt.Fprintf(p.Errors, "In a terminal, %s login --instance FILE logs a user in.\n", programName)
 	}
 }
 
-func sayFailure(errors io.Writer, text string) {
-	fmt.Fprintf(errors, "%s: %s\n", programName, warroom.Visible(text))
+func sayFailure(to io.Writer, text string) {
+	fmt.Fprintf(to, "%s: %s\n", programName, warroom.Visible(text))
 }

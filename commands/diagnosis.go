@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -30,7 +31,8 @@ const (
 
 // Check is one row of a diagnosis.
 type Check struct {
-	// Check names what was looked at. It is the same whatever was found.
+	// Check names what was looked at. It is the same whatever was found, but that a configuration which cannot be used has
+	// a row for each of its fields, and then one for all hosts.
 	Check  string
 	Result CheckResult
 	// Found is what was seen there, without a full stop.
@@ -356,7 +358,7 @@ func (e *examination) apiAnswers() Check {
 		return passed(checkAPI, "%s answers", e.api.host())
 	case errors.As(e.tried, &throttled):
 		return passed(checkAPI, "%s answers, but takes no request now", e.api.host()).
-			but(CheckWarning, fmt.Sprintf("Try again in %d seconds.", int(throttled.After.Seconds())))
+			but(CheckWarning, fmt.Sprintf("Try again in %d seconds.", int(math.Ceil(throttled.After.Seconds()))))
 	}
 	problem, remedy := defender.Explain(e.tried)
 	if defender.StatusOf(e.tried) == http.StatusUnauthorized {

@@ -103,7 +103,7 @@ func TestCertificatesThatEnd(t *testing.T) {
 		{"in fourteen days", judge(14*day, false), CheckWarning, "valid until 2026-12-04, in 14 days"},
 		{"in an hour", judge(time.Hour, false), CheckWarning, "in 0 days"},
 		{"in months, and nobody verifies it", judge(90*day, true), CheckWarning, "not verified"},
-		{"yesterday, and nobody verifies it", judge(-day, true), CheckWarning, "in 0 days, not verified"},
+		{"yesterday, and nobody verifies it", judge(-day, true), CheckWarning, "which is over, not verified"},
 		{"an issuer without a common name", judgeCertificate("TLS", tls.VersionTLS12, nameless, aDay(), false), CheckPassed, "…"},
 		{"an older version", judgeCertificate("TLS", tls.VersionTLS12, aCertificate(90*day), aDay(), false), CheckPassed, "TLS 1.2"},
 	})

@@ -186,13 +186,22 @@ const endsSoon = 14 * 24 * time.Hour
 func judgeCertificate(check string, version uint16, certificate *x509.Certificate, now time.Time, insecure bool) Check {
 	found := passed(check, "%s, certificate of %s, valid until %s", tls.VersionName(version), issuer(certificate), day(certificate.NotAfter))
 	left := certificate.NotAfter.Sub(now)
+	var remedies []string
+	switch {
+	case left <= 0:
+		found.Found += ", which is over"
+	case left <= endsSoon:
+		found.Found += fmt.Sprintf(", in %d days", int(left/(24*time.Hour)))
+	}
 	if left <= endsSoon {
-		found.Found += fmt.Sprintf(", in %d days", max(0, int(left/(24*time.Hour))))
-		found = found.but(CheckWarning, "Let whoever runs the host, or the proxy that opens connections to it, renew the certificate.")
+		remedies = append(remedies, "Let whoever runs the host, or the proxy that opens connections to it, renew the certificate.")
 	}
 	if insecure {
 		found.Found += ", not verified"
-		found = found.but(CheckWarning, "Clear Trust any certificate (not secure) of the instance, and let the engine trust the authority that issued the certificate.")
+		remedies = append(remedies, "Clear Trust any certificate (not secure) of the instance, and let the engine trust the authority that issued the certificate.")
+	}
+	if remedies != nil {
+		return found.but(CheckWarning, strings.Join(remedies, " "))
 	}
 	return found
 }

@@ -66,13 +66,16 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("%q is no version of a pack: write three numbers, such as 1.0.0", e.Version)
 }
 
+// NoVersion is the version of a pack that has none.
+const NoVersion = "0.0.0"
+
 // Version gives the version of a pack for a version of the program: the three numbers at its beginning, which are all
-// that a pack can have. A build between releases may have none, and then it is 0.0.0.
+// that a pack can have. A build between releases may have none, and then it is NoVersion.
 func Version(program string) string {
 	if numbers := regexp.MustCompile(`^\d+\.\d+\.\d+`).FindString(program); numbers != "" {
 		return numbers
 	}
-	return "0.0.0"
+	return NoVersion
 }
 
 // check looks at what the user chose. It gives an *ImageError or a *VersionError.

@@ -5,19 +5,19 @@ import "io"
 const (
 	// largeMessage is from how many bytes on what is written counts as large.
 	largeMessage = 1 << 20
-	// usualPipe and widePipe are what the pipe to the platform holds, in bytes: as the system makes it, and while a large
-	// message is written. The platform and the program then take turns less often, which for 10,000 machines takes a tenth
-	// off the CPU time. It is no wider because the system bounds what all pipes of a user hold together, and only for
-	// so long for the same reason.
-	usualPipe = 64 << 10
-	widePipe  = 256 << 10
+	// widePipe is what the pipe to the platform holds from a large message on, in bytes; the system gives it a quarter of
+	// that. The platform and the program then take turns less often, which for 10,000 machines takes a tenth off the CPU
+	// time. It is no wider, and not for ever, because the system bounds what all pipes of a user hold together.
+	widePipe = 256 << 10
 )
 
 // output is the pipe to the platform.
 type output struct {
 	to      io.Writer
-	written int // since the platform's last execution line
-	wide    bool
+	written int // since the platform's last line
+	// narrowed is what the pipe held before it was made wide; 0 when it was not.
+	narrowed int
+	tried    bool // whether that was tried for what is written now
 }
 
 // Write writes what an Encoder has gathered.
@@ -33,16 +33,20 @@ func (o *output) WriteString(part string) (int, error) {
 }
 
 func (o *output) widen(more int) {
-	if o.written += more; o.written >= largeMessage && !o.wide {
-		o.wide = true
+	if o.written += more; o.written < largeMessage || o.tried {
+		return
+	}
+	o.tried = true
+	if held := pipeSize(o.to); 0 < held && held < widePipe {
+		o.narrowed = held
 		resizePipe(o.to, widePipe)
 	}
 }
 
 // narrow undoes widen. The pipe has to be empty, as it is when the platform has sent a line of its own accord.
 func (o *output) narrow() {
-	if o.wide {
-		resizePipe(o.to, usualPipe)
+	if o.narrowed > 0 {
+		resizePipe(o.to, o.narrowed)
 	}
-	o.written, o.wide = 0, false
+	o.written, o.narrowed, o.tried = 0, 0, false
 }

@@ -7,17 +7,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resizePipe says how much a pipe may hold. What is no pipe, or may not be resized, stays as it is.
-func resizePipe(out io.Writer, size int) {
+// pipeSize is how much a pipe may hold, in bytes; 0 when it is none.
+func pipeSize(out io.Writer) int { return pipe(out, unix.F_GETPIPE_SZ, 0) }
+
+// resizePipe says how much a pipe may hold. One that may not be resized stays as it is.
+func resizePipe(out io.Writer, size int) { pipe(out, unix.F_SETPIPE_SZ, size) }
+
+func pipe(out io.Writer, command, argument int) (result int) {
 	file, ok := out.(*os.File)
 	if !ok {
-		return
+		return 0
 	}
 	raw, err := file.SyscallConn()
 	if err != nil {
-		return
+		return 0
 	}
 	_ = raw.Control(func(descriptor uintptr) {
-		_, _ = unix.FcntlInt(descriptor, unix.F_SETPIPE_SZ, size)
+		if result, err = unix.FcntlInt(descriptor, command, argument); err != nil {
+			result = 0
+		}
 	})
+	return result
 }

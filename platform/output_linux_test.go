@@ -33,7 +33,7 @@ func TestThePipeIsWideForALargeMessageOnly(t *testing.T) {
 		do   func() error
 		want int
 	}{
-		{"a small message", func() error { _, err := out.Write([]byte("{}\n")); return err }, usualPipe},
+		{"a small message", func() error { _, err := out.Write([]byte("{}\n")); return err }, holds()},
 		{"a large one, in parts", func() error {
 			var err error
 			for range largeMessage / 4096 {
@@ -50,12 +50,20 @@ func TestThePipeIsWideForALargeMessageOnly(t *testing.T) {
 			t.Errorf("after %s the pipe holds %d bytes, want %d", step.what, got, step.want)
 		}
 	}
-	for out.wide || holds() != usualPipe { // until the reader has read all
-		out.wide = true
-		out.narrow()
+	for before := out.narrowed; holds() != before; out.narrow() { // until the reader has read all
+		out.narrowed = before
 	}
 	if out.written != 0 {
 		t.Errorf("the next message begins with %d bytes", out.written)
+	}
+	if _, err := unix.FcntlInt(writer.Fd(), unix.F_SETPIPE_SZ, 2*widePipe); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.WriteString(strings.Repeat("x", largeMessage)); err != nil {
+		t.Fatal(err)
+	}
+	if out.narrow(); holds() != 2*widePipe {
+		t.Errorf("a pipe that was wider holds %d bytes now, want %d", holds(), 2*widePipe)
 	}
 }
 

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestCompletionObeysNothingBehindTheCursor presses the key for completion in bash while there are words behind the cursor:
+// the program is told of the plain ones, and the shell does nothing that the others say.
+func TestCompletionObeysNothingBehindTheCursor(t *testing.T) {
+	t.Parallel()
+	script, err := filepath.Abs("docs/completions/xsoar-defender.bash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(script); err != nil || len(text) == 0 { // so that a change of it runs the test again
+		t.Fatalf("the script has %d bytes: %v", len(text), err)
+	}
+	const before = "run microsoft-atp-isolate-machine"
+	for behind, want := range map[string]string{
+		"--instance lab/client-secret.json": "__complete " + before + " --instance lab/client-secret.json machine_id=43a",
+		"--instance=~/prod.json comment=x":  "__complete " + before + " --instance=~/prod.json comment=x machine_id=43a",
+		"--instance lab.json > kept.txt":    "__complete " + before + " --instance lab.json machine_id=43a",
+		"2>kept.txt --instance lab.json":    "__complete " + before + " machine_id=43a",
+		"comment=$(touch made.txt)":         "__complete " + before + " machine_id=43a",
+		"comment=`touch made.txt`":          "__complete " + before + " machine_id=43a",
+	} {
+		folder := t.TempDir()
+		kept := filepath.Join(folder, "kept.txt")
+		if err := os.WriteFile(kept, []byte("kept"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// What bash-completion gives the script, and a program that writes down what it is asked.
+		command := exec.Command("bash", "-c", `
+			source "$1"
+			xsoar-defender() { echo "$*" >asked.txt; }
+			typed="xsoar-defender $2 machine_id=43a $3"
+			_init_completion() { read -ra words <<<"$typed"; cword=3 cur="${words[3]}"; }
+			__start_xsoar-defender xsoar-defender machine_id=43a microsoft-atp-isolate-machine
+		`, "bash", script, before, behind)
+		command.Dir = folder
+		out, err := command.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", behind, err, out)
+			continue
+		}
+		asked, err := os.ReadFile(filepath.Join(folder, "asked.txt"))
+		if got := strings.TrimSpace(string(asked)); err != nil || got != want {
+			t.Errorf("%s: the program was asked %q (%v), want %q\n%s", behind, got, err, want, out)
+		}
+		if text, err := os.ReadFile(kept); err != nil || string(text) != "kept" {
+			t.Errorf("%s: the file holds %q (%v)", behind, text, err)
+		}
+		if _, err := os.Stat(filepath.Join(folder, "made.txt")); err == nil {
+			t.Errorf("%s: the shell did what stands behind the cursor", behind)
+		}
+	}
+}
