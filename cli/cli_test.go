@@ -473,12 +473,12 @@ func TestDebugLinesStandOnLinesOfTheirOwn(t *testing.T) {
 	w.run(t, 0)
 	debugged := 0
 	for line := range strings.Lines(w.errs.String()) {
-		at := strings.Index(line, "GET /api/")
-		if at < 0 {
+		before, _, is := strings.Cut(line, "GET /api/")
+		if !is {
 			continue
 		}
 		debugged++
-		if before := line[:at]; before != "" && !strings.HasSuffix(before, "\r") && !strings.HasSuffix(before, "\x1b[K") {
+		if before != "" && !strings.HasSuffix(before, "\r") && !strings.HasSuffix(before, "\x1b[K") {
 			t.Errorf("a debug line stands behind %q", before)
 		}
 	}
