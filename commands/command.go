@@ -101,15 +101,17 @@ type PermissionSet struct {
 	Graph bool
 }
 
+// Equal says that two sets are the same.
+func (s PermissionSet) Equal(other PermissionSet) bool {
+	return s.Graph == other.Graph && slices.Equal(s.Application, other.Application) && slices.Equal(s.Delegated, other.Delegated)
+}
+
 // PermissionSets are all permissions that the command needs, one of every set.
 func (c Command) PermissionSets() []PermissionSet {
 	var needed []PermissionSet
 	for _, operation := range c.Uses {
 		set := PermissionSet{operation.Application, operation.Delegated, operation.Graph}
-		known := slices.ContainsFunc(needed, func(one PermissionSet) bool {
-			return slices.Equal(one.Application, set.Application) && slices.Equal(one.Delegated, set.Delegated) && one.Graph == set.Graph
-		})
-		if len(set.Application) > 0 && !known {
+		if len(set.Application) > 0 && !slices.ContainsFunc(needed, set.Equal) {
 			needed = append(needed, set)
 		}
 	}

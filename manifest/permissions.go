@@ -72,34 +72,26 @@ func actsOnMachines(one commands.Command) bool {
 
 // need is a set of permissions of which one is needed, with the commands that need it.
 type need struct {
-	application, delegated []string
-	graph                  bool
-	commands               []commands.Command
+	commands.PermissionSet
+
+	commands []commands.Command
 }
 
 // needsOf are the needs of commands, in the order of their names.
 func needsOf(declared []commands.Command) []need {
 	var needs []need
 	for _, one := range declared {
-		for _, operation := range one.Uses {
-			if len(operation.Application) == 0 {
-				continue
-			}
-			at := slices.IndexFunc(needs, func(known need) bool {
-				return known.graph == operation.Graph && slices.Equal(known.application, operation.Application) &&
-					slices.Equal(known.delegated, operation.Delegated)
-			})
+		for _, set := range one.PermissionSets() {
+			at := slices.IndexFunc(needs, func(known need) bool { return known.Equal(set) })
 			if at < 0 {
 				at = len(needs)
-				needs = append(needs, need{operation.Application, operation.Delegated, operation.Graph, nil})
+				needs = append(needs, need{PermissionSet: set})
 			}
-			if !slices.ContainsFunc(needs[at].commands, func(known commands.Command) bool { return known.Name == one.Name }) {
-				needs[at].commands = append(needs[at].commands, one)
-			}
+			needs[at].commands = append(needs[at].commands, one)
 		}
 	}
 	slices.SortStableFunc(needs, func(a, b need) int {
-		return cmp.Or(slices.Compare(a.application, b.application), slices.Compare(a.delegated, b.delegated))
+		return cmp.Or(slices.Compare(a.Application, b.Application), slices.Compare(a.Delegated, b.Delegated))
 	})
 	return needs
 }
@@ -116,14 +108,14 @@ func permissionRows(declared []commands.Command) [][]string {
 			names = append(names, linkFrom(command.Name, "commands.md"))
 		}
 		mark := ""
-		if one.graph {
+		if one.Graph {
 			mark = " of Microsoft Graph"
 		}
 		delegated := "none is documented"
-		if len(one.delegated) > 0 {
-			delegated = codes(one.delegated, " or ") + mark
+		if len(one.Delegated) > 0 {
+			delegated = codes(one.Delegated, " or ") + mark
 		}
-		rows = append(rows, []string{codes(one.application, " or ") + mark, delegated, strings.Join(names, ", ")})
+		rows = append(rows, []string{codes(one.Application, " or ") + mark, delegated, strings.Join(names, ", ")})
 	}
 	return rows
 }
@@ -143,8 +135,8 @@ func smallestSets(declared []commands.Command, covers func(commands.Command) boo
 	}{{"WindowsDefenderATP", false}, {"Microsoft Graph, for hunting", true}} {
 		var application, delegated [][]string
 		for _, one := range needsOf(covered) {
-			if one.graph == api.graph {
-				application, delegated = append(application, one.application), append(delegated, one.delegated)
+			if one.Graph == api.graph {
+				application, delegated = append(application, one.Application), append(delegated, one.Delegated)
 			}
 		}
 		rows = append(rows, []string{api.name, codes(smallest(application), ", "), codes(smallest(delegated), ", ")})

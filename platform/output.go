@@ -17,7 +17,6 @@ type output struct {
 	written int // since the platform's last line
 	// narrowed is what the pipe held before it was made wide; 0 when it was not.
 	narrowed int
-	tried    bool // whether that was tried for what is written now
 }
 
 // Write writes what an Encoder has gathered.
@@ -33,10 +32,10 @@ func (o *output) WriteString(part string) (int, error) {
 }
 
 func (o *output) widen(more int) {
-	if o.written += more; o.written < largeMessage || o.tried {
+	before := o.written
+	if o.written += more; before >= largeMessage || o.written < largeMessage {
 		return
 	}
-	o.tried = true
 	if held := pipeSize(o.to); 0 < held && held < widePipe {
 		o.narrowed = held
 		resizePipe(o.to, widePipe)
@@ -48,5 +47,5 @@ func (o *output) narrow() {
 	if o.narrowed > 0 {
 		resizePipe(o.to, o.narrowed)
 	}
-	o.written, o.narrowed, o.tried = 0, 0, false
+	o.written, o.narrowed = 0, 0
 }
