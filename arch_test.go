@@ -24,32 +24,36 @@ const module = "xsoar-defender"
 // of the API.
 func arrows() map[string][]string {
 	return map[string][]string{
-		".":                 {"cli"},
-		"cli":               {"answer", "auth", "commands", "execution", "local", "manifest", "pack", "params", "platform", "playbook", "redirect", "simulator", "warroom"},
-		"cli/pages":         {"cli", "manifest"},
-		"platform":          {"answer", "commands", "defender", "execution", "warroom"},
-		"local":             {"params", "warroom"},
-		"execution":         {"auth", "commands", "defender", "params", "warroom"},
-		"manifest":          {"commands", "defender", "params", "warroom"},
-		"manifest/generate": {"cli/pages", "commands", "manifest", "params"},
-		"manifest/licences": {},
-		"pack":              {"commands"},
-		"playbook":          {"commands", "warroom"},
-		"commands":          {"answer", "auth", "defender", "kql", "params", "warroom"},
-		"defender":          {"answer"},
-		"redirect":          {"params"},
-		"warroom":           {"answer"},
-		"auth":              {"params"},
-		"answer":            {},
-		"kql":               {},
-		"params":            {},
-		"simulator":         {},
+		".":         {"internal/cli"},
+		"platform":  {"internal/rawjson", "commands", "defender", "execution", "warroom"},
+		"execution": {"auth", "commands", "defender", "params", "warroom"},
+		"commands":  {"internal/rawjson", "auth", "defender", "internal/kql", "params", "warroom"},
+		"defender":  {"internal/rawjson"},
+		"warroom":   {"internal/rawjson"},
+		"auth":      {"params"},
+		"params":    {},
+
+		"internal/cli": {
+			"internal/rawjson", "auth", "commands", "execution", "internal/cli/local", "internal/manifest", "internal/pack", "params", "platform",
+			"internal/playbook", "internal/cli/loopback", "internal/simulator", "warroom",
+		},
+		"internal/cli/local":         {"params", "warroom"},
+		"internal/cli/loopback":      {"params"},
+		"internal/cli/pages":         {"internal/cli", "internal/manifest"},
+		"internal/manifest":          {"commands", "defender", "params", "warroom"},
+		"internal/manifest/generate": {"internal/cli/pages", "commands", "internal/manifest", "params"},
+		"internal/manifest/licences": {},
+		"internal/pack":              {"commands"},
+		"internal/playbook":          {"commands", "warroom"},
+		"internal/kql":               {},
+		"internal/rawjson":           {},
+		"internal/simulator":         {},
 	}
 }
 
 // helpers are the packages that only tests use.
 func helpers() []string {
-	return []string{"commands/commandstest", "manifest/manifesttest", "platform/platformtest", "redirect/redirecttest", "warroom/warroomtest"}
+	return []string{"commands/commandstest", "internal/manifest/manifesttest", "platform/platformtest", "internal/cli/loopback/loopbacktest", "warroom/warroomtest"}
 }
 
 // TestImportsFollowTheArrows leaves tests and their helpers free: they look at packages from outside.
@@ -78,7 +82,7 @@ func TestImportsFollowTheArrows(t *testing.T) {
 // every type, which makes it 4 MB larger and each idle process 3 MB.
 func TestProgramHasNoTemplates(t *testing.T) {
 	for folder, files := range packages(t) {
-		if folder == "cli/pages" { // a part of the generator alone
+		if folder == "internal/cli/pages" { // a part of the generator alone
 			continue
 		}
 		for _, source := range files {
@@ -105,12 +109,12 @@ func fromOutside() map[string][]string {
 // mayTakeFromOutside are the files that wire the program, and the one use that has no other way.
 func mayTakeFromOutside() map[string][]string {
 	return map[string][]string{
-		"main.go":                {"os", "time", "crypto/rand"},
-		"manifest/generate/":     {"os"},
-		"manifest/licences/":     {"os"},
-		"simulator/":             {"time", "crypto/rand"}, // its defaults, and keys of no worth
-		"auth/azidentity.go":     {"time"},                // azidentity counts a token's life on its own clock
-		"platform/platformtest/": {"os", "time"},
+		"main.go":                     {"os", "time", "crypto/rand"},
+		"internal/manifest/generate/": {"os"},
+		"internal/manifest/licences/": {"os"},
+		"internal/simulator/":         {"time", "crypto/rand"}, // its defaults, and keys of no worth
+		"auth/azidentity.go":          {"time"},                // azidentity counts a token's life on its own clock
+		"platform/platformtest/":      {"os", "time"},
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"xsoar-defender/internal/simulator"
 	"xsoar-defender/params"
 	"xsoar-defender/platform/platformtest"
-	"xsoar-defender/simulator"
 )
 
 // canary is a secret that nothing but an answer holds.

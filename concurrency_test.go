@@ -9,8 +9,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"xsoar-defender/internal/simulator"
 	"xsoar-defender/platform/platformtest"
-	"xsoar-defender/simulator"
 )
 
 // TestEightProcessesShareOneContext has eight processes of an instance change its integration context at once:

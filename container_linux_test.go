@@ -15,8 +15,8 @@ import (
 	"syscall"
 	"testing"
 
+	"xsoar-defender/internal/simulator"
 	"xsoar-defender/platform/platformtest"
-	"xsoar-defender/simulator"
 )
 
 // nobody is the user of the image.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"xsoar-defender/internal/simulator"
 	"xsoar-defender/platform/platformtest"
-	"xsoar-defender/simulator"
 )
 
 // death is how a process is ended in the middle of an execution: at its nth callback, which the platform has

@@ -16,7 +16,7 @@ import (
 	"github.com/pkg/browser"
 	"golang.org/x/term"
 
-	"xsoar-defender/cli"
+	"xsoar-defender/internal/cli"
 )
 
 // version is set by the linker in a release: -ldflags "-X main.version=1.2.3".

@@ -25,10 +25,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/tidwall/gjson"
 
+	"xsoar-defender/internal/cli/loopback/loopbacktest"
+	"xsoar-defender/internal/simulator"
 	"xsoar-defender/platform"
 	"xsoar-defender/platform/platformtest"
-	"xsoar-defender/redirect/redirecttest"
-	"xsoar-defender/simulator"
 )
 
 // TestMain lets the test binary be the program, under the names that it is started by.
@@ -311,7 +311,7 @@ func scriptRedirects(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: redirects FILE")
 	}
-	uri, err := redirecttest.FreeURI()
+	uri, err := loopbacktest.FreeURI()
 	ts.Check(err)
 	changeInstance(ts, args[0], args[0], "redirect_uri", uri)
 }

@@ -20,8 +20,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"xsoar-defender/internal/simulator"
 	"xsoar-defender/platform/platformtest"
-	"xsoar-defender/simulator"
 )
 
 // way is a way to sign in, with what the tests have to know about it.

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -134,18 +134,18 @@ func updateAlert() Command {
 
 // updated is an alert with what was changed of it on top, so that the context tells of the change even where the
 // service's answer was made before it.
-func updated(alert answer.Object, id string, update defender.AlertUpdate) answer.Object {
-	fields := map[string]json.RawMessage{"id": json.RawMessage(answer.Make(id))}
-	lay := func(object answer.Object) {
-		object.Each(func(key string, value answer.Object) {
+func updated(alert rawjson.Value, id string, update defender.AlertUpdate) rawjson.Value {
+	fields := map[string]json.RawMessage{"id": json.RawMessage(rawjson.Make(id))}
+	lay := func(object rawjson.Value) {
+		object.Each(func(key string, value rawjson.Value) {
 			if key != "id" {
 				fields[key] = json.RawMessage(value)
 			}
 		})
 	}
 	lay(alert)
-	lay(answer.Make(update))
-	return answer.Make(fields)
+	lay(rawjson.Make(update))
+	return rawjson.Make(fields)
 }
 
 // categoriesOfOld are the categories of before the service took those of MITRE ATT&CK, each with the one that
@@ -257,7 +257,7 @@ func listParts(command Command, out Output, parts alertParts) Command {
 		shown := list.Items[min(in.Offset, len(list.Items)):]
 		left := max(0, len(shown)-in.Limit)
 		shown = shown[:len(shown)-left]
-		entry := out.about(in.ID, defender.List{Items: shown, Whole: answer.Join(list.Items), More: left > 0 || list.More})
+		entry := out.about(in.ID, defender.List{Items: shown, Whole: rawjson.Join(list.Items), More: left > 0 || list.More})
 		if parts.text != "" {
 			entry.Context[0].Value = warroom.Group{{Key: out.About, Value: warroom.Text(in.ID)}, {Key: out.Under, Value: textsAt(parts.text, shown)}}
 		}
@@ -266,7 +266,7 @@ func listParts(command Command, out Output, parts alertParts) Command {
 }
 
 // textsAt are the texts at one key of several objects.
-func textsAt(key string, objects []answer.Object) warroom.Texts {
+func textsAt(key string, objects []rawjson.Value) warroom.Texts {
 	texts := make(warroom.Texts, len(objects))
 	for i, object := range objects {
 		texts[i] = object.Text(key)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
 )
 
@@ -26,7 +26,7 @@ import (
 // list (false where the manifest does not call a list one), holds (what completion offers, where the name does not say
 // it). The type of the field decides
 // how a value is read: text, []string (a list: CSV, JSON or a list), int, float64, bool, pointers to these for
-// "not given", time.Duration ("3 days"), Moment (a date, or a duration back from now), []answer.Object (JSON).
+// "not given", time.Duration ("3 days"), Moment (a date, or a duration back from now), []rawjson.Value (JSON).
 type Argument struct {
 	Name, Help, Default string
 	Values              []string
@@ -193,7 +193,7 @@ func (a Argument) set(target reflect.Value, given gjson.Result, now time.Time) e
 		return err
 	case *[]string:
 		return a.setList(into, given)
-	case *[]answer.Object:
+	case *[]rawjson.Value:
 		return setObjects(into, given)
 	case *time.Duration:
 		duration, err := params.ParseDuration(textOf(given))
@@ -283,12 +283,12 @@ func trimmed(items []string) []string {
 	return kept
 }
 
-func setObjects(into *[]answer.Object, given gjson.Result) error {
+func setObjects(into *[]rawjson.Value, given gjson.Result) error {
 	text := given.Raw
 	if given.Type == gjson.String {
 		text = given.Str
 	}
-	whole, err := answer.Parse(text)
+	whole, err := rawjson.Parse(text)
 	if err == nil && gjson.Parse(text).IsObject() {
 		whole = "[" + whole + "]"
 	}

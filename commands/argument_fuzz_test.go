@@ -12,7 +12,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // everyArgument has an argument of every type, and with every tag.
@@ -30,7 +30,7 @@ type everyArgument struct {
 	MayReal  *float64        `arg:"may_real" max:"10"`
 	Span     time.Duration   `arg:"span"`
 	When     Moment          `arg:"when"`
-	Objects  []answer.Object `arg:"objects"`
+	Objects  []rawjson.Value `arg:"objects"`
 }
 
 func today() time.Time { return time.Date(2026, time.November, 20, 10, 15, 0, 0, time.UTC) }
@@ -48,7 +48,7 @@ func FuzzArguments(f *testing.F) {
 	arguments := argumentsOf(reflect.TypeFor[everyArgument](), true)
 	f.Fuzz(func(t *testing.T, value []byte) {
 		if !json.Valid(value) { // the platform's line is JSON as a whole
-			value = []byte(answer.Make(string(value)))
+			value = []byte(rawjson.Make(string(value)))
 		}
 		raw := map[string]json.RawMessage{"needed": json.RawMessage(`"x"`)}
 		for _, argument := range arguments {
@@ -110,8 +110,8 @@ func wantAsDeclared(t *testing.T, argument Argument, bound reflect.Value) {
 		fine = value == nil || number(*value)
 	case time.Duration:
 		fine = value >= 0
-	case []answer.Object:
-		fine = !slices.ContainsFunc(value, func(one answer.Object) bool { return !json.Valid([]byte(one)) || !gjson.Parse(string(one)).IsObject() })
+	case []rawjson.Value:
+		fine = !slices.ContainsFunc(value, func(one rawjson.Value) bool { return !json.Valid([]byte(one)) || !gjson.Parse(string(one)).IsObject() })
 	}
 	if !fine {
 		t.Errorf("%s became %v, which its declaration does not admit", argument.Name, bound)

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 )
 
 // BenchmarkFind declares a command, as every execution does once.
@@ -69,13 +69,13 @@ func (signed) Renew(context.Context, *url.URL, string) (string, error) { return 
 func BenchmarkExecute(b *testing.B) {
 	command, _ := NewRegistry().Find("microsoft-atp-get-machines")
 	for _, count := range []int{1, 1000, 10_000} {
-		machines := make([]answer.Object, count)
+		machines := make([]rawjson.Value, count)
 		for i := range machines {
-			machines[i] = answer.Object(fmt.Sprintf(`{"id":"%040x","computerDnsName":"ws-%06d.contoso.example","lastSeen":"2026-10-10T18:10:20.0316331Z","osPlatform":"Windows11",`+
+			machines[i] = rawjson.Value(fmt.Sprintf(`{"id":"%040x","computerDnsName":"ws-%06d.contoso.example","lastSeen":"2026-10-10T18:10:20.0316331Z","osPlatform":"Windows11",`+
 				`"osVersion":null,"version":"23H2","lastIpAddress":"10.2.0.17","healthStatus":"Active","rbacGroupId":140,"riskScore":"Low","exposureLevel":"Low",`+
 				`"machineTags":["tag 1","prod"],"ipAddresses":[{"ipAddress":"10.2.0.17","macAddress":"8C005AA1B2C3","type":"Ethernet","operationalStatus":"Up"}]}`, i, i))
 		}
-		body := prepared(`{"value":` + answer.Join(machines) + `}`)
+		body := prepared(`{"value":` + rawjson.Join(machines) + `}`)
 		now := func() time.Time { return time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC) }
 		raw := map[string]json.RawMessage{"page_size": json.RawMessage(`"10000"`)}
 		b.Run(fmt.Sprintf("%d_machines", count), func(b *testing.B) {

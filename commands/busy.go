@@ -95,7 +95,7 @@ func (a attempt) explainUnknown(ctx context.Context, run *Run, err error) error 
 	}
 	unknown := &UnknownOutcomeError{Machine: a.machine, Err: err}
 	for _, item := range actions.Items {
-		if action := (defender.MachineAction{Object: item}); a.fits == nil || a.fits(action) {
+		if action := (defender.MachineAction{Value: item}); a.fits == nil || a.fits(action) {
 			unknown.Found = &action
 			break
 		}
@@ -124,7 +124,7 @@ func (a attempt) explainBusy(ctx context.Context, run *Run, err error) error {
 	if lookErr != nil || len(actions.Items) == 0 {
 		return err
 	}
-	return &BusyError{Machine: a.machine, Running: defender.MachineAction{Object: actions.Items[0]}, Err: err}
+	return &BusyError{Machine: a.machine, Running: defender.MachineAction{Value: actions.Items[0]}, Err: err}
 }
 
 func isBusy(err error) bool {

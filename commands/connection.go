@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/auth"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
@@ -76,9 +76,9 @@ func permissionBlocks(held []string, gaps []Gap) []warroom.Block {
 	if len(held) > 0 {
 		shown = strings.Join(held, ", ")
 	}
-	rows := make([]answer.Object, len(gaps))
+	rows := make([]rawjson.Value, len(gaps))
 	for i, gap := range gaps {
-		rows[i] = answer.Make(gap)
+		rows[i] = rawjson.Make(gap)
 	}
 	return []warroom.Block{
 		warroom.Paragraph("Permissions of the token: " + shown + "."),

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"xsoar-defender/commands/commandstest"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 	"xsoar-defender/warroom"
 )
 

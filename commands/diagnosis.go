@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/auth"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
@@ -104,8 +104,8 @@ func (d *Diagnosis) Failed() bool {
 }
 
 // JSON is the diagnosis as one object.
-func (d *Diagnosis) JSON() answer.Object {
-	return answer.Make(struct {
+func (d *Diagnosis) JSON() rawjson.Value {
+	return rawjson.Make(struct {
 		Checks []Check
 		Gaps   []Gap
 	}{d.Checks, append([]Gap{}, d.Gaps...)})
@@ -114,9 +114,9 @@ func (d *Diagnosis) JSON() answer.Object {
 // Entry shows the diagnosis, and puts its checks into the context.
 func (d *Diagnosis) Entry() warroom.Entry {
 	out := diagnosisOutput()
-	rows := make([]answer.Object, len(d.Checks))
+	rows := make([]rawjson.Value, len(d.Checks))
 	for i, check := range d.Checks {
-		rows[i] = answer.Make(check)
+		rows[i] = rawjson.Make(check)
 	}
 	entry := out.rows(rows, d.JSON())
 	entry.Blocks = append([]warroom.Block{warroom.Heading("Connection"), warroom.Paragraph(d.verdict)}, entry.Blocks...)

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -133,7 +133,7 @@ func listFor[A entity](command Command, out Output, list func(api *defender.Clie
 }
 
 // statisticsFor makes a command that tells how often one thing was seen.
-func statisticsFor[A entity](command Command, out Output, read func(api *defender.Client, ctx context.Context, name string) (answer.Object, error)) Command {
+func statisticsFor[A entity](command Command, out Output, read func(api *defender.Client, ctx context.Context, name string) (rawjson.Value, error)) Command {
 	command.Outputs = []Output{out}
 	return declare(command, func(ctx context.Context, run *Run, in A) (Report, error) {
 		name, err := in.name(run)
@@ -166,9 +166,9 @@ func unseen(names []string) string {
 }
 
 // aboutOne is the entry for a single object that belongs to the thing named by id.
-func (o Output) aboutOne(id string, object answer.Object) warroom.Entry {
+func (o Output) aboutOne(id string, object rawjson.Value) warroom.Entry {
 	entry := o.one(object)
-	entry.Context = []warroom.Context{{Path: o.path(), Value: o.group(id, []answer.Object{object})}}
+	entry.Context = []warroom.Context{{Path: o.path(), Value: o.group(id, []rawjson.Value{object})}}
 	return entry
 }
 
@@ -205,7 +205,7 @@ func statisticsOutput(path, about, title string, fields ...warroom.Field) Output
 // textField is a field whose value is text whether the service gives text or, as Microsoft documents today, a
 // number.
 func textField(name, help string, from ...string) warroom.Field {
-	return warroom.Field{Name: name, Type: warroom.String, Help: help, Make: func(object answer.Object) warroom.Value {
+	return warroom.Field{Name: name, Type: warroom.String, Help: help, Make: func(object rawjson.Value) warroom.Value {
 		if text := object.Text(from...); text != "" {
 			return warroom.Text(text)
 		}
@@ -303,7 +303,7 @@ func getFileInfo() Command {
 			}
 			return seen{file: file}, err
 		})
-		var found []answer.Object
+		var found []rawjson.Value
 		var missing UnseenError
 		for _, one := range files.Done {
 			if one.Value.missing == nil {
@@ -315,7 +315,7 @@ func getFileInfo() Command {
 		if found == nil && files.Failed == nil && files.Left == nil {
 			return Report{}, &missing
 		}
-		entry := out.rows(found, answer.Join(found))
+		entry := out.rows(found, rawjson.Join(found))
 		if found != nil {
 			entry.Context = append(entry.Context, standard.context(found))
 		}
@@ -328,7 +328,7 @@ func getFileInfo() Command {
 
 // seen is a file, or the service's answer that it has not seen it.
 type seen struct {
-	file    answer.Object
+	file    rawjson.Value
 	missing error
 }
 
@@ -386,7 +386,7 @@ func getFileMachines() Command {
 		})
 		var entry warroom.Entry
 		var files warroom.Values
-		var answers []answer.Object
+		var answers []rawjson.Value
 		for _, one := range machines.Done {
 			entry.Blocks = append(entry.Blocks, out.titled("Machines with the file %s", one.ID).list(one.Value).Blocks...)
 			files = append(files, out.group(string(one.ID), one.Value.Items))
@@ -394,7 +394,7 @@ func getFileMachines() Command {
 		}
 		if files != nil {
 			entry.Context = []warroom.Context{{Path: out.path(), Value: files}}
-			entry.Contents = warroom.Raw(answer.Join(answers))
+			entry.Contents = warroom.Raw(rawjson.Join(answers))
 		}
 		return machines.finish("file_hash", entry)
 	})

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"xsoar-defender/commands/commandstest"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 )
 
 // Hashes of files.

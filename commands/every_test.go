@@ -10,7 +10,7 @@ import (
 
 	"xsoar-defender/commands"
 	"xsoar-defender/commands/commandstest"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 )
 
 // trial is one way in which a command is tried against the simulated tenant. What the tenant's data does not show

@@ -18,7 +18,7 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/defender"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 )
 
 // ending is what may come of a command while something goes wrong.

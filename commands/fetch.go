@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
@@ -67,7 +67,7 @@ type fetcher struct {
 
 // dated is an alert with the time at which it was created.
 type dated struct {
-	alert answer.Object
+	alert rawjson.Value
 	id    string
 	at    time.Time
 }
@@ -196,7 +196,7 @@ func (f *fetcher) read(ctx context.Context, start, end time.Time, limit int) (al
 
 // date reads when an alert was created. One without a time it understands counts as created where the progress
 // stands, so that it is handed over once and not lost.
-func (f *fetcher) date(alert answer.Object) dated {
+func (f *fetcher) date(alert rawjson.Value) dated {
 	one := dated{alert: alert, id: alert.Text("id"), at: f.progress.cursor}
 	if at, err := time.Parse(time.RFC3339Nano, alert.Text("alertCreationTime")); err == nil {
 		one.at = at.UTC()

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
 )
 
@@ -101,7 +101,7 @@ func (p *progress) encode() json.RawMessage {
 	for second, marks := range p.seen {
 		saved.Seen[strconv.FormatInt(second, 10)] = marks
 	}
-	return json.RawMessage(answer.Make(saved))
+	return json.RawMessage(rawjson.Make(saved))
 }
 
 // start is from when on alerts are asked for.

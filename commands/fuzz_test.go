@@ -11,8 +11,8 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/simulator"
 	"xsoar-defender/platform"
-	"xsoar-defender/simulator"
 	"xsoar-defender/warroom"
 	"xsoar-defender/warroom/warroomtest"
 )

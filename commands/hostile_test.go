@@ -16,7 +16,7 @@ import (
 
 	"xsoar-defender/commands"
 	"xsoar-defender/commands/commandstest"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 	"xsoar-defender/warroom"
 )
 

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
-	"xsoar-defender/kql"
+	"xsoar-defender/internal/kql"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
@@ -47,7 +47,7 @@ func advancedHunting() Command {
 		Query   string          `arg:"query" help:"The query, in Kusto Query Language."`
 		Timeout int             `arg:"timeout" default:"10" min:"1" max:"600" help:"How many seconds a query may take; the service's own limit is 200."`
 		Range   time.Duration   `arg:"time_range" help:"Only events of this time span up to now, such as 3 days."`
-		Batch   []answer.Object `arg:"query_batch" help:"Up to ten queries as a JSON list of objects with query, and if wanted name, timeout and time_range."`
+		Batch   []rawjson.Value `arg:"query_batch" help:"Up to ten queries as a JSON list of objects with query, and if wanted name, timeout and time_range."`
 		Name    string          `arg:"name" help:"A name under which the rows stand in the context."`
 	}
 	out := Output{Path: "MicrosoftATP.Hunt.Result", Title: "Hunting results", Empty: "The query found nothing.", Fields: huntFields()}
@@ -76,7 +76,7 @@ func advancedHunting() Command {
 }
 
 // named puts the rows under their name, if they have one.
-func named(name string, rows []answer.Object) warroom.Value {
+func named(name string, rows []rawjson.Value) warroom.Value {
 	found := warroom.Records{Rows: rows}
 	if name == "" {
 		return found
@@ -86,7 +86,7 @@ func named(name string, rows []answer.Object) warroom.Value {
 
 // huntBatch runs several queries one after another, as the tenant's quota is one for all of them, and shows
 // them in one entry.
-func huntBatch(ctx context.Context, run *Run, out Output, batch []answer.Object, timeout, within time.Duration) (Report, error) {
+func huntBatch(ctx context.Context, run *Run, out Output, batch []rawjson.Value, timeout, within time.Duration) (Report, error) {
 	if len(batch) == 0 || len(batch) > mostQueries {
 		return Report{}, wrong(run, "query_batch has to hold one to %d queries, not %d", mostQueries, len(batch))
 	}
@@ -130,7 +130,7 @@ func (e *HuntError) Error() string {
 func (e *HuntError) Unwrap() error { return e.Err }
 
 // huntOf reads one query of a batch; what it does not say is taken from the command's arguments.
-func huntOf(run *Run, described answer.Object, timeout, within time.Duration) (hunt, error) {
+func huntOf(run *Run, described rawjson.Value, timeout, within time.Duration) (hunt, error) {
 	query := described.Text("query")
 	if strings.TrimSpace(query) == "" {
 		return hunt{}, wrong(run, "every query of query_batch needs the key query")
@@ -153,7 +153,7 @@ func huntOf(run *Run, described answer.Object, timeout, within time.Duration) (h
 }
 
 // huntRows runs one query and gives its rows and the whole answer.
-func huntRows(ctx context.Context, run *Run, one hunt) ([]answer.Object, answer.Object, error) {
+func huntRows(ctx context.Context, run *Run, one hunt) ([]rawjson.Value, rawjson.Value, error) {
 	whole, err := huntAnywhere(ctx, run, one)
 	return whole.Items("Results"), whole, err
 }
@@ -163,7 +163,7 @@ const huntingKey = "xsoar_defender_hunting"
 
 // huntAnywhere runs a query where the instance says. With Auto it asks Defender until Defender answers that its
 // endpoint is gone, and Microsoft Graph from then on.
-func huntAnywhere(ctx context.Context, run *Run, one hunt) (answer.Object, error) {
+func huntAnywhere(ctx context.Context, run *Run, one hunt) (rawjson.Value, error) {
 	switch run.Instance.HuntingAPI {
 	case params.HuntingDefender:
 		return run.API.Hunt(ctx, one.Query, one.Timeout)

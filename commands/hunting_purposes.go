@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"xsoar-defender/defender"
-	"xsoar-defender/kql"
+	"xsoar-defender/internal/kql"
 	"xsoar-defender/warroom"
 )
 

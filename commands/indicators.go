@@ -11,8 +11,8 @@ import (
 	"time"
 	"unicode"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -33,7 +33,7 @@ type indicatorKind struct {
 	name  string
 	score indicatorType
 	// object is the platform's standard object for a value.
-	object func(value string) answer.Object
+	object func(value string) rawjson.Value
 	// problem completes the sentence "the value ..." when the service would not take it; else it is empty.
 	problem func(value string) string
 	// block is the action that takes the place of AlertAndBlock.
@@ -46,7 +46,7 @@ func indicatorKinds() []indicatorKind {
 	hash := func(name string, kind hashKind) indicatorKind {
 		return indicatorKind{
 			name: name, score: fileIndicator, block: blockAndRemediate,
-			object:  func(value string) answer.Object { return fileObject(kind, value) },
+			object:  func(value string) rawjson.Value { return fileObject(kind, value) },
 			problem: func(value string) string { return hashProblem(value, kind) },
 		}
 	}
@@ -233,20 +233,20 @@ func (p indicatorPaths) outputs() []Output {
 
 // entry shows one indicator. Its score is unknown whatever its action and severity are: a tenant's own rule says
 // what to do with a value, and not what the vendor knows of it.
-func (p indicatorPaths) entry(run *Run, indicator answer.Object) warroom.Entry {
+func (p indicatorPaths) entry(run *Run, indicator rawjson.Value) warroom.Entry {
 	entry := p.own.one(indicator)
 	entry.Context = append(entry.Context, p.standardContext(indicator)...)
 	if kind, known := kindOf(indicator.Text("indicatorType")); known && p.scores != nil {
 		score := dbotScore(run, indicator.Text("indicatorValue"), kind.score, verdictUnknown)
-		entry.Context = append(entry.Context, p.scores.context([]answer.Object{score}))
+		entry.Context = append(entry.Context, p.scores.context([]rawjson.Value{score}))
 	}
 	return entry
 }
 
 // standardContext puts indicators of the service where playbooks look for files, addresses, domains and URLs of
 // any vendor.
-func (p indicatorPaths) standardContext(indicators ...answer.Object) []warroom.Context {
-	objects := map[indicatorType][]answer.Object{}
+func (p indicatorPaths) standardContext(indicators ...rawjson.Value) []warroom.Context {
+	objects := map[indicatorType][]rawjson.Value{}
 	for _, indicator := range indicators {
 		if kind, known := kindOf(indicator.Text("indicatorType")); known {
 			objects[kind.score] = append(objects[kind.score], kind.object(indicator.Text("indicatorValue")))
@@ -277,7 +277,7 @@ func listIndicators() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		return report(paths.own.apart(indicators, func(indicator answer.Object) warroom.Entry {
+		return report(paths.own.apart(indicators, func(indicator rawjson.Value) warroom.Entry {
 			return paths.entry(run, indicator)
 		})...), nil
 	})
@@ -421,7 +421,7 @@ func importView() *warroom.View {
 
 func importIndicators() Command {
 	type args struct {
-		Batch []answer.Object `arg:"indicator_batch" required:"true" help:"Up to 500 indicators as a JSON list, with the keys of the API: indicatorValue, indicatorType, action, title, description, and if wanted expirationTime, severity and so on."`
+		Batch []rawjson.Value `arg:"indicator_batch" required:"true" help:"Up to 500 indicators as a JSON list, with the keys of the API: indicatorValue, indicatorType, action, title, description, and if wanted expirationTime, severity and so on."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.Indicators", Key: keyedByID, View: importView(),
@@ -457,9 +457,9 @@ func importIndicators() Command {
 
 // todaysActions gives the indicators of a batch as they were, but with actions that the service takes today,
 // and says once which of them replaced which.
-func todaysActions(batch []answer.Object) ([]answer.Object, []warroom.Block) {
+func todaysActions(batch []rawjson.Value) ([]rawjson.Value, []warroom.Block) {
 	var notes []warroom.Block
-	changed := make([]answer.Object, len(batch))
+	changed := make([]rawjson.Value, len(batch))
 	for i, indicator := range batch {
 		given := indicator.Text("action")
 		kind, known := kindOf(indicator.Text("indicatorType"))
@@ -479,9 +479,9 @@ func todaysActions(batch []answer.Object) ([]answer.Object, []warroom.Block) {
 }
 
 // with gives the object with one key set to a plain value.
-func with(object answer.Object, key string, value any) answer.Object {
+func with(object rawjson.Value, key string, value any) rawjson.Value {
 	keys := map[string]json.RawMessage{}
-	object.Each(func(name string, value answer.Object) { keys[name] = json.RawMessage(value) })
-	keys[key] = json.RawMessage(answer.Make(value))
-	return answer.Make(keys)
+	object.Each(func(name string, value rawjson.Value) { keys[name] = json.RawMessage(value) })
+	keys[key] = json.RawMessage(rawjson.Make(value))
+	return rawjson.Make(keys)
 }

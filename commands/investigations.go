@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -70,7 +70,7 @@ func (o Output) part(list defender.List, offset, limit int) warroom.Entry {
 	all := list.Items
 	list.Items = all[min(offset, len(all)):min(offset+limit, len(all))]
 	list.More = list.More || offset+limit < len(all)
-	list.Whole = answer.Join(all)
+	list.Whole = rawjson.Join(all)
 	return o.list(list)
 }
 

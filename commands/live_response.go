@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -113,7 +113,7 @@ func liveResponseFields() []warroom.Field {
 }
 
 // sessionTable shows an action under the headers that the War Room has always had for it.
-func sessionTable(action answer.Object) warroom.Table {
+func sessionTable(action rawjson.Value) warroom.Table {
 	view := warroom.NewView(
 		warroom.Field{Name: "Commands", From: "commands"},
 		warroom.Field{Name: "Creation time", From: "creationDateTimeUtc"},
@@ -122,13 +122,13 @@ func sessionTable(action answer.Object) warroom.Table {
 		warroom.Field{Name: "MachineId", From: "machineId"},
 		warroom.Field{Name: "Status", From: "status"},
 	)
-	return warroom.Table{Title: "Machine action", Records: warroom.Records{View: view, Rows: []answer.Object{action}}}
+	return warroom.Table{Title: "Machine action", Records: warroom.Records{View: view, Rows: []rawjson.Value{action}}}
 }
 
 // sessionEntry shows a session that has ended.
 func sessionEntry(out Output, action defender.MachineAction) warroom.Entry {
-	entry := out.one(action.Object)
-	entry.Blocks = []warroom.Block{sessionTable(action.Object)}
+	entry := out.one(action.Value)
+	entry.Blocks = []warroom.Block{sessionTable(action.Value)}
 	return entry
 }
 
@@ -197,12 +197,12 @@ func scriptReport(ctx context.Context, run *Run, action string, index int, out O
 	if err != nil {
 		return Report{}, err
 	}
-	result, err := answer.Parse(kept.text.String())
+	result, err := rawjson.Parse(kept.text.String())
 	if err != nil {
 		return report(file), nil
 	}
 	entry := out.one(result)
-	entry.Blocks = []warroom.Block{warroom.Table{Title: "Result", Records: warroom.Records{Rows: []answer.Object{result}}, KeepEmpty: true}}
+	entry.Blocks = []warroom.Block{warroom.Table{Title: "Result", Records: warroom.Records{Rows: []rawjson.Value{result}}, KeepEmpty: true}}
 	return report(entry, file), nil
 }
 
@@ -300,7 +300,7 @@ func cancelAction() Command {
 		}
 		return report(warroom.Entry{
 			Blocks:   []warroom.Block{warroom.Paragraph(fmt.Sprintf("The machine action %s is %s.", in.Action, action.Status()))},
-			Contents: warroom.Raw(action.Object),
+			Contents: warroom.Raw(action.Value),
 		}), nil
 	})
 }

@@ -331,7 +331,7 @@ func listMachineActions() Command {
 			if err != nil {
 				return Report{}, err
 			}
-			return report(out.one(action.Object)), nil
+			return report(out.one(action.Value)), nil
 		}
 		return out.listed(run.API.MachineActions(ctx, defender.Query{
 			Filter: defender.And(

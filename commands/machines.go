@@ -3,8 +3,8 @@ package commands
 import (
 	"context"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -95,25 +95,25 @@ func endpointView() *warroom.View {
 		warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The machine's ID."},
 		warroom.Field{Name: "Hostname", From: "computerDnsName", Type: warroom.String, Help: "The machine's fully qualified name."},
 		warroom.Field{Name: "OS", From: "osPlatform", Type: warroom.String, Help: "The operating system."},
-		warroom.Field{Name: "OSVersion", Type: warroom.String, Help: "The version of the operating system and its architecture.", Make: func(machine answer.Object) warroom.Value {
+		warroom.Field{Name: "OSVersion", Type: warroom.String, Help: "The version of the operating system and its architecture.", Make: func(machine rawjson.Value) warroom.Value {
 			return warroom.Text(machine.Text("osVersion", "version") + " " + machine.Text("osProcessor", "osArchitecture") + " bit")
 		}},
 		warroom.Field{Name: "IPAddress", From: "lastIpAddress", Type: warroom.String, Help: "The last internal IP address."},
-		warroom.Field{Name: "Status", Type: warroom.String, Help: "Online when the sensor is active, else Offline.", Make: func(machine answer.Object) warroom.Value {
+		warroom.Field{Name: "Status", Type: warroom.String, Help: "Online when the sensor is active, else Offline.", Make: func(machine rawjson.Value) warroom.Value {
 			if machine.Text("healthStatus") == "Active" {
 				return warroom.Text("Online")
 			}
 			return warroom.Text("Offline")
 		}},
 		macField(),
-		warroom.Field{Name: "Vendor", Type: warroom.String, Help: "Always " + endpointVendor + ".", Make: func(answer.Object) warroom.Value {
+		warroom.Field{Name: "Vendor", Type: warroom.String, Help: "Always " + endpointVendor + ".", Make: func(rawjson.Value) warroom.Value {
 			return warroom.Text(endpointVendor)
 		}},
 	)
 }
 
 func macField() warroom.Field {
-	return warroom.Field{Name: "MACAddress", Type: warroom.String, Help: "The MAC address of the adapter with the last internal IP address.", Make: func(machine answer.Object) warroom.Value {
+	return warroom.Field{Name: "MACAddress", Type: warroom.String, Help: "The MAC address of the adapter with the last internal IP address.", Make: func(machine rawjson.Value) warroom.Value {
 		if mac := macOf(machine); mac != "" {
 			return warroom.Text(mac)
 		}
@@ -151,8 +151,8 @@ func findEndpoints() Command {
 			return Report{}, err
 		}
 		whole := machines.Joined()
-		return report(endpoint.apart(machines, func(one answer.Object) warroom.Entry {
-			rows := []answer.Object{one}
+		return report(endpoint.apart(machines, func(one rawjson.Value) warroom.Entry {
+			rows := []rawjson.Value{one}
 			entry := endpoint.rows(rows, whole)
 			entry.Context = append(entry.Context, machine.context(rows))
 			return entry
@@ -213,7 +213,7 @@ func getMachineUsers() Command {
 	}
 	// The service does not repeat the machine in each user: the handler knows it.
 	view := func(machine string) *warroom.View {
-		return userView().With(warroom.Field{Name: "MachineID", Type: warroom.String, Help: "The ID of the machine.", Make: func(answer.Object) warroom.Value {
+		return userView().With(warroom.Field{Name: "MachineID", Type: warroom.String, Help: "The ID of the machine.", Make: func(rawjson.Value) warroom.Value {
 			return warroom.Text(machine)
 		}})
 	}

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -144,8 +144,8 @@ func (o outcome[I, T]) finish(argument string, entries ...warroom.Entry) (Report
 }
 
 // values are the objects in the order asked.
-func values[I any](all []done[I, answer.Object]) []answer.Object {
-	objects := make([]answer.Object, len(all))
+func values[I any](all []done[I, rawjson.Value]) []rawjson.Value {
+	objects := make([]rawjson.Value, len(all))
 	for i, one := range all {
 		objects[i] = one.Value
 	}
@@ -187,9 +187,9 @@ func (e *ManyError) Unwrap() []error {
 // withFailures adds a table of what failed behind what succeeded, in the first entry that has a text.
 func withFailures(entries []warroom.Entry, failed []failure) []warroom.Entry {
 	type row struct{ ID, Code, Reason string }
-	rows := make([]answer.Object, len(failed))
+	rows := make([]rawjson.Value, len(failed))
 	for i, one := range failed {
-		rows[i] = answer.Make(row{one.ID, defender.Code(one.Err), one.Err.Error()})
+		rows[i] = rawjson.Make(row{one.ID, defender.Code(one.Err), one.Err.Error()})
 	}
 	table := warroom.Table{Title: fmt.Sprintf("Failed: %d", len(failed)), Columns: []string{"ID", "Code", "Reason"}, Records: warroom.Records{Rows: rows}}
 	if len(entries) != 1 {

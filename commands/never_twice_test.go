@@ -10,7 +10,7 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/defender"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 )
 
 // lostAnswers are the ways in which the answer to a change gets lost. acted says whether the tenant has carried the

@@ -11,8 +11,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -56,8 +56,8 @@ func todaysAction(old string) string {
 
 // oldIndicatorView shows an indicator with the keys of the old commands.
 func oldIndicatorView(severity warroom.Type) *warroom.View {
-	valueOf := func(name, help string, fits func(indicator answer.Object) bool) warroom.Field {
-		return warroom.Field{Name: name, Type: warroom.String, Help: help, Make: func(indicator answer.Object) warroom.Value {
+	valueOf := func(name, help string, fits func(indicator rawjson.Value) bool) warroom.Field {
+		return warroom.Field{Name: name, Type: warroom.String, Help: help, Make: func(indicator rawjson.Value) warroom.Value {
 			if !fits(indicator) {
 				return nil
 			}
@@ -78,7 +78,7 @@ func oldIndicatorView(severity warroom.Type) *warroom.View {
 		gone("fileCompileDateTime", warroom.Date),
 		gone("fileCreatedDateTime", warroom.Date),
 		warroom.Field{Name: "fileHashType", Type: warroom.String, Help: "The kind of the file's hash: sha1, sha256 or md5.", Make: oldHashType},
-		valueOf("fileHashValue", "The file's hash.", func(indicator answer.Object) bool { return oldHashType(indicator) != nil }),
+		valueOf("fileHashValue", "The file's hash.", func(indicator rawjson.Value) bool { return oldHashType(indicator) != nil }),
 		gone("fileMutexName", warroom.String),
 		gone("fileName", warroom.String),
 		gone("filePacker", warroom.String),
@@ -86,7 +86,7 @@ func oldIndicatorView(severity warroom.Type) *warroom.View {
 		gone("fileSize", warroom.Number),
 		gone("fileType", warroom.String),
 		warroom.Field{Name: "ingestedDateTime", From: "creationTimeDateTimeUtc", Type: warroom.Date, Help: "When the indicator was made."},
-		warroom.Field{Name: "isActive", Type: warroom.Boolean, Help: "Always true: the service knows no other indicators.", Make: func(answer.Object) warroom.Value { return warroom.Raw("true") }},
+		warroom.Field{Name: "isActive", Type: warroom.Boolean, Help: "Always true: the service knows no other indicators.", Make: func(rawjson.Value) warroom.Value { return warroom.Raw("true") }},
 		gone("knownFalsePositives", warroom.String),
 		warroom.Field{Name: "lastReportedDateTime", From: "lastUpdateTime", Type: warroom.Date, Help: "When the indicator last changed."},
 		gone("networkCidrBlock", warroom.String),
@@ -106,7 +106,7 @@ func oldIndicatorView(severity warroom.Type) *warroom.View {
 		gone("networkSourcePort", warroom.Number),
 		gone("passiveOnly", warroom.Boolean),
 		warroom.Field{Name: "severity", Type: severity, Help: "How severe it is: Informational, Low, MediumHigh or High.", Make: oldSeverity},
-		warroom.Field{Name: "targetProduct", Type: warroom.String, Help: "Always Microsoft Defender ATP.", Make: func(answer.Object) warroom.Value { return warroom.Text("Microsoft Defender ATP") }},
+		warroom.Field{Name: "targetProduct", Type: warroom.String, Help: "Always Microsoft Defender ATP.", Make: func(rawjson.Value) warroom.Value { return warroom.Text("Microsoft Defender ATP") }},
 		gone("threatType", warroom.String),
 		gone("tlpLevel", warroom.String),
 		valueOf("url", "The URL.", hasType("Url")),
@@ -132,19 +132,19 @@ func without(out Output, names ...string) Output {
 	return out
 }
 
-func hasType(name string) func(answer.Object) bool {
-	return func(indicator answer.Object) bool { return indicator.Text("indicatorType") == name }
+func hasType(name string) func(rawjson.Value) bool {
+	return func(indicator rawjson.Value) bool { return indicator.Text("indicatorType") == name }
 }
 
-func hasAddress(of func(netip.Addr) bool) func(answer.Object) bool {
-	return func(indicator answer.Object) bool {
+func hasAddress(of func(netip.Addr) bool) func(rawjson.Value) bool {
+	return func(indicator rawjson.Value) bool {
 		address, err := netip.ParseAddr(indicator.Text("indicatorValue"))
 		return err == nil && indicator.Text("indicatorType") == "IpAddress" && of(address)
 	}
 }
 
 // oldAction is today's action as the old commands called it. They had no word for Warn.
-func oldAction(indicator answer.Object) warroom.Value {
+func oldAction(indicator rawjson.Value) warroom.Value {
 	switch indicator.Text("action") {
 	case "Allowed":
 		return warroom.Text("allow")
@@ -156,7 +156,7 @@ func oldAction(indicator answer.Object) warroom.Value {
 	return warroom.Text("unknown")
 }
 
-func oldHashType(indicator answer.Object) warroom.Value {
+func oldHashType(indicator rawjson.Value) warroom.Value {
 	if kind, file := strings.CutPrefix(indicator.Text("indicatorType"), "File"); file {
 		return warroom.Text(strings.ToLower(kind))
 	}
@@ -164,7 +164,7 @@ func oldHashType(indicator answer.Object) warroom.Value {
 }
 
 // oldSeverity gives Medium as MediumHigh, which the old commands ask for unless told otherwise.
-func oldSeverity(indicator answer.Object) warroom.Value {
+func oldSeverity(indicator rawjson.Value) warroom.Value {
 	switch severity := indicator.Text("severity"); severity {
 	case "":
 		return nil
@@ -441,7 +441,7 @@ func updateOldIndicator() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		today, notes := todaysActions([]answer.Object{current})
+		today, notes := todaysActions([]rawjson.Value{current})
 		wanted, err := defender.IndicatorOf(today[0])
 		if err != nil {
 			return Report{}, err

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -43,9 +43,9 @@ func (o Output) titled(format string, values ...any) Output {
 	return o
 }
 
-func (o Output) records(rows []answer.Object) warroom.Records {
+func (o Output) records(rows []rawjson.Value) warroom.Records {
 	if o.View == nil {
-		bare := make([]answer.Object, len(rows))
+		bare := make([]rawjson.Value, len(rows))
 		for i, row := range rows {
 			bare[i] = row.Bare()
 		}
@@ -54,16 +54,16 @@ func (o Output) records(rows []answer.Object) warroom.Records {
 	return warroom.Records{View: o.View, Rows: rows, Single: o.Single}
 }
 
-func (o Output) table(rows []answer.Object) warroom.Table {
+func (o Output) table(rows []rawjson.Value) warroom.Table {
 	return warroom.Table{Title: o.Title, Columns: o.Columns, Records: warroom.Records{View: o.View, Rows: rows}, Empty: o.Empty}
 }
 
-func (o Output) context(rows []answer.Object) warroom.Context {
+func (o Output) context(rows []rawjson.Value) warroom.Context {
 	return warroom.Context{Path: o.path(), Value: o.records(rows)}
 }
 
 // rows is the entry that shows objects and puts them in the context. Without any there is no context.
-func (o Output) rows(rows []answer.Object, contents answer.Object) warroom.Entry {
+func (o Output) rows(rows []rawjson.Value, contents rawjson.Value) warroom.Entry {
 	entry := warroom.Entry{Blocks: []warroom.Block{o.table(rows)}, Contents: warroom.Raw(contents)}
 	if len(rows) > 0 {
 		entry.Context = []warroom.Context{o.context(rows)}
@@ -89,7 +89,7 @@ func (o Output) listed(list defender.List, err error) (Report, error) {
 }
 
 // single reports an object that was asked for.
-func (o Output) single(object answer.Object, err error) (Report, error) {
+func (o Output) single(object rawjson.Value, err error) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
@@ -97,10 +97,10 @@ func (o Output) single(object answer.Object, err error) (Report, error) {
 }
 
 // byIDs reports objects that are asked for one by one; argument holds their ids.
-func (o Output) byIDs(ctx context.Context, argument string, ids []string, ask func(ctx context.Context, id string) (answer.Object, error)) (Report, error) {
-	asked := forEach(ctx, idsOf(ids), func(ctx context.Context, id id) (answer.Object, error) { return ask(ctx, string(id)) })
+func (o Output) byIDs(ctx context.Context, argument string, ids []string, ask func(ctx context.Context, id string) (rawjson.Value, error)) (Report, error) {
+	asked := forEach(ctx, idsOf(ids), func(ctx context.Context, id id) (rawjson.Value, error) { return ask(ctx, string(id)) })
 	found := values(asked.Done)
-	return asked.finish(argument, o.rows(found, answer.Join(found)))
+	return asked.finish(argument, o.rows(found, rawjson.Join(found)))
 }
 
 // about is the entry for objects that belong to one thing, named by id. It puts the thing in the context even
@@ -111,19 +111,19 @@ func (o Output) about(id string, list defender.List) warroom.Entry {
 	return entry
 }
 
-func (o Output) group(id string, rows []answer.Object) warroom.Group {
+func (o Output) group(id string, rows []rawjson.Value) warroom.Group {
 	return warroom.Group{{Key: o.About, Value: warroom.Text(id)}, {Key: o.Under, Value: o.records(rows)}}
 }
 
 // one is the entry for a single object.
-func (o Output) one(object answer.Object) warroom.Entry {
+func (o Output) one(object rawjson.Value) warroom.Entry {
 	o.Single = true
-	return o.rows([]answer.Object{object}, object)
+	return o.rows([]rawjson.Value{object}, object)
 }
 
 // apart are the entries of a list whose objects have an entry each; what there is to say of the whole list stands
 // in the last.
-func (o Output) apart(list defender.List, show func(answer.Object) warroom.Entry) []warroom.Entry {
+func (o Output) apart(list defender.List, show func(rawjson.Value) warroom.Entry) []warroom.Entry {
 	if len(list.Items) == 0 {
 		return []warroom.Entry{o.list(list)}
 	}

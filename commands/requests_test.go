@@ -6,7 +6,7 @@ import (
 
 	"xsoar-defender/commands"
 	"xsoar-defender/commands/commandstest"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 )
 
 // askedOfTheAuthority is what one sign-in asks: where tokens are given, and for one.

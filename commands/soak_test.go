@@ -12,7 +12,7 @@ import (
 
 	"xsoar-defender/commands"
 	"xsoar-defender/commands/commandstest"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 )
 
 // soakFor is how many executions TestSoak makes: go test ./commands -run TestSoak -v -soak=20000.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"strings"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -98,8 +98,8 @@ func together(show func(defender.List) warroom.Entry) func(defender.List) []warr
 // merged are the items of several lists, each once, and the answers as received.
 func merged(lists []done[id, defender.List]) defender.List {
 	var all defender.List
-	wholes := make([]answer.Object, len(lists))
-	seen := map[answer.Object]bool{}
+	wholes := make([]rawjson.Value, len(lists))
+	seen := map[rawjson.Value]bool{}
 	for i, one := range lists {
 		wholes[i] = one.Value.Joined()
 		all.More = all.More || one.Value.More
@@ -110,7 +110,7 @@ func merged(lists []done[id, defender.List]) defender.List {
 			}
 		}
 	}
-	all.Whole = answer.Join(wholes)
+	all.Whole = rawjson.Join(wholes)
 	if len(wholes) == 1 {
 		all.Whole = wholes[0]
 	}
@@ -241,12 +241,12 @@ func vulnerabilityOutput(path string, columns ...string) Output {
 // the platform's standard path as well. Its score is unknown: the platform's verdicts do not tell how severe a
 // vulnerability is.
 func vulnerabilityEntries(run *Run, out, standard Output, list defender.List) []warroom.Entry {
-	return out.apart(list, func(vulnerability answer.Object) warroom.Entry {
-		rows := []answer.Object{vulnerability}
+	return out.apart(list, func(vulnerability rawjson.Value) warroom.Entry {
+		rows := []rawjson.Value{vulnerability}
 		entry := out.rows(rows, vulnerability)
 		if cve := vulnerability.Text("cveId", "id"); cve != "" {
 			score := dbotScore(run, cve, cveIndicator, verdictUnknown)
-			entry.Context = append(entry.Context, standard.context(rows), scoreOutput().context([]answer.Object{score}))
+			entry.Context = append(entry.Context, standard.context(rows), scoreOutput().context([]rawjson.Value{score}))
 		}
 		return entry
 	})
@@ -449,8 +449,8 @@ func listVulnerabilityMachines() Command {
 
 // machinesOnce joins the rows of each machine, of which there is one for every vulnerability, to one row with all
 // of them.
-func machinesOnce(rows []answer.Object) []answer.Object {
-	var machines []answer.Object
+func machinesOnce(rows []rawjson.Value) []rawjson.Value {
+	var machines []rawjson.Value
 	place := map[string]int{}
 	cves := map[string][]string{}
 	for _, row := range rows {

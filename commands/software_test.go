@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"xsoar-defender/commands/commandstest"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 )
 
 const (

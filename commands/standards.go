@@ -3,7 +3,7 @@ package commands
 import (
 	"strings"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -45,7 +45,7 @@ func scoreOutput() Output {
 }
 
 // dbotScore is the score of one indicator, for scoreOutput.
-func dbotScore(run *Run, indicator string, kind indicatorType, score verdict) answer.Object {
+func dbotScore(run *Run, indicator string, kind indicatorType, score verdict) rawjson.Value {
 	type object struct {
 		Indicator   string
 		Type        indicatorType
@@ -53,7 +53,7 @@ func dbotScore(run *Run, indicator string, kind indicatorType, score verdict) an
 		Score       verdict
 		Reliability string `json:",omitempty"`
 	}
-	return answer.Make(object{indicator, kind, run.Brand, score, run.Instance.Reliability})
+	return rawjson.Make(object{indicator, kind, run.Brand, score, run.Instance.Reliability})
 }
 
 // ipOutput, domainOutput and urlOutput are the standard paths of what is known by one text. Their objects are
@@ -71,13 +71,13 @@ func namedOutput(path, key, help string) Output {
 	}
 }
 
-func ipObject(address string) answer.Object {
-	return answer.Make(map[string]string{"Address": address})
+func ipObject(address string) rawjson.Value {
+	return rawjson.Make(map[string]string{"Address": address})
 }
 
-func domainObject(name string) answer.Object { return answer.Make(map[string]string{"Name": name}) }
+func domainObject(name string) rawjson.Value { return rawjson.Make(map[string]string{"Name": name}) }
 
-func urlObject(data string) answer.Object { return answer.Make(map[string]string{"Data": data}) }
+func urlObject(data string) rawjson.Value { return rawjson.Make(map[string]string{"Data": data}) }
 
 // fileOutput is the standard path of files. Its objects are made by fileObject.
 func fileOutput() Output {
@@ -126,8 +126,8 @@ func hashKindOf(text string) hashKind {
 }
 
 // fileObject is the file with this hash, for fileOutput.
-func fileObject(kind hashKind, hash string) answer.Object {
-	return answer.Make(map[string]any{
+func fileObject(kind hashKind, hash string) rawjson.Value {
+	return rawjson.Make(map[string]any{
 		string(kind): hash,
 		"Hashes":     []map[string]string{{"type": string(kind), "value": hash}},
 	})
@@ -150,7 +150,7 @@ func cveOutput() Output {
 }
 
 // cvss puts the score of a vulnerability where the standard has it.
-func cvss(vulnerability answer.Object) warroom.Value {
+func cvss(vulnerability rawjson.Value) warroom.Value {
 	if !vulnerability.Has("cvssV3") {
 		return nil
 	}

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -72,7 +72,7 @@ func execute(t *testing.T, command Command, transport interface {
 	}
 	raw := map[string]json.RawMessage{}
 	for name, value := range args {
-		raw[name] = json.RawMessage(answer.Make(value))
+		raw[name] = json.RawMessage(rawjson.Make(value))
 	}
 	run := &Run{Now: now, API: defender.New(defender.Options{API: api, Tokens: staticToken{}, Transport: transport, Now: now, Sleep: sleep})}
 	return command.Execute(t.Context(), run, raw)

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -135,7 +135,7 @@ func machineActionColumns() []string {
 }
 
 // macOf is the MAC address of the adapter that has the machine's last internal address, else the first one.
-func macOf(machine answer.Object) string {
+func macOf(machine rawjson.Value) string {
 	last, first, found := machine.Text("lastIpAddress"), "", ""
 	for _, address := range machine.Items("ipAddresses") {
 		mac := address.Text("macAddress")
@@ -153,7 +153,7 @@ func macOf(machine answer.Object) string {
 }
 
 // networkInterfaces groups the addresses of a machine by adapter.
-func networkInterfaces(machine answer.Object) warroom.Value {
+func networkInterfaces(machine rawjson.Value) warroom.Value {
 	type adapter struct {
 		MACAddress   string
 		IPAddresses  []string
@@ -174,7 +174,7 @@ func networkInterfaces(machine answer.Object) warroom.Value {
 	if adapters == nil {
 		return nil
 	}
-	return warroom.Raw(answer.Make(adapters))
+	return warroom.Raw(rawjson.Make(adapters))
 }
 
 func adapterView() *warroom.View {

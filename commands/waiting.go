@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -144,13 +144,13 @@ func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error)
 		return w.follow(ctx, run, l)
 	}
 	began := run.Now()
-	actions := forEachInLanes(ctx, l.targets, l.machine, func(ctx context.Context, target id) (answer.Object, error) {
+	actions := forEachInLanes(ctx, l.targets, l.machine, func(ctx context.Context, target id) (rawjson.Value, error) {
 		one := attempt{machine: l.machine(target), kind: l.kind, began: began}
 		if l.fits != nil {
 			one.fits = func(action defender.MachineAction) bool { return l.fits(target, action) }
 		}
 		action, err := one.try(ctx, run, func() (defender.MachineAction, error) { return l.start(ctx, target) })
-		return action.Object, err
+		return action.Value, err
 	})
 	if w.ForActive {
 		actions.wait(w.interval())
@@ -170,7 +170,7 @@ func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error)
 }
 
 // keep makes a report of actions that were started wait for their end.
-func (w waiting) keep(run *Run, result Report, started []answer.Object) Report {
+func (w waiting) keep(run *Run, result Report, started []rawjson.Value) Report {
 	actions := w.Actions
 	for _, action := range started {
 		actions = append(actions, action.Text("id"))
@@ -201,12 +201,12 @@ func (o *outcome[I, T]) wait(after time.Duration) {
 }
 
 // entries shows actions, together or apart.
-func (l launch) entries(actions []answer.Object) []warroom.Entry {
+func (l launch) entries(actions []rawjson.Value) []warroom.Entry {
 	if !l.apart {
 		if l.out.Single && len(actions) == 1 {
 			return []warroom.Entry{l.out.one(actions[0])}
 		}
-		return []warroom.Entry{l.out.rows(actions, answer.Join(actions))}
+		return []warroom.Entry{l.out.rows(actions, rawjson.Join(actions))}
 	}
 	entries := make([]warroom.Entry, len(actions))
 	for i, action := range actions {
@@ -220,7 +220,7 @@ func (w waiting) follow(ctx context.Context, run *Run, l launch) (Report, error)
 	looked := forEach(ctx, idsOf(w.Actions), func(ctx context.Context, id id) (defender.MachineAction, error) {
 		return run.API.MachineAction(ctx, string(id))
 	})
-	var ended []answer.Object
+	var ended []rawjson.Value
 	failed, running := looked.Failed, 0
 	for _, one := range looked.Done {
 		switch {
@@ -230,7 +230,7 @@ func (w waiting) follow(ctx context.Context, run *Run, l launch) (Report, error)
 		case !one.Value.Succeeded():
 			failed = append(failed, failure{string(one.ID), &EndedError{one.Value}})
 		}
-		ended = append(ended, one.Value.Object)
+		ended = append(ended, one.Value.Value)
 	}
 	if running+len(looked.Left) > 0 {
 		poll := w.look(run, w.Actions...)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // The operations on alerts.
@@ -25,7 +25,7 @@ func (c *Client) Alerts(ctx context.Context, q Query) (List, error) {
 }
 
 // Alert reads one alert.
-func (c *Client) Alert(ctx context.Context, id string) (answer.Object, error) {
+func (c *Client) Alert(ctx context.Context, id string) (rawjson.Value, error) {
 	return c.get(ctx, GetAlert, id)
 }
 
@@ -39,7 +39,7 @@ type AlertUpdate struct {
 }
 
 // UpdateAlert changes an alert and gives it as it is then.
-func (c *Client) UpdateAlert(ctx context.Context, id string, update AlertUpdate) (answer.Object, error) {
+func (c *Client) UpdateAlert(ctx context.Context, id string, update AlertUpdate) (rawjson.Value, error) {
 	return c.post(ctx, UpdateAlert, update, id)
 }
 
@@ -57,12 +57,12 @@ type NewAlert struct {
 }
 
 // CreateAlert makes an alert.
-func (c *Client) CreateAlert(ctx context.Context, alert NewAlert) (answer.Object, error) {
+func (c *Client) CreateAlert(ctx context.Context, alert NewAlert) (rawjson.Value, error) {
 	return c.post(ctx, CreateAlert, alert)
 }
 
 // AlertUser reads the user most related to an alert.
-func (c *Client) AlertUser(ctx context.Context, id string) (answer.Object, error) {
+func (c *Client) AlertUser(ctx context.Context, id string) (rawjson.Value, error) {
 	return c.get(ctx, GetAlertUser, id)
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // call is the state of one operation on its way through the pipeline.
@@ -31,7 +31,7 @@ type call struct {
 	// sent says that the headers of the request were written: from then on the service may have acted.
 	sent atomic.Bool
 	// answer is the body of the answer, checked to be JSON; "" stands for an empty one.
-	answer answer.Object
+	answer rawjson.Value
 }
 
 // errTooSlow is the cause with which a call is ended that takes longer than its limits.
@@ -112,7 +112,7 @@ func (c *call) read(response *http.Response) error {
 		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "larger than this integration reads"}
 	}
 	if whole := text.String(); strings.TrimSpace(whole) != "" {
-		c.answer, err = answer.Parse(whole)
+		c.answer, err = rawjson.Parse(whole)
 	}
 	switch {
 	case c.answer == "" && c.ctx.Err() != nil:

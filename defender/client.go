@@ -17,7 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // TokenSource gives the access tokens that sign requests.
@@ -146,7 +146,7 @@ type request struct {
 }
 
 // send makes the call and gives the answer's body, checked to be JSON. An empty body is "".
-func (c *Client) send(ctx context.Context, r request) (answer.Object, error) {
+func (c *Client) send(ctx context.Context, r request) (rawjson.Value, error) {
 	base, pipeline := c.options.API, c.api
 	if r.operation.Graph {
 		graph, err := c.graph()
@@ -209,12 +209,12 @@ func (r request) url(base *url.URL) (string, error) {
 }
 
 // get calls an operation that answers with one object.
-func (c *Client) get(ctx context.Context, operation Operation, args ...string) (answer.Object, error) {
+func (c *Client) get(ctx context.Context, operation Operation, args ...string) (rawjson.Value, error) {
 	return c.send(ctx, request{operation: operation, args: args})
 }
 
 // post calls an operation with a body.
-func (c *Client) post(ctx context.Context, operation Operation, body any, args ...string) (answer.Object, error) {
+func (c *Client) post(ctx context.Context, operation Operation, body any, args ...string) (rawjson.Value, error) {
 	return c.send(ctx, request{operation: operation, args: args, body: body})
 }
 

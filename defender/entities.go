@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // The operations on files, domains, IP addresses and users.
@@ -20,12 +20,12 @@ var (
 )
 
 // File reads what the service knows of a file, by SHA-1 or SHA-256.
-func (c *Client) File(ctx context.Context, hash string) (answer.Object, error) {
+func (c *Client) File(ctx context.Context, hash string) (rawjson.Value, error) {
 	return c.get(ctx, GetFile, hash)
 }
 
 // FileStatistics reads how often a file was seen, by SHA-1 or SHA-256.
-func (c *Client) FileStatistics(ctx context.Context, hash string) (answer.Object, error) {
+func (c *Client) FileStatistics(ctx context.Context, hash string) (rawjson.Value, error) {
 	return c.get(ctx, GetFileStatistics, hash)
 }
 
@@ -35,7 +35,7 @@ func (c *Client) FileAlerts(ctx context.Context, sha1 string) (List, error) {
 }
 
 // DomainStatistics reads how many machines reached a domain.
-func (c *Client) DomainStatistics(ctx context.Context, domain string) (answer.Object, error) {
+func (c *Client) DomainStatistics(ctx context.Context, domain string) (rawjson.Value, error) {
 	return c.get(ctx, GetDomainStatistics, domain)
 }
 
@@ -45,7 +45,7 @@ func (c *Client) DomainAlerts(ctx context.Context, domain string) (List, error) 
 }
 
 // IPStatistics reads how many machines reached an address.
-func (c *Client) IPStatistics(ctx context.Context, ip string) (answer.Object, error) {
+func (c *Client) IPStatistics(ctx context.Context, ip string) (rawjson.Value, error) {
 	return c.get(ctx, GetIPStatistics, ip)
 }
 

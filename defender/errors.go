@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // explained is an error whose text is a problem, without a full stop, and a remedy, which may be empty.
@@ -250,15 +250,15 @@ func (e *ArgumentError) Error() string {
 // code and message empty.
 func refusal(operation Operation, response *http.Response, body string, after time.Duration) *APIError {
 	refused := &APIError{Operation: operation, Status: response.StatusCode, RetryAfter: after}
-	whole, err := answer.Parse(body)
+	whole, err := rawjson.Parse(body)
 	if err != nil {
 		return refused
 	}
 	inner, word := whole, ""
 	if found := whole.Key("error"); found.IsObject() {
-		inner = answer.Object(found.Raw)
+		inner = rawjson.Value(found.Raw)
 	} else {
-		word = answer.Plain(found) // as gateways before the API put it
+		word = rawjson.Plain(found) // as gateways before the API put it
 	}
 	refused.Code = clip(cmp.Or(inner.Text("code", "Code"), word))
 	refused.Message = clip(inner.Text("message", "Message", "error_description"))

@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"testing"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 )
 
 func TestErrorBodiesOfEveryShape(t *testing.T) {
@@ -211,12 +211,12 @@ func TestAnswersThatAreNotTheAPIs(t *testing.T) {
 		problem string
 		cause   error
 	}{
-		{"a page", body("<!doctype html><title>Sign in</title>"), 0, "not valid JSON", answer.ErrNotJSON},
-		{"JSON that is cut off but whole by its length", body(`{"value":[{"id":"1"}`), 0, "not valid JSON", answer.ErrNotJSON},
+		{"a page", body("<!doctype html><title>Sign in</title>"), 0, "not valid JSON", rawjson.ErrNotJSON},
+		{"JSON that is cut off but whole by its length", body(`{"value":[{"id":"1"}`), 0, "not valid JSON", rawjson.ErrNotJSON},
 		{"a list where an object was", body(`[{"id":"1"}]`), 0, "no JSON object", nil},
 		{"null where an object was", body(`null`), 0, "no JSON object", nil},
 		{"a text where an object was", body(`"id"`), 0, "no JSON object", nil},
-		{"JSON that is too deep", body(strings.Repeat("[", 100_000)), 0, "JSON that is nested deeper than 1000 levels", answer.ErrTooDeep},
+		{"JSON that is too deep", body(strings.Repeat("[", 100_000)), 0, "JSON that is nested deeper than 1000 levels", rawjson.ErrTooDeep},
 		{"larger than the limit", body(`{"a":"` + strings.Repeat("x", 2000) + `"}`), 2000, "larger than this integration reads", nil},
 		{"larger than the limit without a length", func(w http.ResponseWriter, _ *http.Request) {
 			w.(http.Flusher).Flush()

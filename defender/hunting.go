@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // The operations of advanced hunting.
@@ -31,12 +31,12 @@ const huntSlack = 15 * time.Second
 
 // Hunt runs a query. timeout bounds it; the service's own bound is LongestHunt. The answer has Schema and
 // Results.
-func (c *Client) Hunt(ctx context.Context, query string, timeout time.Duration) (answer.Object, error) {
+func (c *Client) Hunt(ctx context.Context, query string, timeout time.Duration) (rawjson.Value, error) {
 	return c.hunt(ctx, RunHuntingQuery, query, timeout)
 }
 
 // GraphHunt runs a query through Microsoft Graph. The answer has the shape of Hunt's.
-func (c *Client) GraphHunt(ctx context.Context, query string, timeout time.Duration) (answer.Object, error) {
+func (c *Client) GraphHunt(ctx context.Context, query string, timeout time.Duration) (rawjson.Value, error) {
 	whole, err := c.hunt(ctx, RunGraphHuntingQuery, query, timeout)
 	if err != nil {
 		return "", err
@@ -46,11 +46,11 @@ func (c *Client) GraphHunt(ctx context.Context, query string, timeout time.Durat
 	for _, described := range whole.Items("schema") {
 		columns = append(columns, column{described.Text("name", "Name"), described.Text("type", "Type")})
 	}
-	rows := answer.Join(whole.Items("results"))
-	return answer.Object(`{"Schema":` + string(answer.Make(columns)) + `,"Results":` + string(rows) + `}`), nil
+	rows := rawjson.Join(whole.Items("results"))
+	return rawjson.Value(`{"Schema":` + string(rawjson.Make(columns)) + `,"Results":` + string(rows) + `}`), nil
 }
 
-func (c *Client) hunt(ctx context.Context, operation Operation, query string, timeout time.Duration) (answer.Object, error) {
+func (c *Client) hunt(ctx context.Context, operation Operation, query string, timeout time.Duration) (rawjson.Value, error) {
 	return c.send(ctx, request{
 		operation: operation,
 		body:      map[string]string{"Query": query},

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // The operations on indicators.
@@ -36,7 +36,7 @@ type Indicator struct {
 }
 
 // IndicatorOf reads an indicator of the service, so that it can be submitted again with changes.
-func IndicatorOf(object answer.Object) (Indicator, error) {
+func IndicatorOf(object rawjson.Value) (Indicator, error) {
 	var indicator Indicator
 	if err := json.Unmarshal([]byte(object), &indicator); err != nil {
 		return Indicator{}, &AnswerError{Operation: GetIndicator, Status: http.StatusOK, Problem: "not an indicator", Err: err}
@@ -50,18 +50,18 @@ func (c *Client) Indicators(ctx context.Context, q Query) (List, error) {
 }
 
 // Indicator reads one indicator. It sends a page size as older clients do; the service ignores it.
-func (c *Client) Indicator(ctx context.Context, id string) (answer.Object, error) {
+func (c *Client) Indicator(ctx context.Context, id string) (rawjson.Value, error) {
 	return c.send(ctx, request{operation: GetIndicator, args: []string{id}, query: Query{top: 50}})
 }
 
 // SubmitIndicator makes an indicator, or changes the one with the same value and type.
-func (c *Client) SubmitIndicator(ctx context.Context, indicator Indicator) (answer.Object, error) {
+func (c *Client) SubmitIndicator(ctx context.Context, indicator Indicator) (rawjson.Value, error) {
 	return c.post(ctx, SubmitIndicator, indicator)
 }
 
 // ImportIndicators submits up to MostImported indicators at once, given as the API writes them. The answer has
 // one result for each, in which isFailed and failureReason tell how it went.
-func (c *Client) ImportIndicators(ctx context.Context, indicators []answer.Object) (List, error) {
+func (c *Client) ImportIndicators(ctx context.Context, indicators []rawjson.Value) (List, error) {
 	body := map[string]any{"Indicators": rawList(indicators)}
 	whole, err := c.post(ctx, ImportIndicators, body)
 	return List{Items: whole.Items("value"), Whole: whole}, err

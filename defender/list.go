@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // Everything is how many items of a list without a limit are read at the most.
@@ -13,21 +13,21 @@ const Everything = 10_000
 
 // List is the wanted part of a list of the service.
 type List struct {
-	Items []answer.Object
+	Items []rawjson.Value
 	// Whole is the answer as received. It is empty when the list took several pages: joined they would stand in
 	// memory a second time.
-	Whole answer.Object
+	Whole rawjson.Value
 	// More says that the service has more than was asked for, or, where it does not tell, that the last
 	// page was full.
 	More bool
 }
 
 // Joined is the answer as received, or one object with the items of all pages under "value".
-func (l List) Joined() answer.Object {
+func (l List) Joined() rawjson.Value {
 	if l.Whole != "" {
 		return l.Whole
 	}
-	return `{"value":` + answer.Join(l.Items) + `}`
+	return `{"value":` + rawjson.Join(l.Items) + `}`
 }
 
 // list reads as many pages as the limit of the query needs.
@@ -78,7 +78,7 @@ func (p *pageReader) read(ctx context.Context) (List, error) {
 	}
 }
 
-func (p *pageReader) page(ctx context.Context) ([]answer.Object, string, error) {
+func (p *pageReader) page(ctx context.Context) ([]rawjson.Value, string, error) {
 	if largest := p.request.operation.LargestPage; largest > 0 && p.request.query.Limit > 0 {
 		p.request.query.top = min(p.limit-len(p.result.Items), largest)
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 )
 
 // page is an answer of the numbered items from first on, with a next link unless that is empty.
@@ -19,7 +19,7 @@ func page(first, count int, link string) string {
 	}
 	text := `{"value":[` + strings.Join(items, ",") + `]`
 	if link != "" {
-		text += `,"@odata.nextLink":` + string(answer.Make(link))
+		text += `,"@odata.nextLink":` + string(rawjson.Make(link))
 	}
 	return text + `}`
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"strconv"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // LiveResponseCommand is one command of a live response session.
@@ -33,6 +33,6 @@ func (c *Client) RunLiveResponse(ctx context.Context, machine, comment string, c
 
 // LiveResponseLink gives the link to the result of one command of a session, and the answer as received. The
 // link is valid for 30 minutes and needs no token.
-func (c *Client) LiveResponseLink(ctx context.Context, action string, index int) (string, answer.Object, error) {
+func (c *Client) LiveResponseLink(ctx context.Context, action string, index int) (string, rawjson.Value, error) {
 	return link(c.get(ctx, GetLiveResponseLink, action, strconv.Itoa(index)))
 }

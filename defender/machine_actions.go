@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // The operations that start, follow and cancel machine actions.
@@ -33,7 +33,7 @@ var (
 const ActiveRequestExists = "ActiveRequestAlreadyExists"
 
 // MachineAction is an action on a machine, with what commands decide by.
-type MachineAction struct{ answer.Object }
+type MachineAction struct{ rawjson.Value }
 
 // ID names the action.
 func (a MachineAction) ID() string { return a.Text("id") }
@@ -69,7 +69,7 @@ func (c *Client) CancelMachineAction(ctx context.Context, id, comment string) (M
 	return started(c.post(ctx, CancelMachineAction, reason{comment}, id))
 }
 
-func started(object answer.Object, err error) (MachineAction, error) {
+func started(object rawjson.Value, err error) (MachineAction, error) {
 	return MachineAction{object}, err
 }
 
@@ -120,17 +120,17 @@ func (c *Client) Offboard(ctx context.Context, machine, comment string) (Machine
 
 // PackageURI gives the link to an investigation package and the answer as received. The link is valid for a
 // short time and needs no token. The service answers 404 until the action has ended.
-func (c *Client) PackageURI(ctx context.Context, action string) (string, answer.Object, error) {
+func (c *Client) PackageURI(ctx context.Context, action string) (string, rawjson.Value, error) {
 	return link(c.get(ctx, GetPackageURI, action))
 }
 
 // link reads an answer that is one link, which the service wraps in an extra pair of quotes now and then.
-func link(whole answer.Object, err error) (string, answer.Object, error) {
+func link(whole rawjson.Value, err error) (string, rawjson.Value, error) {
 	return strings.Trim(whole.Text("value"), `"`), whole, err
 }
 
 // StartInvestigation starts an automated investigation. Microsoft ended this in September 2026.
-func (c *Client) StartInvestigation(ctx context.Context, machine, comment string) (answer.Object, error) {
+func (c *Client) StartInvestigation(ctx context.Context, machine, comment string) (rawjson.Value, error) {
 	return c.post(ctx, StartInvestigation, reason{comment}, machine)
 }
 
@@ -140,6 +140,6 @@ func (c *Client) Investigations(ctx context.Context, q Query) (List, error) {
 }
 
 // Investigation reads one automated investigation.
-func (c *Client) Investigation(ctx context.Context, id string) (answer.Object, error) {
+func (c *Client) Investigation(ctx context.Context, id string) (rawjson.Value, error) {
 	return c.get(ctx, GetInvestigation, id)
 }

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // The operations on machines.
@@ -35,7 +35,7 @@ func (c *Client) emptyWhenMissing(list List, err error) (List, error) {
 }
 
 // Machine reads one machine by its id or, as the service allows, its DNS name.
-func (c *Client) Machine(ctx context.Context, id string) (answer.Object, error) {
+func (c *Client) Machine(ctx context.Context, id string) (rawjson.Value, error) {
 	return c.get(ctx, GetMachine, id)
 }
 
@@ -50,7 +50,7 @@ func (c *Client) MachineAlerts(ctx context.Context, machine string) (List, error
 }
 
 // TagMachine adds a tag to a machine or removes it; action is Add or Remove. It gives the machine as it is then.
-func (c *Client) TagMachine(ctx context.Context, machine, action, tag string) (answer.Object, error) {
+func (c *Client) TagMachine(ctx context.Context, machine, action, tag string) (rawjson.Value, error) {
 	return c.post(ctx, TagMachine, map[string]string{"Value": tag, "Action": action}, machine)
 }
 

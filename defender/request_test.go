@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 )
 
 func TestIDsStayInTheirSegment(t *testing.T) {
@@ -104,9 +104,9 @@ func TestEveryMethodAsksItsOperation(t *testing.T) {
 	query := defender.Query{Limit: 2}
 	type call = func(c *defender.Client) error
 	list := func(_ defender.List, err error) error { return err }
-	object := func(_ answer.Object, err error) error { return err }
+	object := func(_ rawjson.Value, err error) error { return err }
 	action := func(_ defender.MachineAction, err error) error { return err }
-	link := func(_ string, _ answer.Object, err error) error { return err }
+	link := func(_ string, _ rawjson.Value, err error) error { return err }
 	ctx := t.Context()
 	rows := []struct {
 		call        call
@@ -151,7 +151,7 @@ func TestEveryMethodAsksItsOperation(t *testing.T) {
 			"POST /api/indicators", `{"indicatorValue":"v","indicatorType":"Url","action":"Audit","title":"t","rbacGroupNames":["g"],"generateAlert":true}`,
 		},
 		{
-			func(c *defender.Client) error { return list(c.ImportIndicators(ctx, []answer.Object{`{"n":1.0}`})) },
+			func(c *defender.Client) error { return list(c.ImportIndicators(ctx, []rawjson.Value{`{"n":1.0}`})) },
 			"POST /api/indicators/import", `{"Indicators":[{"n":1.0}]}`,
 		},
 		{func(c *defender.Client) error { return c.DeleteIndicator(ctx, "i") }, "DELETE /api/indicators/i", ""},
@@ -238,7 +238,7 @@ func TestMachineActionsTellTheirState(t *testing.T) {
 		{"", true, false},
 	}
 	for _, row := range rows {
-		got := defender.MachineAction{Object: answer.Make(map[string]string{"id": "7", "status": row.status})}
+		got := defender.MachineAction{Value: rawjson.Make(map[string]string{"id": "7", "status": row.status})}
 		if got.ID() != "7" || got.Status() != row.status || got.Running() != row.running || got.Succeeded() != row.succeeded {
 			t.Errorf("status %q: wanted running %t and succeeded %t, got %t and %t", row.status, row.running, row.succeeded, got.Running(), got.Succeeded())
 		}

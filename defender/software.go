@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // The operations on software and vulnerabilities, for which the service states no rates.
@@ -61,7 +61,7 @@ func (c *Client) MachineVulnerabilities(ctx context.Context, q Query) (List, err
 }
 
 // rawList lets objects of the service be sent as they are.
-func rawList(objects []answer.Object) []json.RawMessage {
+func rawList(objects []rawjson.Value) []json.RawMessage {
 	list := make([]json.RawMessage, len(objects))
 	for i, object := range objects {
 		list[i] = json.RawMessage(object)

@@ -14,8 +14,8 @@ import (
 	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/defender"
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/simulator"
 	"xsoar-defender/params"
-	"xsoar-defender/simulator"
 )
 
 const listMachines = "microsoft-atp-get-machines"

@@ -18,8 +18,8 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/simulator"
 	"xsoar-defender/params"
-	"xsoar-defender/simulator"
 )
 
 // childVariable makes the test binary carry one execution out in place of the tests: some things are read from the

@@ -14,7 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"xsoar-defender/execution"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 )
 
 // rows are the checks of a diagnosis as "result: found", by their names.

@@ -18,7 +18,7 @@ import (
 	"testing"
 
 	"xsoar-defender/execution"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 )
 
 // basic is an instance of the public cloud.

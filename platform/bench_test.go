@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/platform"
 	"xsoar-defender/platform/platformtest"
 	"xsoar-defender/warroom"
@@ -47,11 +47,11 @@ func (p prepared) Run(context.Context, execution.Request, commands.Host) executi
 func BenchmarkServe(b *testing.B) {
 	view := warroom.NewView(warroom.Field{Name: "ID", From: "id"}, warroom.Field{Name: "Name", From: "computerDnsName"}, warroom.Field{Name: "OS", From: "osPlatform"})
 	for _, machines := range []int{1, 1000, 10_000} {
-		rows := make([]answer.Object, machines)
+		rows := make([]rawjson.Value, machines)
 		for i := range rows {
-			rows[i] = answer.Make(map[string]any{"id": fmt.Sprintf("%040x", i), "computerDnsName": fmt.Sprintf("ws-%d", i), "osPlatform": "Windows11", "osBuild": 22631})
+			rows[i] = rawjson.Make(map[string]any{"id": fmt.Sprintf("%040x", i), "computerDnsName": fmt.Sprintf("ws-%d", i), "osPlatform": "Windows11", "osBuild": 22631})
 		}
-		whole := `{"value":` + answer.Join(rows) + `}`
+		whole := `{"value":` + rawjson.Join(rows) + `}`
 		records := warroom.Records{View: view, Rows: rows}
 		runner := prepared{warroom.Entry{
 			Blocks:   []warroom.Block{warroom.Table{Title: "Machines", Records: records}},

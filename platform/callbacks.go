@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // refusedMark stands in the platform's answer to a callback that it refuses, before the reason.
@@ -44,7 +44,7 @@ type host struct {
 
 // call asks the platform and waits for its one line of answer. Only the end of the process ends the wait early:
 // after any other end, an answer that comes late would be taken for that of the next callback.
-func (h *host) call(kind, command string, args any) (answer.Object, error) {
+func (h *host) call(kind, command string, args any) (rawjson.Value, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	message := h.loop.encoder
@@ -86,14 +86,14 @@ func (h *host) call(kind, command string, args any) (answer.Object, error) {
 	if strings.TrimSpace(text) == "" {
 		return "{}", nil
 	}
-	object, err := answer.Parse(text)
+	object, err := rawjson.Parse(text)
 	if err != nil {
 		return "", fmt.Errorf("the answer to %s: %w", name, err)
 	}
 	return object, nil
 }
 
-func (h *host) execute(command string, args any) (answer.Object, error) {
+func (h *host) execute(command string, args any) (rawjson.Value, error) {
 	return h.call("executeCommand", command, args)
 }
 
@@ -112,7 +112,7 @@ func (h *host) integrationContext(refresh bool) (versioned, error) {
 	if version := got.Key("version"); version.Exists() {
 		read.version = json.RawMessage(version.Raw)
 	}
-	answer.Object(got.Key("context").Raw).Each(func(key string, value answer.Object) {
+	rawjson.Value(got.Key("context").Raw).Each(func(key string, value rawjson.Value) {
 		read.values[key] = json.RawMessage(value)
 	})
 	return read, nil

@@ -18,9 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"xsoar-defender/answer"
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/platform"
 	"xsoar-defender/platform/platformtest"
 	"xsoar-defender/warroom"
@@ -342,7 +342,7 @@ func TestFilesAreWhereThePlatformLooksForThem(t *testing.T) {
 // TestFilesStayInTheirFolder has the platform, or whoever speaks for it, name investigations that lead elsewhere.
 func TestFilesStayInTheirFolder(t *testing.T) {
 	for _, investigation := range []string{"../../x", "..", ".", "", "/", "a/b", "..%2fx", "\u0000", "\n", "\u202e"} {
-		line := strings.Replace(platformtest.Request{Command: "any"}.Line(), `"Inv":{"id":"1"}`, `"Inv":{"id":`+string(answer.Make(investigation))+`}`, 1)
+		line := strings.Replace(platformtest.Request{Command: "any"}.Line(), `"Inv":{"id":"1"}`, `"Inv":{"id":`+string(rawjson.Make(investigation))+`}`, 1)
 		files := filepath.Join(t.TempDir(), "files")
 		if err := os.Mkdir(files, 0o700); err != nil {
 			t.Fatal(err)

@@ -5,15 +5,15 @@ import (
 	"io"
 	"testing"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
 // benchmarkMachines are machines as the API gives them, about 1.4 kB each.
-func benchmarkMachines(count int) []answer.Object {
-	machines := make([]answer.Object, count)
+func benchmarkMachines(count int) []rawjson.Value {
+	machines := make([]rawjson.Value, count)
 	for i := range machines {
-		machines[i] = answer.Object(fmt.Sprintf(`{"id":"%040x","mergedIntoMachineId":null,"isPotentialDuplication":false,"isExcluded":false,"exclusionReason":null,`+
+		machines[i] = rawjson.Value(fmt.Sprintf(`{"id":"%040x","mergedIntoMachineId":null,"isPotentialDuplication":false,"isExcluded":false,"exclusionReason":null,`+
 			`"computerDnsName":"workstation-%d.contoso.example","firstSeen":"2026-08-02T14:55:03.7791856Z","lastSeen":"2026-11-02T14:55:03.7791856Z",`+
 			`"osPlatform":"Windows11","osVersion":null,"osProcessor":"x64","version":"24H2","lastIpAddress":"172.17.230.209","lastExternalIpAddress":"203.0.113.71",`+
 			`"agentVersion":"10.8760.26100.1150","osBuild":26100,"healthStatus":"Active","deviceValue":"Normal","rbacGroupId":140,"rbacGroupName":"The-A-Team",`+
@@ -93,7 +93,7 @@ func BenchmarkTableGridWithoutView(b *testing.B) {
 // An entry is readable text, context and contents as received, as the platform is handed them.
 func BenchmarkEntryEncode(b *testing.B) {
 	eachSize(b, func(b *testing.B, records warroom.Records) {
-		whole := warroom.Raw(`{"value":` + string(answer.Join(records.Rows)) + `}`)
+		whole := warroom.Raw(`{"value":` + string(rawjson.Join(records.Rows)) + `}`)
 		entry := warroom.Entry{
 			Blocks:   []warroom.Block{warroom.Table{Title: "Machines", Columns: []string{"ID", "ComputerDNSName", "HealthStatus", "RiskScore"}, Records: records}},
 			Context:  []warroom.Context{{Path: "MicrosoftATP.Machine(val.ID === obj.ID)", Value: records}},

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 	"xsoar-defender/warroom/warroomtest"
 )
@@ -27,14 +27,14 @@ func FuzzView(f *testing.F) {
 	f.Add(`{"a|b":1,"":2}`, "a|b")
 	inner := warroom.NewView(warroom.Field{Name: "ID", From: "id"}, warroom.Field{Name: "Name", From: "name"})
 	f.Fuzz(func(t *testing.T, text, key string) {
-		whole, err := answer.Parse(text)
+		whole, err := rawjson.Parse(text)
 		if err != nil {
 			return
 		}
 		view := warroom.NewView(
 			warroom.Field{Name: "ID", From: "id|other"}, warroom.Field{Name: "Key", From: key},
 			warroom.Field{Name: "Of", From: "of", Of: inner}, warroom.Field{Name: "All", From: "all|of", Of: inner},
-			warroom.Field{Name: "Raw", From: "raw"}, warroom.Field{Name: "Made", Make: func(o answer.Object) warroom.Value {
+			warroom.Field{Name: "Raw", From: "raw"}, warroom.Field{Name: "Made", Make: func(o rawjson.Value) warroom.Value {
 				if made := o.Text("name"); made != "" {
 					return warroom.Texts{made, key}
 				}
@@ -68,7 +68,7 @@ func wantKeysOf(t *testing.T, list string, keys ...string) {
 		for _, key := range keys {
 			left[key] = true
 		}
-		answer.Object(object).Each(func(key string, _ answer.Object) {
+		rawjson.Value(object).Each(func(key string, _ rawjson.Value) {
 			if !left[key] {
 				t.Errorf("wanted each of the keys %q once at the most, got %s", keys, object)
 			}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // MaxTableRows is how many rows of a table are shown. Context and contents always hold all of them; a
@@ -147,7 +147,7 @@ func (t Table) Grid() Grid {
 	grid.Columns = t.columns(rows)
 	fill := t.filler(grid.Columns)
 	filled := make([]bool, len(grid.Columns))
-	t.Records.each(rows, func(_ int, row *row, object answer.Object) {
+	t.Records.each(rows, func(_ int, row *row, object rawjson.Value) {
 		cells := make([]string, len(grid.Columns))
 		fill(cells, row, object)
 		for i, text := range cells {
@@ -162,12 +162,12 @@ func (t Table) Grid() Grid {
 }
 
 // filler gives what fills the cells of a row: with a view from its fields, without one from the keys of the object.
-func (t Table) filler(columns []string) func(cells []string, row *row, object answer.Object) {
+func (t Table) filler(columns []string) func(cells []string, row *row, object rawjson.Value) {
 	if t.Records.View == nil {
 		return keyFiller(columns)
 	}
 	positions := t.positions(columns)
-	return func(cells []string, row *row, _ answer.Object) {
+	return func(cells []string, row *row, _ rawjson.Value) {
 		for i, position := range positions {
 			if value, ok := row.field(position); ok {
 				cells[i] = valueCell(value)
@@ -177,12 +177,12 @@ func (t Table) filler(columns []string) func(cells []string, row *row, object an
 }
 
 // keyFiller reads an object in one pass, which is several times faster than looking for one key after another.
-func keyFiller(columns []string) func(cells []string, row *row, object answer.Object) {
+func keyFiller(columns []string) func(cells []string, row *row, object rawjson.Value) {
 	at := make(map[string]int, len(columns))
 	for i, column := range columns {
 		at[column] = i
 	}
-	return func(cells []string, _ *row, object answer.Object) {
+	return func(cells []string, _ *row, object rawjson.Value) {
 		gjson.Parse(string(object)).ForEach(func(key, value gjson.Result) bool {
 			if i, wanted := at[key.Str]; wanted && cells[i] == "" && key.Type == gjson.String {
 				cells[i] = cell(value, 0)
@@ -192,7 +192,7 @@ func keyFiller(columns []string) func(cells []string, row *row, object answer.Ob
 	}
 }
 
-func (t Table) columns(rows []answer.Object) []string {
+func (t Table) columns(rows []rawjson.Value) []string {
 	if len(t.Columns) > 0 {
 		return slices.Clone(t.Columns)
 	}
@@ -205,7 +205,7 @@ func (t Table) columns(rows []answer.Object) []string {
 	}
 	seen := map[string]bool{}
 	for _, object := range rows {
-		object.Each(func(key string, _ answer.Object) { seen[key] = true })
+		object.Each(func(key string, _ rawjson.Value) { seen[key] = true })
 	}
 	columns := make([]string, 0, len(seen))
 	for column := range seen {
@@ -268,7 +268,7 @@ const deepestCell = 8
 // "key: value" pairs.
 func cell(v gjson.Result, depth int) string {
 	if !v.IsArray() && !v.IsObject() || depth == deepestCell {
-		return answer.Plain(v)
+		return rawjson.Plain(v)
 	}
 	separator := ", "
 	var parts []string

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unicode"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 	"xsoar-defender/warroom/warroomtest"
 )
@@ -16,9 +16,9 @@ import (
 func markdown(blocks ...warroom.Block) string { return warroom.Markdown(blocks) }
 
 func objects(texts ...string) warroom.Records {
-	rows := make([]answer.Object, len(texts))
+	rows := make([]rawjson.Value, len(texts))
 	for i, text := range texts {
-		rows[i] = answer.Object(text)
+		rows[i] = rawjson.Value(text)
 	}
 	return warroom.Records{Rows: rows}
 }
@@ -115,7 +115,7 @@ func TestTables(t *testing.T) {
 		warroom.Field{Name: "Name", From: "name"},
 		warroom.Field{Name: "Users", From: "users", Of: user},
 		warroom.Field{Name: "Tags", From: "tags"},
-		warroom.Field{Name: "Made", Make: func(o answer.Object) warroom.Value {
+		warroom.Field{Name: "Made", Make: func(o rawjson.Value) warroom.Value {
 			if !o.Has("made") {
 				return nil
 			}
@@ -295,8 +295,8 @@ func FuzzMarkdown(f *testing.F) {
 	f.Fuzz(func(t *testing.T, column, first, second string) {
 		type fields = map[string]any
 		records := objects(
-			string(answer.Make(fields{"fixed": first, column: second})),
-			string(answer.Make(fields{"fixed": second, column: fields{first: []string{first, second}}})),
+			string(rawjson.Make(fields{"fixed": first, column: second})),
+			string(rawjson.Make(fields{"fixed": second, column: fields{first: []string{first, second}}})),
 		)
 		table := warroom.Table{Records: records, KeepEmpty: true}
 		warroomtest.WantTable(t, table)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // Value is anything that can stand in the context or the contents of an entry.
@@ -17,7 +17,7 @@ type Value interface {
 }
 
 // Raw is an answer of the service as received.
-type Raw answer.Object
+type Raw rawjson.Value
 
 // EncodeJSON writes the answer as received. The answer without a body becomes null.
 func (r Raw) EncodeJSON(e *Encoder) {
@@ -145,7 +145,7 @@ const maxScratch = 1 << 20
 
 // JSON writes any plain Go value. Bytes of JSON in it that are no UTF-8, such as those of an argument that is passed on,
 // become the replacement character.
-func (e *Encoder) JSON(v any) { e.Raw(strings.ToValidUTF8(string(answer.Make(v)), "\uFFFD")) }
+func (e *Encoder) JSON(v any) { e.Raw(strings.ToValidUTF8(string(rawjson.Make(v)), "\uFFFD")) }
 
 // Line ends a message.
 func (e *Encoder) Line() { e.write("\n") }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -123,7 +123,7 @@ func FuzzEncoder(f *testing.F) {
 	}
 	inner := warroom.NewView(warroom.Field{Name: "B", From: "b|a"})
 	f.Fuzz(func(t *testing.T, text, key, raw string) {
-		object, err := answer.Parse(raw)
+		object, err := rawjson.Parse(raw)
 		if err != nil {
 			object = ""
 		}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 )
 
 // Type is what the platform's manifest says of a context path.
@@ -34,7 +34,7 @@ type Field struct {
 	// and for objects that are shown as received.
 	Of *View
 	// Make computes the value from the object; nil means there is none.
-	Make func(answer.Object) Value
+	Make func(rawjson.Value) Value
 	// Gone says that the service has nothing any more that the field could show: it stays declared, because
 	// playbooks name it, but is never filled. It goes without From and Make.
 	Gone bool
@@ -93,7 +93,7 @@ func (v *View) Only(names ...string) *View {
 // row is one object taken apart in a single pass.
 type row struct {
 	view   *View
-	object answer.Object
+	object rawjson.Value
 	slots  []gjson.Result
 	// order are the keys of the object before, with their slots, as far as it has room. The objects of a list have the
 	// same keys in the same order, and to compare a key costs less than to look it up: 10,000 machines take a sixth less time.
@@ -113,7 +113,7 @@ const (
 	leastOrdered = 16
 )
 
-func (r *row) read(o answer.Object) {
+func (r *row) read(o rawjson.Value) {
 	r.object = o
 	clear(r.slots)
 	position := 0
@@ -175,7 +175,7 @@ func (r *row) received(i int) *gjson.Result {
 
 func nested(found gjson.Result, view *View) (Value, bool) {
 	if found.IsObject() {
-		return Records{View: view, Rows: []answer.Object{answer.Object(found.Raw)}, Single: true}, true
+		return Records{View: view, Rows: []rawjson.Value{rawjson.Value(found.Raw)}, Single: true}, true
 	}
 	if !found.IsArray() {
 		return Raw(found.Raw), true
@@ -183,7 +183,7 @@ func nested(found gjson.Result, view *View) (Value, bool) {
 	records := Records{View: view}
 	found.ForEach(func(_, item gjson.Result) bool {
 		if item.IsObject() {
-			records.Rows = append(records.Rows, answer.Object(item.Raw))
+			records.Rows = append(records.Rows, rawjson.Value(item.Raw))
 		}
 		return true
 	})
@@ -193,7 +193,7 @@ func nested(found gjson.Result, view *View) (Value, bool) {
 // Records are objects seen through a view. Without a view they are shown as received.
 type Records struct {
 	View *View
-	Rows []answer.Object
+	Rows []rawjson.Value
 	// Single shows the first object alone in place of a list.
 	Single bool
 }
@@ -210,7 +210,7 @@ func (r Records) EncodeJSON(e *Encoder) {
 	} else {
 		e.Raw("[")
 	}
-	r.each(rows, func(i int, row *row, object answer.Object) {
+	r.each(rows, func(i int, row *row, object rawjson.Value) {
 		if i > 0 {
 			e.Raw(",")
 		}
@@ -226,7 +226,7 @@ func (r Records) EncodeJSON(e *Encoder) {
 }
 
 // each goes over the objects; row is nil when there is no view.
-func (r Records) each(rows []answer.Object, visit func(i int, row *row, object answer.Object)) {
+func (r Records) each(rows []rawjson.Value, visit func(i int, row *row, object rawjson.Value)) {
 	var current *row
 	if r.View != nil {
 		current = &row{view: r.View, slots: make([]gjson.Result, r.View.plain)}

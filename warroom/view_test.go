@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"xsoar-defender/answer"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -25,12 +25,12 @@ func encoded(t testing.TB, value warroom.Value) string {
 }
 
 func one(view *warroom.View, object string) warroom.Records {
-	return warroom.Records{View: view, Rows: []answer.Object{answer.Object(object)}, Single: true}
+	return warroom.Records{View: view, Rows: []rawjson.Value{rawjson.Value(object)}, Single: true}
 }
 
 func TestViewTakesFieldsFromObjects(t *testing.T) {
 	user := warroom.NewView(warroom.Field{Name: "Name", From: "accountName"}, warroom.Field{Name: "Domain", From: "domainName"})
-	shout := func(o answer.Object) warroom.Value {
+	shout := func(o rawjson.Value) warroom.Value {
 		if o.Text("name") == "" {
 			return nil
 		}
@@ -62,7 +62,7 @@ func TestViewTakesFieldsFromObjects(t *testing.T) {
 		{"a name that JSON has to quote", []warroom.Field{{Name: "A\"\n", From: "a"}}, `{"a":1}`, `{"A\"\n":1}`},
 		{"a computed value", []warroom.Field{{Name: "A", Make: shout}}, `{"name":"x"}`, `{"A":"X"}`},
 		{"no computed value", []warroom.Field{{Name: "A", Make: shout}, {Name: "B", From: "b"}}, `{"b":1}`, `{"B":1}`},
-		{"a computed answer without a body", []warroom.Field{{Name: "A", Make: func(answer.Object) warroom.Value { return warroom.Raw("") }}}, `{}`, `{"A":null}`},
+		{"a computed answer without a body", []warroom.Field{{Name: "A", Make: func(rawjson.Value) warroom.Value { return warroom.Raw("") }}}, `{}`, `{"A":null}`},
 		{"a field that is gone", []warroom.Field{{Name: "A", Gone: true}, {Name: "B", From: "b"}}, `{"A":1,"b":2}`, `{"B":2}`},
 		{"a nested object", []warroom.Field{{Name: "User", From: "user", Of: user}}, `{"user":{"accountName":"eve","domainName":null,"sid":"S"}}`, `{"User":{"Name":"eve"}}`},
 		{
@@ -91,7 +91,7 @@ func TestViewsNestDeeply(t *testing.T) {
 	inner := warroom.NewView(warroom.Field{Name: "C", From: "c"})
 	middle := warroom.NewView(warroom.Field{Name: "B", From: "b", Of: inner})
 	outer := warroom.NewView(warroom.Field{Name: "A", From: "a", Of: middle}, warroom.Field{Name: "Z", From: "z"})
-	records := warroom.Records{View: outer, Rows: []answer.Object{`{"z":1,"a":[{"b":{"c":1,"d":2}},{"b":[{"c":2},{"c":3}]}]}`, `{"z":2}`}}
+	records := warroom.Records{View: outer, Rows: []rawjson.Value{`{"z":1,"a":[{"b":{"c":1,"d":2}},{"b":[{"c":2},{"c":3}]}]}`, `{"z":2}`}}
 	want := `[{"A":[{"B":{"C":1}},{"B":[{"C":2},{"C":3}]}],"Z":1},{"Z":2}]`
 	if got := encoded(t, records); got != want {
 		t.Errorf("wanted %s, got %s", want, got)
@@ -123,7 +123,7 @@ func TestViewWithAndOnly(t *testing.T) {
 
 func TestRecords(t *testing.T) {
 	view := warroom.NewView(warroom.Field{Name: "ID", From: "id"})
-	objects := []answer.Object{`{"id":"1","x":null}`, `{"id":"2"}`}
+	objects := []rawjson.Value{`{"id":"1","x":null}`, `{"id":"2"}`}
 	rows := []struct {
 		name    string
 		records warroom.Records
@@ -135,8 +135,8 @@ func TestRecords(t *testing.T) {
 		{"one object as received", warroom.Records{Rows: objects, Single: true}, `{"id":"1","x":null}`},
 		{"no objects", warroom.Records{View: view}, `[]`},
 		{"no object where one was to stand alone", warroom.Records{View: view, Single: true}, `{}`},
-		{"an answer without a body", warroom.Records{Rows: []answer.Object{""}}, `[null]`},
-		{"no value of one object gets into the next", warroom.Records{View: view, Rows: []answer.Object{`{"id":"1"}`, `{}`}}, `[{"ID":"1"},{}]`},
+		{"an answer without a body", warroom.Records{Rows: []rawjson.Value{""}}, `[null]`},
+		{"no value of one object gets into the next", warroom.Records{View: view, Rows: []rawjson.Value{`{"id":"1"}`, `{}`}}, `[{"ID":"1"},{}]`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

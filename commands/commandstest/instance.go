@@ -14,7 +14,7 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/defender"
 	"xsoar-defender/execution"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 )
 
 // Instance is an integration instance at a simulated tenant of its own.

@@ -9,7 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"xsoar-defender/execution"
-	"xsoar-defender/simulator"
+	"xsoar-defender/internal/simulator"
 	"xsoar-defender/warroom"
 )
 

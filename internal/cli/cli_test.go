@@ -1,0 +1,488 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"xsoar-defender/internal/cli"
+	"xsoar-defender/internal/simulator"
+)
+
+// world is a world in which nobody waits: who sleeps moves the clock.
+type world struct {
+	cli.World
+
+	out, errs bytes.Buffer
+	ahead     atomic.Int64
+}
+
+func newWorld(t *testing.T, args ...string) *world {
+	t.Helper()
+	home := t.TempDir()
+	w := &world{}
+	w.World = cli.World{
+		Args: append([]string{"xsoar-defender"}, args...), In: strings.NewReader(""), Out: &w.out, Errors: &w.errs,
+		Width: func() int { return 0 }, Random: rand.Reader, Version: "1.2.3",
+		Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
+		Sleep: func(ctx context.Context, wait time.Duration) error {
+			w.ahead.Add(int64(wait))
+			return context.Cause(ctx)
+		},
+		Getenv:    func(name string) string { return map[string]string{"HOME": home}[name] },
+		ConfigDir: func() (string, error) { return home, nil },
+	}
+	return w
+}
+
+// run runs the program and wants an exit code.
+func (w *world) run(t *testing.T, want int) {
+	t.Helper()
+	if got := cli.Execute(t.Context(), w.World); got != want {
+		t.Fatalf("%q ended with the exit code %d, want %d\n%s%s", w.Args[1:], got, want, &w.out, &w.errs)
+	}
+}
+
+// tenant starts a tenant that lives by the world's clock.
+func (w *world) tenant(t *testing.T) *simulator.Tenant {
+	t.Helper()
+	tenant, err := simulator.Start(simulator.Options{Now: w.Now, Sleep: w.Sleep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tenant.Close(); err != nil {
+			t.Errorf("closing the tenant: %v", err)
+		}
+	})
+	return tenant
+}
+
+// instance writes an instance file with which the tenant is signed in to.
+func instance(t *testing.T, tenant *simulator.Tenant) string {
+	t.Helper()
+	return instanceOf(t, tenant, "client-secret")
+}
+
+// instanceOf writes an instance file for a way to sign in.
+func instanceOf(t *testing.T, tenant *simulator.Tenant, mode string) string {
+	t.Helper()
+	return instanceWith(t, tenant.Instance(mode))
+}
+
+// instanceWith writes an instance file.
+func instanceWith(t *testing.T, params map[string]any) string {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"name": "lab", "params": params})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "instance.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestNameOfAnInterpreterServesThePlatform(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"python", "python2", "python3", "/usr/bin/python3", "python.exe", "Python3.EXE"} {
+		w := newWorld(t, "-c", "import sys")
+		w.Args[0], w.In = name, strings.NewReader("ping\n")
+		w.run(t, 0)
+		if got, want := w.out.String(), `{"type":"pong"}`+"\n"; got != want {
+			t.Errorf("started as %s it wrote %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestOutputGoesOnlyToTheWritersPassedIn(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"help"}, {"version"}, {"--version"}, {"commands"}, {"run", "--help"}, {"completion", "zsh"}, {"__complete", "run", ""}} {
+		w := newWorld(t, args...)
+		w.run(t, 0)
+		if w.out.Len() == 0 {
+			t.Errorf("%q wrote nothing", args)
+		}
+	}
+}
+
+// brokenWriter takes nothing.
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
+
+func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "commands")
+	w.Out = brokenWriter{}
+	w.run(t, 1)
+	if got := w.errs.String(); !strings.Contains(got, "the disk is full") {
+		t.Errorf("the standard error says %q, want the reason", got)
+	}
+}
+
+func TestRunFollowsACommandUntilItIsDone(t *testing.T) {
+	t.Parallel()
+	for _, asJSON := range []bool{false, true} {
+		folder := t.TempDir()
+		w := newWorld(t)
+		tenant := w.tenant(t)
+		w.Args = append(w.Args, "run", "microsoft-atp-request-and-download-investigation-package", "machine_id="+firstMachine(t, w, tenant),
+			"comment=test", "--instance", instance(t, tenant), "--files", folder)
+		if asJSON {
+			w.Args = append(w.Args, "--json")
+		}
+		w.run(t, 0)
+		if w.ahead.Load() == 0 || !strings.Contains(w.errs.String(), "asking again in") {
+			t.Errorf("after %s the standard error says %q, want that it waits", time.Duration(w.ahead.Load()), &w.errs)
+		}
+		saved, err := os.ReadDir(folder)
+		if err != nil || len(saved) != 1 || strings.HasPrefix(saved[0].Name(), ".") {
+			t.Fatalf("the folder holds %v, %v, want one file", saved, err)
+		}
+		if !asJSON {
+			if want := "Saved " + filepath.Join(folder, saved[0].Name()); !strings.Contains(w.out.String(), want) {
+				t.Errorf("the output is\n%s\nwant %q in it", &w.out, want)
+			}
+			continue
+		}
+		var document struct {
+			Results []struct{ File, PollingCommand string }
+		}
+		if err := json.Unmarshal(w.out.Bytes(), &document); err != nil {
+			t.Fatalf("the output is no JSON document: %v", err)
+		}
+		var files []string
+		for _, entry := range document.Results {
+			if entry.PollingCommand != "" {
+				t.Errorf("an entry still asks for %s to be run", entry.PollingCommand)
+			}
+			if entry.File != "" {
+				files = append(files, entry.File)
+			}
+		}
+		if want := []string{saved[0].Name()}; !slices.Equal(files, want) {
+			t.Errorf("the entries have the files %q, want %q", files, want)
+		}
+	}
+}
+
+// firstMachine gives the ID of a machine of the tenant.
+func firstMachine(t *testing.T, w *world, tenant *simulator.Tenant) string {
+	t.Helper()
+	list := newWorld(t, "run", "microsoft-atp-get-machines", "page_size=1", "health_status=Active", "--json", "--instance", instance(t, tenant))
+	list.Now = w.Now
+	list.run(t, 0)
+	var document struct {
+		Results []struct {
+			Contents struct{ Value []struct{ ID string } }
+		}
+	}
+	if err := json.Unmarshal(list.out.Bytes(), &document); err != nil {
+		t.Fatal(err)
+	}
+	return document.Results[0].Contents.Value[0].ID
+}
+
+func TestProgressOfARunIsGoneWhenItEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	w.ErrorsWidth = func() int { return 100 }
+	w.Args = append(w.Args, "run", "microsoft-atp-isolate-machine", "machine_id="+firstMachine(t, w, tenant), "comment=test", "isolation_type=Full",
+		"polling=true", "--instance", instance(t, tenant))
+	w.run(t, 0)
+	said := w.errs.String()
+	if !strings.Contains(said, "\rNot done yet; asking again in 10s, giving up in 10m0s") {
+		t.Errorf("the standard error says %q, want what is waited for", said)
+	}
+	if last := said[strings.LastIndex(strings.TrimSuffix(said, "\r"), "\r")+1:]; strings.TrimSpace(last) != "" || strings.Contains(said, "\n") {
+		t.Errorf("the standard error says %q, want one line that is erased at the end", said)
+	}
+}
+
+func TestTablesFitTheTerminal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := instance(t, w.tenant(t))
+	for _, width := range []int{40, 80, 132, 250} {
+		w.out.Reset()
+		w.Args = []string{"xsoar-defender", "run", "microsoft-atp-get-machines", "page_size=3", "--instance", path}
+		w.Width = func() int { return width }
+		w.run(t, 0)
+		if !strings.Contains(w.out.String(), "ComputerDNSName") {
+			t.Errorf("at %d columns the output is\n%s\nwant the machines' names in it", width, &w.out)
+		}
+		for line := range strings.Lines(w.out.String()) {
+			shown := escapes().ReplaceAllString(strings.TrimSuffix(line, "\n"), "")
+			if got := utf8.RuneCountInString(shown); got > width {
+				t.Errorf("at %d columns there is a line of %d: %q", width, got, shown)
+			}
+		}
+	}
+}
+
+// escapes are the control sequences of a terminal.
+func escapes() *regexp.Regexp { return regexp.MustCompile("\x1b\\[[0-9;]*m") }
+
+func TestOnlyATerminalIsColoured(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		width   int
+		noColor string
+		want    bool
+	}{{0, "", false}, {80, "", true}, {80, "1", false}} {
+		w := newWorld(t)
+		home := w.Getenv("HOME")
+		w.Width = func() int { return test.width }
+		w.Getenv = func(name string) string { return map[string]string{"NO_COLOR": test.noColor, "HOME": home}[name] }
+		for marked, args := range map[string][]string{
+			"\x1b[1mMachine actions\x1b[0m": {"commands"},
+			"\x1b[32mActive\x1b[0m":         {"run", "microsoft-atp-get-machines", "health_status=Active", "--instance", instance(t, w.tenant(t))},
+		} {
+			w.out.Reset()
+			w.Args = append([]string{"xsoar-defender"}, args...)
+			w.run(t, 0)
+			if got := strings.Contains(w.out.String(), marked); got != test.want {
+				t.Errorf("%q at a width of %d with NO_COLOR=%q has %q: %t, want %t", args, test.width, test.noColor, marked, got, test.want)
+			}
+			if !test.want && escapes().Match(w.out.Bytes()) {
+				t.Errorf("%q at a width of %d with NO_COLOR=%q is coloured", args, test.width, test.noColor)
+			}
+		}
+	}
+}
+
+func TestTerminalObeysNothingThatTheServiceSays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Body: `{"value":[{"id":"1","computerDnsName":"\u001b[2Jgone\u202e"}]}`})
+	w.Args = append(w.Args, "run", "microsoft-atp-get-machines", "--instance", instance(t, tenant))
+	w.run(t, 0)
+	if got := w.out.String(); !strings.Contains(got, "U+001B[2JgoneU+202E") || strings.ContainsAny(got, "\x1b\u202e") {
+		t.Errorf("the output is %q, want the hidden characters spelled out", got)
+	}
+}
+
+func TestStateFolderThatCannotBeFoundIsAFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Args = append(w.Args, "run", "microsoft-atp-get-machines", "--instance", instance(t, w.tenant(t)))
+	w.Getenv = func(string) string { return "" }
+	w.ConfigDir = func() (string, error) { return "", errors.New("none") }
+	w.run(t, 1)
+	if got := w.errs.String(); !strings.Contains(got, "state") {
+		t.Errorf("the standard error says %q, want that there is no place for the state", got)
+	}
+}
+
+func TestExecTakesOneExecutionOnly(t *testing.T) {
+	t.Parallel()
+	for name, in := range map[string]io.Reader{
+		"two executions":    strings.NewReader(`{"command":"x"}{"command":"y"}`),
+		"an endless one":    endless{},
+		"one with an array": strings.NewReader(`[{"command":"x"}]`),
+	} {
+		w := newWorld(t, "exec")
+		w.In = in
+		w.run(t, 2)
+		var document struct{ Results []struct{ Type int } }
+		if err := json.Unmarshal(w.out.Bytes(), &document); err != nil || len(document.Results) != 1 || document.Results[0].Type != 4 {
+			t.Errorf("%s gave %q, want one error entry", name, &w.out)
+		}
+	}
+}
+
+// endless is input without an end.
+type endless struct{}
+
+func (endless) Read(into []byte) (int, error) {
+	for i := range into {
+		into[i] = ' '
+	}
+	return len(into), nil
+}
+
+func TestDemoSaysWhatDidNotWork(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(errors.New("the user interrupts"))
+	w := newWorld(t, "demo")
+	if got, want := cli.Execute(ctx, w.World), 1; got != want {
+		t.Errorf("the exit code is %d, want %d", got, want)
+	}
+	if got := w.errs.String(); !strings.Contains(got, "the user interrupts") {
+		t.Errorf("the standard error says %q, want the reason", got)
+	}
+	if got := w.out.String(); strings.Contains(got, "All of it worked") {
+		t.Errorf("the output says that all of it worked")
+	}
+}
+
+func TestSimulateRenewsTheWorkloadsToken(t *testing.T) {
+	t.Parallel()
+	ctx, end := context.WithCancel(context.Background())
+	folder := t.TempDir()
+	w := newWorld(t, "simulate", "--out", folder)
+	token := func() string {
+		text, err := os.ReadFile(filepath.Join(folder, "workload-token"))
+		if err != nil {
+			t.Error(err)
+		}
+		return string(text)
+	}
+	var tokens []string
+	pass := w.Sleep
+	w.Sleep = func(ctx context.Context, wait time.Duration) error {
+		tokens = append(tokens, token())
+		if len(tokens) == 3 {
+			end()
+		}
+		return pass(ctx, wait)
+	}
+	if got := cli.Execute(ctx, w.World); got != 0 {
+		t.Fatalf("the exit code is %d, want 0: %s", got, &w.errs)
+	}
+	if len(tokens) != 3 || slices.Contains(tokens, "") || tokens[0] == tokens[1] || tokens[1] == tokens[2] {
+		t.Errorf("the tokens are %q, want three different ones", tokens)
+	}
+}
+
+func TestSimulateWritesAnInstanceForEveryMode(t *testing.T) {
+	t.Parallel()
+	ctx, end := context.WithCancel(context.Background())
+	folder := t.TempDir()
+	w := newWorld(t, "simulate", "--out", folder)
+	w.Sleep = func(ctx context.Context, _ time.Duration) error { end(); return context.Cause(ctx) }
+	if got := cli.Execute(ctx, w.World); got != 0 {
+		t.Fatalf("the exit code is %d, want 0: %s", got, &w.errs)
+	}
+	want := map[string]bool{"workload-token": true, "authorization-code-signed-in.json": true}
+	for _, mode := range simulator.Modes() {
+		want[mode+".json"] = true
+	}
+	got := map[string]bool{}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		got[entry.Name()] = true
+		info, err := entry.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rights := info.Mode().Perm(); rights != 0o600 {
+			t.Errorf("%s has the rights %o, want 600", entry.Name(), rights)
+		}
+		if said := filepath.Join(folder, entry.Name()); !strings.Contains(w.out.String(), said) {
+			t.Errorf("the output does not name %s:\n%s", said, &w.out)
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("the folder holds %q, want %q", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+	}
+}
+
+func TestCompletionWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	w.Args = append(w.Args, "__complete", "run", "microsoft-atp-isolate-machine", "--instance", instance(t, tenant), "machine_id=")
+	for _, test := range []struct {
+		fault simulator.Fault
+		want  bool
+	}{
+		{simulator.Fault{}, true},
+		{simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusTooManyRequests, RetryAfter: 7 * time.Second, Times: 1}, false},
+		{simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusBadGateway, Times: 1}, false},
+		{simulator.Fault{Kind: simulator.KindAPI, Body: `{"value":[{"id":"a b"},{"id":"a\u202eb"},{"computerDnsName":"nameless"}]}`, Times: 1}, false},
+	} {
+		w.out.Reset()
+		w.errs.Reset()
+		before := w.ahead.Load()
+		if test.fault.Kind != "" {
+			tenant.Script(test.fault)
+		}
+		w.run(t, 0)
+		if got := strings.Contains(w.out.String(), "machine_id="); got != test.want {
+			t.Errorf("with %+v it offers %q, want machines: %t", test.fault, &w.out, test.want)
+		}
+		if got, want := w.errs.String(), "Completion ended with directive: ShellCompDirectiveNoFileComp\n"; got != want {
+			t.Errorf("with %+v it says %q, want %q", test.fault, got, want)
+		}
+		if w.ahead.Load() != before {
+			t.Errorf("with %+v it waits", test.fault)
+		}
+	}
+}
+
+func TestContextIsIndentedOnATerminal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	w.Args = append(w.Args, "run", "microsoft-atp-get-machines", "--context", "--instance", instance(t, tenant))
+	for width, want := range map[int]string{
+		0: `{"MicrosoftATP":{"Machine":[{"ID":"1","ComputerDNSName":"` + "\u202e" + `gone\u001b"}]}}` + "\n",
+		80: `{
+  "MicrosoftATP": {
+    "Machine": [
+      {
+        "ID": "1",
+        "ComputerDNSName": "U+202Egone\u001b"
+      }
+    ]
+  }
+}
+`,
+	} {
+		tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Body: "{\"value\":[{\"id\":\"1\",\"computerDnsName\":\"\u202egone\\u001b\"}]}", Times: 1})
+		w.out.Reset()
+		w.Width = func() int { return width }
+		w.run(t, 0)
+		if got := w.out.String(); got != want {
+			t.Errorf("at a width of %d got\n%q\nwant\n%q", width, got, want)
+		}
+	}
+}
+
+// TestDebugLinesStandOnLinesOfTheirOwn waits for a machine action while requests are told of: the line of the progress
+// gets out of their way.
+func TestDebugLinesStandOnLinesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	w.Args = append(w.Args, "run", "microsoft-atp-isolate-machine", "machine_id="+tenant.MachineIDs()[0], "comment=test", "isolation_type=Full",
+		"polling=true", "--debug", "--progress", "always", "--instance", instanceOf(t, tenant, "client-secret"))
+	w.run(t, 0)
+	debugged := 0
+	for line := range strings.Lines(w.errs.String()) {
+		before, _, is := strings.Cut(line, "GET /api/")
+		if !is {
+			continue
+		}
+		debugged++
+		if before != "" && !strings.HasSuffix(before, "\r") && !strings.HasSuffix(before, "\x1b[K") {
+			t.Errorf("a debug line stands behind %q", before)
+		}
+	}
+	if debugged == 0 {
+		t.Errorf("no request was told of:\n%s", &w.errs)
+	}
+}

@@ -1,0 +1,370 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/warroom"
+)
+
+// commandsOptions is what a call of commands asks for.
+type commandsOptions struct {
+	area, search string
+	asJSON       bool
+}
+
+func (p *program) commandsCommand() *cobra.Command {
+	var options commandsOptions
+	command := &cobra.Command{
+		Use: "commands [NAME]", Short: "List the War Room commands, or explain one",
+		Long: `Lists the War Room commands, or shows what one does, its arguments, what it puts into the context and where, the
+permissions that it needs and an example.`,
+		Example: `  xsoar-defender commands --area "Machine actions"
+  xsoar-defender commands --search "quarantine file"
+  xsoar-defender commands microsoft-atp-isolate-machine`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return p.showCommands(args, options) },
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return completeCommand(commands.NewRegistry())
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&options.area, "area", "", "list only the commands of an area")
+	flags.StringVar(&options.search, "search", "", "list only the commands in whose names, texts and arguments every word is found")
+	flags.BoolVar(&options.asJSON, "json", false, "write all that is declared as one JSON document")
+	err := command.RegisterFlagCompletionFunc("area", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return areaNames(commands.NewRegistry().All()), cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(err) // only for a flag that is not there
+	}
+	return command
+}
+
+func (p *program) showCommands(args []string, options commandsOptions) error {
+	registry := commands.NewRegistry()
+	if len(args) == 0 {
+		chosen, err := options.choose(registry.All())
+		if err != nil {
+			return err
+		}
+		if options.asJSON {
+			return p.writeDocument(rawjson.Make(documented(chosen)))
+		}
+		p.listCommands(chosen)
+		return nil
+	}
+	if options.area != "" || options.search != "" {
+		return errors.New("--area and --search choose from all commands: leave NAME away")
+	}
+	command, err := findCommand(registry, args[0])
+	if err != nil {
+		return err
+	}
+	if options.asJSON {
+		return p.writeDocument(rawjson.Make(documented([]commands.Command{command})[0]))
+	}
+	p.explainCommand(command)
+	return nil
+}
+
+// areaNames are the areas in their order.
+func areaNames(all []commands.Command) []string {
+	var names []string
+	for _, command := range all {
+		if !slices.Contains(names, string(command.Area)) {
+			names = append(names, string(command.Area))
+		}
+	}
+	return names
+}
+
+// choose gives the commands that are asked for.
+func (o commandsOptions) choose(all []commands.Command) ([]commands.Command, error) {
+	names := areaNames(all)
+	if o.area != "" && !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, o.area) }) {
+		return nil, fmt.Errorf("there is no area %q; there are %s", o.area, strings.Join(names, ", "))
+	}
+	words := strings.Fields(strings.ToLower(o.search))
+	chosen := []commands.Command{}
+	for _, command := range all {
+		text := searched(command)
+		missing := slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) })
+		if !missing && (o.area == "" || strings.EqualFold(string(command.Area), o.area)) {
+			chosen = append(chosen, command)
+		}
+	}
+	return chosen, nil
+}
+
+// searched is the text of a command in which words are looked for.
+func searched(command commands.Command) string {
+	parts := []string{command.Name, command.Help, string(command.Area)}
+	for _, argument := range command.Arguments() {
+		if !argument.Hidden {
+			parts = append(parts, argument.Name, argument.Help)
+		}
+	}
+	return strings.ToLower(strings.Join(parts, "\n"))
+}
+
+// listCommands shows all commands under their areas.
+func (p *program) listCommands(all []commands.Command) {
+	screen := p.screen("")
+	if len(all) == 0 {
+		screen.paragraph("No command fits.")
+		return
+	}
+	byArea := map[commands.Area][][]string{}
+	var areas []commands.Area
+	for _, command := range all {
+		if byArea[command.Area] == nil {
+			areas = append(areas, command.Area)
+		}
+		byArea[command.Area] = append(byArea[command.Area], []string{command.Name, summary(command)})
+	}
+	for i, area := range areas {
+		if i > 0 {
+			screen.line("")
+		}
+		screen.line(screen.strong(string(area)))
+		screen.grid([]string{"Command", "What it does"}, byArea[area])
+	}
+}
+
+// summary says what a command does in its first sentence.
+func summary(command commands.Command) string {
+	first, _, _ := strings.Cut(command.Help, ". ")
+	first = strings.TrimSuffix(first, ".")
+	if command.Deprecated != "" {
+		return first + " (deprecated: use " + command.Deprecated + ")"
+	}
+	return first
+}
+
+// explainCommand shows everything that is declared of a command.
+func (p *program) explainCommand(command commands.Command) {
+	screen := p.screen("")
+	screen.line(screen.strong(command.Name))
+	screen.paragraph(command.Help)
+	if command.Deprecated != "" {
+		screen.paragraph("It is deprecated: use " + command.Deprecated + " in its place.")
+	}
+	for _, note := range notes(command) {
+		screen.paragraph(note)
+	}
+	screen.section("Arguments", "It has none.", []string{"Name", "Form", "Default", "Values", "What it is"}, argumentRows(command))
+	screen.section("Context", "It puts nothing there.", []string{"Path", "Type", "What it is"}, outputRows(command))
+	if rows := placeRows(command); len(rows) > 0 {
+		screen.section("Where it lands", "", []string{"Path", "What is there already"}, rows)
+	}
+	screen.section("Permissions", "It needs none.", []string{"One of every line for an application", "For a user who signs in", "API"}, permissionRows(command))
+	screen.line("")
+	screen.line(screen.strong("Example"))
+	screen.line(exampleOf(command))
+}
+
+// notes say what is to know before a command is run.
+func notes(command commands.Command) []string {
+	var notes []string
+	if command.Executes {
+		notes = append(notes, "It changes something that may not be wanted twice. The platform can be told to ask before it runs.")
+	}
+	if command.Polls {
+		notes = append(notes, "It can run again by itself until it is done; in a terminal it then waits.")
+	}
+	if command.Platform {
+		notes = append(notes, "The platform runs it by itself.")
+	}
+	return notes
+}
+
+// section shows a titled table with an empty line before it.
+func (s screen) section(title, none string, columns []string, rows [][]string) {
+	s.line("")
+	s.line(s.strong(title))
+	if len(rows) == 0 {
+		s.paragraph(none)
+		return
+	}
+	s.grid(columns, rows)
+}
+
+func argumentRows(command commands.Command) [][]string {
+	var rows [][]string
+	for _, argument := range command.Arguments() {
+		if argument.Hidden {
+			continue
+		}
+		var notes []string
+		if argument.Required {
+			notes = append(notes, "required")
+		}
+		if argument.List {
+			notes = append(notes, "list")
+		}
+		if argument.Deprecated {
+			notes = append(notes, "deprecated")
+		}
+		rows = append(rows, []string{argument.Name, strings.Join(notes, ", "), argument.Default, strings.Join(argument.Values, ", "), argument.Help})
+	}
+	return rows
+}
+
+func outputRows(command commands.Command) [][]string {
+	var rows [][]string
+	for _, declared := range declaredOf(command) {
+		rows = append(rows, []string{declared.Path, typeName(declared.Type), declared.Help})
+	}
+	return rows
+}
+
+// declaredOf are the context paths of a command, each once.
+func declaredOf(command commands.Command) []commands.Declared {
+	var paths []commands.Declared
+	seen := map[string]bool{}
+	for _, output := range command.Outputs {
+		for _, declared := range output.Declared() {
+			if !seen[declared.Path] {
+				paths = append(paths, declared)
+			}
+			seen[declared.Path] = true
+		}
+	}
+	return paths
+}
+
+// placeRows say what becomes of what is in the context already, for every path that a command puts something at.
+func placeRows(command commands.Command) [][]string {
+	var rows [][]string
+	for _, place := range placesOf(command) {
+		becomes := "is replaced"
+		if place.Key != "" {
+			becomes = "is merged where " + place.Key
+		}
+		rows = append(rows, []string{place.Path, becomes})
+	}
+	return rows
+}
+
+// placesOf are the paths that a command puts something at, each once.
+func placesOf(command commands.Command) []placeDocument {
+	places := []placeDocument{}
+	for _, output := range command.Outputs {
+		if place := (placeDocument{output.Path, output.Key}); place.Path != "" && !slices.Contains(places, place) {
+			places = append(places, place)
+		}
+	}
+	return places
+}
+
+func typeName(of warroom.Type) string {
+	if of == "" {
+		return string(warroom.Unknown)
+	}
+	return string(of)
+}
+
+// permissionRows has a line for every set of which a sign-in needs one.
+func permissionRows(command commands.Command) [][]string {
+	var rows [][]string
+	for _, set := range command.PermissionSets() {
+		rows = append(rows, []string{strings.Join(set.Application, " or "), strings.Join(set.Delegated, " or "), apiName(set.Graph)})
+	}
+	return rows
+}
+
+func apiName(graph bool) string {
+	if graph {
+		return "Microsoft Graph"
+	}
+	return "WindowsDefenderATP"
+}
+
+func exampleOf(command commands.Command) string {
+	words := []string{programName, "run", command.Name}
+	if command.Example != "" {
+		words = append(words, command.Example)
+	}
+	return strings.Join(append(words, "--instance FILE"), " ")
+}
+
+// commandDocument is a command for a program that reads about it.
+type commandDocument struct {
+	Name        string               `json:"name"`
+	Area        commands.Area        `json:"area"`
+	Help        string               `json:"help"`
+	Deprecated  string               `json:"deprecated,omitempty"`
+	Executes    bool                 `json:"executes"`
+	Polls       bool                 `json:"polls"`
+	Platform    bool                 `json:"platform"`
+	Example     string               `json:"example"`
+	Arguments   []argumentDocument   `json:"arguments"`
+	Context     []pathDocument       `json:"context"`
+	Places      []placeDocument      `json:"places"`
+	Permissions []permissionDocument `json:"permissions"`
+}
+
+type argumentDocument struct {
+	Name       string        `json:"name"`
+	Help       string        `json:"help"`
+	Default    string        `json:"default,omitempty"`
+	Values     []string      `json:"values,omitempty"`
+	Holds      commands.Held `json:"holds,omitempty"`
+	Required   bool          `json:"required"`
+	List       bool          `json:"list"`
+	Deprecated bool          `json:"deprecated"`
+}
+
+type pathDocument struct {
+	Path string `json:"path"`
+	Type string `json:"type"`
+	Help string `json:"help"`
+}
+
+type placeDocument struct {
+	Path string `json:"path"`
+	Key  string `json:"key,omitempty"`
+}
+
+type permissionDocument struct {
+	Application []string `json:"application"`
+	Delegated   []string `json:"delegated"`
+	API         string   `json:"api"`
+}
+
+// documented describes commands with empty lists where there is nothing, so that a reader need not ask for both.
+func documented(all []commands.Command) []commandDocument {
+	documents := []commandDocument{}
+	for _, command := range all {
+		one := commandDocument{
+			Name: command.Name, Area: command.Area, Help: command.Help, Deprecated: command.Deprecated, Executes: command.Executes,
+			Polls: command.Polls, Platform: command.Platform, Example: exampleOf(command),
+			Arguments: []argumentDocument{}, Context: []pathDocument{}, Places: placesOf(command), Permissions: []permissionDocument{},
+		}
+		for _, argument := range command.Arguments() {
+			if !argument.Hidden {
+				one.Arguments = append(one.Arguments, argumentDocument{
+					argument.Name, argument.Help, argument.Default, argument.Values, argument.Holds, argument.Required, argument.List, argument.Deprecated,
+				})
+			}
+		}
+		for _, declared := range declaredOf(command) {
+			one.Context = append(one.Context, pathDocument{declared.Path, typeName(declared.Type), declared.Help})
+		}
+		for _, set := range command.PermissionSets() {
+			one.Permissions = append(one.Permissions, permissionDocument{set.Application, set.Delegated, apiName(set.Graph)})
+		}
+		documents = append(documents, one)
+	}
+	return documents
+}

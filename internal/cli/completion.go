@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/execution"
+	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/warroom"
+)
+
+// shells are those that there is a completion for.
+func shells() []string { return []string{"bash", "fish", "powershell", "zsh"} }
+
+// completionCommand replaces the one of cobra, whose scripts look only at what stands before the cursor.
+func (p *program) completionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "completion SHELL", Short: "Write the completion script of a shell",
+		Long: `Writes the script with which a shell completes what is typed after the name of this program: bash, fish,
+powershell or zsh.
+
+Commands, arguments and values are completed from what the program knows. Arguments that hold machines are completed
+from the tenant, within two seconds, when the instance is given with --instance: an ID by its own beginning or, in
+bash, by that of the machine's name.`,
+		Example: `  source <(xsoar-defender completion bash)
+  xsoar-defender completion zsh > "${fpath[1]}/_xsoar-defender"
+  xsoar-defender completion fish > ~/.config/fish/completions/xsoar-defender.fish`,
+		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: shells(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			script, err := Completion(cmd.Root(), args[0])
+			if err != nil {
+				return failed(err)
+			}
+			_, err = p.Out.Write(script)
+			return err
+		},
+	}
+}
+
+// Completion gives the completion script of a shell, which is one that the help of completion names.
+func Completion(root *cobra.Command, shell string) ([]byte, error) {
+	var script bytes.Buffer
+	var err error
+	switch shell {
+	case "bash":
+		err = root.GenBashCompletionV2(&script, true)
+	case "fish":
+		err = root.GenFishCompletion(&script, true)
+	case "powershell":
+		err = root.GenPowerShellCompletionWithDesc(&script)
+	case "zsh":
+		err = root.GenZshCompletion(&script)
+	default:
+		err = fmt.Errorf("there is no completion for %q", shell)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making the completion script: %w", err)
+	}
+	text := script.String()
+	for _, change := range scriptChanges(shell) {
+		if strings.Count(text, change.from) != 1 {
+			return nil, fmt.Errorf("the completion script of %s has changed: there is no %q", shell, change.from)
+		}
+		text = strings.Replace(text, change.from, change.to, 1)
+	}
+	return []byte(text), nil
+}
+
+// scriptChange replaces a part of a script of cobra.
+type scriptChange struct{ from, to string }
+
+// scriptChanges let scripts do with NAME=VALUE what those of cobra do not: the words behind the cursor count as well,
+// since --instance mostly stands there, and in bash the program says which values fit, so that the name of a machine
+// can become its ID.
+func scriptChanges(shell string) []scriptChange {
+	switch shell {
+	case "bash":
+		return []scriptChange{
+			{
+				`    words=("${words[@]:0:$cword+1}")`,
+				`    if [[ $cur == *=* ]]; then
+        # Only plain words: the shell is going to read them once more, and would obey a redirection among them.
+        local -a behind=()
+        local plain='^[[:alnum:]_./~:@%+,=-]+$' i
+        for ((i = cword + 1; i < ${#words[@]}; i++)); do
+            [[ ${words[i]} =~ $plain ]] || break
+            behind+=("${words[i]}")
+        done
+        words=("${words[@]:0:$cword}" "${behind[@]}" "${words[$cword]}")
+    else
+        words=("${words[@]:0:$cword+1}")
+    fi`,
+			},
+			{
+				`        [[ $comp == "$cur"* ]] || continue`,
+				`        [[ $comp == "$cur"* || ( $cur == *=* && $comp == "${cur%%=*}="* ) ]] || continue`,
+			},
+		}
+	case "zsh":
+		return []scriptChange{{
+			`    words=("${=words[1,CURRENT]}")`,
+			`    if [[ ${words[CURRENT]} == *=* ]]; then
+        words=("${=words[1,CURRENT-1]}" "${=words[CURRENT+1,-1]}" "${words[CURRENT]}")
+    else
+        words=("${=words[1,CURRENT]}")
+    fi`,
+		}}
+	}
+	return nil
+}
+
+// completeCommand completes the name of a War Room command.
+func completeCommand(registry *commands.Registry) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var completions []cobra.Completion
+	for _, command := range registry.All() {
+		completions = append(completions, cobra.CompletionWithDesc(command.Name, command.Help))
+	}
+	return completions, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeArgument completes an argument of a command: its name, and then the values that it accepts, for a list
+// one after another. Those that are machines come from find, by their beginning.
+func completeArgument(command commands.Command, given []string, typed string, find func(beginning string) []rawjson.Value) ([]cobra.Completion, cobra.ShellCompDirective) {
+	name, value, valued := strings.Cut(typed, "=")
+	var completions []cobra.Completion
+	for _, argument := range command.Arguments() {
+		taken := slices.ContainsFunc(given, func(pair string) bool { return strings.HasPrefix(pair, argument.Name+"=") })
+		switch {
+		case valued && argument.Name == name:
+			return completeValue(argument, value, find), cobra.ShellCompDirectiveNoFileComp
+		case !valued && !argument.Hidden && !argument.Deprecated && !taken:
+			completions = append(completions, cobra.CompletionWithDesc(argument.Name+"=", argument.Help))
+		}
+	}
+	return completions, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+func completeValue(argument commands.Argument, typed string, find func(beginning string) []rawjson.Value) []cobra.Completion {
+	before := ""
+	if comma := strings.LastIndex(typed, ","); argument.Many && comma >= 0 {
+		before, typed = typed[:comma+1], typed[comma+1:]
+	}
+	var completions []cobra.Completion
+	for _, value := range argument.Values {
+		if strings.HasPrefix(strings.ToLower(value), strings.ToLower(typed)) {
+			completions = append(completions, argument.Name+"="+before+value)
+		}
+	}
+	if argument.Holds == "" {
+		return completions
+	}
+	machines := find(typed)
+	slices.SortStableFunc(machines, func(a, b rawjson.Value) int { return cmp.Compare(a.Text("computerDnsName"), b.Text("computerDnsName")) })
+	for _, machine := range machines {
+		if one := completeMachine(argument.Holds, machine); one != "" && !slices.Contains(strings.Split(before, ","), machine.Text(machineKey(argument.Holds))) {
+			completions = append(completions, argument.Name+"="+before+one)
+		}
+	}
+	return completions
+}
+
+// machineKey is the key of a machine that an argument holds.
+func machineKey(held commands.Held) string {
+	if held == commands.MachineNames {
+		return "computerDnsName"
+	}
+	return "id"
+}
+
+// completeMachine is a machine as a completion, with what else there is to tell it by; it is empty when the machine has
+// no such value.
+func completeMachine(held commands.Held, machine rawjson.Value) string {
+	value := machine.Text(machineKey(held))
+	if value == "" || strings.ContainsAny(value, " \t\n") || warroom.Visible(value) != value {
+		return ""
+	}
+	var told []string
+	for _, key := range []string{"computerDnsName", "osPlatform", "healthStatus"} {
+		if text := machine.Text(key); text != "" && key != machineKey(held) {
+			told = append(told, strings.Join(strings.Fields(warroom.Visible(text)), " "))
+		}
+	}
+	return cobra.CompletionWithDesc(value, strings.Join(told, ", "))
+}
+
+// completionTime is how long whoever pressed a key waits for machines.
+const completionTime = 2 * time.Second
+
+// errNoPatience ends a completion that would have to wait.
+var errNoPatience = errors.New("nobody waits for a completion")
+
+// machines finds machines of an instance, for a completion. Without an instance, and when something fails, there are
+// none: what is typed is no place for an error.
+func (p *program) machines(ctx context.Context, options runOptions, beginning string) []rawjson.Value {
+	if options.instance == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, completionTime)
+	defer cancel()
+	quiet := *p
+	quiet.Errors = io.Discard
+	of, host, err := quiet.open(options.instance, options.where)
+	if err != nil {
+		return nil
+	}
+	runner := quiet.runner()
+	runner.Sleep = func(context.Context, time.Duration) error { return errNoPatience }
+	found, err := runner.Machines(ctx, execution.Request{Params: of.params, Instance: of.name, Brand: brand}, host, beginning)
+	if err != nil {
+		return nil
+	}
+	return found.Items
+}

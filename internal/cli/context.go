@@ -1,0 +1,325 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/execution"
+	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/warroom"
+)
+
+// incidentContext is what entries leave in the context of an incident, merged as the platform merges it: below a
+// path with a key part, an object that fits one that is there is merged into it, and any other is added; a path
+// without one holds what was put there last.
+type incidentContext struct{ root contextNode }
+
+// contextNode is a key of the context: what was put there, and the keys below it in the order of their coming.
+type contextNode struct {
+	put   *contextValue
+	names []string
+	below map[string]*contextNode
+}
+
+// contextValue is what was put at a path.
+type contextValue struct {
+	items []rawjson.Value
+	// single says that there is one object in place of a list.
+	single bool
+	// places tell where the items are that fit a new one, by the key part that says what fits.
+	places map[string]*places
+}
+
+// add puts the context of entries where it belongs.
+func (c *incidentContext) add(entries []warroom.Entry) error {
+	for _, entry := range entries {
+		for _, put := range entry.Context {
+			if err := c.put(put.Path, encoded(put.Value)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// encoded is a value as JSON.
+func encoded(value warroom.Value) rawjson.Value {
+	var text strings.Builder
+	encoder := warroom.NewEncoder(&text)
+	value.EncodeJSON(encoder)
+	if err := encoder.Flush(); err != nil {
+		panic(err) // a builder takes everything
+	}
+	return rawjson.Value(text.String())
+}
+
+func (c *incidentContext) put(path string, value rawjson.Value) error {
+	path, key, keyed := strings.Cut(path, "(")
+	node := &c.root
+	for name := range strings.SplitSeq(path, ".") {
+		node = node.child(name)
+	}
+	list := gjson.Parse(string(value)).IsArray()
+	items := []rawjson.Value{value}
+	if list {
+		items = value.Items("")
+	}
+	if !keyed {
+		*node = contextNode{put: &contextValue{items: items, single: !list}}
+		return nil
+	}
+	same, err := parseCondition(strings.TrimSuffix(key, ")"))
+	if err != nil {
+		return fmt.Errorf("merging %s into the context: %w", path, err)
+	}
+	if node.put == nil {
+		node.put = &contextValue{single: !list}
+	}
+	known := node.put.placesBy(key, same)
+	for _, item := range items {
+		node.put.merge(item, known)
+	}
+	return nil
+}
+
+func (n *contextNode) child(name string) *contextNode {
+	if n.below[name] == nil {
+		if n.below == nil {
+			n.below = map[string]*contextNode{}
+		}
+		n.names = append(n.names, name)
+		n.below[name] = &contextNode{}
+	}
+	return n.below[name]
+}
+
+// places are the items of a value by what a condition tells them apart by. They are looked up there: comparing each
+// with each would take minutes for a list of ten thousand.
+type places struct {
+	same condition
+	at   map[string]int
+}
+
+func (v *contextValue) placesBy(key string, same condition) *places {
+	if v.places == nil {
+		v.places = map[string]*places{}
+	}
+	if v.places[key] == nil {
+		v.places[key] = &places{same, map[string]int{}}
+		for at, item := range v.items {
+			v.places[key].note(item, at)
+		}
+	}
+	return v.places[key]
+}
+
+// note keeps where an item is; of several that are alike the first counts.
+func (p *places) note(item rawjson.Value, at int) {
+	for _, mark := range p.same.marks(item, true) {
+		if _, taken := p.at[mark]; !taken {
+			p.at[mark] = at
+		}
+	}
+}
+
+// merge merges an item into the first one that it fits, or adds it.
+func (v *contextValue) merge(item rawjson.Value, known *places) {
+	at := len(v.items)
+	for _, mark := range known.same.marks(item, false) {
+		if one, ok := known.at[mark]; ok {
+			at = min(at, one)
+		}
+	}
+	if at < len(v.items) {
+		v.items[at] = merged(v.items[at], item)
+	} else {
+		v.items = append(v.items, item)
+	}
+	for _, every := range v.places {
+		every.note(v.items[at], at)
+	}
+	v.single = v.single && len(v.items) == 1
+}
+
+// merged is an object with the keys of another one, whose values replace its own.
+func merged(object, with rawjson.Value) rawjson.Value {
+	if !gjson.Parse(string(object)).IsObject() || !gjson.Parse(string(with)).IsObject() {
+		return with
+	}
+	fresh := map[string]rawjson.Value{}
+	with.Each(func(key string, value rawjson.Value) { fresh[key] = value })
+	var all warroom.Group
+	object.Each(func(key string, value rawjson.Value) {
+		if newer, ok := fresh[key]; ok {
+			value = newer
+			delete(fresh, key)
+		}
+		all = append(all, warroom.Pair{Key: key, Value: warroom.Raw(value)})
+	})
+	with.Each(func(key string, value rawjson.Value) {
+		if _, left := fresh[key]; left {
+			all = append(all, warroom.Pair{Key: key, Value: warroom.Raw(value)})
+		}
+	})
+	return encoded(all)
+}
+
+// value is the node as a value of the context.
+func (n *contextNode) value() rawjson.Value {
+	var put rawjson.Value
+	if n.put != nil {
+		if put = rawjson.Join(n.put.items); n.put.single {
+			put = n.put.items[0]
+		}
+	}
+	if n.names == nil && put != "" {
+		return put
+	}
+	below := warroom.Group{}
+	for _, name := range n.names {
+		below = append(below, warroom.Pair{Key: name, Value: warroom.Raw(n.below[name].value())})
+	}
+	if put == "" {
+		return encoded(below)
+	}
+	return merged(put, encoded(below))
+}
+
+// condition is the key part of a path, such as "val.ID && val.ID == obj.ID": val is what is there, obj what comes. Of
+// its alternatives one has to hold, with all of its terms.
+type condition [][]term
+
+// term compares a key of what is there with a key of what comes, or wants it to hold something when it names no other.
+type term struct {
+	val, obj string
+	// strict tells values of different types apart.
+	strict bool
+}
+
+// ConditionError says that a key part is in none of the forms that are used.
+type ConditionError struct{ Term string }
+
+func (e *ConditionError) Error() string {
+	return fmt.Sprintf("the key part %q is not understood", e.Term)
+}
+
+func parseCondition(text string) (condition, error) {
+	var all condition
+	for alternative := range strings.SplitSeq(text, "||") {
+		var terms []term
+		for part := range strings.SplitSeq(alternative, "&&") {
+			parsed, err := parseTerm(strings.TrimSpace(part))
+			if err != nil {
+				return nil, err
+			}
+			terms = append(terms, parsed)
+		}
+		all = append(all, terms)
+	}
+	return all, nil
+}
+
+func parseTerm(text string) (term, error) {
+	val, obj, compared := strings.Cut(text, "==")
+	name, there := strings.CutPrefix(strings.TrimSpace(val), "val.")
+	if !compared {
+		if !there || strings.ContainsAny(name, " =!<>") {
+			return term{}, &ConditionError{text}
+		}
+		return term{val: name}, nil
+	}
+	obj, strict := strings.CutPrefix(obj, "=")
+	other, comes := strings.CutPrefix(strings.TrimSpace(obj), "obj.")
+	if !there || !comes || other == "" {
+		return term{}, &ConditionError{text}
+	}
+	return term{name, other, strict}, nil
+}
+
+// marks are what an object is told apart by, one for every alternative: what is there and what comes fit when they
+// have one in common. An object that is there has none for an alternative that wants a key which it does not hold.
+func (c condition) marks(object rawjson.Value, there bool) []string {
+	var marks []string
+	for number, terms := range c {
+		if there && slices.ContainsFunc(terms, func(one term) bool { return one.obj == "" && !truthy(object.Key(one.val)) }) {
+			continue
+		}
+		mark := []string{strconv.Itoa(number)}
+		for _, one := range terms {
+			key := one.obj
+			if there {
+				key = one.val
+			}
+			if one.obj != "" {
+				mark = append(mark, identity(object.Key(key), one.strict))
+			}
+		}
+		marks = append(marks, string(rawjson.Make(mark)))
+	}
+	return marks
+}
+
+// truthy says what counts as something where a condition wants a key: as in JavaScript neither nothing nor an empty
+// text, zero or false does.
+func truthy(value gjson.Result) bool {
+	switch value.Type {
+	case gjson.String:
+		return value.Str != ""
+	case gjson.Number:
+		return value.Num != 0
+	}
+	return value.Exists() && value.Type != gjson.Null && value.Type != gjson.False
+}
+
+// identity is the same text for values that are equal: strictly with their type, else by what they read as.
+func identity(value gjson.Result, strict bool) string {
+	switch {
+	case strict:
+		return value.Type.String() + " " + value.String()
+	case !value.Exists() || value.Type == gjson.Null:
+		return ""
+	}
+	return "=" + value.String()
+}
+
+// contextResults gathers what results leave in the context, and writes it as one document at the end.
+type contextResults struct {
+	*program
+
+	all incidentContext
+	err error
+}
+
+func (r *contextResults) show(result execution.Result) {
+	if err := r.all.add(result.Entries); r.err == nil {
+		r.err = err
+	}
+	r.sayFailures(result)
+}
+
+func (r *contextResults) end() error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.writeDocument(r.all.root.value())
+}
+
+// writeDocument writes a JSON document: on a terminal so that it can be read, else in one line.
+func (p *program) writeDocument(document rawjson.Value) error {
+	shown := string(document)
+	if p.Width() > 0 {
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, []byte(document), "", "  "); err != nil {
+			return fmt.Errorf("indenting the document: %w", err)
+		}
+		shown = warroom.Visible(indented.String())
+	}
+	_, err := fmt.Fprintln(p.Out, shown)
+	return err
+}

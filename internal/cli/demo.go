@@ -1,0 +1,245 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/execution"
+	"xsoar-defender/internal/simulator"
+)
+
+func (p *program) demoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "demo", Short: "Show every way to sign in and a few commands, against a simulated tenant", Args: cobra.NoArgs,
+		Long: `Starts a simulated tenant inside this program, signs in to it in every way that there is, and then lists
+machines, isolates one and waits for it, lists alerts and hunts. Nothing outside this program is asked or changed.
+
+The exit code is 0 when all of it worked.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := p.demo(cmd.Context()); err != nil {
+				return failed(err)
+			}
+			return nil
+		},
+	}
+}
+
+func (p *program) demo(ctx context.Context) (err error) {
+	began := p.Now()
+	clock := &movableClock{now: p.Now}
+	tenant, err := simulator.Start(simulator.Options{Now: clock.Now, Random: p.Random, Sleep: clock.Sleep})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tenant.Close()) }()
+	folder, remove, err := newFolder("")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	d := &demo{
+		lab:    &lab{program: p, tenant: tenant, folder: folder, where: storage{state: folder + "/state.json", files: folder}},
+		clock:  clock,
+		screen: p.screen(folder),
+	}
+	// It is for people to read wherever it goes, and not for a script.
+	d.screen.width = cmp.Or(d.screen.width, demoWidth)
+	if d.transports, err = directTo(tenant); err != nil {
+		return err
+	}
+	if err := d.writeWorkloadToken(); err != nil {
+		return err
+	}
+	if err := errors.Join(d.signIns(ctx), d.work(ctx)); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Out, "All of it worked: %d ways to sign in and %d commands in %s.\n",
+		len(simulator.Modes()), d.commands, p.Now().Sub(began).Round(time.Millisecond))
+	return nil
+}
+
+// demoWidth is how wide the demonstration is where the output is no terminal, in columns.
+const demoWidth = 120
+
+// directTo leads what is sent to the managed identity endpoint, whose address is the same everywhere, to a tenant.
+func directTo(tenant *simulator.Tenant) (*execution.Transports, error) {
+	endpoint, err := url.Parse(tenant.IdentityURL())
+	if err != nil {
+		return nil, fmt.Errorf("finding the managed identity endpoint: %w", err)
+	}
+	transports := execution.NewTransports()
+	transports.DialDirect = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, endpoint.Host)
+	}
+	return transports, nil
+}
+
+// demo is the demonstration.
+type demo struct {
+	*lab
+
+	clock      *movableClock
+	screen     screen
+	transports *execution.Transports
+	commands   int // how many were run
+}
+
+// movableClock is a clock that goes on by itself and can be moved forward, so that nobody has to wait.
+type movableClock struct {
+	now   func() time.Time
+	ahead atomic.Int64 // nanoseconds
+}
+
+func (c *movableClock) Now() time.Time { return c.now().Add(time.Duration(c.ahead.Load())) }
+
+// Sleep moves the clock in place of waiting.
+func (c *movableClock) Sleep(ctx context.Context, wait time.Duration) error {
+	c.ahead.Add(int64(wait))
+	return context.Cause(ctx)
+}
+
+// argument is an argument of a command as a user gives it.
+type argument struct{ name, value string }
+
+// run shows a command and what comes of it, and gives its result.
+func (d *demo) run(ctx context.Context, one labInstance, command string, arguments ...argument) (execution.Result, error) {
+	call, args := command, map[string]any{}
+	for _, given := range arguments {
+		call += fmt.Sprintf(" %s=%q", given.name, given.value)
+		args[given.name] = given.value
+	}
+	d.commands++
+	d.screen.line("> !" + call)
+	runner := d.runner()
+	runner.Now, runner.Sleep, runner.Transports = d.clock.Now, d.clock.Sleep, d.transports
+	s := d.session(one, runner)
+	var last execution.Result
+	s.show = func(result execution.Result) {
+		last = result
+		d.screen.entries(result.Entries)
+	}
+	if err := s.run(ctx, command, encodeArguments(args)); err != nil {
+		return last, fmt.Errorf("%s with %s: %w", command, one.name, err)
+	}
+	return last, nil
+}
+
+// signIns goes through every way to sign in. A failure of one does not hide those of others.
+func (d *demo) signIns(ctx context.Context) error {
+	var errs []error
+	for _, mode := range simulator.Modes() {
+		d.screen.line(d.screen.strong("Sign-in: " + mode))
+		d.screen.line("")
+		errs = append(errs, d.signIn(ctx, mode))
+	}
+	return errors.Join(errs...)
+}
+
+func (d *demo) signIn(ctx context.Context, mode string) error {
+	one, err := d.instance(mode, d.tenant.Instance(mode), d.variables(mode))
+	if err != nil {
+		return err
+	}
+	if needsLogin(one.params) {
+		if err := d.logIn(ctx, one); err != nil {
+			return err
+		}
+	}
+	for _, command := range []string{execution.TestCommand, execution.DiagnosisCommand} {
+		if _, err := d.run(ctx, one, command); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logIn logs the tenant's test user in, in place of a browser.
+func (d *demo) logIn(ctx context.Context, one labInstance) error {
+	err := d.logInTo(one, func() (execution.Result, error) { return d.run(ctx, one, loginCommand) })
+	if err != nil {
+		return err
+	}
+	d.screen.paragraph(d.tenant.User() + " logs in there and pastes the address of the page that comes into the instance.")
+	d.screen.line("")
+	return nil
+}
+
+// work goes through a few commands with the first of the instances.
+func (d *demo) work(ctx context.Context) error {
+	one := d.instances[0]
+	d.screen.line(d.screen.strong("Work"))
+	d.screen.line("")
+	machines, err := d.run(ctx, one, "microsoft-atp-get-machines", argument{"page_size", "5"}, argument{"health_status", "Active"})
+	if err != nil {
+		return err
+	}
+	machine := contextText(machines, "MicrosoftATP.Machine", "ID")
+	isolated, err := d.run(ctx, one, "microsoft-atp-isolate-machine",
+		argument{"machine_id", machine}, argument{"comment", "demonstration"}, argument{"isolation_type", "Full"})
+	if err != nil {
+		return err
+	}
+	if err := d.await(ctx, one, contextText(isolated, machineActionPath, "ID")); err != nil {
+		return err
+	}
+	if _, err := d.run(ctx, one, "microsoft-atp-list-alerts", argument{"limit", "5"}); err != nil {
+		return err
+	}
+	_, err = d.run(ctx, one, "microsoft-atp-advanced-hunting",
+		argument{"query", "DeviceInfo | project Timestamp, DeviceName, OSPlatform | take 3"})
+	return err
+}
+
+const (
+	machineActionPath = "MicrosoftATP.MachineAction"
+	// askEvery is how long is waited before a machine action is looked at again, by the tenant's clock.
+	askEvery = 30 * time.Second
+	// mostAsks is how often it is looked at: more is needed only when something is wrong.
+	mostAsks = 20
+)
+
+// await looks at a machine action until it has succeeded.
+func (d *demo) await(ctx context.Context, one labInstance, action string) error {
+	var status string
+	for range mostAsks {
+		result, err := d.run(ctx, one, "microsoft-atp-list-machine-actions-details", argument{"id", action})
+		if err != nil {
+			return err
+		}
+		if status = contextText(result, machineActionPath, "Status"); status == "Succeeded" {
+			return nil
+		}
+		if err := d.clock.Sleep(ctx, askEvery); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the machine action %s is %s and not Succeeded", action, status)
+}
+
+// contextText reads a key of the first object that a result puts at a context path.
+func contextText(result execution.Result, path, key string) string {
+	for _, entry := range result.Entries {
+		for _, put := range entry.Context {
+			name, _, _ := strings.Cut(put.Path, "(")
+			if name != path {
+				continue
+			}
+			value := gjson.Parse(string(encoded(put.Value)))
+			if value.IsArray() {
+				value = value.Get("0")
+			}
+			return value.Get(gjson.Escape(key)).String()
+		}
+	}
+	return ""
+}

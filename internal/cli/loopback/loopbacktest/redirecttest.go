@@ -1,0 +1,45 @@
+// Package loopbacktest gives tests addresses of this machine at which a browser can be waited for.
+package loopbacktest
+
+import (
+	"errors"
+	"net"
+	"strconv"
+	"testing"
+)
+
+// The ports that are tried are below those that systems give to connections, so that none takes one in between.
+const (
+	firstPort = 20000
+	ports     = 10000
+)
+
+// URI gives a test a redirect URI of localhost, with the path /callback, whose port is free.
+func URI(t testing.TB) string {
+	t.Helper()
+	uri, err := FreeURI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uri
+}
+
+// FreeURI is URI where there is no test.
+func FreeURI() (string, error) {
+	// The port that the system gives lets each call begin elsewhere.
+	begin, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer begin.Close()
+	offset := begin.Addr().(*net.TCPAddr).Port
+	for i := range ports {
+		port := strconv.Itoa(firstPort + (offset+i)%ports)
+		listener, err := net.Listen("tcp", ":"+port)
+		if err != nil {
+			continue
+		}
+		return "http://localhost:" + port + "/callback", listener.Close()
+	}
+	return "", errors.New("no port is free")
+}

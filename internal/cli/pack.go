@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/renameio/v2/maybe"
+	"github.com/spf13/cobra"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/internal/pack"
+	"xsoar-defender/warroom"
+)
+
+// packOptions is what a call of pack asks for.
+type packOptions struct {
+	out, image, version string
+	copy                bool
+}
+
+func (p *program) packCommand() *cobra.Command {
+	var options packOptions
+	command := &cobra.Command{
+		Use: "pack", Short: "Write the content pack that is uploaded to the platform", Args: cobra.NoArgs,
+		Long: `Writes the content pack of this version: the integration, an incident type with its classifier and mapper, and
+playbooks. It is a zip archive as the platform takes it for an upload. When FILE ends in .yml, the integration alone
+is written, in one file.
+
+With --copy the integration can stand beside the one of the Marketplace, for a trial: it has an ID, a name and
+instances of its own.
+
+The same version and image give the same bytes. A file that exists is replaced.`,
+		Example: `  xsoar-defender pack --image registry.example/xsoar-defender:1.0.0 --version 1.0.0
+  xsoar-defender pack --image registry.example/xsoar-defender:1.0.0 --out integration.yml`,
+		RunE: func(*cobra.Command, []string) error { return p.pack(options) },
+	}
+	flags := command.Flags()
+	flags.StringVar(&options.out, "out", "", "file to write, .zip or .yml (default: xsoar-defender-VERSION.zip)")
+	flags.StringVar(&options.image, "image", "", "container image that holds this program (default: a placeholder)")
+	flags.StringVar(&options.version, "version", "", "version of the pack, three numbers (default: that of the program)")
+	flags.BoolVar(&options.copy, "copy", false, "write a copy of the integration, whose ID and name end in _copy")
+	if err := command.MarkFlagFilename("out", "zip", "yml"); err != nil {
+		panic(err) // only for a flag that is not there
+	}
+	return command
+}
+
+func (p *program) pack(options packOptions) error {
+	source := pack.Source{
+		Manifest: p.Manifest, Commands: commands.NewRegistry().All(),
+		Image: options.image, Version: options.version, Copy: options.copy,
+	}
+	if source.Version == "" {
+		source.Version = pack.Version(p.Version)
+	}
+	if options.out == "" {
+		options.out = programName + "-" + source.Version + ".zip"
+	}
+	write := map[string]func() ([]byte, error){
+		".zip": source.Zip, ".yml": source.Integration,
+	}[strings.ToLower(filepath.Ext(options.out))]
+	if write == nil {
+		return fmt.Errorf("--out takes a file that ends in .zip or .yml, not %q", options.out)
+	}
+	written, err := write()
+	if err != nil {
+		return packError(err)
+	}
+	if err := save(options.out, written); err != nil {
+		return failed(err)
+	}
+	screen := p.screen("")
+	screen.paragraph(fmt.Sprintf("Wrote %s: version %s, image %s.", options.out, source.Version, source.NamedImage()))
+	if options.image == "" {
+		fmt.Fprintln(p.Errors, "The image is a placeholder. Name the one that you have built with --image.")
+	}
+	if source.Version == pack.NoVersion {
+		fmt.Fprintln(p.Errors, "The version is a placeholder. Name one with --version.")
+	}
+	return nil
+}
+
+// packError tells what the user chose wrongly from what is wrong with the program.
+func packError(err error) error {
+	if _, ok := errors.AsType[*pack.ImageError](err); ok {
+		return fmt.Errorf("--image: %w", err)
+	}
+	if _, ok := errors.AsType[*pack.VersionError](err); ok {
+		return fmt.Errorf("--version: %w", err)
+	}
+	return failed(err)
+}
+
+// save writes a file that everybody may read.
+func save(file string, content []byte) error {
+	folder := filepath.Dir(file)
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the folder %s does not exist: make it, or name another one with --out", warroom.Visible(folder))
+	}
+	if err := maybe.WriteFile(file, content, 0o644); err != nil {
+		return fmt.Errorf("writing %s: %w", warroom.Visible(file), err)
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/execution"
+	"xsoar-defender/internal/cli/local"
+	"xsoar-defender/warroom"
+)
+
+// session carries commands of one instance out, as the platform would: a command that asks to be run again later
+// is run again.
+type session struct {
+	runner runner
+	now    func() time.Time
+	host   *local.Host
+	of     instance
+	debug  bool
+	// progress says what is waited for.
+	progress *progress
+	// show is given what came of every run.
+	show func(execution.Result)
+}
+
+// runner carries executions out.
+type runner interface {
+	Run(ctx context.Context, request execution.Request, host commands.Host) execution.Result
+}
+
+// newSession makes a session that shows nothing.
+func newSession(runner *execution.Runner, host *local.Host, of instance, progress *progress) *session {
+	return &session{
+		runner: runner, now: runner.Now, host: host, of: of, progress: progress,
+		show: func(execution.Result) {},
+	}
+}
+
+// shortestWait keeps a command that asks to be run again at once from being run without a pause.
+const shortestWait = time.Second
+
+// scheduled is a run that is still to come.
+type scheduled struct {
+	request execution.Request
+	due     time.Time
+	// end is when a run is not worth while any more, counted from the first one; zero is never.
+	end time.Time
+	// done of all things that the run looks at have ended; both are zero when they are not counted.
+	done, all int
+}
+
+// run carries a command out, with everything that it schedules. The error is all that failed, which was shown.
+func (s *session) run(ctx context.Context, command string, args map[string]json.RawMessage) error {
+	pending := []scheduled{{due: s.now(), request: execution.Request{
+		Command: command, Args: args, Params: s.of.params, Instance: s.of.name, Brand: brand, Debug: s.debug,
+	}}}
+	var errs []error
+	for len(pending) > 0 {
+		next := pending[0]
+		result := s.runNext(ctx, next)
+		errs = append(errs, failureOf(result))
+		if result.Err == nil {
+			pending = append(pending, s.scheduledBy(next, result.Entries)...)
+		}
+		for i := range result.Entries {
+			result.Entries[i].Poll = nil
+		}
+		s.show(result)
+		pending = pending[1:]
+		slices.SortStableFunc(pending, func(a, b scheduled) int { return a.due.Compare(b.due) })
+	}
+	return errors.Join(errs...)
+}
+
+// runNext waits for a run's time and carries it out.
+func (s *session) runNext(ctx context.Context, next scheduled) execution.Result {
+	if wait := next.due.Sub(s.now()); wait > 0 {
+		if !next.end.IsZero() && next.due.After(next.end) {
+			return execution.Failed(&OverdueError{Command: next.request.Command})
+		}
+		if err := s.progress.await(ctx, next); err != nil {
+			return execution.Failed(fmt.Errorf("%s was ended before it was done: %w", next.request.Command, err))
+		}
+	}
+	result := s.runner.Run(ctx, next.request, s.host)
+	result.Err = errors.Join(result.Err, keepFiles(s.host, result.Entries))
+	return result
+}
+
+// scheduledBy gives the runs that entries ask for.
+func (s *session) scheduledBy(after scheduled, entries []warroom.Entry) []scheduled {
+	var more []scheduled
+	for _, entry := range entries {
+		if entry.Poll == nil {
+			continue
+		}
+		now, next := s.now(), after
+		next.request.Command, next.request.Args = entry.Poll.Command, encodeArguments(entry.Poll.Args)
+		next.done, next.all = entry.Poll.Done, entry.Poll.All
+		next.due = now.Add(max(entry.Poll.After, shortestWait))
+		if next.end.IsZero() && entry.Poll.Limit > 0 {
+			next.end = now.Add(entry.Poll.Limit)
+		}
+		more = append(more, next)
+	}
+	return more
+}
+
+// OverdueError says that a command was not done in the time that it gives itself.
+type OverdueError struct{ Command string }
+
+func (e *OverdueError) Error() string {
+	return e.Command + " was not done in the time that it gives itself. What it has started goes on; look at it later."
+}
+
+// encodeArguments makes arguments of an execution of plain values.
+func encodeArguments(values map[string]any) map[string]json.RawMessage {
+	args := make(map[string]json.RawMessage, len(values))
+	for name, value := range values {
+		text, err := json.Marshal(value)
+		if err != nil {
+			panic(err) // a mistake in the command: its arguments come from JSON
+		}
+		args[name] = text
+	}
+	return args
+}
+
+// keepFiles gives the files of entries their names, and the entries the names that the files got.
+func keepFiles(host *local.Host, entries []warroom.Entry) error {
+	var errs []error
+	for i, entry := range entries {
+		if entry.File == nil {
+			continue
+		}
+		name, err := host.Keep(*entry.File)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		kept := *entry.File
+		kept.Name = name
+		entries[i].File = &kept
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,276 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/google/renameio/v2/maybe"
+	"github.com/spf13/cobra"
+
+	"xsoar-defender/execution"
+	"xsoar-defender/internal/cli/local"
+	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/internal/simulator"
+	"xsoar-defender/warroom"
+)
+
+// simulateOptions is what a call of simulate asks for.
+type simulateOptions struct {
+	listen, out string
+	where       storage
+}
+
+func (p *program) simulateCommand() *cobra.Command {
+	var options simulateOptions
+	command := &cobra.Command{
+		Use: "simulate", Short: "Run a simulated tenant to try commands against", Args: cobra.NoArgs,
+		Long: `Starts a small company with its sign-in service and its Defender API inside this program, and writes an
+instance file for each way to sign in. Under a file stand the environment variables that it needs, if any. The
+instance authorization-code is one at which nobody has logged in yet; at authorization-code-signed-in a user has.
+
+The tenant runs until the program is interrupted. What is kept of its sign-ins in the state file, and the
+instance files unless --out names a folder for them, are removed then.`,
+		Example: `  xsoar-defender simulate --out lab &
+  xsoar-defender run microsoft-atp-test --instance lab/client-secret.json`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := p.simulate(cmd.Context(), options); err != nil {
+				return failed(err)
+			}
+			return nil
+		},
+	}
+	command.Flags().StringVar(&options.listen, "listen", "127.0.0.1:0", "address on which the tenant listens")
+	command.Flags().StringVar(&options.out, "out", "", "folder for the instance files (default: a new temporary one)")
+	options.where.stateFlag(command)
+	if err := command.MarkFlagDirname("out"); err != nil {
+		panic(err) // only for a flag that is not there
+	}
+	return command
+}
+
+func (p *program) simulate(ctx context.Context, options simulateOptions) (err error) {
+	tenant, err := simulator.Start(simulator.Options{Now: p.Now, Random: p.Random, Listen: options.listen, Sleep: p.Sleep})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tenant.Close()) }()
+	folder, remove, err := newFolder(options.out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	l := &lab{program: p, tenant: tenant, folder: folder, where: options.where}
+	// The context has ended by then, and what is removed takes no time.
+	defer func() { err = errors.Join(err, l.forget(context.WithoutCancel(ctx))) }()
+	if err := l.open(ctx); err != nil {
+		return err
+	}
+	l.describe()
+	return l.renewWorkloadToken(ctx)
+}
+
+// newFolder makes a folder to put files with secrets into; remove removes it when it is a temporary one.
+func newFolder(wanted string) (folder string, remove func() error, err error) {
+	if wanted != "" {
+		if err := os.MkdirAll(wanted, 0o700); err != nil {
+			return "", nil, fmt.Errorf("making the folder for the instance files: %w", err)
+		}
+		return wanted, func() error { return nil }, nil
+	}
+	folder, err = os.MkdirTemp("", programName+"-")
+	if err != nil {
+		return "", nil, fmt.Errorf("making a folder for the instance files: %w", err)
+	}
+	return folder, func() error { return os.RemoveAll(folder) }, nil
+}
+
+// lab is a simulated tenant with its instances as files.
+type lab struct {
+	*program
+
+	tenant    *simulator.Tenant
+	folder    string
+	where     storage
+	instances []labInstance
+}
+
+// labInstance is one way to sign in to the tenant.
+type labInstance struct {
+	name      string
+	params    map[string]any
+	variables map[string]string
+	host      *local.Host
+}
+
+// signedIn is added to the name of an instance at which a user has logged in.
+const signedIn = "-signed-in"
+
+// open writes the instance files.
+func (l *lab) open(ctx context.Context) error {
+	if err := l.writeWorkloadToken(); err != nil {
+		return err
+	}
+	for _, mode := range simulator.Modes() {
+		one, err := l.instance(mode, l.tenant.Instance(mode), l.variables(mode))
+		if err != nil {
+			return err
+		}
+		if !needsLogin(one.params) {
+			continue
+		}
+		params := maps.Clone(one.params)
+		after, err := l.instance(mode+signedIn, params, one.variables)
+		if err != nil {
+			return err
+		}
+		if err := l.logIn(ctx, after); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// needsLogin tells whether a user has to log in at an instance: only such a one has a redirect URI.
+func needsLogin(params map[string]any) bool { return params["redirect_uri"] != nil }
+
+// variables are the environment that a mode needs.
+func (l *lab) variables(mode string) map[string]string {
+	variables := l.tenant.Environment(mode)
+	if variables["AZURE_CLIENT_ID"] != "" {
+		variables["AZURE_FEDERATED_TOKEN_FILE"] = l.workloadToken()
+	}
+	return variables
+}
+
+// instance adds an instance and writes its file.
+func (l *lab) instance(name string, params map[string]any, variables map[string]string) (labInstance, error) {
+	added := labInstance{name: name, params: params, variables: variables}
+	host, err := l.host(l.where, added.read())
+	if err != nil {
+		return labInstance{}, err
+	}
+	added.host = host
+	l.instances = append(l.instances, added)
+	return added, l.write(added)
+}
+
+func (l *lab) write(one labInstance) error {
+	text := rawjson.Make(map[string]any{"name": one.name, "params": one.params})
+	if err := maybe.WriteFile(l.path(one), []byte(text+"\n"), 0o600); err != nil {
+		return fmt.Errorf("writing an instance file: %w", err)
+	}
+	return nil
+}
+
+func (l *lab) path(one labInstance) string { return filepath.Join(l.folder, one.name+".json") }
+
+// read gives the instance as its file is read.
+func (i labInstance) read() instance {
+	return instance{name: i.name, identity: i.name, params: []byte(rawjson.Make(i.params))}
+}
+
+// session runs commands with an instance.
+func (l *lab) session(one labInstance, runner *execution.Runner) *session {
+	runner.Getenv = func(name string) string { return one.variables[name] }
+	return newSession(runner, one.host, one.read(), &progress{out: l.Errors, now: runner.Now, sleep: runner.Sleep})
+}
+
+// logInTo has a login URL made at an instance, logs in there as the tenant's test user, and pastes where the
+// browser ends up into the instance.
+func (l *lab) logInTo(one labInstance, makeURL func() (execution.Result, error)) error {
+	made, err := makeURL()
+	if err != nil {
+		return err
+	}
+	redirect, err := l.tenant.SignIn(loginURL(made))
+	if err != nil {
+		return fmt.Errorf("logging in: %w", err)
+	}
+	one.params["auth_code"] = map[string]any{"identifier": "", "password": redirect}
+	return nil
+}
+
+// loginCommand gives the address at which a user logs in.
+const loginCommand = "microsoft-atp-generate-login-url"
+
+// loginURL is the address that the command for it gave.
+func loginURL(result execution.Result) string {
+	for _, entry := range result.Entries {
+		if address, ok := entry.Contents.(warroom.Text); ok {
+			return string(address)
+		}
+	}
+	return ""
+}
+
+// logIn has a user logged in at an instance and uses the code at once, as it is good for ten minutes only.
+func (l *lab) logIn(ctx context.Context, one labInstance) error {
+	err := l.logInTo(one, func() (made execution.Result, err error) {
+		s := l.session(one, l.runner())
+		s.show = func(result execution.Result) { made = result }
+		err = s.run(ctx, loginCommand, nil)
+		return made, err
+	})
+	if err != nil {
+		return err
+	}
+	if err := l.write(one); err != nil {
+		return err
+	}
+	return l.session(one, l.runner()).run(ctx, execution.TestCommand, nil)
+}
+
+// describe says what there is to work with.
+func (l *lab) describe() {
+	fmt.Fprintf(l.Out, "The tenant is at %s. Its instances, with the environment variables that they need:\n\n", l.tenant.URL())
+	for _, one := range l.instances {
+		fmt.Fprintln(l.Out, l.path(one))
+		for _, name := range slices.Sorted(maps.Keys(one.variables)) {
+			fmt.Fprintf(l.Out, "    %s=%s\n", name, one.variables[name])
+		}
+	}
+	state := ""
+	if l.where.state != "" {
+		state = " --state " + l.where.state
+	}
+	fmt.Fprintf(l.Out, "\nTry: %s run microsoft-atp-test --instance %s%s\nInterrupt this program to end the tenant.\n",
+		programName, l.path(l.instances[0]), state)
+}
+
+// forget removes what is kept of the tenant's instances, which are of no use without it.
+func (l *lab) forget(ctx context.Context) error {
+	var errs []error
+	for _, one := range l.instances {
+		errs = append(errs, one.host.Forget(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// workloadToken is the file that a workload identity reads its token from.
+func (l *lab) workloadToken() string { return filepath.Join(l.folder, "workload-token") }
+
+func (l *lab) writeWorkloadToken() error {
+	if err := maybe.WriteFile(l.workloadToken(), []byte(l.tenant.WorkloadToken()), 0o600); err != nil {
+		return fmt.Errorf("writing the workload's token: %w", err)
+	}
+	return nil
+}
+
+// workloadTokenRenewal is how often the workload's token is renewed, which is good for an hour.
+const workloadTokenRenewal = 30 * time.Minute
+
+// renewWorkloadToken does what a cluster does, until ctx ends.
+func (l *lab) renewWorkloadToken(ctx context.Context) error {
+	for l.Sleep(ctx, workloadTokenRenewal) == nil {
+		if err := l.writeWorkloadToken(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

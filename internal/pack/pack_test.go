@@ -1,0 +1,300 @@
+package pack_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/internal/manifest/manifesttest"
+	"xsoar-defender/internal/pack"
+)
+
+const (
+	integrationPath = "Integrations/integration-MicrosoftDefenderAdvancedThreatProtection.yml"
+	classifierPath  = "Classifiers/classifier-Defender_-_Alert_classifier.json"
+	mapperPath      = "Classifiers/classifier-mapper-Defender_-_Alert_mapper.json"
+	typePath        = "IncidentTypes/incidenttype-Microsoft_Defender_For_Endpoint.json"
+	collectPath     = "Playbooks/playbook-Defender_-_Collect_an_investigation_package.yml"
+	huntPath        = "Playbooks/playbook-Defender_-_Hunt_a_file_hash.yml"
+	isolatePath     = "Playbooks/playbook-Defender_-_Isolate_a_machine_after_confirmation.yml"
+)
+
+// source is that of the repository.
+func source(t *testing.T) pack.Source {
+	t.Helper()
+	text, err := os.ReadFile("../../integration.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pack.Source{Manifest: string(text), Commands: commands.NewRegistry().All(), Image: "registry.example:5000/xsoar-defender:1.2.3", Version: "1.2.3"}
+}
+
+// unpack gives the names in a pack in their order, and what is under them.
+func unpack(t *testing.T, of pack.Source) (names []string, files map[string]string) {
+	t.Helper()
+	text, err := of.Zip()
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := zip.NewReader(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = map[string]string{}
+	for _, one := range archive.File {
+		file, err := one.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, files[one.Name] = append(names, one.Name), string(content)
+	}
+	return names, files
+}
+
+func TestPackHasTheLayoutOfAnUpload(t *testing.T) {
+	names, _ := unpack(t, source(t))
+	want := []string{
+		classifierPath, mapperPath, typePath, integrationPath, collectPath, huntPath, isolatePath,
+		"README.md", "ReleaseNotes/1_2_3.md", "metadata.json", "pack_metadata.json",
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("got the files %q, want %q", names, want)
+	}
+}
+
+func TestSameSourceGivesTheSameBytes(t *testing.T) {
+	first, err := source(t).Zip()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := source(t).Zip(); err != nil || !bytes.Equal(first, second) {
+		t.Errorf("a second pack of the same source is another one, or failed: %v", err)
+	}
+	other := source(t)
+	other.Version = "1.2.4"
+	if third, err := other.Zip(); err != nil || bytes.Equal(first, third) {
+		t.Errorf("a pack of another version is the same one, or failed: %v", err)
+	}
+}
+
+func TestIntegrationFollowsTheSchemaAndNamesTheImage(t *testing.T) {
+	schema := manifesttest.ReadSchema(t, "../../test_data/xsoar-integration-schema.yml")
+	alone, err := source(t).Integration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, files := unpack(t, source(t))
+	type integration struct {
+		Script struct {
+			DockerImage string `yaml:"dockerimage"`
+		} `yaml:"script"`
+		Classifier string `yaml:"defaultclassifier"`
+		Mapper     string `yaml:"defaultmapperin"`
+	}
+	for name, text := range map[string]string{"alone": string(alone), "in the pack": files[integrationPath]} {
+		for _, problem := range schema.Problems(t, []byte(text)) {
+			t.Errorf("%s: %s", name, problem)
+		}
+		var read integration
+		if err := yaml.Unmarshal([]byte(text), &read); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := read.Script.DockerImage, source(t).Image; got != want {
+			t.Errorf("%s: got the image %q, want %q", name, got, want)
+		}
+		// Alone it must not name what is only in the pack.
+		if inPack := name == "in the pack"; inPack != (read.Classifier == gjson.Get(files[classifierPath], "id").Str) ||
+			inPack != (read.Mapper == gjson.Get(files[mapperPath], "id").Str) {
+			t.Errorf("%s: got the classifier %q and the mapper %q", name, read.Classifier, read.Mapper)
+		}
+	}
+}
+
+func TestIntegrationKeepsTheManifestWithoutAnImage(t *testing.T) {
+	of := source(t)
+	of.Image = ""
+	got, err := of.Integration()
+	if err != nil || string(got) != of.Manifest {
+		t.Errorf("the integration is not the manifest, or failed: %v", err)
+	}
+	if want := "xsoar-defender/runtime:devel"; of.NamedImage() != want {
+		t.Errorf("got the image %q, want %q", of.NamedImage(), want)
+	}
+}
+
+// TestCopyStandsBesideTheOriginal wants nothing in a copy that the Marketplace's pack has under the same ID.
+func TestCopyStandsBesideTheOriginal(t *testing.T) {
+	of := source(t)
+	of.Copy = true
+	names, files := unpack(t, of)
+	var read struct {
+		CommonFields struct{ ID string }
+		Name         string
+		Display      string
+	}
+	if err := yaml.Unmarshal([]byte(files[integrationPath]), &read); err != nil {
+		t.Fatal(err)
+	}
+	const id = "Microsoft Defender Advanced Threat Protection_copy"
+	if read.CommonFields.ID != id || read.Name != id || read.Display != "Microsoft Defender for Endpoint_copy" {
+		t.Errorf("got the ID %q, the name %q and the display name %q, want copies", read.CommonFields.ID, read.Name, read.Display)
+	}
+	if slices.Contains(names, typePath) {
+		t.Error("the pack of a copy has the incident type of the original")
+	}
+	if got := gjson.Get(files["metadata.json"], "contentItems.integration.0.id").Str; got != id {
+		t.Errorf("metadata.json tells the integration %q, want %q", got, id)
+	}
+	for _, name := range []string{collectPath, huntPath, isolatePath} {
+		all, copies := strings.Count(files[name], "Microsoft Defender Advanced Threat Protection"), strings.Count(files[name], id)
+		if all == 0 || all != copies {
+			t.Errorf("%s names the integration %d times, and %d times the copy", name, all, copies)
+		}
+	}
+	original, _ := source(t).Integration()
+	copied, err := of.Integration()
+	if changed := len(copied) - len(original); err != nil || changed != 3*len("_copy") {
+		t.Errorf("the integration of a copy is %d bytes longer, want that of three endings: %v", changed, err)
+	}
+}
+
+func TestVersionOfAPackIsThreeNumbers(t *testing.T) {
+	for program, want := range map[string]string{
+		"1.2.3": "1.2.3", "10.20.30-rc.1": "10.20.30", "0.0.0-20261124093000-9856dac8a1f2+dirty": "0.0.0",
+		"devel": "0.0.0", "": "0.0.0", "1.2": "0.0.0",
+	} {
+		if got := pack.Version(program); got != want {
+			t.Errorf("%q: got %s, want %s", program, got, want)
+		}
+	}
+}
+
+func TestImagesAreNamedInEveryForm(t *testing.T) {
+	for _, image := range []string{"a:1", "xsoar-defender/runtime:devel", "localhost:5000/a/b:1.0.0-rc.1", "registry.example/a@sha256:0123abcd"} {
+		of := source(t)
+		of.Image = image
+		if got, err := of.Integration(); err != nil || !strings.Contains(string(got), "\n  dockerimage: "+image+"\n") {
+			t.Errorf("%s is not named, or refused: %v", image, err)
+		}
+	}
+}
+
+func TestWrongChoicesAreRefused(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*pack.Source)
+		typed  func(error) bool
+	}{
+		{"an image with a space", func(s *pack.Source) { s.Image = "a b" }, is[*pack.ImageError]},
+		{"an image that would end the line", func(s *pack.Source) { s.Image = "a:1\nhidden: true" }, is[*pack.ImageError]},
+		{"an image without a tag", func(s *pack.Source) { s.Image = "registry.example/a" }, is[*pack.ImageError]},
+		{"an image with an empty tag", func(s *pack.Source) { s.Image = "a:" }, is[*pack.ImageError]},
+		{"an image that is a comment", func(s *pack.Source) { s.Image = "#a" }, is[*pack.ImageError]},
+		{"a version of two numbers", func(s *pack.Source) { s.Version = "1.0" }, is[*pack.VersionError]},
+		{"a version that leaves the folder", func(s *pack.Source) { s.Version = "../1.0.0" }, is[*pack.VersionError]},
+		{"a manifest without an image", func(s *pack.Source) { s.Manifest = "name: a\n" }, is[*pack.ManifestError]},
+		{"a manifest without a name", func(s *pack.Source) { s.Manifest = "script:\n  dockerimage: a\n" }, is[*pack.ManifestError]},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			of := source(t)
+			test.change(&of)
+			if _, err := of.Zip(); !test.typed(err) {
+				t.Errorf("got the error %v, want another type", err)
+			}
+		})
+	}
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// TestMetadataHasWhatThePlatformReads wants the keys that demisto-sdk's schema of pack_metadata.json requires, in both
+// files.
+func TestMetadataHasWhatThePlatformReads(t *testing.T) {
+	_, files := unpack(t, source(t))
+	for _, name := range []string{"pack_metadata.json", "metadata.json"} {
+		text := files[name]
+		for key, want := range map[string]string{
+			"name": "String", "description": "String", "support": "String", "currentVersion": "String", "author": "String",
+			"url": "String", "email": "String", "created": "String", "tags": "JSON", "categories": "JSON", "useCases": "JSON",
+			"keywords": "JSON", "dependencies": "JSON", "marketplaces": "JSON", "serverMinVersion": "String",
+		} {
+			if got := gjson.Get(text, key).Type.String(); got != want {
+				t.Errorf("%s: %s is %s, want %s", name, key, got, want)
+			}
+		}
+		if got := gjson.Get(text, "currentVersion").Str; got != "1.2.3" {
+			t.Errorf("%s: got the version %s, want 1.2.3", name, got)
+		}
+	}
+}
+
+// TestMetadataTellsEveryItem compares what metadata.json says of an item with the item.
+func TestMetadataTellsEveryItem(t *testing.T) {
+	names, files := unpack(t, source(t))
+	type told struct{ ID, Name, Description, FromVersion string }
+	var want []told
+	for _, name := range names {
+		switch path.Dir(name) {
+		case ".", "ReleaseNotes":
+			continue
+		}
+		var read struct {
+			ID, Name, Display, Description, FromVersion string
+			CommonFields                                struct{ ID string }
+		}
+		unmarshal := map[string]func([]byte, any) error{".json": json.Unmarshal, ".yml": yaml.Unmarshal}[path.Ext(name)]
+		if err := unmarshal([]byte(files[name]), &read); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if read.ID == "" {
+			read.ID, read.FromVersion = read.CommonFields.ID, "6.5.0"
+		}
+		want = append(want, told{read.ID, read.Name, read.Description, read.FromVersion})
+		for _, page := range []string{"README.md", "ReleaseNotes/1_2_3.md"} {
+			if shown := cmp.Or(read.Display, read.Name); !strings.Contains(files[page], shown) {
+				t.Errorf("%s does not tell %s", page, shown)
+			}
+		}
+	}
+	var got []told
+	gjson.Get(files["metadata.json"], "contentItems").ForEach(func(_, items gjson.Result) bool {
+		for _, one := range items.Array() {
+			got = append(got, told{one.Get("id").Str, one.Get("name").Str, one.Get("description").Str, one.Get("fromversion").Str})
+		}
+		return true
+	})
+	for _, one := range want {
+		if !slices.Contains(got, one) {
+			t.Errorf("metadata.json does not tell %+v", one)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("metadata.json tells %d items, want %d", len(got), len(want))
+	}
+	listed := gjson.Get(files["metadata.json"], "contentItems.integration.0.commands.#.name").Array()
+	for _, one := range commands.NewRegistry().All() {
+		known := slices.ContainsFunc(listed, func(name gjson.Result) bool { return name.Str == one.Name })
+		if known == one.Platform {
+			t.Errorf("metadata.json lists the command %s: %t, want %t", one.Name, known, !one.Platform)
+		}
+	}
+}

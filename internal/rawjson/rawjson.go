@@ -1,0 +1,208 @@
+// Package rawjson holds answers of the service as the text that was received: numbers keep their digits,
+// unknown keys survive, and nothing is decoded that nobody asks for.
+package rawjson
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+)
+
+// Value is one valid JSON value, mostly an object.
+type Value string
+
+// MaxDepth is how many objects and lists may stand inside one another, far more than the service nests. Whatever
+// reads JSON calls itself for every level: without a limit, a text of brackets alone would use up the stack, which
+// no Go program survives.
+const MaxDepth = 1000
+
+// What is wrong with an answer that Parse refuses.
+var (
+	ErrNotJSON = errors.New("not valid JSON")
+	ErrTooDeep = fmt.Errorf("JSON that is nested deeper than %d levels", MaxDepth)
+)
+
+// Parse checks text once as a whole, so that later reads need not. Bytes that are not UTF-8 become the
+// replacement character: a line of the platform's protocol has to be UTF-8.
+func Parse(text string) (Value, error) {
+	if tooDeep(text) {
+		return "", ErrTooDeep
+	}
+	if !gjson.Valid(text) {
+		return "", ErrNotJSON
+	}
+	if !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(text, string(utf8.RuneError))
+	}
+	return Value(text), nil
+}
+
+// tooDeep counts brackets outside of strings. What it says of a text that is no JSON holds up to its first mistake,
+// which is as far as any reader gets.
+func tooDeep(text string) bool {
+	if strings.Count(text, "{")+strings.Count(text, "[") <= MaxDepth {
+		return false
+	}
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			i = endOfString(text, i+1)
+		case '{', '[':
+			if depth++; depth > MaxDepth {
+				return true
+			}
+		case '}', ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// endOfString gives the position of the quote that ends the string whose first character, behind its quote, is at.
+func endOfString(text string, at int) int {
+	for ; ; at++ {
+		next := strings.IndexByte(text[at:], '"')
+		if next < 0 {
+			return len(text)
+		}
+		at += next
+		backslashes := 0
+		for text[at-1-backslashes] == '\\' {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
+			return at
+		}
+	}
+}
+
+// Make encodes v, a struct, map or list of plain values. It panics on a value that JSON cannot hold,
+// which is a mistake in the calling code.
+func Make(v any) Value {
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		panic(fmt.Sprintf("rawjson: value cannot be JSON: %v", err))
+	}
+	return Value(strings.TrimSuffix(text.String(), "\n"))
+}
+
+// Get reads one value by its gjson path.
+func (v Value) Get(path string) gjson.Result { return gjson.Get(string(v), path) }
+
+// Key reads the value of one key, whatever characters the key has.
+func (v Value) Key(name string) gjson.Result { return v.Get(gjson.Escape(name)) }
+
+// Text reads the text at the first of the keys that holds a value, else "". The service has spelled
+// some keys in several ways over the years.
+func (v Value) Text(keys ...string) string {
+	for _, key := range keys {
+		if found := v.Key(key); found.Exists() && found.Type != gjson.Null {
+			return strings.Clone(Plain(found))
+		}
+	}
+	return ""
+}
+
+// String is the readable form of the value: a text without its quotes, anything else as JSON.
+func (v Value) String() string { return Plain(gjson.Parse(string(v))) }
+
+// Plain is the readable form of a value: a text without its quotes, anything else as JSON, a number with the digits
+// that were received.
+func Plain(value gjson.Result) string {
+	if value.Type == gjson.Number {
+		return value.Raw
+	}
+	return value.String()
+}
+
+// Has says whether a key holds a value other than null.
+func (v Value) Has(key string) bool {
+	found := v.Key(key)
+	return found.Exists() && found.Type != gjson.Null
+}
+
+// Items are the elements of the list at path; path "" is the value itself. Something that is no list
+// has no elements.
+func (v Value) Items(path string) []Value {
+	list := gjson.Parse(string(v))
+	if path != "" {
+		list = v.Get(path)
+	}
+	if !list.IsArray() {
+		return nil
+	}
+	items := []Value{}
+	list.ForEach(func(_, item gjson.Result) bool {
+		items = append(items, Value(item.Raw))
+		return true
+	})
+	return items
+}
+
+// Values reads the values of several keys in one pass, which in a large answer counts; a key that is not there has "".
+func (v Value) Values(names ...string) []Value {
+	values := make([]Value, len(names))
+	v.Each(func(key string, value Value) {
+		if at := slices.Index(names, key); at >= 0 && values[at] == "" {
+			values[at] = value // of a key that comes twice the first value counts, as for Key
+		}
+	})
+	return values
+}
+
+// Each goes over the keys of the object in the order received.
+func (v Value) Each(visit func(key string, value Value)) {
+	gjson.Parse(string(v)).ForEach(func(key, value gjson.Result) bool {
+		visit(key.String(), Value(value.Raw))
+		return true
+	})
+}
+
+// Bare is the object without the annotations of OData, such as @odata.context, that the service adds to objects
+// which it answers alone.
+func (v Value) Bare() Value {
+	whole := gjson.Parse(string(v))
+	if !whole.IsObject() || !strings.Contains(string(v), `"@odata.`) {
+		return v
+	}
+	var bare strings.Builder
+	separator := "{"
+	whole.ForEach(func(key, value gjson.Result) bool {
+		if !strings.HasPrefix(key.Str, "@odata.") {
+			bare.WriteString(separator + key.Raw + ":" + value.Raw)
+			separator = ","
+		}
+		return true
+	})
+	if separator == "{" {
+		return "{}"
+	}
+	return Value(bare.String() + "}")
+}
+
+// Join makes one list of the items.
+func Join(items []Value) Value {
+	size := len("[]") + len(items)
+	for _, item := range items {
+		size += len(item)
+	}
+	var text strings.Builder
+	text.Grow(size)
+	text.WriteByte('[')
+	for i, item := range items {
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		text.WriteString(string(item))
+	}
+	text.WriteByte(']')
+	return Value(text.String())
+}

@@ -1,0 +1,300 @@
+package rawjson_test
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"xsoar-defender/internal/rawjson"
+)
+
+func parse(t *testing.T, text string) rawjson.Value {
+	t.Helper()
+	object, err := rawjson.Parse(text)
+	if err != nil {
+		t.Fatalf("Parse(%q): wanted it to be accepted, got %v", text, err)
+	}
+	return object
+}
+
+func TestParseTakesEveryJSONValueAsReceived(t *testing.T) {
+	for _, text := range []string{
+		`{}`, `[]`, `null`, `true`, `"text"`, `12345678901234567890.10`, "{\r\n\t\"a\" : 1 }\n",
+		`{"a":1,"a":2}`, `{"":0}`, `"\ud800"`, `1e999`,
+	} {
+		if got := parse(t, text); string(got) != text {
+			t.Errorf("Parse(%q): wanted the same text, got %q", text, got)
+		}
+	}
+}
+
+func TestParseRefusesWhatIsNotJSON(t *testing.T) {
+	for _, text := range []string{
+		``, ` `, `<html></html>`, `{"value":[1,2`, `{"value":[1,2}`, `{"a":1}{"b":2}`, `{'a':1}`, `{"a":01}`, `nul`, `"open`,
+		"{\"a\":\"line\nbreak\"}", `{"a":NaN}`, `{"a":"\x"}`, `[1,]`, `"\`, "\x00", strings.Repeat("[", 500),
+	} {
+		object, err := rawjson.Parse(text)
+		if !errors.Is(err, rawjson.ErrNotJSON) || object != "" {
+			t.Errorf("Parse(%q): wanted ErrNotJSON and nothing, got %v and %q", text, err, object)
+		}
+	}
+}
+
+func TestParseReplacesBytesThatAreNotUTF8(t *testing.T) {
+	got := parse(t, "{\"name\":\"a\xff\xfeb\"}")
+	if want := "a\uFFFDb"; got.Text("name") != want {
+		t.Errorf("wanted the text %q, got %q", want, got.Text("name"))
+	}
+	if !utf8.ValidString(string(got)) {
+		t.Errorf("wanted valid UTF-8, got %q", got)
+	}
+}
+
+func nested(open, middle, closed string, levels int) string {
+	return strings.Repeat(open, levels) + middle + strings.Repeat(closed, levels)
+}
+
+func TestParseBoundsTheDepth(t *testing.T) {
+	rows := []struct {
+		name, text string
+		want       error
+	}{
+		{"as deep as allowed", nested(`[`, ``, `]`, rawjson.MaxDepth), nil},
+		{"lists", nested(`[`, ``, `]`, rawjson.MaxDepth+1), rawjson.ErrTooDeep},
+		{"objects", nested(`{"a":`, `1`, `}`, rawjson.MaxDepth+1), rawjson.ErrTooDeep},
+		{"lists in objects", nested(`{"a":[`, `1`, `]}`, rawjson.MaxDepth/2+1), rawjson.ErrTooDeep},
+		{"10 MB of brackets", strings.Repeat(`[`, 10<<20), rawjson.ErrTooDeep},
+		{"many beside one another", `[` + strings.Repeat(`{},`, 5*rawjson.MaxDepth) + `{}]`, nil},
+		{"brackets in a text", `["` + strings.Repeat(`[{`, rawjson.MaxDepth) + `"]`, nil},
+		{"brackets in a text behind an escaped quote", `["\"` + strings.Repeat(`[`, 2*rawjson.MaxDepth) + `"]`, nil},
+		{"brackets behind a text that ends in a backslash", `["\\",` + strings.Repeat(`[`, 2*rawjson.MaxDepth), rawjson.ErrTooDeep},
+		{"an open text", `["` + strings.Repeat(`[`, 2*rawjson.MaxDepth), rawjson.ErrNotJSON},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			if _, err := rawjson.Parse(row.text); !errors.Is(err, row.want) {
+				t.Errorf("wanted the error %v, got %v", row.want, err)
+			}
+		})
+	}
+}
+
+func TestKeyFindsAnyName(t *testing.T) {
+	for _, name := range []string{
+		"", "a", "@odata.nextLink", "@this", "a.b", "..", "..a", "*", "a*", "?", "#", "#.x", "|", "!x", "[0]", "{a}", `\`, `a\b`, `a\.b`,
+		`"`, "\n", "\x00", "é", "日本", "\u2028", "0", "-1", "%", "=", ":", "<b>", `\u0041`, "value", "👩\u200d💻",
+	} {
+		object := rawjson.Make(map[string]any{name: "found", "other": map[string]any{name: "deeper"}})
+		if got := object.Text(name); got != "found" {
+			t.Errorf("key %q of %s: wanted found, got %q", name, object, got)
+		}
+		if !object.Has(name) {
+			t.Errorf("key %q of %s: wanted Has to say so", name, object)
+		}
+	}
+}
+
+func TestKeyIsNoPath(t *testing.T) {
+	object := parse(t, `{"a":{"b":1},"list":[{"c":2}]}`)
+	for _, name := range []string{"a.b", "list.0", "list.#", "list.0.c", "*", "@this", "a|b", "{a}", ""} {
+		if got := object.Key(name); got.Exists() {
+			t.Errorf("key %q: wanted none, got %s", name, got.Raw)
+		}
+	}
+}
+
+func TestTextTakesTheFirstKeyThatHoldsAValue(t *testing.T) {
+	object := parse(t, `{"none":null,"empty":"","text":"a\u0062\"c","number":12345678901234567890.50,"huge":1e999,"yes":true,"list":[1, 2],"twice":1,"twice":2}`)
+	rows := []struct {
+		keys []string
+		want string
+	}{
+		{[]string{"text"}, `ab"c`},
+		{[]string{"none", "text"}, `ab"c`},
+		{[]string{"missing", "none", "text"}, `ab"c`},
+		{[]string{"empty", "text"}, ""},
+		{[]string{"number"}, "12345678901234567890.50"},
+		{[]string{"huge"}, "1e999"},
+		{[]string{"yes"}, "true"},
+		{[]string{"list"}, "[1, 2]"},
+		{[]string{"twice"}, "1"},
+		{[]string{"missing"}, ""},
+		{nil, ""},
+	}
+	for _, row := range rows {
+		if got := object.Text(row.keys...); got != row.want {
+			t.Errorf("Text(%q): wanted %q, got %q", row.keys, row.want, got)
+		}
+	}
+}
+
+func TestHasTellsNullFromAValue(t *testing.T) {
+	object := parse(t, `{"null":null,"false":false,"zero":0,"empty":""}`)
+	for key, want := range map[string]bool{"null": false, "missing": false, "false": true, "zero": true, "empty": true} {
+		if got := object.Has(key); got != want {
+			t.Errorf("Has(%q): wanted %t, got %t", key, want, got)
+		}
+	}
+}
+
+func TestStringIsTheReadableForm(t *testing.T) {
+	for text, want := range map[string]string{
+		`"a\tb"`: "a\tb", `1.50`: "1.50", `-0`: "-0", `true`: "true", `null`: "", `{"a":1}`: `{"a":1}`, `[1]`: "[1]", ``: "",
+	} {
+		if got := rawjson.Value(text).String(); got != want {
+			t.Errorf("String of %q: wanted %q, got %q", text, want, got)
+		}
+	}
+}
+
+func TestItemsAreTheElementsOfAList(t *testing.T) {
+	rows := []struct {
+		name, text, path string
+		want             []rawjson.Value
+	}{
+		{"a list under a key", `{"value":[{"a":1}, 2 ,"x",null,[3]]}`, "value", []rawjson.Value{`{"a":1}`, `2`, `"x"`, `null`, `[3]`}},
+		{"the value itself", `[1,{"a":[2]}]`, "", []rawjson.Value{`1`, `{"a":[2]}`}},
+		{"an empty list", `{"value":[]}`, "value", []rawjson.Value{}},
+		{"an object where a list was", `{"value":{"0":1}}`, "value", nil},
+		{"a text where a list was", `{"value":"[1]"}`, "value", nil},
+		{"null where a list was", `{"value":null}`, "value", nil},
+		{"nothing", `{}`, "value", nil},
+		{"no answer", ``, "", nil},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			got := rawjson.Value(row.text).Items(row.path)
+			if !slices.Equal(got, row.want) || (got == nil) != (row.want == nil) {
+				t.Errorf("wanted %q, got %q", row.want, got)
+			}
+		})
+	}
+}
+
+func TestEachKeepsTheOrderReceived(t *testing.T) {
+	var got []string
+	parse(t, `{"b":1,"a":{"x":null},"":"t","b":2}`).Each(func(key string, value rawjson.Value) {
+		got = append(got, key+"="+string(value))
+	})
+	if want := []string{"b=1", `a={"x":null}`, `="t"`, "b=2"}; !slices.Equal(got, want) {
+		t.Errorf("wanted %q, got %q", want, got)
+	}
+}
+
+func TestValuesReadsSeveralKeys(t *testing.T) {
+	object := parse(t, `{"value":[1],"a.b":null,"other":{"value":2},"@odata.nextLink":"l","value":3,"a":{"b":4}}`)
+	rows := []struct {
+		names []string
+		want  []rawjson.Value
+	}{
+		{[]string{"value", "@odata.nextLink"}, []rawjson.Value{`[1]`, `"l"`}},
+		{[]string{"@odata.nextLink", "missing", "value"}, []rawjson.Value{`"l"`, "", `[1]`}},
+		{[]string{"a.b", "*"}, []rawjson.Value{`null`, ""}},
+		{nil, []rawjson.Value{}},
+	}
+	for _, row := range rows {
+		if got := object.Values(row.names...); !slices.Equal(got, row.want) {
+			t.Errorf("Values(%q): wanted %q, got %q", row.names, row.want, got)
+		}
+	}
+	if got := rawjson.Value("").Values("a"); !slices.Equal(got, []rawjson.Value{""}) {
+		t.Errorf("no answer: wanted nothing, got %q", got)
+	}
+}
+
+func TestBareLeavesTheAnnotationsOut(t *testing.T) {
+	rows := []struct{ name, text, want string }{
+		{"an answer", `{"@odata.context":"c","id":"1","a\"":{"@odata.type":"t"},"@odata.etag":2}`, `{"id":"1","a\"":{"@odata.type":"t"}}`},
+		{"nothing else", `{"@odata.context":"c"}`, `{}`},
+		{"without any", `{ "id": "1" }`, `{ "id": "1" }`},
+		{"a key that only begins alike", `{"@odata":1,"x@odata.y":2,"@odata.z":3}`, `{"@odata":1,"x@odata.y":2}`},
+		{"a text that looks like one", `{"a":"\"@odata.x\""}`, `{"a":"\"@odata.x\""}`},
+		{"a list", `[{"@odata.type":"t"}]`, `[{"@odata.type":"t"}]`},
+		{"a text", `"@odata.x"`, `"@odata.x"`},
+		{"nothing", ``, ``},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			if got := rawjson.Value(row.text).Bare(); string(got) != row.want {
+				t.Errorf("wanted %s, got %s", row.want, got)
+			}
+		})
+	}
+}
+
+func TestJoinMakesOneList(t *testing.T) {
+	for want, items := range map[rawjson.Value][]rawjson.Value{
+		`[]`:                nil,
+		`[{"a":1}]`:         {`{"a":1}`},
+		`[1,"x",{"a":[2]}]`: {`1`, `"x"`, `{"a":[2]}`},
+	} {
+		got := rawjson.Join(items)
+		if got != want {
+			t.Errorf("Join(%q): wanted %s, got %s", items, want, got)
+		}
+		if back := got.Items(""); !slices.Equal(back, items) && len(items) > 0 {
+			t.Errorf("Items of %s: wanted %q, got %q", got, items, back)
+		}
+	}
+}
+
+func TestMakeEncodesPlainValues(t *testing.T) {
+	type pair struct {
+		Name string `json:"name"`
+		Rest []any  `json:"rest"`
+	}
+	got := rawjson.Make(pair{"<a&b>\n\u2028\xff", []any{1, nil, true, map[string]int{"b": 2, "a": 1}}})
+	want := rawjson.Value(`{"name":"<a&b>\n\u2028\ufffd","rest":[1,null,true,{"a":1,"b":2}]}`)
+	if got != want {
+		t.Errorf("wanted %s, got %s", want, got)
+	}
+}
+
+func TestMakePanicsOnWhatJSONCannotHold(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("wanted a panic, for it is a mistake in the calling code")
+		}
+	}()
+	rawjson.Make(math.NaN())
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		`{"value":[{"id":"1","n":1.0}],"@odata.nextLink":"https://x"}`, `[[[[]]]]`, `"\ud83d\ude00"`, "\"\xff\"", `{"a":1,"a":2}`,
+		`-0.0e-1`, `{"a":`, strings.Repeat("[", 1500), `["\\"]`, `["\\\""]`, ` null `, `[{"@odata.type":1}]`, `{"@odata.type":1}`,
+	} {
+		f.Add(seed, "a")
+	}
+	f.Fuzz(func(t *testing.T, text, key string) {
+		object, err := rawjson.Parse(text)
+		if err != nil {
+			if object != "" {
+				t.Errorf("wanted nothing beside the error %v, got %q", err, object)
+			}
+			if json.Valid([]byte(text)) && !errors.Is(err, rawjson.ErrTooDeep) {
+				t.Errorf("wanted the valid %q to be accepted, got %v", text, err)
+			}
+			return
+		}
+		if !json.Valid([]byte(object)) || !utf8.ValidString(string(object)) {
+			t.Fatalf("wanted valid JSON in UTF-8, got %q", object)
+		}
+		object.Text(key)
+		if bare := object.Bare(); !json.Valid([]byte(bare)) {
+			t.Errorf("wanted JSON without annotations, got %q", bare)
+		}
+		if items := object.Items(""); items != nil && !json.Valid([]byte(rawjson.Join(items))) {
+			t.Errorf("wanted the joined items to be JSON, got %q", rawjson.Join(items))
+		}
+		object.Each(func(name string, value rawjson.Value) {
+			if !json.Valid([]byte(value)) {
+				t.Errorf("wanted the value of %q to be JSON, got %q", name, value)
+			}
+		})
+	})
+}
