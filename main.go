@@ -6,8 +6,10 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
+	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -16,7 +18,11 @@ import (
 	"github.com/pkg/browser"
 	"golang.org/x/term"
 
+	"xsoar-defender/auth"
+	"xsoar-defender/commands"
+	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli"
+	"xsoar-defender/platform"
 )
 
 // version is set by the linker in a release: -ldflags "-X main.version=1.2.3".
@@ -28,33 +34,62 @@ var version string
 //go:embed integration.yml
 var manifest string
 
-func main() { os.Exit(run(time.Now, widthOf(os.Stdout))) }
+func main() { os.Exit(run()) }
 
 // heapGrowth is how many percent the heap may grow between collections. The platform keeps thousands of these
 // processes, nearly all of them idle: at a quarter of Go's default each holds 3 MB less (19.5 to 16.5 MB after seventy
 // small commands), and ten thousand machines cost the same time.
 const heapGrowth = 25
 
-// run runs the program by a clock, for a terminal of a width, and gives its exit code.
-func run(now func() time.Time, width func() int) int {
+// run runs the program and returns its exit code. What belongs to the outside is taken here, and passed in from here on.
+func run() int {
 	debug.SetGCPercent(heapGrowth)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	now, width := time.Now, widthOf(os.Stdout)
+	runner := &execution.Runner{
+		Commands: commands.NewRegistry(), Version: buildVersion(), Now: now, Sleep: sleep, Random: rand.Reader,
+		Getenv: os.Getenv, Errors: os.Stderr, Transports: execution.NewTransports(), Memory: &auth.Memory{},
+	}
+	if servesPlatform(os.Args, term.IsTerminal(int(os.Stdin.Fd()))) {
+		return serve(ctx, platform.Options{
+			In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Runner: runner, Random: rand.Reader, Sleep: sleep,
+		})
+	}
 	return cli.Execute(ctx, cli.World{
-		Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: width, ErrorsWidth: widthOf(os.Stderr),
-		Now: now, Sleep: sleep, Random: rand.Reader, Getenv: os.Getenv, ConfigDir: os.UserConfigDir, OpenBrowser: openBrowser,
-		Version: buildVersion(), Manifest: manifest,
+		Runner: runner, Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: width, ErrorsWidth: widthOf(os.Stderr),
+		ConfigDir: os.UserConfigDir, OpenBrowser: openBrowser, Manifest: manifest,
 	})
 }
 
-// openBrowser shows a page in the user's browser, which may go on running after this program. So what it prints goes
-// nowhere.
+// servesPlatform reports whether the program was started to serve the platform: under the name of a Python interpreter,
+// as the platform starts what is in a container, whatever the arguments then are, or without arguments and with something
+// other than a terminal to read from.
+func servesPlatform(args []string, terminal bool) bool {
+	switch strings.TrimSuffix(strings.ToLower(filepath.Base(args[0])), ".exe") {
+	case "python", "python2", "python3":
+		return true
+	}
+	return len(args) == 1 && !terminal
+}
+
+// serve serves the platform until it closes the input, and returns the exit code: 0, or 1 after an error, which it
+// writes to the standard error.
+func serve(ctx context.Context, options platform.Options) int {
+	if err := platform.Serve(ctx, options); err != nil {
+		fmt.Fprintln(options.Errors, "xsoar-defender:", err)
+		return 1
+	}
+	return 0
+}
+
+// openBrowser shows a page in the user's browser. What the browser prints is discarded: it may outlive this program.
 func openBrowser(address string) error {
 	browser.Stdout, browser.Stderr = nil, nil
 	return browser.OpenURL(address)
 }
 
-// buildVersion is the version that the linker set, else the one that the build recorded.
+// buildVersion returns the version that the linker set, or else the one that the build recorded.
 func buildVersion() string {
 	recorded := "devel"
 	if info, ok := debug.ReadBuildInfo(); ok && strings.HasPrefix(info.Main.Version, "v") {
@@ -63,8 +98,8 @@ func buildVersion() string {
 	return cmp.Or(version, recorded)
 }
 
-// widthOf gives the width of the terminal that a stream is, in columns; 0 when it is none. One that does not know its
-// width has the usual one.
+// widthOf returns what measures the width in columns of the terminal behind stream: 0 if stream is not a terminal, and 80
+// if the terminal does not know its width.
 func widthOf(stream *os.File) func() int {
 	const usual = 80
 	return func() int {

@@ -52,7 +52,7 @@ var placeholder = regexp.MustCompile(`\{[^}]*\}`)
 
 func readDocumented(t *testing.T) map[string]documented {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "test_data", "operations.json"))
+	text, err := os.ReadFile(filepath.Join("testdata", "operations.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ import (
 // asked of the API for given arguments and answers, and what it reported. That is what existing playbooks rely
 // on. A case says only what matters; anything further that we report is fine.
 func TestConformance(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("..", "test_data", "conformance", "*.json"))
+	files, err := filepath.Glob(filepath.Join("testdata", "conformance", "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("wanted recorded cases, got %d and the error %v", len(files), err)
 	}

@@ -45,8 +45,6 @@ type loop struct {
 	// encoder writes every message but pong; it is kept, for its buffer is the largest thing a small execution needs.
 	encoder *warroom.Encoder
 	lines   <-chan line
-	// executions are how many were begun.
-	executions int
 	// cut says that the input ended in the middle of a callback.
 	cut bool
 	// counts says whether the platform takes metrics entries; nil until it was asked. It does not change
@@ -72,16 +70,12 @@ func Serve(ctx context.Context, o Options) error {
 			if !open {
 				return nil
 			}
-			first := l.executions == 0
 			last, err := l.serve(ctx, next)
 			if l.cut {
 				return errInputEnded
 			}
 			if err != nil || last {
 				return err
-			}
-			if first && l.executions > 0 {
-				unmapCode()
 			}
 		}
 	}
@@ -99,7 +93,6 @@ func (l *loop) serve(ctx context.Context, next line) (last bool, err error) {
 	case next.err != nil:
 		return false, l.complete(ctx, execution.Failed(fmt.Errorf("the execution line could not be read: %w", next.err)), nil, false)
 	}
-	l.executions++
 	request, investigation, native, err := DecodeExecution(next.text)
 	if err != nil {
 		return native, l.complete(ctx, execution.Failed(err), nil, false)

@@ -1,5 +1,4 @@
-// Package cli is the program as it is started: without arguments, or under the name of a Python interpreter, it
-// serves the platform; with arguments it is a command line over the same commands.
+// Package cli is the command line: it runs the same commands as the platform does, from a terminal.
 package cli
 
 import (
@@ -7,16 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"xsoar-defender/auth"
-	"xsoar-defender/commands"
 	"xsoar-defender/execution"
-	"xsoar-defender/platform"
 )
 
 // The exit codes of the program.
@@ -31,6 +24,9 @@ const programName = "xsoar-defender"
 
 // World is everything outside the program that it works with.
 type World struct {
+	// Runner carries commands out, with the clock, the randomness and the environment that the command line uses too.
+	*execution.Runner
+
 	// Args are the arguments of the process; the first is the name under which it was started.
 	Args        []string
 	In          io.Reader
@@ -39,25 +35,16 @@ type World struct {
 	Width func() int
 	// ErrorsWidth does the same for Errors; nil stands for no terminal.
 	ErrorsWidth func() int
-	Now         func() time.Time
-	Sleep       func(ctx context.Context, wait time.Duration) error
-	Random      io.Reader
-	Getenv      func(name string) string
 	// ConfigDir gives the folder of user configuration.
 	ConfigDir func() (string, error)
 	// OpenBrowser shows a page in the user's browser. It may return only when the browser has ended.
 	OpenBrowser func(address string) error
-	// Version is the program's version.
-	Version string
 	// Manifest is that of the integration, as the package manifest writes it.
 	Manifest string
 }
 
 // Execute runs the program until it is done or ctx ends, and gives its exit code.
 func Execute(ctx context.Context, world World) int {
-	if len(world.Args) < 2 || isInterpreter(world.Args[0]) {
-		return servePlatform(ctx, world)
-	}
 	out := &checkedWriter{to: world.Out}
 	world.Out = out
 	err := newRoot(world).ExecuteContext(ctx)
@@ -67,32 +54,11 @@ func Execute(ctx context.Context, world World) int {
 	return report(world.Errors, err)
 }
 
-// isInterpreter tells whether the program was started in place of a Python interpreter, as the platform starts
-// what is in a container. The arguments then mean nothing to it.
-func isInterpreter(name string) bool {
-	switch strings.TrimSuffix(strings.ToLower(filepath.Base(name)), ".exe") {
-	case "python", "python2", "python3":
-		return true
-	}
-	return false
-}
-
-func servePlatform(ctx context.Context, world World) int {
-	err := platform.Serve(ctx, platform.Options{
-		In: world.In, Out: world.Out, Errors: world.Errors, Runner: world.runner(), Random: world.Random, Sleep: world.Sleep,
-	})
-	if err != nil {
-		err = failed(err)
-	}
-	return report(world.Errors, err)
-}
-
-// runner is what carries commands out, for the platform and for the command line alike.
+// runner returns a runner of its own, which says what it has to say where the command line does.
 func (w World) runner() *execution.Runner {
-	return &execution.Runner{
-		Commands: commands.NewRegistry(), Version: w.Version, Now: w.Now, Sleep: w.Sleep, Random: w.Random,
-		Getenv: w.Getenv, Errors: w.Errors, Transports: execution.NewTransports(), Memory: &auth.Memory{},
-	}
+	runner := *w.Runner
+	runner.Errors = w.Errors
+	return &runner
 }
 
 // exitError ends the program with a code. Without an error nothing is left to say.
@@ -146,14 +112,16 @@ func (w *checkedWriter) Write(text []byte) (int, error) {
 
 const rootHelp = `Commands for Microsoft Defender for Endpoint, for the War Room of Cortex XSOAR and for a terminal.
 
-Without arguments the program serves the platform: it reads executions from its standard input and writes
-entries to its standard output, one JSON message a line.
+Without arguments, and with something other than a terminal as its standard input, the program serves the platform: it
+reads executions from its standard input and writes entries to its standard output, one JSON message a line.
 
 The exit code is 0 when all went well, 1 when something did not work, and 2 when the program was called wrongly.
 Nothing is coloured when NO_COLOR is set or the output is no terminal.`
 
 // Tree is the command line as a tree, for what is generated from it. Its commands are not to be run.
-func Tree() *cobra.Command { return newRoot(World{Args: []string{programName}}) }
+func Tree() *cobra.Command {
+	return newRoot(World{Runner: &execution.Runner{}, Args: []string{programName}})
+}
 
 func newRoot(world World) *cobra.Command {
 	p := &program{World: world}

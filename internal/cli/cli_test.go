@@ -19,6 +19,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"xsoar-defender/auth"
+	"xsoar-defender/commands"
+	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli"
 	"xsoar-defender/internal/simulator"
 )
@@ -37,14 +40,17 @@ func newWorld(t *testing.T, args ...string) *world {
 	w := &world{}
 	w.World = cli.World{
 		Args: append([]string{"xsoar-defender"}, args...), In: strings.NewReader(""), Out: &w.out, Errors: &w.errs,
-		Width: func() int { return 0 }, Random: rand.Reader, Version: "1.2.3",
+		Width: func() int { return 0 }, ConfigDir: func() (string, error) { return home, nil },
+	}
+	w.Runner = &execution.Runner{
+		Commands: commands.NewRegistry(), Random: rand.Reader, Version: "1.2.3",
 		Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 		Sleep: func(ctx context.Context, wait time.Duration) error {
 			w.ahead.Add(int64(wait))
 			return context.Cause(ctx)
 		},
-		Getenv:    func(name string) string { return map[string]string{"HOME": home}[name] },
-		ConfigDir: func() (string, error) { return home, nil },
+		Getenv:     func(name string) string { return map[string]string{"HOME": home}[name] },
+		Transports: execution.NewTransports(), Memory: &auth.Memory{},
 	}
 	return w
 }
@@ -96,18 +102,6 @@ func instanceWith(t *testing.T, params map[string]any) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-func TestNameOfAnInterpreterServesThePlatform(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"python", "python2", "python3", "/usr/bin/python3", "python.exe", "Python3.EXE"} {
-		w := newWorld(t, "-c", "import sys")
-		w.Args[0], w.In = name, strings.NewReader("ping\n")
-		w.run(t, 0)
-		if got, want := w.out.String(), `{"type":"pong"}`+"\n"; got != want {
-			t.Errorf("started as %s it wrote %q, want %q", name, got, want)
-		}
-	}
 }
 
 func TestOutputGoesOnlyToTheWritersPassedIn(t *testing.T) {

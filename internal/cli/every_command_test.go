@@ -17,7 +17,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"xsoar-defender/auth"
 	"xsoar-defender/commands"
+	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli"
 	"xsoar-defender/internal/simulator"
 )
@@ -85,8 +87,11 @@ func (l *lab) run(instance string, words ...string) (code int, out, errs string)
 	args = append(args, "--instance", instance, "--state", filepath.Join(l.folder, "state.json"), "--files", l.folder)
 	code = cli.Execute(context.Background(), cli.World{
 		Args: args, In: strings.NewReader(""), Out: &written, Errors: &said, Width: func() int { return 0 },
-		Now: l.clock, Sleep: l.sleep, Random: repeating{}, Getenv: func(string) string { return "" },
-		ConfigDir: func() (string, error) { return "", errors.New("not used") }, Version: "1.0.0",
+		ConfigDir: func() (string, error) { return "", errors.New("not used") },
+		Runner: &execution.Runner{
+			Commands: commands.NewRegistry(), Version: "1.0.0", Now: l.clock, Sleep: l.sleep, Random: repeating{},
+			Getenv: func(string) string { return "" }, Transports: execution.NewTransports(), Memory: &auth.Memory{},
+		},
 	})
 	return code, written.String(), said.String()
 }

@@ -51,7 +51,7 @@ func TestTablesLookTheSameAtEveryWidth(t *testing.T) {
 // golden compares a text with a file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("test_data", name)
+	path := filepath.Join("testdata", name)
 	want, err := os.ReadFile(path)
 	if err == nil && string(want) == got {
 		return

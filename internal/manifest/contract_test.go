@@ -77,7 +77,7 @@ func deliberate() map[string][]string {
 
 func TestManifestKeepsTheContract(t *testing.T) {
 	var agreed contract
-	if err := json.Unmarshal([]byte(readFile(t, "../../test_data/commands.json")), &agreed); err != nil {
+	if err := json.Unmarshal([]byte(readFile(t, "testdata/commands.json")), &agreed); err != nil {
 		t.Fatal(err)
 	}
 	_, read := written(t)

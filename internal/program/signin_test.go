@@ -1,4 +1,4 @@
-package main
+package program_test
 
 import (
 	"bytes"
@@ -161,7 +161,7 @@ func (e *engine) writeWorkloadToken(token string) {
 func (e *engine) start() *platformtest.Plugin {
 	e.t.Helper()
 	e.environment[aheadVariable] = time.Duration(e.ahead.Load()).String()
-	plugin := e.platform.Start(e.t, program(e.t, laterProgram, e.environment))
+	plugin := e.platform.Start(e.t, laterProgram(e.t, e.environment))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.plugins = append(e.plugins, plugin)

@@ -1,4 +1,4 @@
-package main
+package program_test
 
 import (
 	"debug/buildinfo"
@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"xsoar-defender/internal/repository"
 	"xsoar-defender/internal/simulator"
 	"xsoar-defender/platform/platformtest"
 )
@@ -29,7 +30,7 @@ const workFolder = "/var/lib/xsoar-defender"
 func assemble(t *testing.T, environment ...string) string {
 	t.Helper()
 	tree := filepath.Join(t.TempDir(), "image")
-	command := exec.Command("container/assemble", tree)
+	command := exec.Command(repository.Path(t, "container/assemble"), tree)
 	command.Env = append(os.Environ(), environment...)
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("assembling the image: %v\n%s", err, out)
@@ -109,10 +110,7 @@ func wantOnlyTheProgram(t *testing.T, tree string) {
 
 // wantTheDockerfileToSaySo looks for what the other parts of the test take for granted: no engine is there to build it.
 func wantTheDockerfileToSaySo(t *testing.T) {
-	text, err := os.ReadFile("Dockerfile")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := repository.Read(t, "Dockerfile")
 	building, image, _ := strings.Cut(string(text), "\nFROM scratch\n")
 	if !strings.HasSuffix(building, "\nRUN container/assemble /image\n\n# Nothing below but what was assembled. There is no entry point: the platform names the program to start, python, itself.") {
 		t.Errorf("the image is not assembled by container/assemble alone:\n%s", building)

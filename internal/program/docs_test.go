@@ -1,11 +1,10 @@
-package main
+package program_test
 
 import (
 	"bytes"
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"iter"
 	"os"
 	"os/exec"
@@ -14,31 +13,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"xsoar-defender/internal/repository"
 )
 
 // writeTranscripts has the transcripts of the documentation be written in place of compared: .ci/transcripts.
 var writeTranscripts = flag.Bool("transcripts", false, "write what the commands of the documentation show into its pages")
 
-// nowVariable is the time at which the program runs for the documentation, on a terminal that is documentedWidth wide.
+// The program runs for the documentation at a time of its own, on a terminal of its own.
 const (
-	nowVariable     = "TEST_NOW"
 	documentedTime  = "2026-11-24T09:00:00Z"
-	documentedWidth = 120
+	documentedWidth = "120"
 )
-
-// documented is the program, at a time of its own where the environment names one.
-func documented() {
-	at := os.Getenv(nowVariable)
-	if at == "" {
-		main()
-	}
-	now, err := time.Parse(time.RFC3339, at)
-	if err != nil {
-		panic(err)
-	}
-	os.Exit(run(func() time.Time { return now }, func() int { return documentedWidth }))
-}
 
 // The pages have two kinds of blocks with shell lines. Each of these lines is run.
 const (
@@ -62,10 +48,7 @@ const fence = "```"
 
 func readPage(t *testing.T, name string) page {
 	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := repository.Read(t, name)
 	read := page{name: name, blocks: []block{{}}}
 	fenced := false
 	for line := range strings.Lines(string(text)) {
@@ -104,7 +87,7 @@ func (p page) write() string {
 func written(t *testing.T) []page {
 	t.Helper()
 	var pages []page
-	for _, name := range files(t) {
+	for _, name := range repository.Files(t) {
 		if strings.HasSuffix(name, ".md") && !strings.HasPrefix(name, "test_data/") {
 			pages = append(pages, readPage(t, name))
 		}
@@ -151,7 +134,7 @@ func TestTranscripts(t *testing.T) {
 			switch {
 			case after == before:
 			case *writeTranscripts:
-				if err := os.WriteFile(page.name, []byte(after), 0o644); err != nil {
+				if err := os.WriteFile(repository.Path(t, page.name), []byte(after), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			default:
@@ -180,14 +163,10 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{t: t, folder: t.TempDir()}
-	if err := os.CopyFS(filepath.Join(d.folder, "playbooks"), os.DirFS(filepath.Join("test_data", "playbooks"))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.CopyFS(filepath.Join(d.folder, "playbooks"), os.DirFS(repository.Path(t, "test_data/playbooks"))); err != nil {
 		t.Fatal(err)
 	}
-	program, err := exec.LookPath("xsoar-defender")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tenant := d.command(program, "simulate", "--out", "lab")
+	tenant := d.command(filepath.Join(folderOfLaterProgram(t), "xsoar-defender"), "simulate", "--out", "lab")
 	if err := startSimulation(tenant, &scriptedTenant{needs: map[string][]string{}}); err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +183,8 @@ func (d *desk) command(name string, args ...string) *exec.Cmd {
 	command := exec.Command(name, args...)
 	command.Dir = d.folder
 	command.Env = []string{
-		"HOME=" + filepath.Join(d.folder, "home"), "PATH=" + os.Getenv("PATH"), "NO_COLOR=1", nowVariable + "=" + documentedTime, noPauseAtExit,
+		"HOME=" + filepath.Join(d.folder, "home"), "PATH=" + folderOfLaterProgram(d.t) + string(filepath.ListSeparator) + os.Getenv("PATH"),
+		"NO_COLOR=1", nowVariable + "=" + documentedTime, widthVariable + "=" + documentedWidth, noPauseAtExit,
 	}
 	return command
 }
@@ -242,7 +222,9 @@ func (d *desk) anonymous(out []byte) string {
 // them. A file is named that holds the line.
 func elsewhere() map[string]string {
 	return map[string]string{
+		"go run . demo": ".ci/run",
 		"go test ./...": ".ci/run",
+		"go vet ./...":  ".ci/run",
 	}
 }
 
@@ -250,11 +232,11 @@ func elsewhere() map[string]string {
 func TestShellLines(t *testing.T) {
 	t.Parallel()
 	copied := t.TempDir()
-	for _, name := range files(t) {
-		copyFile(t, name, filepath.Join(copied, name))
+	for _, name := range repository.Files(t) {
+		copyFile(t, repository.Path(t, name), filepath.Join(copied, name))
 	}
-	// A home of its own, but with what Go keeps.
-	environment := append(os.Environ(), "HOME="+t.TempDir())
+	// A home of its own, but with what Go keeps, which is of use in another folder only without the folders' names.
+	environment := append(os.Environ(), "HOME="+t.TempDir(), "GOFLAGS=-trimpath")
 	for _, kept := range []string{"GOCACHE", "GOMODCACHE"} {
 		folder, err := exec.Command("go", "env", kept).Output()
 		if err != nil {
@@ -266,9 +248,8 @@ func TestShellLines(t *testing.T) {
 	for _, page := range written(t) {
 		for line := range page.typed(shell) {
 			if where, is := elsewhere()[line]; is {
-				text, err := os.ReadFile(where)
-				if err != nil || !bytes.Contains(text, []byte(line)) {
-					t.Errorf("%s: %q is said to be run by %s, which does not (%v)", page.name, line, where, err)
+				if !bytes.Contains(repository.Read(t, where), []byte(line)) {
+					t.Errorf("%s: %q is said to be run by %s, which does not", page.name, line, where)
 				}
 				continue
 			}

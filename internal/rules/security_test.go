@@ -1,4 +1,4 @@
-package main
+package rules_test
 
 import (
 	"go/ast"
@@ -6,23 +6,21 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"xsoar-defender/internal/repository"
 )
 
 // TestPromisesAreShown holds SECURITY.md against the repository: every promise names what shows it, and that is there.
 func TestPromisesAreShown(t *testing.T) {
-	page, err := os.ReadFile("SECURITY.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	tests := map[string]bool{}
-	for _, source := range sources(t) {
-		for _, declared := range source.file.Decls {
-			if function, ok := declared.(*ast.FuncDecl); ok && source.isTest && function.Recv == nil {
+	for _, source := range repository.Sources(t) {
+		for _, declared := range source.File.Decls {
+			if function, ok := declared.(*ast.FuncDecl); ok && source.IsTest && function.Recv == nil {
 				tests[function.Name.Name] = true
 			}
 		}
 	}
-	_, promised, _ := strings.Cut(string(page), "## What is promised")
+	_, promised, _ := strings.Cut(string(repository.Read(t, "SECURITY.md")), "## What is promised")
 	promised, _, _ = strings.Cut(promised, "\n## ")
 	promises, named := 0, regexp.MustCompile("`([^`]+)`")
 	for line := range strings.Lines(promised) {
@@ -36,7 +34,7 @@ func TestPromisesAreShown(t *testing.T) {
 			t.Errorf("nothing shows: %s", cells[0])
 		}
 		for _, one := range shown {
-			_, err := os.Stat(one[1])
+			_, err := os.Stat(repository.Path(t, one[1]))
 			if script := strings.HasPrefix(one[1], ".ci/") && err == nil; !script && !tests[one[1]] {
 				t.Errorf("there is no %s, which is to show: %s", one[1], cells[0])
 			}

@@ -1,4 +1,4 @@
-package main
+package program_test
 
 import (
 	"encoding/json"
@@ -112,7 +112,7 @@ func TestFetchSurvivesDeathAtEveryCallback(t *testing.T) {
 func wanted(t *testing.T, e *engine, request platformtest.Request) []string {
 	t.Helper()
 	other := platformtest.New()
-	plugin := other.Start(t, program(t, laterProgram, e.environment))
+	plugin := other.Start(t, laterProgram(t, e.environment))
 	params := maps.Clone(request.Params)
 	params["max_fetch"] = "200"
 	outcome, err := plugin.Run(platformtest.Request{Command: request.Command, Params: params})

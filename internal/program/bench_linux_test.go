@@ -1,4 +1,4 @@
-package main
+package program_test
 
 import (
 	"bytes"
@@ -156,18 +156,55 @@ func measure(b *testing.B, request platformtest.Request) (peak, cpu float64) {
 	if err != nil || outcome.Failure() != "" {
 		b.Fatalf("got %v and the error entry %q", err, outcome.Failure())
 	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	kilobytes, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-	if err != nil {
-		b.Fatal(err)
-	}
+	peak = megabytes(b, command.Process.Pid, "status", "VmHWM:")
 	if err := plugin.Close(); err != nil {
 		b.Fatal(err)
 	}
 	spent := command.ProcessState.UserTime() + command.ProcessState.SystemTime()
-	return kilobytes / 1024, float64(spent.Milliseconds())
+	return peak, float64(spent.Milliseconds())
+}
+
+// megabytes returns an amount of memory that Linux shows of a process in a file.
+func megabytes(b *testing.B, process int, file, name string) float64 {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", process, file))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "\n"+name)
+	if !found {
+		b.Fatalf("%s does not show %s", file, name)
+	}
+	kilobytes, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kilobytes / 1024
+}
+
+// BenchmarkIdle has processes of the program that wait for the platform after a small command, and gives what each of them
+// costs the machine: its proportional set size (PSS), in which pages that all of them share count once.
+func BenchmarkIdle(b *testing.B) {
+	tenant := newLargeTenant(b, 10)
+	for _, processes := range []int{1, 10, 100} {
+		b.Run(fmt.Sprintf("processes=%d", processes), func(b *testing.B) {
+			for b.Loop() {
+				var running []int
+				for range processes {
+					command := program(b, "xsoar-defender", nil)
+					plugin := platformtest.New().Start(b, command)
+					outcome, err := plugin.Run(getMachines(tenant.instance()))
+					if err != nil || outcome.Failure() != "" {
+						b.Fatalf("got %v and the error entry %q", err, outcome.Failure())
+					}
+					running = append(running, command.Process.Pid)
+				}
+				sum := 0.0
+				for _, process := range running {
+					sum += megabytes(b, process, "smaps_rollup", "Pss:")
+				}
+				b.ReportMetric(sum/float64(processes), "PSS-MB/process")
+			}
+		})
+	}
 }

@@ -1,4 +1,4 @@
-package main
+package program_test
 
 import (
 	"os"
@@ -6,18 +6,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"xsoar-defender/internal/repository"
 )
 
 // TestCompletionObeysNothingBehindTheCursor presses the key for completion in bash while there are words behind the cursor:
 // the program is told of the plain ones, and the shell does nothing that the others say.
 func TestCompletionObeysNothingBehindTheCursor(t *testing.T) {
 	t.Parallel()
-	script, err := filepath.Abs("docs/completions/xsoar-defender.bash")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text, err := os.ReadFile(script); err != nil || len(text) == 0 { // so that a change of it runs the test again
-		t.Fatalf("the script has %d bytes: %v", len(text), err)
+	script := repository.Path(t, "docs/completions/xsoar-defender.bash")
+	if len(repository.Read(t, "docs/completions/xsoar-defender.bash")) == 0 { // so that a change of it runs the test again
+		t.Fatal("the script is empty")
 	}
 	const before = "run microsoft-atp-isolate-machine"
 	for behind, want := range map[string]string{

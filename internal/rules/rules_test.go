@@ -1,30 +1,26 @@
-package main
+// Package rules_test holds the source files against the rules of CONTRIBUTING.md that a linter does not know.
+package rules_test
 
 import (
 	"bytes"
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"go/types"
-	"io/fs"
-	"os"
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-)
 
-// module is the path under which the packages import each other.
-const module = "xsoar-defender"
+	"xsoar-defender/internal/repository"
+)
 
 // arrows say which packages a package may import. They all point one way: from lines of the platform to requests
 // of the API.
 func arrows() map[string][]string {
 	return map[string][]string{
-		".":         {"internal/cli"},
+		".":         {"auth", "commands", "execution", "internal/cli", "platform"},
 		"platform":  {"internal/rawjson", "commands", "defender", "execution", "warroom"},
 		"execution": {"auth", "commands", "defender", "params", "warroom"},
 		"commands":  {"internal/rawjson", "auth", "defender", "internal/kql", "params", "warroom"},
@@ -53,13 +49,13 @@ func arrows() map[string][]string {
 
 // helpers are the packages that only tests use.
 func helpers() []string {
-	return []string{"commands/commandstest", "internal/manifest/manifesttest", "platform/platformtest", "internal/cli/loopback/loopbacktest", "warroom/warroomtest"}
+	return []string{"commands/commandstest", "internal/repository", "internal/manifest/manifesttest", "platform/platformtest", "internal/cli/loopback/loopbacktest", "warroom/warroomtest"}
 }
 
 // TestImportsFollowTheArrows leaves tests and their helpers free: they look at packages from outside.
 func TestImportsFollowTheArrows(t *testing.T) {
 	allowed := arrows()
-	for folder, files := range packages(t) {
+	for folder, files := range repository.Packages(t) {
 		own, known := allowed[folder]
 		if slices.Contains(helpers(), folder) {
 			continue
@@ -68,10 +64,10 @@ func TestImportsFollowTheArrows(t *testing.T) {
 			t.Errorf("the package %s is not in the table of arrows", folder)
 		}
 		for _, source := range files {
-			for _, imported := range source.file.Imports {
-				target, ours := strings.CutPrefix(unquote(t, imported.Path.Value), module+"/")
+			for _, imported := range source.File.Imports {
+				target, ours := strings.CutPrefix(repository.ImportPath(imported), repository.Module+"/")
 				if ours && !slices.Contains(own, target) {
-					t.Errorf("%s: the package %s may not import %s", source.at(imported.Pos()), folder, target)
+					t.Errorf("%s: the package %s may not import %s", source.At(imported.Pos()), folder, target)
 				}
 			}
 		}
@@ -81,14 +77,14 @@ func TestImportsFollowTheArrows(t *testing.T) {
 // TestProgramHasNoTemplates looks at what is imported: with one template in the program the linker keeps every method of
 // every type, which makes it 4 MB larger and each idle process 3 MB.
 func TestProgramHasNoTemplates(t *testing.T) {
-	for folder, files := range packages(t) {
+	for folder, files := range repository.Packages(t) {
 		if folder == "internal/cli/pages" { // a part of the generator alone
 			continue
 		}
 		for _, source := range files {
 			for _, forbidden := range []string{"text/template", "html/template", "github.com/spf13/cobra/doc"} {
-				if source.imports(t, forbidden) {
-					t.Errorf("%s imports %s", source.path, forbidden)
+				if source.Imports(forbidden) {
+					t.Errorf("%s imports %s", source.Path, forbidden)
 				}
 			}
 		}
@@ -120,29 +116,29 @@ func mayTakeFromOutside() map[string][]string {
 
 func TestTheOutsideIsPassedIn(t *testing.T) {
 	outside, allowed := fromOutside(), mayTakeFromOutside()
-	for _, source := range sources(t) {
-		if source.isTest {
+	for _, source := range repository.Sources(t) {
+		if source.IsTest {
 			continue
 		}
-		for _, use := range source.uses(t) {
+		for _, use := range uses(source) {
 			taken := slices.Contains(outside[use.path], use.name)
 			for prefix, packages := range allowed {
-				if strings.HasPrefix(source.path, prefix) && slices.Contains(packages, use.path) {
+				if strings.HasPrefix(source.Path, prefix) && slices.Contains(packages, use.path) {
 					taken = false
 				}
 			}
 			if taken {
-				t.Errorf("%s: takes %s.%s, which has to be passed in", source.at(use.at), use.path, use.name)
+				t.Errorf("%s: takes %s.%s, which has to be passed in", source.At(use.at), use.path, use.name)
 			}
 		}
 	}
 }
 
 func TestNothingRunsBeforeMain(t *testing.T) {
-	for _, source := range sources(t) {
-		for _, declared := range source.file.Decls {
+	for _, source := range repository.Sources(t) {
+		for _, declared := range source.File.Decls {
 			if function, ok := declared.(*ast.FuncDecl); ok && function.Recv == nil && function.Name.Name == "init" {
-				t.Errorf("%s: has a function init", source.at(function.Pos()))
+				t.Errorf("%s: has a function init", source.At(function.Pos()))
 			}
 		}
 	}
@@ -151,22 +147,22 @@ func TestNothingRunsBeforeMain(t *testing.T) {
 // TestTestsNeitherWaitNorSkip lets only those sleep that have synctest, whose time passes at once.
 func TestTestsNeitherWaitNorSkip(t *testing.T) {
 	inBubble := map[string]bool{}
-	for _, source := range sources(t) {
-		inBubble[source.folder] = inBubble[source.folder] || source.imports(t, "testing/synctest")
+	for _, source := range repository.Sources(t) {
+		inBubble[source.Folder] = inBubble[source.Folder] || source.Imports("testing/synctest")
 	}
-	for _, source := range sources(t) {
-		if !source.isTest {
+	for _, source := range repository.Sources(t) {
+		if !source.IsTest {
 			continue
 		}
-		ast.Inspect(source.file, func(node ast.Node) bool {
+		ast.Inspect(source.File, func(node ast.Node) bool {
 			if call, ok := node.(*ast.SelectorExpr); ok && strings.HasPrefix(call.Sel.Name, "Skip") && isName(call.X, "t", "b", "f") {
-				t.Errorf("%s: skips", source.at(call.Pos()))
+				t.Errorf("%s: skips", source.At(call.Pos()))
 			}
 			return true
 		})
-		for _, use := range source.uses(t) {
-			if use.path == "time" && use.name == "Sleep" && !inBubble[source.folder] {
-				t.Errorf("%s: sleeps", source.at(use.at))
+		for _, use := range uses(source) {
+			if use.path == "time" && use.name == "Sleep" && !inBubble[source.Folder] {
+				t.Errorf("%s: sleeps", source.At(use.at))
 			}
 		}
 	}
@@ -175,25 +171,25 @@ func TestTestsNeitherWaitNorSkip(t *testing.T) {
 // TestPackageVariablesAreConstant looks at every package for variables that are written after they were declared, or
 // that are made to be written.
 func TestPackageVariablesAreConstant(t *testing.T) {
-	for folder, files := range packages(t) {
+	for folder, files := range repository.Packages(t) {
 		information := &types.Info{Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}
 		// What is imported is left out: only names of the package itself are looked at, and they resolve without it.
 		config := types.Config{Importer: nothing{}, Error: func(error) {}}
 		var parsed []*ast.File
 		for _, file := range files {
-			parsed = append(parsed, file.file)
+			parsed = append(parsed, file.File)
 		}
-		checked, _ := config.Check(folder, files[0].set, parsed, information) // its errors are of what was left out
+		checked, _ := config.Check(folder, files[0].Set, parsed, information) // its errors are of what was left out
 		if checked == nil {
 			t.Fatalf("%s: cannot be looked at", folder)
 		}
 		for _, file := range files {
 			shared := func(expression ast.Expr) (string, bool) { return packageVariable(expression, checked, information) }
-			for _, fault := range writes(file.file, shared) {
-				t.Errorf("%s: writes %s, a variable of the package", file.at(fault.at), fault.name)
+			for _, fault := range writes(file.File, shared) {
+				t.Errorf("%s: writes %s, a variable of the package", file.At(fault.at), fault.name)
 			}
 			for _, fault := range mutable(file) {
-				t.Errorf("%s: declares %s, a variable of the package that is made to be written", file.at(fault.at), fault.name)
+				t.Errorf("%s: declares %s, a variable of the package that is made to be written", file.At(fault.at), fault.name)
 			}
 		}
 	}
@@ -232,7 +228,7 @@ func TestRulesSeeWhatTheyForbid(t *testing.T) {
 		if len(got) != test.want {
 			t.Errorf("%s: got %d writes, want %d", test.statement, len(got), test.want)
 		}
-		if made := mutable(source{file: file, set: set}); len(made) != 1 {
+		if made := mutable(repository.Source{File: file, Set: set}); len(made) != 1 {
 			t.Errorf("got %d variables made to be written, want the mutex", len(made))
 		}
 	}
@@ -243,11 +239,8 @@ func TestRulesSeeWhatTheyForbid(t *testing.T) {
 func TestFilesNameNoMachine(t *testing.T) {
 	folders := regexp.MustCompile(`(^|[^\w.])/(work|tmp|root)/`)
 	hosts := regexp.MustCompile(`(?i)\b(docker|ghcr|quay|gcr|mcr\.microsoft|pkg\.dev|proxy\.golang|goproxy|sum\.golang|pypi|npmjs)\.(io|com|org|cn|dev)\b`)
-	for _, name := range files(t) {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, name := range repository.Files(t) {
+		text := repository.Read(t, name)
 		if bytes.IndexByte(text, 0) >= 0 { // not a text
 			continue
 		}
@@ -264,86 +257,6 @@ func TestFilesNameNoMachine(t *testing.T) {
 	}
 }
 
-// source is a Go file of the repository.
-type source struct {
-	path, folder string
-	isTest       bool
-	file         *ast.File
-	set          *token.FileSet
-}
-
-func (s source) at(place token.Pos) string {
-	return fmt.Sprintf("%s:%d", s.path, s.set.Position(place).Line)
-}
-
-// files are the paths of all files of the repository, except what git keeps for itself and what a build leaves.
-func files(t *testing.T) []string {
-	t.Helper()
-	var found []string
-	err := fs.WalkDir(os.DirFS("."), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if name == ".git" || name == "build" { // in a second work tree, git keeps a file of its own
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if entry.Type().IsRegular() && name != module {
-			found = append(found, name)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
-func sources(t *testing.T) []source {
-	t.Helper()
-	var found []source
-	set := token.NewFileSet()
-	for _, name := range files(t) {
-		if !strings.HasSuffix(name, ".go") || strings.Contains(name, "testdata/") {
-			continue
-		}
-		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found = append(found, source{path: name, folder: path.Dir(name), isTest: strings.HasSuffix(name, "_test.go"), file: file, set: set})
-	}
-	return found
-}
-
-// packages are the files of each package without its tests.
-func packages(t *testing.T) map[string][]source {
-	t.Helper()
-	found := map[string][]source{}
-	for _, source := range sources(t) {
-		if !source.isTest {
-			found[source.folder] = append(found[source.folder], source)
-		}
-	}
-	return found
-}
-
-func unquote(t *testing.T, text string) string {
-	t.Helper()
-	plain, err := strconv.Unquote(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return plain
-}
-
-func (s source) imports(t *testing.T, wanted string) bool {
-	t.Helper()
-	return slices.ContainsFunc(s.file.Imports, func(one *ast.ImportSpec) bool { return unquote(t, one.Path.Value) == wanted })
-}
-
 // use is a name of an imported package where it is used.
 type use struct {
 	path, name string
@@ -351,11 +264,10 @@ type use struct {
 }
 
 // uses are the names that a file uses of the packages that it imports, under whatever name.
-func (s source) uses(t *testing.T) []use {
-	t.Helper()
+func uses(s repository.Source) []use {
 	byName := map[string]string{}
-	for _, imported := range s.file.Imports {
-		full := unquote(t, imported.Path.Value)
+	for _, imported := range s.File.Imports {
+		full := repository.ImportPath(imported)
 		name := path.Base(full)
 		if imported.Name != nil {
 			name = imported.Name.Name
@@ -363,7 +275,7 @@ func (s source) uses(t *testing.T) []use {
 		byName[name] = full
 	}
 	var found []use
-	ast.Inspect(s.file, func(node ast.Node) bool {
+	ast.Inspect(s.File, func(node ast.Node) bool {
 		selector, ok := node.(*ast.SelectorExpr)
 		if !ok {
 			return true
@@ -451,9 +363,9 @@ func writes(file *ast.File, shared func(ast.Expr) (string, bool)) []fault {
 
 // mutable are the variables of a package whose declaration makes sense only when they are written: locks, counters,
 // pools, and what is made empty.
-func mutable(of source) []fault {
+func mutable(of repository.Source) []fault {
 	var found []fault
-	for _, declared := range of.file.Decls {
+	for _, declared := range of.File.Decls {
 		general, ok := declared.(*ast.GenDecl)
 		if !ok || general.Tok != token.VAR {
 			continue

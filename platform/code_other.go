@@ -1,6 +1,0 @@
-//go:build !linux
-
-package platform
-
-// unmapCode does nothing: only Linux is asked to.
-func unmapCode() {}
