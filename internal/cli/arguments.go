@@ -16,7 +16,7 @@ import (
 func findCommand(registry *commands.Registry, name string) (commands.Command, error) {
 	command, known := registry.Find(name)
 	if !known {
-		return commands.Command{}, fmt.Errorf("there is no command %q%s", name, didYouMean(name, commandNames(registry)))
+		return commands.Command{}, fmt.Errorf("unknown command %q%s", name, didYouMean(name, commandNames(registry)))
 	}
 	return command, nil
 }
@@ -37,7 +37,7 @@ func parseArguments(command commands.Command, pairs []string) (map[string]json.R
 		name, value, valued := strings.Cut(pair, "=")
 		switch {
 		case !valued:
-			return nil, fmt.Errorf("%q is no argument: write it as NAME=VALUE", pair)
+			return nil, fmt.Errorf("%q is not an argument: write NAME=VALUE", pair)
 		case !slices.Contains(argumentNames(command), name):
 			return nil, fmt.Errorf("%s has no argument %q%s", command.Name, name, didYouMean(name, argumentNames(command)))
 		case args[name] != nil:
@@ -59,13 +59,13 @@ func argumentNames(command commands.Command) []string {
 	return names
 }
 
-// furthestGuess is how many letters a name may differ in to be the one that was meant.
+// furthestGuess is the largest number of letters in which a name may differ from the one that was meant.
 const furthestGuess = 3
 
-// few is how many names can be read at a glance.
+// few is the number of names that can be read at a glance.
 const few = 12
 
-// nearest are those of the known names that come close to one that is not known.
+// nearest returns the known names that are spelled almost like an unknown one.
 func nearest(name string, known []string) []string {
 	const (
 		longest = 200 // in bytes: what is longer is no name
@@ -86,15 +86,15 @@ func nearest(name string, known []string) []string {
 	return near
 }
 
-// didYouMean names what is nearest to a name that is not known, or all there is when that is little.
+// didYouMean names the known names nearest to an unknown one, or all of them if they are few.
 func didYouMean(name string, known []string) string {
 	switch near := nearest(name, known); {
 	case len(near) > 0:
 		return "; did you mean " + strings.Join(near, " or ") + "?"
 	case len(known) == 0:
-		return "; it has none"
+		return "; it takes none"
 	case len(known) <= few:
-		return "; there are " + strings.Join(known, ", ")
+		return "; one of " + strings.Join(known, ", ")
 	}
 	return ""
 }

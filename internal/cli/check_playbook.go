@@ -21,26 +21,26 @@ import (
 func (p *program) checkPlaybookCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
-		Use: "check-playbook FILE...", Short: "Say what playbooks use that would not be served",
-		Long: `Reads playbooks as the platform exports them, and says which commands, arguments and context paths they use that
-this integration does not serve, with what comes nearest. Nothing is sent anywhere.
+		Use: "check-playbook FILE...", Short: "Find what playbooks use that this integration does not serve",
+		Long: `Reads playbooks as the platform exports them, and lists the commands, arguments and context paths that
+this integration does not serve, with the nearest ones that it does. Nothing is sent anywhere.
 
-A FILE is a playbook as YAML or JSON, or a folder, of which all files *.yml at any depth are read; those of them that
-are no playbooks are left out. What is deprecated is noted and is served. Automations, and sub-playbooks that are not
-among the files, are not looked into.
+A FILE is a playbook as YAML or JSON, or a folder, in which all *.yml files at any depth are read; those that are not
+playbooks are ignored. Deprecated commands and arguments are served and noted. Automations, and sub-playbooks that
+are not among the files, are not checked.
 
-The exit code is 0 when everything is served, 1 when something is not, and 2 when the program was called wrongly or a
-file is no playbook.`,
+The exit code is 0 if everything is served, 1 if something is not, and 2 for a usage error or a file that is not a
+playbook.`,
 		Example: `  xsoar-defender check-playbook playbook-Isolate_Endpoint.yml
   xsoar-defender check-playbook Packs/ --json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return p.checkPlaybooks(args, asJSON) },
 	}
-	command.Flags().BoolVar(&asJSON, "json", false, "write what was found as one JSON document")
+	command.Flags().BoolVar(&asJSON, "json", false, "write the findings as one JSON document")
 	return command
 }
 
-// checkedPlaybook is a playbook with what was found in it.
+// checkedPlaybook is a playbook with the findings about it.
 type checkedPlaybook struct {
 	File string `json:"file"`
 	Name string `json:"name"`
@@ -78,7 +78,7 @@ func (p *program) checkPlaybooks(paths []string, asJSON bool) error {
 	return nil
 }
 
-// readPlaybooks reads a playbook, or all of a folder. What can be read is given beside an error.
+// readPlaybooks reads a playbook, or all playbooks of a folder. With an error it also returns those that it could read.
 func readPlaybooks(path string) ([]checkedPlaybook, error) {
 	about, err := os.Stat(path)
 	if err != nil {
@@ -112,7 +112,7 @@ func readPlaybooks(path string) ([]checkedPlaybook, error) {
 		faults = append(faults, fmt.Errorf("reading the folder: %w", err))
 	}
 	if found == nil && faults == nil {
-		faults = append(faults, fmt.Errorf("%s has no playbook in it", path))
+		faults = append(faults, fmt.Errorf("%s contains no playbook", path))
 	}
 	return found, errors.Join(faults...)
 }
@@ -123,7 +123,7 @@ func readPlaybook(path string) (checkedPlaybook, error) {
 		return checkedPlaybook{}, fmt.Errorf("reading the playbook: %w", err)
 	}
 	defer file.Close()
-	// What is too large is too large by one byte as well.
+	// One byte more is enough to notice that a file is too large.
 	text, err := io.ReadAll(io.LimitReader(file, playbook.MaxSize+1))
 	if err != nil {
 		return checkedPlaybook{}, fmt.Errorf("reading the playbook: %w", err)
@@ -135,7 +135,7 @@ func readPlaybook(path string) (checkedPlaybook, error) {
 	return checkedPlaybook{File: path, Name: read.Name, read: read}, nil
 }
 
-// notLookedInto says of every playbook which of its sub-playbooks are not among them.
+// notLookedInto lists for every playbook its sub-playbooks that are not among the files.
 func notLookedInto(checked []checkedPlaybook) {
 	known := map[string]bool{}
 	for _, one := range checked {
@@ -155,7 +155,7 @@ func notLookedInto(checked []checkedPlaybook) {
 func (p *program) showPlaybooks(checked []checkedPlaybook, asJSON bool) error {
 	if asJSON {
 		if err := p.writeDocument(rawjson.Make(checked)); err != nil {
-			return failed(fmt.Errorf("writing what was found: %w", err))
+			return failed(fmt.Errorf("writing the findings: %w", err))
 		}
 		return nil
 	}
@@ -169,7 +169,7 @@ func (p *program) showPlaybooks(checked []checkedPlaybook, asJSON bool) error {
 	return nil
 }
 
-// playbook shows what was found in a playbook.
+// playbook shows the findings about a playbook.
 func (s screen) playbook(one checkedPlaybook) {
 	uses := fmt.Sprintf("(%s, %s)", counted(len(one.Commands), "command"), counted(len(one.Paths), "context path"))
 	if len(one.Problems) == 0 {
@@ -194,6 +194,6 @@ func (s screen) playbook(one checkedPlaybook) {
 		s.paragraph(note)
 	}
 	if len(one.NotLookedInto) > 0 {
-		s.paragraph("Sub-playbooks that were not looked into: " + strings.Join(one.NotLookedInto, ", "))
+		s.paragraph("Sub-playbooks that were not checked: " + strings.Join(one.NotLookedInto, ", "))
 	}
 }

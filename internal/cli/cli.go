@@ -15,11 +15,11 @@ import (
 // The exit codes of the program.
 const (
 	exitDone   = 0
-	exitFailed = 1 // something did not work; it was said what
-	exitUsage  = 2 // the program was called wrongly, or what it was given to read was malformed
+	exitFailed = 1 // the work failed; the error was shown
+	exitUsage  = 2 // a usage error, or malformed input
 )
 
-// programName is what the program calls itself in messages.
+// programName is the name of the program in messages.
 const programName = "xsoar-defender"
 
 // World is everything outside the program that it works with.
@@ -31,11 +31,11 @@ type World struct {
 	Args        []string
 	In          io.Reader
 	Out, Errors io.Writer
-	// Width gives the width in columns of the terminal that Out is, and 0 when it is none.
+	// Width returns the width in columns of the terminal behind Out, or 0 if Out is not a terminal.
 	Width func() int
-	// ErrorsWidth does the same for Errors; nil stands for no terminal.
+	// ErrorsWidth does the same for Errors; nil means that Errors is not a terminal.
 	ErrorsWidth func() int
-	// ConfigDir gives the folder of user configuration.
+	// ConfigDir returns the folder for the user's configuration.
 	ConfigDir func() (string, error)
 	// OpenBrowser shows a page in the user's browser. It may return only when the browser has ended.
 	OpenBrowser func(address string) error
@@ -61,7 +61,7 @@ func (w World) runner() *execution.Runner {
 	return &runner
 }
 
-// exitError ends the program with a code. Without an error nothing is left to say.
+// exitError ends the program with an exit code. If err is nil, the failure was already shown.
 type exitError struct {
 	code int
 	err  error
@@ -76,7 +76,7 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// failed marks an error as one of the work itself. All others are errors of usage.
+// failed marks an error as a failure of the work itself (exit code 1). All other errors are usage errors.
 func failed(err error) error { return &exitError{code: exitFailed, err: err} }
 
 // report says what went wrong and gives the exit code.
@@ -87,7 +87,7 @@ func report(errs io.Writer, err error) int {
 	exit, ok := errors.AsType[*exitError](err)
 	switch {
 	case !ok:
-		fmt.Fprintf(errs, "%s: %v\nRun '%s --help' for what there is.\n", programName, err, programName)
+		fmt.Fprintf(errs, "%s: %v\nRun '%s --help' for usage.\n", programName, err, programName)
 		return exitUsage
 	case exit.err != nil:
 		fmt.Fprintf(errs, "%s: %v\n", programName, exit.err)
@@ -95,7 +95,7 @@ func report(errs io.Writer, err error) int {
 	return exit.code
 }
 
-// checkedWriter keeps the first error of a writer, which is looked at once, at the end.
+// checkedWriter keeps the first error of a writer, so that it can be checked once, at the end.
 type checkedWriter struct {
 	to  io.Writer
 	err error
@@ -115,10 +115,11 @@ const rootHelp = `Commands for Microsoft Defender for Endpoint, for the War Room
 Without arguments, and with something other than a terminal as its standard input, the program serves the platform: it
 reads executions from its standard input and writes entries to its standard output, one JSON message a line.
 
-The exit code is 0 when all went well, 1 when something did not work, and 2 when the program was called wrongly.
-Nothing is coloured when NO_COLOR is set or the output is no terminal.`
+The exit code is 0 on success, 1 if something failed, and 2 for a usage error. Output is coloured only on a
+terminal, and not if NO_COLOR is set.`
 
-// Tree is the command line as a tree, for what is generated from it. Its commands are not to be run.
+// Tree returns the command line as a tree for the generators of manual pages and completion scripts. Its commands must
+// not be run.
 func Tree() *cobra.Command {
 	return newRoot(World{Runner: &execution.Runner{}, Args: []string{programName}})
 }
@@ -131,7 +132,7 @@ func newRoot(world World) *cobra.Command {
 	}
 	// The flag is our own: cobra's prints through a template, and with one template the linker has to keep every
 	// method of every type, which makes the program 4 MB larger and each idle process of it 3 MB.
-	version := root.Flags().Bool("version", false, "say which version this is")
+	version := root.Flags().Bool("version", false, "show the version")
 	root.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *version {
 			return p.sayVersion()
@@ -154,7 +155,7 @@ type program struct{ World }
 
 func (p *program) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Say which version this is", Args: cobra.NoArgs,
+		Use: "version", Short: "Show the version", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return p.sayVersion() },
 	}
 }

@@ -176,7 +176,7 @@ func TestRunFollowsACommandUntilItIsDone(t *testing.T) {
 	}
 }
 
-// firstMachine gives the ID of a machine of the tenant.
+// firstMachine returns the ID of a machine of the tenant.
 func firstMachine(t *testing.T, w *world, tenant *simulator.Tenant) string {
 	t.Helper()
 	list := newWorld(t, "run", "microsoft-atp-get-machines", "page_size=1", "health_status=Active", "--json", "--instance", instance(t, tenant))
@@ -203,7 +203,7 @@ func TestProgressOfARunIsGoneWhenItEnds(t *testing.T) {
 	w.run(t, 0)
 	said := w.errs.String()
 	if !strings.Contains(said, "\rNot done yet; asking again in 10s, giving up in 10m0s") {
-		t.Errorf("the standard error says %q, want what is waited for", said)
+		t.Errorf("the standard error says %q, want the reason of the wait", said)
 	}
 	if last := said[strings.LastIndex(strings.TrimSuffix(said, "\r"), "\r")+1:]; strings.TrimSpace(last) != "" || strings.Contains(said, "\n") {
 		t.Errorf("the standard error says %q, want one line that is erased at the end", said)
@@ -324,7 +324,7 @@ func TestDemoSaysWhatDidNotWork(t *testing.T) {
 	if got := w.errs.String(); !strings.Contains(got, "the user interrupts") {
 		t.Errorf("the standard error says %q, want the reason", got)
 	}
-	if got := w.out.String(); strings.Contains(got, "All of it worked") {
+	if got := w.out.String(); strings.Contains(got, "Everything worked") {
 		t.Errorf("the output says that all of it worked")
 	}
 }
@@ -473,7 +473,7 @@ func TestDebugLinesStandOnLinesOfTheirOwn(t *testing.T) {
 		}
 		debugged++
 		if before != "" && !strings.HasSuffix(before, "\r") && !strings.HasSuffix(before, "\x1b[K") {
-			t.Errorf("a debug line stands behind %q", before)
+			t.Errorf("a debug line follows %q", before)
 		}
 	}
 	if debugged == 0 {

@@ -13,7 +13,7 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// commandsOptions is what a call of commands asks for.
+// commandsOptions are the flags of commands.
 type commandsOptions struct {
 	area, search string
 	asJSON       bool
@@ -22,9 +22,9 @@ type commandsOptions struct {
 func (p *program) commandsCommand() *cobra.Command {
 	var options commandsOptions
 	command := &cobra.Command{
-		Use: "commands [NAME]", Short: "List the War Room commands, or explain one",
-		Long: `Lists the War Room commands, or shows what one does, its arguments, what it puts into the context and where, the
-permissions that it needs and an example.`,
+		Use: "commands [NAME]", Short: "List the War Room commands, or describe one",
+		Long: `Lists the War Room commands, or describes one: what it does, its arguments, the context paths that it writes, the
+permissions that it needs, and an example.`,
 		Example: `  xsoar-defender commands --area "Machine actions"
   xsoar-defender commands --search "quarantine file"
   xsoar-defender commands microsoft-atp-isolate-machine`,
@@ -39,13 +39,13 @@ permissions that it needs and an example.`,
 	}
 	flags := command.Flags()
 	flags.StringVar(&options.area, "area", "", "list only the commands of an area")
-	flags.StringVar(&options.search, "search", "", "list only the commands in whose names, texts and arguments every word is found")
-	flags.BoolVar(&options.asJSON, "json", false, "write all that is declared as one JSON document")
+	flags.StringVar(&options.search, "search", "", "list only the commands whose names, texts and arguments contain every word")
+	flags.BoolVar(&options.asJSON, "json", false, "write the declarations as one JSON document")
 	err := command.RegisterFlagCompletionFunc("area", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return areaNames(commands.NewRegistry().All()), cobra.ShellCompDirectiveNoFileComp
 	})
 	if err != nil {
-		panic(err) // only for a flag that is not there
+		panic(err) // only if there is no such flag
 	}
 	return command
 }
@@ -64,7 +64,7 @@ func (p *program) showCommands(args []string, options commandsOptions) error {
 		return nil
 	}
 	if options.area != "" || options.search != "" {
-		return errors.New("--area and --search choose from all commands: leave NAME away")
+		return errors.New("--area and --search select from all commands: leave out NAME")
 	}
 	command, err := findCommand(registry, args[0])
 	if err != nil {
@@ -77,7 +77,7 @@ func (p *program) showCommands(args []string, options commandsOptions) error {
 	return nil
 }
 
-// areaNames are the areas in their order.
+// areaNames returns the areas in their declared order.
 func areaNames(all []commands.Command) []string {
 	var names []string
 	for _, command := range all {
@@ -88,11 +88,11 @@ func areaNames(all []commands.Command) []string {
 	return names
 }
 
-// choose gives the commands that are asked for.
+// choose returns the commands that the flags select.
 func (o commandsOptions) choose(all []commands.Command) ([]commands.Command, error) {
 	names := areaNames(all)
 	if o.area != "" && !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, o.area) }) {
-		return nil, fmt.Errorf("there is no area %q; there are %s", o.area, strings.Join(names, ", "))
+		return nil, fmt.Errorf("unknown area %q; the areas are %s", o.area, strings.Join(names, ", "))
 	}
 	words := strings.Fields(strings.ToLower(o.search))
 	chosen := []commands.Command{}
@@ -106,7 +106,7 @@ func (o commandsOptions) choose(all []commands.Command) ([]commands.Command, err
 	return chosen, nil
 }
 
-// searched is the text of a command in which words are looked for.
+// searched returns the text of a command that --search looks in.
 func searched(command commands.Command) string {
 	parts := []string{command.Name, command.Help, string(command.Area)}
 	for _, argument := range command.Arguments() {
@@ -121,7 +121,7 @@ func searched(command commands.Command) string {
 func (p *program) listCommands(all []commands.Command) {
 	screen := p.screen("")
 	if len(all) == 0 {
-		screen.paragraph("No command fits.")
+		screen.paragraph("No command matches.")
 		return
 	}
 	byArea := map[commands.Area][][]string{}
@@ -141,7 +141,7 @@ func (p *program) listCommands(all []commands.Command) {
 	}
 }
 
-// summary says what a command does in its first sentence.
+// summary returns the first sentence of a command's help.
 func summary(command commands.Command) string {
 	first, _, _ := strings.Cut(command.Help, ". ")
 	first = strings.TrimSuffix(first, ".")
@@ -151,36 +151,36 @@ func summary(command commands.Command) string {
 	return first
 }
 
-// explainCommand shows everything that is declared of a command.
+// explainCommand shows the whole declaration of a command.
 func (p *program) explainCommand(command commands.Command) {
 	screen := p.screen("")
 	screen.line(screen.strong(command.Name))
 	screen.paragraph(command.Help)
 	if command.Deprecated != "" {
-		screen.paragraph("It is deprecated: use " + command.Deprecated + " in its place.")
+		screen.paragraph("It is deprecated: use " + command.Deprecated + " instead.")
 	}
 	for _, note := range notes(command) {
 		screen.paragraph(note)
 	}
-	screen.section("Arguments", "It has none.", []string{"Name", "Form", "Default", "Values", "What it is"}, argumentRows(command))
-	screen.section("Context", "It puts nothing there.", []string{"Path", "Type", "What it is"}, outputRows(command))
+	screen.section("Arguments", "It takes none.", []string{"Name", "Form", "Default", "Values", "What it is"}, argumentRows(command))
+	screen.section("Context", "It writes nothing there.", []string{"Path", "Type", "What it is"}, outputRows(command))
 	if rows := placeRows(command); len(rows) > 0 {
-		screen.section("Where it lands", "", []string{"Path", "What is there already"}, rows)
+		screen.section("What happens to existing context", "", []string{"Path", "Existing value"}, rows)
 	}
-	screen.section("Permissions", "It needs none.", []string{"One of every line for an application", "For a user who signs in", "API"}, permissionRows(command))
+	screen.section("Permissions", "It needs none.", []string{"For an application: one per row", "For a user who signs in", "API"}, permissionRows(command))
 	screen.line("")
 	screen.line(screen.strong("Example"))
 	screen.line(exampleOf(command))
 }
 
-// notes say what is to know before a command is run.
+// notes lists what an analyst should know before running a command.
 func notes(command commands.Command) []string {
 	var notes []string
 	if command.Executes {
-		notes = append(notes, "It changes something that may not be wanted twice. The platform can be told to ask before it runs.")
+		notes = append(notes, "It changes something that an analyst may not want to happen by accident. The platform can be set to ask before it runs.")
 	}
 	if command.Polls {
-		notes = append(notes, "It can run again by itself until it is done; in a terminal it then waits.")
+		notes = append(notes, "It can run again by itself until it is done; in a terminal it waits.")
 	}
 	if command.Platform {
 		notes = append(notes, "The platform runs it by itself.")
@@ -228,7 +228,7 @@ func outputRows(command commands.Command) [][]string {
 	return rows
 }
 
-// declaredOf are the context paths of a command, each once.
+// declaredOf returns the declared context paths of a command, each once.
 func declaredOf(command commands.Command) []commands.Declared {
 	var paths []commands.Declared
 	seen := map[string]bool{}
@@ -243,20 +243,20 @@ func declaredOf(command commands.Command) []commands.Declared {
 	return paths
 }
 
-// placeRows say what becomes of what is in the context already, for every path that a command puts something at.
+// placeRows describes, for every context path that a command writes, what happens to the values that are already there.
 func placeRows(command commands.Command) [][]string {
 	var rows [][]string
 	for _, place := range placesOf(command) {
 		becomes := "is replaced"
 		if place.Key != "" {
-			becomes = "is merged where " + place.Key
+			becomes = "is merged if " + place.Key
 		}
 		rows = append(rows, []string{place.Path, becomes})
 	}
 	return rows
 }
 
-// placesOf are the paths that a command puts something at, each once.
+// placesOf returns the context paths that a command writes, each once.
 func placesOf(command commands.Command) []placeDocument {
 	places := []placeDocument{}
 	for _, output := range command.Outputs {
@@ -274,7 +274,7 @@ func typeName(of warroom.Type) string {
 	return string(of)
 }
 
-// permissionRows has a line for every set of which a sign-in needs one.
+// permissionRows has a row for every set of permissions of which a sign-in needs one.
 func permissionRows(command commands.Command) [][]string {
 	var rows [][]string
 	for _, set := range command.PermissionSets() {
@@ -298,7 +298,7 @@ func exampleOf(command commands.Command) string {
 	return strings.Join(append(words, "--instance FILE"), " ")
 }
 
-// commandDocument is a command for a program that reads about it.
+// commandDocument is the declaration of a command as JSON.
 type commandDocument struct {
 	Name        string               `json:"name"`
 	Area        commands.Area        `json:"area"`

@@ -19,19 +19,17 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// shells are those that there is a completion for.
+// shells lists the shells that have a completion script.
 func shells() []string { return []string{"bash", "fish", "powershell", "zsh"} }
 
-// completionCommand replaces the one of cobra, whose scripts look only at what stands before the cursor.
+// completionCommand replaces the one of cobra, whose scripts ignore the words behind the cursor.
 func (p *program) completionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "completion SHELL", Short: "Write the completion script of a shell",
-		Long: `Writes the script with which a shell completes what is typed after the name of this program: bash, fish,
-powershell or zsh.
+		Long: `Writes the completion script of a shell: bash, fish, powershell or zsh.
 
-Commands, arguments and values are completed from what the program knows. Arguments that hold machines are completed
-from the tenant, within two seconds, when the instance is given with --instance: an ID by its own beginning or, in
-bash, by that of the machine's name.`,
+Completes commands, arguments and their values. Arguments that hold machines are completed from the tenant, within
+two seconds, if --instance is given: an ID by its own beginning or by that of the machine's name.`,
 		Example: `  source <(xsoar-defender completion bash)
   xsoar-defender completion zsh > "${fpath[1]}/_xsoar-defender"
   xsoar-defender completion fish > ~/.config/fish/completions/xsoar-defender.fish`,
@@ -47,7 +45,7 @@ bash, by that of the machine's name.`,
 	}
 }
 
-// Completion gives the completion script of a shell, which is one that the help of completion names.
+// Completion returns the completion script of a shell: bash, fish, powershell or zsh.
 func Completion(root *cobra.Command, shell string) ([]byte, error) {
 	var script bytes.Buffer
 	var err error
@@ -61,7 +59,7 @@ func Completion(root *cobra.Command, shell string) ([]byte, error) {
 	case "zsh":
 		err = root.GenZshCompletion(&script)
 	default:
-		err = fmt.Errorf("there is no completion for %q", shell)
+		err = fmt.Errorf("there is no completion script for %q", shell)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("making the completion script: %w", err)
@@ -193,7 +191,7 @@ func completeMachine(held commands.Held, machine rawjson.Value) string {
 	return cobra.CompletionWithDesc(value, strings.Join(told, ", "))
 }
 
-// completionTime is how long whoever pressed a key waits for machines.
+// completionTime is how long a completion may take to look machines up.
 const completionTime = 2 * time.Second
 
 // errNoPatience ends a completion that would have to wait.

@@ -15,28 +15,28 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// incidentContext is what entries leave in the context of an incident, merged as the platform merges it: below a
-// path with a key part, an object that fits one that is there is merged into it, and any other is added; a path
-// without one holds what was put there last.
+// incidentContext is the context of an incident after a command, merged as the platform merges it: at a path with a
+// key part, an object that matches an existing one is merged into it and any other is appended; a path without a key
+// part holds the newest value.
 type incidentContext struct{ root contextNode }
 
-// contextNode is a key of the context: what was put there, and the keys below it in the order of their coming.
+// contextNode is a key of the context: its value, and the keys below it in order of arrival.
 type contextNode struct {
 	put   *contextValue
 	names []string
 	below map[string]*contextNode
 }
 
-// contextValue is what was put at a path.
+// contextValue is the value at a path.
 type contextValue struct {
 	items []rawjson.Value
-	// single says that there is one object in place of a list.
+	// single reports whether the value is one object instead of a list.
 	single bool
-	// places tell where the items are that fit a new one, by the key part that says what fits.
+	// places find the items that match a new one, by key part.
 	places map[string]*places
 }
 
-// add puts the context of entries where it belongs.
+// add merges the context of entries.
 func (c *incidentContext) add(entries []warroom.Entry) error {
 	for _, entry := range entries {
 		for _, put := range entry.Context {
@@ -48,7 +48,7 @@ func (c *incidentContext) add(entries []warroom.Entry) error {
 	return nil
 }
 
-// encoded is a value as JSON.
+// encoded returns a value as JSON.
 func encoded(value warroom.Value) rawjson.Value {
 	var text strings.Builder
 	encoder := warroom.NewEncoder(&text)
@@ -99,8 +99,8 @@ func (n *contextNode) child(name string) *contextNode {
 	return n.below[name]
 }
 
-// places are the items of a value by what a condition tells them apart by. They are looked up there: comparing each
-// with each would take minutes for a list of ten thousand.
+// places index the items of a value by the keys that a condition compares: comparing every pair would take minutes for
+// a list of ten thousand.
 type places struct {
 	same condition
 	at   map[string]int
@@ -119,7 +119,7 @@ func (v *contextValue) placesBy(key string, same condition) *places {
 	return v.places[key]
 }
 
-// note keeps where an item is; of several that are alike the first counts.
+// note records the place of an item; of several equal ones the first counts.
 func (p *places) note(item rawjson.Value, at int) {
 	for _, mark := range p.same.marks(item, true) {
 		if _, taken := p.at[mark]; !taken {
@@ -128,7 +128,7 @@ func (p *places) note(item rawjson.Value, at int) {
 	}
 }
 
-// merge merges an item into the first one that it fits, or adds it.
+// merge merges an item into the first one that it matches, or appends it.
 func (v *contextValue) merge(item rawjson.Value, known *places) {
 	at := len(v.items)
 	for _, mark := range known.same.marks(item, false) {
@@ -147,7 +147,7 @@ func (v *contextValue) merge(item rawjson.Value, known *places) {
 	v.single = v.single && len(v.items) == 1
 }
 
-// merged is an object with the keys of another one, whose values replace its own.
+// merged returns an object with the keys of another one added; on equal keys the values of the other win.
 func merged(object, with rawjson.Value) rawjson.Value {
 	if !gjson.Parse(string(object)).IsObject() || !gjson.Parse(string(with)).IsObject() {
 		return with
@@ -170,7 +170,7 @@ func merged(object, with rawjson.Value) rawjson.Value {
 	return encoded(all)
 }
 
-// value is the node as a value of the context.
+// value returns the node with everything below it.
 func (n *contextNode) value() rawjson.Value {
 	var put rawjson.Value
 	if n.put != nil {
@@ -191,18 +191,18 @@ func (n *contextNode) value() rawjson.Value {
 	return merged(put, encoded(below))
 }
 
-// condition is the key part of a path, such as "val.ID && val.ID == obj.ID": val is what is there, obj what comes. Of
-// its alternatives one has to hold, with all of its terms.
+// condition is the key part of a path, such as "val.ID && val.ID == obj.ID": val is the existing object, obj the new
+// one. All terms of at least one alternative must hold.
 type condition [][]term
 
-// term compares a key of what is there with a key of what comes, or wants it to hold something when it names no other.
+// term compares a key of the existing object with one of the new object, or wants it to be truthy if obj is empty.
 type term struct {
 	val, obj string
-	// strict tells values of different types apart.
+	// strict compares types as well, as === does.
 	strict bool
 }
 
-// ConditionError says that a key part is in none of the forms that are used.
+// ConditionError reports a key part in a form that this program does not know.
 type ConditionError struct{ Term string }
 
 func (e *ConditionError) Error() string {
@@ -242,8 +242,8 @@ func parseTerm(text string) (term, error) {
 	return term{name, other, strict}, nil
 }
 
-// marks are what an object is told apart by, one for every alternative: what is there and what comes fit when they
-// have one in common. An object that is there has none for an alternative that wants a key which it does not hold.
+// marks returns one mark of an object for every alternative: an existing and a new object match if they have a mark in
+// common. An existing object has no mark for an alternative that wants a key which it does not hold.
 func (c condition) marks(object rawjson.Value, there bool) []string {
 	var marks []string
 	for number, terms := range c {
@@ -265,8 +265,8 @@ func (c condition) marks(object rawjson.Value, there bool) []string {
 	return marks
 }
 
-// truthy says what counts as something where a condition wants a key: as in JavaScript neither nothing nor an empty
-// text, zero or false does.
+// truthy reports whether a value satisfies a condition that wants a key. As in JavaScript, a missing value, null, an
+// empty text, zero and false do not.
 func truthy(value gjson.Result) bool {
 	switch value.Type {
 	case gjson.String:
@@ -277,7 +277,7 @@ func truthy(value gjson.Result) bool {
 	return value.Exists() && value.Type != gjson.Null && value.Type != gjson.False
 }
 
-// identity is the same text for values that are equal: strictly with their type, else by what they read as.
+// identity returns the same text for equal values. Strict equality includes the type.
 func identity(value gjson.Result, strict bool) string {
 	switch {
 	case strict:
@@ -288,7 +288,7 @@ func identity(value gjson.Result, strict bool) string {
 	return "=" + value.String()
 }
 
-// contextResults gathers what results leave in the context, and writes it as one document at the end.
+// contextResults collects the context of every run and writes it as one document at the end.
 type contextResults struct {
 	*program
 
@@ -310,7 +310,7 @@ func (r *contextResults) end() error {
 	return r.writeDocument(r.all.root.value())
 }
 
-// writeDocument writes a JSON document: on a terminal so that it can be read, else in one line.
+// writeDocument writes a JSON document, indented on a terminal and else on one line.
 func (p *program) writeDocument(document rawjson.Value) error {
 	shown := string(document)
 	if p.Width() > 0 {

@@ -57,7 +57,7 @@ func TestContextIsMergedAsThePlatformMergesIt(t *testing.T) {
 		{"empty keys that both have to hold", []put{{heldID, `{"ID":""}`}, {heldID, `{"ID":""}`}}, `{"A":{"B":[{"ID":""},{"ID":""}]}}`},
 		{"the second alternative", []put{{byHash, `{"SHA1":"a"}`}, {byHash, `{"MD5":"m","SHA1":"a"}`}}, `{"File":{"SHA1":"a","MD5":"m"}}`},
 		{
-			"what was learned by merging",
+			"values learned by merging",
 			[]put{{byHash, `{"SHA1":"a"}`}, {byHash, `{"MD5":"m","SHA1":"a"}`}, {byHash, `{"MD5":"m","Size":1}`}},
 			`{"File":{"SHA1":"a","MD5":"m","Size":1}}`,
 		},

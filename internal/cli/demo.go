@@ -20,11 +20,11 @@ import (
 
 func (p *program) demoCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "demo", Short: "Show every way to sign in and a few commands, against a simulated tenant", Args: cobra.NoArgs,
-		Long: `Starts a simulated tenant inside this program, signs in to it in every way that there is, and then lists
-machines, isolates one and waits for it, lists alerts and hunts. Nothing outside this program is asked or changed.
+		Use: "demo", Short: "Show every way to sign in and a few commands with a simulated tenant", Args: cobra.NoArgs,
+		Long: `Starts a simulated tenant inside this program, signs in to it in every way, and then lists machines, isolates one
+and waits for it, lists alerts and hunts. Nothing outside this program is read or changed.
 
-The exit code is 0 when all of it worked.`,
+The exit code is 0 if everything worked, and else 1.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := p.demo(cmd.Context()); err != nil {
 				return failed(err)
@@ -63,7 +63,7 @@ func (p *program) demo(ctx context.Context) (err error) {
 	if err := errors.Join(d.signIns(ctx), d.work(ctx)); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Out, "All of it worked: %d ways to sign in and %d commands in %s.\n",
+	fmt.Fprintf(p.Out, "Everything worked: %d ways to sign in and %d commands in %s.\n",
 		len(simulator.Modes()), d.commands, p.Now().Sub(began).Round(time.Millisecond))
 	return nil
 }
@@ -71,7 +71,7 @@ func (p *program) demo(ctx context.Context) (err error) {
 // demoWidth is how wide the demonstration is where the output is no terminal, in columns.
 const demoWidth = 120
 
-// directTo leads what is sent to the managed identity endpoint, whose address is the same everywhere, to a tenant.
+// directTo redirects requests to the managed identity endpoint, whose address is the same everywhere, to a tenant.
 func directTo(tenant *simulator.Tenant) (*execution.Transports, error) {
 	endpoint, err := url.Parse(tenant.IdentityURL())
 	if err != nil {
@@ -94,7 +94,7 @@ type demo struct {
 	commands   int // how many were run
 }
 
-// movableClock is a clock that goes on by itself and can be moved forward, so that nobody has to wait.
+// movableClock is a running clock that can be moved forward, so that nobody must wait.
 type movableClock struct {
 	now   func() time.Time
 	ahead atomic.Int64 // nanoseconds
@@ -102,16 +102,16 @@ type movableClock struct {
 
 func (c *movableClock) Now() time.Time { return c.now().Add(time.Duration(c.ahead.Load())) }
 
-// Sleep moves the clock in place of waiting.
+// Sleep moves the clock instead of waiting.
 func (c *movableClock) Sleep(ctx context.Context, wait time.Duration) error {
 	c.ahead.Add(int64(wait))
 	return context.Cause(ctx)
 }
 
-// argument is an argument of a command as a user gives it.
+// argument is an argument of a command as a user types it.
 type argument struct{ name, value string }
 
-// run shows a command and what comes of it, and gives its result.
+// run shows a command and its entries, and returns its result.
 func (d *demo) run(ctx context.Context, one labInstance, command string, arguments ...argument) (execution.Result, error) {
 	call, args := command, map[string]any{}
 	for _, given := range arguments {
@@ -163,13 +163,13 @@ func (d *demo) signIn(ctx context.Context, mode string) error {
 	return nil
 }
 
-// logIn logs the tenant's test user in, in place of a browser.
+// logIn logs the tenant's test user in, without a browser.
 func (d *demo) logIn(ctx context.Context, one labInstance) error {
 	err := d.logInTo(one, func() (execution.Result, error) { return d.run(ctx, one, loginCommand) })
 	if err != nil {
 		return err
 	}
-	d.screen.paragraph(d.tenant.User() + " logs in there and pastes the address of the page that comes into the instance.")
+	d.screen.paragraph(d.tenant.User() + " logs in there and pastes the address of the final page into the instance.")
 	d.screen.line("")
 	return nil
 }
@@ -202,13 +202,13 @@ func (d *demo) work(ctx context.Context) error {
 
 const (
 	machineActionPath = "MicrosoftATP.MachineAction"
-	// askEvery is how long is waited before a machine action is looked at again, by the tenant's clock.
+	// askEvery is the time between two looks at a machine action, by the tenant's clock.
 	askEvery = 30 * time.Second
-	// mostAsks is how often it is looked at: more is needed only when something is wrong.
+	// mostAsks is the largest number of looks: more are needed only if something is wrong.
 	mostAsks = 20
 )
 
-// await looks at a machine action until it has succeeded.
+// await polls a machine action until it has succeeded.
 func (d *demo) await(ctx context.Context, one labInstance, action string) error {
 	var status string
 	for range mostAsks {
@@ -226,7 +226,7 @@ func (d *demo) await(ctx context.Context, one labInstance, action string) error 
 	return fmt.Errorf("the machine action %s is %s and not Succeeded", action, status)
 }
 
-// contextText reads a key of the first object that a result puts at a context path.
+// contextText returns a key of the first object that a result writes at a context path.
 func contextText(result execution.Result, path, key string) string {
 	for _, entry := range result.Entries {
 		for _, put := range entry.Context {

@@ -13,7 +13,7 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// doctorOptions is what a call of doctor asks for.
+// doctorOptions are the flags of doctor.
 type doctorOptions struct {
 	instance string // the file
 	asJSON   bool
@@ -23,16 +23,15 @@ type doctorOptions struct {
 func (p *program) doctorCommand() *cobra.Command {
 	var options doctorOptions
 	command := &cobra.Command{
-		Use: "doctor --instance FILE", Short: "Say what is wrong with the connection of an instance", Args: cobra.NoArgs,
-		Long: `Does what microsoft-atp-test does in the War Room, and shows every check of it also when the sign-in or the API
-fails: the configuration, name servers, proxies, certificates, the sign-in and its token, the API, permissions,
-clocks and rates. It signs in anew and makes one request to the API, which reads one alert.
+		Use: "doctor --instance FILE", Short: "Diagnose the connection of an instance", Args: cobra.NoArgs,
+		Long: `Runs the checks of microsoft-atp-test, and shows all of them even if the sign-in or the API fails: the configuration,
+name servers, proxies, certificates, the sign-in and its token, the API, permissions, clocks and rates. It signs in
+again and makes one request to the API, which reads one alert.
 
-FILE is a JSON object of instance parameters, or {"name": "...", "params": {...}}. No secret and no part of a token
-is shown.
+FILE is a JSON object of instance parameters, or {"name": "...", "params": {...}}. It shows no secret and no
+part of a token.
 
-The exit code is 0 when all is well or there are warnings, 1 when a check failed, and 2 when the program was called
-wrongly.`,
+The exit code is 0 if no check failed, 1 if one did, and 2 for a usage error.`,
 		Example: `  xsoar-defender doctor --instance prod.json
   xsoar-defender doctor --instance prod.json --json`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.doctor(cmd.Context(), options) },
@@ -53,7 +52,7 @@ func (p *program) doctor(ctx context.Context, options doctorOptions) error {
 		Command: execution.DiagnosisCommand, Params: of.params, Instance: of.name, Brand: brand,
 	}, host))
 	if cause := context.Cause(ctx); cause != nil {
-		err = cause // nothing that was found then means anything
+		err = cause // an interrupted diagnosis means nothing
 	}
 	if err != nil {
 		return failed(err)
@@ -73,7 +72,7 @@ func (p *program) doctor(ctx context.Context, options doctorOptions) error {
 	return nil
 }
 
-// diagnosisOf gives what an execution has found about the connection. The error is of one that found nothing.
+// diagnosisOf returns the diagnosis of an execution, or the reason why it has none.
 func diagnosisOf(result execution.Result) (*commands.Diagnosis, error) {
 	if result.Diagnosis != nil {
 		return result.Diagnosis, nil

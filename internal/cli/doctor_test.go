@@ -93,7 +93,7 @@ func TestDoctorTellsWhatTheTenantDoes(t *testing.T) {
 				t.Errorf("got %d commands that the permissions do not cover, and the check %q", gaps, rows["Permissions"])
 			}
 			if w.errs.Len() > 0 {
-				t.Errorf("the standard error says %q, want nothing beside the rows", &w.errs)
+				t.Errorf("the standard error says %q, want only the rows", &w.errs)
 			}
 		})
 	}

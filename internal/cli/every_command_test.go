@@ -80,7 +80,7 @@ func (l *lab) sleep(_ context.Context, wait time.Duration) error {
 	return nil
 }
 
-// run runs a command from the terminal and gives its exit code and what it wrote.
+// run runs a command from the terminal and returns its exit code and its output.
 func (l *lab) run(instance string, words ...string) (code int, out, errs string) {
 	var written, said bytes.Buffer
 	args := append([]string{"xsoar-defender", "run"}, words...)
@@ -106,7 +106,7 @@ func (repeating) Read(into []byte) (int, error) {
 	return len(into), nil
 }
 
-// ask runs a command and gives its entries as JSON.
+// ask runs a command and returns its entries as JSON.
 func (l *lab) ask(words ...string) gjson.Result {
 	l.t.Helper()
 	code, out, errs := l.run(l.instance, append(words, "--json")...)
@@ -126,13 +126,13 @@ func (l *lab) find(path string, words ...string) string {
 	return found.String()
 }
 
-// value is what stands for an argument at the terminal: something that the tenant knows, for each command anew.
+// value returns the text of an argument at the terminal: something that the tenant knows, made again for each command.
 func (l *lab) value(argument string) string {
 	l.t.Helper()
 	const alerts = "results.0.Contents.value.#."
 	switch argument {
 	case "machine_id":
-		// A machine of its own for every command: one with an action of the kind underway takes no other.
+		// Every command gets its own machine: one with a pending action of the same kind accepts no other.
 		l.machine++
 		return l.find("results.0.Contents.value."+strconv.Itoa(l.machine)+".id", "microsoft-atp-get-machines", "health_status=Active", "page_size=50")
 	case "hostname":

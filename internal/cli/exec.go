@@ -16,13 +16,13 @@ import (
 func (p *program) execCommand() *cobra.Command {
 	var where storage
 	command := &cobra.Command{
-		Use: "exec", Short: "Carry out one execution object from the standard input", Args: cobra.NoArgs,
+		Use: "exec", Short: "Run one execution object from the standard input", Args: cobra.NoArgs,
 		Long: `Reads one execution, the JSON object that the platform sends, from the standard input, and writes one JSON
 document to the standard output: {"results": [ENTRY, ...]}, with the entries that the platform would get.
 
-What the platform keeps for an instance is kept in the state file, under the instance's name in the execution.
+The state file keeps what the platform would keep for the instance, under its name in the execution.
 
-The exit code is 0, 1 when there is an error entry, and 2 when the execution is malformed.`,
+The exit code is 0 on success, 1 if there is an error entry, and 2 if the execution is malformed.`,
 		Example: `  xsoar-defender exec < execution.json`,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.exec(cmd.Context(), where) },
 	}
@@ -67,7 +67,7 @@ func (p *program) refuse(reason error) error {
 	return &exitError{code: exitUsage}
 }
 
-// failureOf gives what a result says has failed: its error and its error entries.
+// failureOf returns everything that failed in a result: its error and its error entries.
 func failureOf(result execution.Result) error {
 	errs := []error{result.Err}
 	for _, entry := range result.Entries {

@@ -13,12 +13,12 @@ import (
 	"xsoar-defender/params"
 )
 
-// brand is the vendor under which scores are given where the platform does not say, as playbooks know it.
+// brand is the vendor of scores where the platform names none: the one that existing playbooks expect.
 const brand = "Microsoft Defender Advanced Threat Protection"
 
-// instance is an integration instance out of a file.
+// instance is an integration instance that was read from a file.
 type instance struct {
-	// name is shown, identity tells instances apart: the name that the file gives, else where the file is.
+	// name is shown. identity tells instances apart: it is the name in the file, or else the file's path.
 	name, identity string
 	params         json.RawMessage
 }
@@ -33,11 +33,11 @@ type instanceFile struct {
 func readInstance(path string) (instance, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return instance{}, fmt.Errorf("reading the instance: %w", err)
+		return instance{}, fmt.Errorf("reading the instance file: %w", err)
 	}
 	var keys map[string]json.RawMessage
 	if json.Unmarshal(text, &keys) != nil || keys == nil {
-		return instance{}, fmt.Errorf("the instance file %s is no JSON object of parameters", path)
+		return instance{}, fmt.Errorf("the instance file %s is not a JSON object of parameters", path)
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -49,7 +49,7 @@ func readInstance(path string) (instance, error) {
 	}
 	var named instanceFile
 	if json.Unmarshal(text, &named) != nil || json.Unmarshal(named.Params, &keys) != nil {
-		return instance{}, fmt.Errorf("the instance file %s has no JSON object of parameters under params, or no text under name", path)
+		return instance{}, fmt.Errorf("the instance file %s needs a JSON object of parameters under params and text under name", path)
 	}
 	if named.Name == "" {
 		return instance{name: name, identity: absolute, params: named.Params}, nil
@@ -57,17 +57,17 @@ func readInstance(path string) (instance, error) {
 	return instance{name: named.Name, identity: named.Name, params: named.Params}, nil
 }
 
-// instanceFlag gives a command the flag that names its instance, which it cannot do without.
+// instanceFlag adds the required flag that names the instance.
 func instanceFlag(command *cobra.Command, file *string) {
 	command.Flags().StringVar(file, "instance", "", "file with the instance's parameters")
 	for _, err := range []error{command.MarkFlagRequired("instance"), command.MarkFlagFilename("instance", "json")} {
 		if err != nil {
-			panic(err) // only for a flag that is not there
+			panic(err) // only if there is no such flag
 		}
 	}
 }
 
-// open reads an instance file and makes the host of the instance.
+// open reads an instance file and returns the instance with its host.
 func (p *program) open(file string, where storage) (instance, *local.Host, error) {
 	of, err := readInstance(file)
 	if err != nil {
@@ -77,26 +77,26 @@ func (p *program) open(file string, where storage) (instance, *local.Host, error
 	return of, host, err
 }
 
-// storage says where things are kept.
+// storage names the places where a command keeps things.
 type storage struct{ state, files string }
 
-// flags gives a command the flags of its storage.
+// flags adds the flags of the storage to a command.
 func (s *storage) flags(command *cobra.Command) {
 	s.stateFlag(command)
-	command.Flags().StringVar(&s.files, "files", ".", "folder in which files of entries are saved")
+	command.Flags().StringVar(&s.files, "files", ".", "folder for the files of entries")
 	if err := command.MarkFlagDirname("files"); err != nil {
-		panic(err) // only for a flag that is not there
+		panic(err) // only if there is no such flag
 	}
 }
 
 func (s *storage) stateFlag(command *cobra.Command) {
-	command.Flags().StringVar(&s.state, "state", "", "file in which sign-ins are kept (default: in the user's state folder)")
+	command.Flags().StringVar(&s.state, "state", "", "file that keeps sign-ins (default: in the user's state folder)")
 	if err := command.MarkFlagFilename("state", "json"); err != nil {
-		panic(err) // only for a flag that is not there
+		panic(err) // only if there is no such flag
 	}
 }
 
-// host makes the host of an instance.
+// host returns the host of an instance.
 func (p *program) host(where storage, of instance) (*local.Host, error) {
 	if where.state == "" {
 		state, err := local.DefaultState(p.Getenv, p.ConfigDir)
@@ -105,7 +105,7 @@ func (p *program) host(where storage, of instance) (*local.Host, error) {
 		}
 		where.state = state
 	}
-	// With parameters that are not right nothing runs, and so nothing is kept; the runner says what is wrong.
+	// With invalid parameters nothing runs, so nothing is kept; the runner reports what is wrong.
 	decoded, err := params.Decode(of.params, p.Getenv)
 	if err != nil {
 		decoded = params.Instance{}

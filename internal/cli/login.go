@@ -21,7 +21,7 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// loginOptions is what a call of login asks for.
+// loginOptions are the flags of login.
 type loginOptions struct {
 	instance                string // the file
 	store, paste, noBrowser bool
@@ -29,22 +29,22 @@ type loginOptions struct {
 	where                   storage
 }
 
-// usualPatience is how long a user may take to log in, unless told otherwise.
+// usualPatience is the default time that a user has to log in.
 const usualPatience = 5 * time.Minute
 
 func (p *program) loginCommand() *cobra.Command {
 	var options loginOptions
 	command := &cobra.Command{
-		Use: "login --instance FILE", Short: "Log in at an instance with an authorization code", Args: cobra.NoArgs,
+		Use: "login --instance FILE", Short: "Log a user in for an instance with an authorization code", Args: cobra.NoArgs,
 		Long: `Opens the login page of an instance whose Authentication Type is Authorization Code, waits until a user has logged
-in there, and writes what belongs into Authorization Code of the instance: a refresh token. It is a secret. Nothing
-of it stays here, unless --store keeps it for run in place of writing it.
+in there, and writes the value for the instance's Authorization Code: a refresh token. It is a secret, and it is not
+kept here, unless --store keeps it for run instead of writing it.
 
-Where the redirect URI of the instance begins with http://localhost, the program waits there for the browser.
-Otherwise, and with --paste, it reads from the standard input the address of the page that the browser ends at, or
-the code in it; the browser need not be on this machine then.
+If the redirect URI of the instance begins with http://localhost, the program waits there for the browser. Otherwise,
+and with --paste, it reads the address of the browser's final page, or the code in it, from the standard input; the
+browser can then be on another machine.
 
-The exit code is 0, 1 when nobody has logged in, and 2 when the program was called wrongly.`,
+The exit code is 0 on success, 1 if nobody logged in, and 2 for a usage error.`,
 		Example: `  xsoar-defender login --instance prod.json
   xsoar-defender login --instance prod.json --store
   xsoar-defender run microsoft-atp-test --instance prod.json`,
@@ -57,26 +57,26 @@ The exit code is 0, 1 when nobody has logged in, and 2 when the program was call
 	}
 	flags := command.Flags()
 	instanceFlag(command, &options.instance)
-	flags.BoolVar(&options.store, "store", false, "keep the login in the state file, where run finds it, and write nothing")
-	flags.BoolVar(&options.paste, "paste", false, "read the address that the browser ends at from the standard input")
+	flags.BoolVar(&options.store, "store", false, "keep the login in the state file for run, and write nothing")
+	flags.BoolVar(&options.paste, "paste", false, "read the address of the browser's final page from the standard input")
 	flags.BoolVar(&options.noBrowser, "no-browser", false, "only show the address of the login page")
 	flags.DurationVar(&options.timeout, "timeout", usualPatience, "how long to wait for the user")
 	options.where.stateFlag(command)
 	return command
 }
 
-// LoginTimeoutError says that nobody has logged in.
+// LoginTimeoutError reports that nobody logged in in time.
 type LoginTimeoutError struct{ After time.Duration }
 
 func (e *LoginTimeoutError) Error() string {
-	return fmt.Sprintf("Nobody has logged in within %s: run it again, with a longer --timeout if that was too short.", e.After)
+	return fmt.Sprintf("Nobody logged in within %s: run it again, with a longer --timeout if necessary.", e.After)
 }
 
 var (
-	errNothingPasted = errors.New("the input ended before the address or the code of a login came: run it again and paste it")
-	errHasGrant      = errors.New("the instance has an Authorization Code, which commands would go on with: empty it in the file," +
-		" or leave out --store and replace it with what is written then")
-	errOtherLogin = errors.New("this belongs to another login")
+	errNothingPasted = errors.New("the input ended before the address or the code of a login: run it again and paste it")
+	errHasGrant      = errors.New("the instance has an Authorization Code, which commands would use instead: remove it from the file," +
+		" or leave out --store and replace it with the new value")
+	errOtherLogin = errors.New("this address belongs to another login")
 )
 
 // login logs a user in. Everything but the refresh token goes to the standard error.
@@ -91,19 +91,19 @@ func (p *program) login(ctx context.Context, options loginOptions) error {
 	}
 	token, err := l.run(ctx)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = fmt.Errorf("the login was ended before it was done: %w", cause)
+		err = fmt.Errorf("the login was interrupted: %w", cause)
 	}
 	if err != nil {
 		return l.failed(err)
 	}
 	if options.store {
-		l.say("You have logged in. Commands with this instance go on with that login. Try: %s run microsoft-atp-test --instance %s",
+		l.say("You are logged in. Commands with this instance use this login. Try: %s run microsoft-atp-test --instance %s",
 			programName, options.instance)
 		return nil
 	}
 	const day = 24 * time.Hour
-	l.say("You have logged in. Put the whole line that begins with %s into Authorization Code of the instance. It is a secret:"+
-		" whoever has it and the application's secret can act as you. It ends when it is not used for %d days, or before that when"+
+	l.say("You are logged in. Put the whole line that begins with %s into Authorization Code of the instance. It is a secret:"+
+		" anyone who has it and the application's secret can act as you. It expires after %d days without use, or earlier if"+
 		" your password changes or an administrator revokes it.", params.RefreshTokenPrefix, auth.RefreshLife/day)
 	if _, err := fmt.Fprintln(p.Out, params.RefreshTokenPrefix+token.Reveal()); err != nil {
 		return failed(fmt.Errorf("writing the refresh token: %w", err))
@@ -118,7 +118,7 @@ type login struct {
 	options     loginOptions
 	instance    params.Instance
 	environment auth.Environment
-	// address is the login page, and state what the browser brings back of it.
+	// address is the login page; state is the value that the browser must bring back from it.
 	address, state string
 }
 
@@ -140,7 +140,7 @@ func (l *login) prepare(of instance) (err error) {
 	return nil
 }
 
-// run has the user log in and gives the refresh token.
+// run waits for the user to log in and returns the refresh token.
 func (l *login) run(ctx context.Context) (params.Secret, error) {
 	var err error
 	if l.address, err = auth.LoginURL(ctx, l.instance, l.environment); err != nil {
@@ -164,7 +164,7 @@ func (l *login) run(ctx context.Context) (params.Secret, error) {
 	return l.readPasted(ctx, waiting)
 }
 
-// patience gives a context that ends when the user has had enough time.
+// patience returns a context that ends after the time that the user has to log in.
 func (l *login) patience(ctx context.Context) (waiting context.Context, end func()) {
 	waiting, cancel := context.WithCancelCause(ctx)
 	go func() {
@@ -175,10 +175,10 @@ func (l *login) patience(ctx context.Context) (waiting context.Context, end func
 	return waiting, func() { cancel(context.Canceled) }
 }
 
-// receive waits for the browser, and has it show how the login ended.
+// receive waits for the browser, and shows in it how the login ended.
 func (l *login) receive(ctx, waiting context.Context, receiver *loopback.Receiver) (params.Secret, error) {
 	opened := l.open()
-	l.say("If the browser is on another machine, end this and run it again with --paste.")
+	l.say("If the browser is on another machine, interrupt this and run it again with --paste.")
 	answer, err := await(waiting, l, opened, func() (*loopback.Answer, error) { return receiver.Receive(waiting) })
 	if err != nil {
 		return "", err
@@ -193,14 +193,15 @@ func (l *login) receive(ctx, waiting context.Context, receiver *loopback.Receive
 		answer.Show(l.refused(err))
 		return "", err
 	}
-	answer.Show(loopback.Page{Title: "You are logged in", Text: "You can close this page. What there is to do next stands in the terminal."})
+	answer.Show(loopback.Page{Title: "You are logged in", Text: "You can close this page. The terminal shows the next step."})
 	return token, nil
 }
 
-// readPasted waits for what the user copies out of the browser. What is no answer of this login is asked for again.
+// readPasted waits for the text that the user copies from the browser. It asks again for a text that is not an answer
+// of this login.
 func (l *login) readPasted(ctx, waiting context.Context) (params.Secret, error) {
 	opened := l.open()
-	l.say("The browser may say then that it cannot show a page. Paste the address of that page here, or the code in it:")
+	l.say("The browser may then say that it cannot show a page. Paste the address of that page here, or the code in it:")
 	lines := bufio.NewScanner(l.In)
 	for {
 		line, err := await(waiting, l, opened, func() (string, error) {
@@ -219,12 +220,12 @@ func (l *login) readPasted(ctx, waiting context.Context) (params.Secret, error) 
 		if err == nil {
 			return l.redeem(ctx, grant)
 		}
-		l.say("%v; paste the address of the page that you ended at after the login:", err)
+		l.say("%v; paste the address of the final page of the login:", err)
 	}
 }
 
-// read finds the code in what came of the login. The error is an *auth.Error when the authority has refused the login,
-// and else says why this is not an answer of it.
+// read finds the code in the answer of a login. The error is an *auth.Error if the authority refused the login, and
+// otherwise explains why the text is not an answer of this login.
 func (l *login) read(text string) (params.Grant, error) {
 	grant, err := params.ParseGrant(text)
 	if refused, ok := errors.AsType[*params.RefusedLoginError](err); ok {
@@ -239,15 +240,15 @@ func (l *login) read(text string) (params.Grant, error) {
 	return grant, nil
 }
 
-// redeem redeems the code, for which its user waits no longer than for any sign-in.
+// redeem redeems the code, within the time limit of every sign-in.
 func (l *login) redeem(ctx context.Context, grant params.Grant) (params.Secret, error) {
 	instance := l.instance
 	instance.Grant = grant
 	return auth.LogIn(ctx, instance, l.environment)
 }
 
-// open shows the address of the login page, and opens it in a browser where there is one. What that came to, if it comes
-// to anything, is given later: some browsers go on running.
+// open shows the address of the login page, and opens it in a browser if there is one. The channel gets the result
+// later, or never: some browsers keep running.
 func (l *login) open() <-chan error {
 	l.say("Log in at this address:\n\n%s\n", l.address)
 	if l.options.noBrowser || !l.hasDisplay() {
@@ -258,8 +259,8 @@ func (l *login) open() <-chan error {
 	return opened
 }
 
-// hasDisplay says whether a browser can be shown. Where several systems for that exist, variables of the environment
-// say which one is there; BROWSER names a program that knows better.
+// hasDisplay reports whether a browser can be shown. On systems with several kinds of displays, environment variables
+// name the one in use; BROWSER names a program that knows better.
 func (p *program) hasDisplay() bool {
 	switch runtime.GOOS {
 	case "windows", "darwin":
@@ -268,8 +269,8 @@ func (p *program) hasDisplay() bool {
 	return cmp.Or(p.Getenv("DISPLAY"), p.Getenv("WAYLAND_DISPLAY"), p.Getenv("BROWSER")) != ""
 }
 
-// await waits for something until ctx ends, and says meanwhile that no browser was opened. What it waits for may go on
-// waiting afterwards: nothing can interrupt the reading of a terminal.
+// await waits for something until ctx ends, and meanwhile reports a browser that could not be opened. something may
+// keep running afterwards: nothing can interrupt the reading of a terminal.
 func await[T any](ctx context.Context, l *login, opened <-chan error, something func() (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -296,17 +297,17 @@ func await[T any](ctx context.Context, l *login, opened <-chan error, something 
 	}
 }
 
-// refused is the page that says why nobody is logged in.
+// refused is the page that explains why nobody is logged in.
 func (l *login) refused(err error) loopback.Page {
 	return loopback.Page{Title: "You are not logged in", Text: l.instance.Redact(err.Error()), Failed: true}
 }
 
-// say tells the user something.
+// say shows a message on the standard error.
 func (l *login) say(format string, values ...any) {
 	fmt.Fprintln(l.Errors, warroom.Visible(fmt.Sprintf(format, values...)))
 }
 
-// failed says why nobody is logged in.
+// failed shows why nobody is logged in.
 func (l *login) failed(err error) error {
 	l.say("%s: %s", programName, l.instance.Redact(err.Error()))
 	return &exitError{code: exitFailed}

@@ -79,7 +79,7 @@ func (w *loginWorld) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// logIn runs login with the instance and flags, and gives the file of the instance.
+// logIn runs login with the instance and flags, and returns the file of the instance.
 func (w *loginWorld) logIn(t *testing.T, want int, flags ...string) string {
 	t.Helper()
 	path := instanceWith(t, w.params)
@@ -88,14 +88,14 @@ func (w *loginWorld) logIn(t *testing.T, want int, flags ...string) string {
 	return path
 }
 
-// client gives a browser, which trusts the tenant.
+// client returns a browser that trusts the tenant.
 func (w *loginWorld) client() *http.Client {
 	client := w.tenant.Client()
 	client.CheckRedirect = nil
 	return client
 }
 
-// visit opens an address, follows it to its end, and gives the page there.
+// visit opens an address, follows redirects to the end, and returns the page there.
 func (w *loginWorld) visit(t *testing.T, address string) string {
 	client := w.client()
 	defer client.CloseIdleConnections()
@@ -133,7 +133,7 @@ func (w *loginWorld) pasteable(t *testing.T) string {
 	return line
 }
 
-// withCertificate gives the instance a certificate in place of the client secret.
+// withCertificate gives the instance a certificate instead of the client secret.
 func (w *loginWorld) withCertificate() {
 	delete(w.params, "credentials")
 	w.params["creds_certificate"] = w.tenant.Instance("certificate")["creds_certificate"]
@@ -220,7 +220,7 @@ func realBrowser() string {
 	return ""
 }
 
-// showIn opens an address in a real browser, which trusts the tenant's certificate, and gives the page at the end.
+// showIn opens an address in a real browser that trusts the tenant's certificate, and returns the final page.
 func showIn(ctx context.Context, browser, profile, address string) (string, error) {
 	command := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--ignore-certificate-errors",
@@ -247,10 +247,10 @@ func TestLoginThatFailsIsOneSentence(t *testing.T) {
 		{"nobody logs in", func(w *loginWorld) {
 			w.OpenBrowser = func(string) error { return nil }
 			w.Sleep = func(context.Context, time.Duration) error { return nil }
-		}, nil, "Nobody has logged in within 17m0s: run it again", false},
+		}, nil, "Nobody logged in within 17m0s: run it again", false},
 		{"an instance that would go on with another login", func(w *loginWorld) {
 			w.params["auth_code"] = map[string]any{"password": "refresh_token:old"}
-		}, []string{"--store"}, "empty it in the file", false},
+		}, []string{"--store"}, "remove it from the file", false},
 		{"no place for the state", func(w *loginWorld) { w.Getenv = func(string) string { return "" } }, []string{"--store"}, "state", false},
 		{"the output is closed", func(w *loginWorld) { w.Out = brokenWriter{} }, nil, "the disk is full", false},
 	} {
@@ -445,7 +445,7 @@ func TestLoginThatIsInterruptedEnds(t *testing.T) {
 			return nil
 		}
 		w.Args = append([]string{"xsoar-defender", "login", "--instance", instanceWith(t, maps.Clone(w.params)), "--timeout", patience.String()}, flags...)
-		if got := cli.Execute(ctx, w.World); got != 1 || !strings.Contains(w.errs.String(), "before it was done: the user interrupts") {
+		if got := cli.Execute(ctx, w.World); got != 1 || !strings.Contains(w.errs.String(), "was interrupted: the user interrupts") {
 			t.Errorf("the exit code is %d with\n%s\nwant 1 and the reason", got, &w.errs)
 		}
 		typed.Close()

@@ -16,7 +16,7 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// packOptions is what a call of pack asks for.
+// packOptions are the flags of pack.
 type packOptions struct {
 	out, image, version string
 	copy                bool
@@ -25,26 +25,26 @@ type packOptions struct {
 func (p *program) packCommand() *cobra.Command {
 	var options packOptions
 	command := &cobra.Command{
-		Use: "pack", Short: "Write the content pack that is uploaded to the platform", Args: cobra.NoArgs,
+		Use: "pack", Short: "Write the content pack for an upload to the platform", Args: cobra.NoArgs,
 		Long: `Writes the content pack of this version: the integration, an incident type with its classifier and mapper, and
-playbooks. It is a zip archive as the platform takes it for an upload. When FILE ends in .yml, the integration alone
-is written, in one file.
+playbooks. It is a zip archive in the form of the platform's uploads. If FILE ends in .yml, only the integration is
+written, as one file.
 
-With --copy the integration can stand beside the one of the Marketplace, for a trial: it has an ID, a name and
-instances of its own.
+With --copy the integration can be installed next to the one of the Marketplace, for a trial: it has its own ID, name
+and instances.
 
-The same version and image give the same bytes. A file that exists is replaced.`,
+The same version and image give the same bytes. An existing file is replaced.`,
 		Example: `  xsoar-defender pack --image registry.example/xsoar-defender:1.0.0 --version 1.0.0
   xsoar-defender pack --image registry.example/xsoar-defender:1.0.0 --out integration.yml`,
 		RunE: func(*cobra.Command, []string) error { return p.pack(options) },
 	}
 	flags := command.Flags()
 	flags.StringVar(&options.out, "out", "", "file to write, .zip or .yml (default: xsoar-defender-VERSION.zip)")
-	flags.StringVar(&options.image, "image", "", "container image that holds this program (default: a placeholder)")
+	flags.StringVar(&options.image, "image", "", "container image with this program (default: a placeholder)")
 	flags.StringVar(&options.version, "version", "", "version of the pack, three numbers (default: that of the program)")
 	flags.BoolVar(&options.copy, "copy", false, "write a copy of the integration, whose ID and name end in _copy")
 	if err := command.MarkFlagFilename("out", "zip", "yml"); err != nil {
-		panic(err) // only for a flag that is not there
+		panic(err) // only if there is no such flag
 	}
 	return command
 }
@@ -76,7 +76,7 @@ func (p *program) pack(options packOptions) error {
 	screen := p.screen("")
 	screen.paragraph(fmt.Sprintf("Wrote %s: version %s, image %s.", options.out, source.Version, source.NamedImage()))
 	if options.image == "" {
-		fmt.Fprintln(p.Errors, "The image is a placeholder. Name the one that you have built with --image.")
+		fmt.Fprintln(p.Errors, "The image is a placeholder. Name the one that you built with --image.")
 	}
 	if source.Version == pack.NoVersion {
 		fmt.Fprintln(p.Errors, "The version is a placeholder. Name one with --version.")
@@ -84,7 +84,7 @@ func (p *program) pack(options packOptions) error {
 	return nil
 }
 
-// packError tells what the user chose wrongly from what is wrong with the program.
+// packError distinguishes a usage error from a failure of the program.
 func packError(err error) error {
 	if _, ok := errors.AsType[*pack.ImageError](err); ok {
 		return fmt.Errorf("--image: %w", err)

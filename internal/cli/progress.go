@@ -15,7 +15,7 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// progressMode says when progress is shown in a line that changes.
+// progressMode is when progress is shown in a changing line.
 type progressMode string
 
 const (
@@ -24,7 +24,7 @@ const (
 	progressNever  progressMode = "never"
 )
 
-// String gives the mode as it is typed.
+// String returns the mode as it is typed.
 func (m *progressMode) String() string { return string(*m) }
 
 // Set reads the mode of a flag.
@@ -34,54 +34,54 @@ func (m *progressMode) Set(typed string) error {
 		*m = mode
 		return nil
 	}
-	return fmt.Errorf("it is one of %s, %s and %s", progressAuto, progressAlways, progressNever)
+	return fmt.Errorf("must be %s, %s or %s", progressAuto, progressAlways, progressNever)
 }
 
 // Type names the values in the help.
 func (*progressMode) Type() string { return "when" }
 
-// flag gives a command the flag of the mode.
+// flag adds the flag of the mode to a command.
 func (m *progressMode) flag(command *cobra.Command) {
 	*m = progressAuto
-	command.Flags().Var(m, "progress", "show how far long work is: auto (on a terminal), always or never")
+	command.Flags().Var(m, "progress", "show the progress of long work: auto (on a terminal), always or never")
 	err := command.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(
 		[]cobra.Completion{string(progressAuto), string(progressAlways), string(progressNever)}, cobra.ShellCompDirectiveNoFileComp))
 	if err != nil {
-		panic(err) // only for a flag that is not there
+		panic(err) // only if there is no such flag
 	}
 }
 
 const (
-	// drawEvery is how often the line of the progress changes at the most: more nobody reads. It is also how long work
-	// takes before there is a line at all.
+	// drawEvery is the shortest time between two changes of the line: nobody reads faster. It is also how long work
+	// takes before the line appears at all.
 	drawEvery = 200 * time.Millisecond
-	// longestTick is how long a wait goes on before what is left of it is said anew.
+	// longestTick is the longest time for which the remaining wait is shown unchanged.
 	longestTick = time.Second
-	// usualWidth is that of a terminal that is none.
+	// usualWidth is the assumed width if the standard error is not a terminal.
 	usualWidth = 80
 )
 
-// progress says how far work is: in one line of the standard error that is written over and over, or, when it is not
-// live, with a line for every wait of a command. It is a writer of our own, because that of go-pretty counts on a
-// clock of its own, in a goroutine of its own.
+// progress shows how far work is: in one line of the standard error that is rewritten, or, if it is not live, with a
+// line for every wait of a command. It does not use go-pretty's progress writer, which needs its own clock and
+// goroutine.
 type progress struct {
 	out   io.Writer
 	now   func() time.Time
 	sleep func(ctx context.Context, wait time.Duration) error
-	// live has the line, which is as wide as the terminal at the most.
+	// live is set if there is a changing line, of at most width columns.
 	live  bool
 	width int
 
 	mu sync.Mutex
-	// shown is how many columns of the line stand there.
+	// shown is the number of columns that the line covers now.
 	shown int
-	// next is when the line may change.
+	// next is the earliest time of the next change.
 	next time.Time
-	// began is when the download began that is under way.
+	// began is the start of the current download.
 	began time.Time
 }
 
-// withProgress makes the progress of a command, and the program with everything written through it.
+// withProgress returns the progress of a command, and the program with all of its output written through it.
 func (p *program) withProgress(mode progressMode) (*program, *progress) {
 	width := 0
 	if p.ErrorsWidth != nil {
@@ -103,7 +103,7 @@ func (p *program) withProgress(mode progressMode) (*program, *progress) {
 	return &told, shown
 }
 
-// progressRunner is the runner that tells the progress what it does.
+// progressRunner returns a runner that reports to the progress.
 func (p *program) progressRunner(told *progress) *execution.Runner {
 	runner := p.runner()
 	if told.live {
@@ -112,7 +112,7 @@ func (p *program) progressRunner(told *progress) *execution.Runner {
 	return runner
 }
 
-// interruption writes to a stream after the line of the progress was taken away, which may stand on the same terminal.
+// interruption erases the line of the progress before it writes to a stream, which may be on the same terminal.
 type interruption struct {
 	to       io.Writer
 	progress *progress
@@ -125,12 +125,12 @@ func (i *interruption) Write(part []byte) (int, error) {
 	return i.to.Write(part)
 }
 
-// Listed says how far a list is.
+// Listed shows how far a list is.
 func (p *progress) Listed(purpose string, items, limit, requests int) {
-	p.draw("Going on to %s: %d of at most %d so far, in %s", purpose, items, limit, counted(requests, "request"))
+	p.draw("Continuing to %s: %d of at most %d so far, in %s", purpose, items, limit, counted(requests, "request"))
 }
 
-// Downloaded says how far a download is, how fast it is, and what time it still needs.
+// Downloaded shows how far a download is, its speed, and the time left.
 func (p *progress) Downloaded(got, total int64) {
 	taken := p.downloading(got)
 	line := "Downloading: " + megabytes(got)
@@ -147,7 +147,7 @@ func (p *progress) Downloaded(got, total int64) {
 	p.draw("%s", line)
 }
 
-// downloading gives how long a download has been under way, which begins when nothing has come.
+// downloading returns the time since the download began, which is when got is 0.
 func (p *progress) downloading(got int64) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -157,10 +157,10 @@ func (p *progress) downloading(got int64) time.Duration {
 	return p.now().Sub(p.began)
 }
 
-// megabytes is a size in megabytes.
+// megabytes formats a size in bytes as megabytes.
 func megabytes(size int64) string { return fmt.Sprintf("%.1f", float64(size)/(1<<20)) }
 
-// counted is a number of things.
+// counted returns a number with its noun, such as "2 requests".
 func counted(number int, thing string) string {
 	if number == 1 {
 		return "1 " + thing
@@ -168,22 +168,22 @@ func counted(number int, thing string) string {
 	return fmt.Sprintf("%d %ss", number, thing)
 }
 
-// roughly is a time span in whole seconds, of which one that has begun counts.
+// roughly formats a duration in whole seconds, rounded up.
 func roughly(span time.Duration) string {
 	return (span + time.Second - 1).Truncate(time.Second).String()
 }
 
-// Sleep waits in place of the runner, which waits only because the service, or its rate, asks for it.
+// Sleep replaces the runner's sleep, which is only used to wait for the service or its rate limit.
 func (p *progress) Sleep(ctx context.Context, wait time.Duration) error {
 	if wait < longestTick {
 		return p.sleep(ctx, wait)
 	}
 	return p.tick(ctx, wait, func(left time.Duration) string {
-		return "Waiting for the service, which takes no request for " + roughly(left)
+		return "Waiting for the service, which accepts no requests for " + roughly(left)
 	})
 }
 
-// await waits for the time of a run.
+// await waits until a scheduled run is due.
 func (p *progress) await(ctx context.Context, next scheduled) error {
 	wait := next.due.Sub(p.now())
 	if !p.live {
@@ -203,7 +203,7 @@ func (p *progress) await(ctx context.Context, next scheduled) error {
 	})
 }
 
-// tick waits, and says at once and then again and again what is left.
+// tick waits, and keeps showing the time that is left.
 func (p *progress) tick(ctx context.Context, wait time.Duration, say func(left time.Duration) string) error {
 	end := p.now().Add(wait)
 	p.mu.Lock()
@@ -215,12 +215,12 @@ func (p *progress) tick(ctx context.Context, wait time.Duration, say func(left t
 		if err := p.sleep(ctx, step); err != nil {
 			return err
 		}
-		left = min(left-step, end.Sub(p.now())) // a machine that slept meanwhile has waited as well
+		left = min(left-step, end.Sub(p.now())) // the time that a machine was suspended counts as well
 	}
 	return nil
 }
 
-// draw writes the line, unless it has changed a moment ago.
+// draw writes the line, unless it changed a moment ago.
 func (p *progress) draw(format string, values ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -229,21 +229,21 @@ func (p *progress) draw(format string, values ...any) {
 		return
 	}
 	p.next = now.Add(drawEvery)
-	// In the last column some terminals go to the next line.
+	// Some terminals wrap after a character in the last column.
 	line := text.Snip(strings.Join(strings.Fields(warroom.Visible(fmt.Sprintf(format, values...))), " "), p.width-1, "…")
 	columns := text.StringWidthWithoutEscSequences(line)
 	fmt.Fprint(p.out, "\r"+line+strings.Repeat(" ", max(0, p.shown-columns)))
 	p.shown = columns
 }
 
-// clear takes the line away.
+// clear erases the line.
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
 }
 
-// erase does it with spaces, which every terminal understands, and takes along what a terminal shows behind the line
+// erase overwrites the line with spaces, which every terminal understands, including the ^C that a terminal shows behind it
 // when the user interrupts the program.
 func (p *progress) erase() {
 	const interrupted = "^C"

@@ -12,7 +12,7 @@ import (
 	"xsoar-defender/execution"
 )
 
-// terminal is what a terminal shows of what is written to it.
+// terminal is a terminal that keeps what it shows.
 type terminal struct {
 	lines  [][]rune
 	column int
@@ -72,8 +72,8 @@ func TestProgressSaysHowFarWorkIs(t *testing.T) {
 				p.Listed("list machines", 20_000, 25_000, 2)
 			},
 			[]string{
-				"Going on to list machines: 10000 of at most 25000 so far, in 1 request",
-				"Going on to list machines: 20000 of at most 25000 so far, in 2 requests",
+				"Continuing to list machines: 10000 of at most 25000 so far, in 1 request",
+				"Continuing to list machines: 20000 of at most 25000 so far, in 2 requests",
 			},
 		},
 		{
@@ -107,8 +107,8 @@ func TestProgressSaysHowFarWorkIs(t *testing.T) {
 		{
 			"a wait that the service asks for", func(p *progress, _ *movableClock) { p.Sleep(context.Background(), 2500*time.Millisecond) },
 			[]string{
-				"Waiting for the service, which takes no request for 3s", "Waiting for the service, which takes no request for 2s",
-				"Waiting for the service, which takes no request for 1s",
+				"Waiting for the service, which accepts no requests for 3s", "Waiting for the service, which accepts no requests for 2s",
+				"Waiting for the service, which accepts no requests for 1s",
 			},
 		},
 		{"a pause that nobody notices", func(p *progress, _ *movableClock) { p.Sleep(context.Background(), 500*time.Millisecond) }, nil},
@@ -153,7 +153,7 @@ func TestProgressLeavesNothingBehind(t *testing.T) {
 	live, shown, clock := playedProgress(30)
 	clock.ahead.Add(int64(time.Second))
 	live.Listed("list machines", 1, 2, 1)
-	if got, want := shown.last(), "Going on to list machines: 1…"; got != want {
+	if got, want := shown.last(), "Continuing to list machines:…"; got != want {
 		t.Errorf("the line is %q, want %q", got, want)
 	}
 	(&interruption{shown, live}).Write([]byte("a line\n"))

@@ -17,7 +17,7 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// runOptions is what a call of run asks for.
+// runOptions are the flags and arguments of run.
 type runOptions struct {
 	command   string
 	arguments map[string]json.RawMessage
@@ -33,16 +33,16 @@ func (p *program) runCommand() *cobra.Command {
 	var options runOptions
 	command := &cobra.Command{
 		Use: "run COMMAND [NAME=VALUE ...] --instance FILE", Short: "Run a War Room command from a terminal",
-		Long: `Runs a War Room command with an integration instance out of a file, and shows its entries.
+		Long: `Runs a War Room command with an integration instance from a file, and shows its entries.
 
-FILE is a JSON object of instance parameters, or {"name": "...", "params": {...}}. What the platform keeps for an
-instance, such as its sign-in, is kept in the state file. A command that asks to be run again later, such as one
+FILE is a JSON object of instance parameters, or {"name": "...", "params": {...}}. The state file
+keeps what the platform would keep for the instance, such as its sign-in. A command that asks to be run again later, such as one
 that waits for a machine action, is run again until it is done.
 
-With --context the context that a playbook would find is written in place of the entries: objects at a path with a
-key part are merged where they fit one another, and a path without one holds what came last.
+--context writes the context that a playbook would find instead of the entries: objects at a path with a key part
+are merged if they match, and a path without one holds the newest value.
 
-The exit code is 0, 1 when there is an error entry, and 2 when the program was called wrongly.`,
+The exit code is 0 on success, 1 if there is an error entry, and 2 for a usage error.`,
 		Example: `  xsoar-defender run microsoft-atp-get-machines os_platform=Windows11 --instance prod.json
   xsoar-defender run microsoft-atp-list-alerts severity=High,Medium --instance prod.json --json`,
 		Args: cobra.MinimumNArgs(1),
@@ -69,10 +69,10 @@ The exit code is 0, 1 when there is an error entry, and 2 when the program was c
 	flags := command.Flags()
 	instanceFlag(command, &options.instance)
 	flags.BoolVar(&options.asJSON, "json", false, "write the entries as one JSON document")
-	flags.BoolVar(&options.asContext, "context", false, "write what the entries leave in the context, as one JSON document")
+	flags.BoolVar(&options.asContext, "context", false, "write the context that the entries leave, as one JSON document")
 	command.MarkFlagsMutuallyExclusive("json", "context")
 	options.progress.flag(command)
-	flags.BoolVar(&options.debug, "debug", false, "say on the standard error which requests are made")
+	flags.BoolVar(&options.debug, "debug", false, "log every request on the standard error")
 	options.where.flags(command)
 	return command
 }
@@ -89,7 +89,7 @@ func (o *runOptions) parse(args []string) error {
 }
 
 func (p *program) run(ctx context.Context, options runOptions) error {
-	// From here on everything is written through the progress, so that its line gets out of the way.
+	// From here on all output goes through the progress, so that its line is erased first.
 	told, progress := p.withProgress(options.progress)
 	defer progress.clear()
 	of, host, err := told.open(options.instance, options.where)
@@ -110,9 +110,9 @@ func (p *program) run(ctx context.Context, options runOptions) error {
 	return nil
 }
 
-// results are what becomes of the results of all runs of a command.
+// results collects and shows the results of all runs of a command.
 type results interface {
-	// show is given the result of every run, and end is called after the last.
+	// show receives the result of every run; end is called after the last one.
 	show(result execution.Result)
 	end() error
 }
@@ -127,7 +127,7 @@ func (p *program) results(options runOptions) results {
 	return &textResults{program: p, screen: p.screen(options.where.files)}
 }
 
-// textResults shows entries as they come.
+// textResults shows the entries of every run at once.
 type textResults struct {
 	*program
 
@@ -141,7 +141,7 @@ func (r *textResults) show(result execution.Result) {
 
 func (*textResults) end() error { return nil }
 
-// jsonResults gathers the entries of all runs, and writes them as one document at the end.
+// jsonResults collects the entries of all runs and writes them as one document at the end.
 type jsonResults struct {
 	*program
 
@@ -157,7 +157,7 @@ func (r *jsonResults) show(result execution.Result) {
 
 func (r *jsonResults) end() error { return platform.EncodeResults(r.Out, r.all) }
 
-// sayFailures says what failed where no entry is shown.
+// sayFailures shows what failed where entries are not shown.
 func (p *program) sayFailures(result execution.Result) {
 	for _, entry := range result.Entries {
 		if entry.Kind == warroom.Failure {
@@ -172,7 +172,7 @@ func (p *program) sayError(err error) {
 		return
 	}
 	sayFailure(p.Errors, err.Error())
-	// The error is about the War Room, as its remedy is; here a user logs in another way.
+	// The remedy of the error is for the War Room; in a terminal a user logs in differently.
 	if refused, ok := errors.AsType[*auth.Error](err); ok && refused.Code == auth.CodeLoginRequired {
 		fmt.Fprintf(p.Errors, "In a terminal, %s login --instance FILE logs a user in.\n", programName)
 	}

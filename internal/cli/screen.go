@@ -14,14 +14,14 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// screen shows entries as text.
+// screen writes entries as text.
 type screen struct {
 	out, errors io.Writer
-	// width is that of the terminal, in columns; 0 when the output is none, and then nothing is fitted to it.
+	// width is the width of the terminal in columns, or 0 if the output is not a terminal and nothing is fitted to it.
 	width int
-	// styled makes headings stand out and colours states.
+	// styled makes headings bold and colours states.
 	styled bool
-	// files is the folder in which the files of entries are.
+	// files is the folder with the files of entries.
 	files string
 }
 
@@ -36,7 +36,7 @@ func (s screen) entries(entries []warroom.Entry) {
 	}
 }
 
-// entry shows an entry, with an empty line behind it. One that has nothing to say shows nothing.
+// entry shows an entry followed by an empty line, or nothing if the entry is empty.
 func (s screen) entry(entry warroom.Entry) {
 	switch entry.Kind {
 	case warroom.Failure:
@@ -87,7 +87,7 @@ func (s screen) table(shown warroom.Table) {
 	}
 }
 
-// paragraph shows text in lines that fit.
+// paragraph shows text in lines that fit the terminal.
 func (s screen) paragraph(content string) {
 	content = warroom.Visible(content)
 	if s.width > 0 {
@@ -128,15 +128,15 @@ func (s screen) grid(columns []string, rows [][]string) {
 }
 
 const (
-	// columnGap is how much a column takes beside its text.
+	// columnGap is the space between columns.
 	columnGap = 2
-	// narrowest is the narrowest column that is any good, in characters.
+	// narrowest is the width in characters of the narrowest readable column.
 	narrowest = 12
-	// longestWord is the longest that is not broken: the ID of a machine and a SHA-1 hash have as many characters.
+	// longestWord is the length of the longest word that is never broken: that of a machine ID and of a SHA-1 hash.
 	longestWord = 40
 )
 
-// span is how wide a column is: the most that it can use, and the least that it needs.
+// span is the width of a column: the most that it can use and the least that it needs.
 type span struct{ most, least int }
 
 // add makes room for a cell.
@@ -149,8 +149,8 @@ func (s *span) add(cell string) {
 	s.least = max(s.least, min(longest, longestWord), min(s.most, narrowest))
 }
 
-// columnWidths gives the width that each column may have for all of them to fit, 0 when there is no need for one.
-// Columns that need less than their share leave it to the others. It is false when some do not get what they need.
+// columnWidths returns the largest width of each column so that all of them fit, or zeros if nothing limits them.
+// Columns that need less than their share leave the rest to others. fit is false if some would not get what they need.
 func (s screen) columnWidths(spans []span) (widths []int, fit bool) {
 	widths = make([]int, len(spans))
 	if s.width == 0 {
@@ -175,7 +175,7 @@ func (s screen) columnWidths(spans []span) (widths []int, fit bool) {
 	return widths, true
 }
 
-// record shows one row as a list of names and values.
+// record shows one row as a list of names and values, a line for each.
 func (s screen) record(columns, row []string) {
 	names := make([]string, len(columns))
 	longest := 0
@@ -192,7 +192,7 @@ func (s screen) record(columns, row []string) {
 	s.write(nil, pairs, []int{longest, max(narrowest, s.width-longest-columnGap)})
 }
 
-// write shows cells in columns that are at most so wide, each; 0 is any width.
+// write shows cells in columns of at most the given widths; 0 means any width.
 func (s screen) write(columns []string, rows [][]string, widths []int) {
 	writer := table.NewWriter()
 	style := table.StyleLight
@@ -224,7 +224,7 @@ func tableRow(cells []string) table.Row {
 	return row
 }
 
-// colourStates colours the cells that say how bad something is or how it went.
+// colourStates colours severities, results and other states.
 func colourStates(columns []string, rows [][]string) {
 	for at, column := range columns {
 		if !holdsState(column) {
@@ -238,7 +238,7 @@ func colourStates(columns []string, rows [][]string) {
 	}
 }
 
-// holdsState goes by the name of a column: elsewhere the words mean other things.
+// holdsState reports whether a column holds states, by its name: elsewhere the same words mean other things.
 func holdsState(column string) bool {
 	column = strings.ToLower(column)
 	return slices.ContainsFunc([]string{"severity", "status", "state", "risk", "exposure", "verdict", "result"}, func(word string) bool {
@@ -246,7 +246,7 @@ func holdsState(column string) bool {
 	})
 }
 
-// stateColour is the colour of a state as the service words it, and Reset for those that need none.
+// stateColour returns the colour of a state in the service's words, or Reset if it needs none.
 func stateColour(state string) text.Color {
 	switch strings.ToLower(state) {
 	case "critical", "high", "failed", "timeout", "malicious", "offline":
@@ -259,7 +259,7 @@ func stateColour(state string) text.Color {
 	return text.Reset
 }
 
-// strong makes a text stand out on a terminal.
+// strong makes a text bold on a terminal.
 func (s screen) strong(content string) string {
 	content = warroom.Visible(content)
 	if !s.styled {
@@ -268,5 +268,5 @@ func (s screen) strong(content string) string {
 	return "\x1b[1m" + content + "\x1b[0m"
 }
 
-// line writes a line. The writer keeps its error for the end of the program.
+// line writes a line. The writer keeps its first error, which is checked at the end of the program.
 func (s screen) line(content string) { fmt.Fprintln(s.out, content) }

@@ -14,26 +14,25 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// session carries commands of one instance out, as the platform would: a command that asks to be run again later
-// is run again.
+// session runs commands of one instance as the platform would: a command that asks to be run again later is run again.
 type session struct {
 	runner runner
 	now    func() time.Time
 	host   *local.Host
 	of     instance
 	debug  bool
-	// progress says what is waited for.
+	// progress shows what the session waits for.
 	progress *progress
-	// show is given what came of every run.
+	// show receives the result of every run.
 	show func(execution.Result)
 }
 
-// runner carries executions out.
+// runner runs executions.
 type runner interface {
 	Run(ctx context.Context, request execution.Request, host commands.Host) execution.Result
 }
 
-// newSession makes a session that shows nothing.
+// newSession returns a session that shows nothing.
 func newSession(runner *execution.Runner, host *local.Host, of instance, progress *progress) *session {
 	return &session{
 		runner: runner, now: runner.Now, host: host, of: of, progress: progress,
@@ -41,20 +40,20 @@ func newSession(runner *execution.Runner, host *local.Host, of instance, progres
 	}
 }
 
-// shortestWait keeps a command that asks to be run again at once from being run without a pause.
+// shortestWait keeps a command that asks to be run again at once from running without a pause.
 const shortestWait = time.Second
 
-// scheduled is a run that is still to come.
+// scheduled is a run that is still due.
 type scheduled struct {
 	request execution.Request
 	due     time.Time
-	// end is when a run is not worth while any more, counted from the first one; zero is never.
+	// end is the time after which the command gives up, counted from its first run; the zero time is never.
 	end time.Time
-	// done of all things that the run looks at have ended; both are zero when they are not counted.
+	// done of all actions that the run polls have ended; both are zero if they are not counted.
 	done, all int
 }
 
-// run carries a command out, with everything that it schedules. The error is all that failed, which was shown.
+// run runs a command with everything that it schedules. The error joins everything that failed; it was already shown.
 func (s *session) run(ctx context.Context, command string, args map[string]json.RawMessage) error {
 	pending := []scheduled{{due: s.now(), request: execution.Request{
 		Command: command, Args: args, Params: s.of.params, Instance: s.of.name, Brand: brand, Debug: s.debug,
@@ -77,14 +76,14 @@ func (s *session) run(ctx context.Context, command string, args map[string]json.
 	return errors.Join(errs...)
 }
 
-// runNext waits for a run's time and carries it out.
+// runNext waits until a run is due and runs it.
 func (s *session) runNext(ctx context.Context, next scheduled) execution.Result {
 	if wait := next.due.Sub(s.now()); wait > 0 {
 		if !next.end.IsZero() && next.due.After(next.end) {
 			return execution.Failed(&OverdueError{Command: next.request.Command})
 		}
 		if err := s.progress.await(ctx, next); err != nil {
-			return execution.Failed(fmt.Errorf("%s was ended before it was done: %w", next.request.Command, err))
+			return execution.Failed(fmt.Errorf("%s was interrupted: %w", next.request.Command, err))
 		}
 	}
 	result := s.runner.Run(ctx, next.request, s.host)
@@ -92,7 +91,7 @@ func (s *session) runNext(ctx context.Context, next scheduled) execution.Result 
 	return result
 }
 
-// scheduledBy gives the runs that entries ask for.
+// scheduledBy returns the runs that entries ask for.
 func (s *session) scheduledBy(after scheduled, entries []warroom.Entry) []scheduled {
 	var more []scheduled
 	for _, entry := range entries {
@@ -111,27 +110,27 @@ func (s *session) scheduledBy(after scheduled, entries []warroom.Entry) []schedu
 	return more
 }
 
-// OverdueError says that a command was not done in the time that it gives itself.
+// OverdueError reports that a command did not finish within its own time limit.
 type OverdueError struct{ Command string }
 
 func (e *OverdueError) Error() string {
-	return e.Command + " was not done in the time that it gives itself. What it has started goes on; look at it later."
+	return e.Command + " did not finish within its time limit. What it started continues; look at it later."
 }
 
-// encodeArguments makes arguments of an execution of plain values.
+// encodeArguments encodes plain values as arguments of an execution.
 func encodeArguments(values map[string]any) map[string]json.RawMessage {
 	args := make(map[string]json.RawMessage, len(values))
 	for name, value := range values {
 		text, err := json.Marshal(value)
 		if err != nil {
-			panic(err) // a mistake in the command: its arguments come from JSON
+			panic(err) // a bug of the command: its arguments come from JSON
 		}
 		args[name] = text
 	}
 	return args
 }
 
-// keepFiles gives the files of entries their names, and the entries the names that the files got.
+// keepFiles gives the files of entries their final names, and puts these names into the entries.
 func keepFiles(host *local.Host, entries []warroom.Entry) error {
 	var errs []error
 	for i, entry := range entries {

@@ -17,14 +17,14 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// Create opens a new file for an entry. It has a name of its own until Keep gives it that of the entry.
+// Create opens a new file for an entry. It has a temporary name until Keep renames it.
 func (h *Host) Create() (string, io.WriteCloser, error) {
 	drawn, err := uuid.NewRandomFromReader(h.options.Random)
 	if err != nil {
 		return "", nil, fmt.Errorf("naming a file: %w", err)
 	}
 	if err := os.MkdirAll(h.folder(), ownFolder); err != nil {
-		return "", nil, fmt.Errorf("making the folder for files: %w", err)
+		return "", nil, fmt.Errorf("creating the folder for files: %w", err)
 	}
 	root, err := os.OpenRoot(h.folder())
 	if err != nil {
@@ -48,12 +48,11 @@ func (h *Host) Discard(id string) error {
 	return root.Remove(unnamed(id))
 }
 
-// mostNumbers is how many files of one name a folder may have.
+// mostNumbers is the largest number of files of one name in a folder.
 const mostNumbers = 10_000
 
-// Keep gives the completed file of an entry its name, which the service has a say in: so it is made harmless, and
-// gets a number where it is taken already. Nothing is overwritten and nothing gets out of the folder. Keep gives
-// the name that the file has now.
+// Keep renames the completed file of an entry and returns its new name. The service influences the name, so it is made
+// harmless, and gets a number if it is taken. Nothing is overwritten, and no file leaves the folder.
 func (h *Host) Keep(file warroom.File) (string, error) {
 	root, err := os.OpenRoot(h.folder())
 	if err != nil {
@@ -86,17 +85,17 @@ func (h *Host) folder() string {
 	return h.options.Files
 }
 
-// unnamed is what a file is called before it is complete. An id is a UUID, so this is a plain file name.
+// unnamed returns the name of a file before it is complete. An id is a UUID, so this is a plain file name.
 func unnamed(id string) string { return ".xsoar-defender-" + id }
 
 const (
 	// longestName is the longest name in bytes, short enough to add a number within the 255 that file systems have.
 	longestName = 200
-	// longestExtension is what is kept of the end of a longer name.
+	// longestExtension is the longest extension in bytes that a shortened name keeps.
 	longestExtension = 20
 )
 
-// safeName makes a plain, visible file name of any text.
+// safeName turns any text into a plain, visible file name.
 func safeName(text string) string {
 	text = text[strings.LastIndexAny(text, `/\`)+1:]
 	text = strings.Map(func(r rune) rune {

@@ -1,5 +1,5 @@
-// Package local is the host of commands that run without the platform: what the platform keeps for an instance
-// is kept in a file, and the files of entries are saved in a folder.
+// Package local is the host of commands that run without the platform. It keeps the state of instances in a file and
+// saves the files of entries in a folder.
 package local
 
 import (
@@ -17,14 +17,14 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// Options are what a host works with.
+// Options configure a host.
 type Options struct {
 	// State is the file in which the state of every instance is kept. It is made with its folder when something
 	// is written, and both are readable by their owner only.
 	State string
-	// Key is the instance's place in it, as Key makes it, and Name is for whoever looks into the file.
+	// Key is the instance's place in it, as returned by Key; Name is for people who look into the file.
 	Key, Name string
-	// Files is the folder in which files of entries are saved; "" is the working directory.
+	// Files is the folder for the files of entries; "" is the working directory.
 	Files string
 	// Errors is where lines for an operator go.
 	Errors io.Writer
@@ -35,12 +35,12 @@ type Options struct {
 // be called from several goroutines at once.
 type Host struct{ options Options }
 
-// New makes a host. Nothing is read or written before a method is called.
+// New returns a host. Nothing is read or written before a method is called.
 func New(o Options) *Host { return &Host{o} }
 
-// Key is the place of an instance's state. Its name alone would not do: two instances can have the same one. So
-// it also follows from where the instance signs in and as whom, but from nothing that changes while it stays the
-// same instance: a new secret or a pasted authorization code finds the state of before.
+// Key returns the place of an instance's state. The name alone is not enough: two instances can have the same one. So
+// it also depends on where the instance signs in and as whom, but not on values that change during the life of an
+// instance: with a new secret or authorization code it finds its earlier state.
 func Key(name string, instance params.Instance) string {
 	identity := []string{name, instance.Cloud.Authority, instance.TenantID, instance.ClientID, instance.Proxy.ID}
 	if instance.Cloud.API != nil {
@@ -57,8 +57,8 @@ func Key(name string, instance params.Instance) string {
 // keyBytes of a hash are plenty to tell the instances of one user apart.
 const keyBytes = 16
 
-// DefaultState is where state is kept unless the user says otherwise: in the folder that the XDG base directory
-// specification has for it, and on systems that do not follow that, in the folder of user configuration.
+// DefaultState returns the default state file: in the state folder of the XDG base directory specification, or on
+// systems that do not follow it, in the folder for the user's configuration.
 func DefaultState(getenv func(string) string, configDir func() (string, error)) (string, error) {
 	const name, file = "xsoar-defender", "state.json"
 	switch runtime.GOOS {
@@ -69,7 +69,7 @@ func DefaultState(getenv func(string) string, configDir func() (string, error)) 
 		}
 		return filepath.Join(folder, name, file), nil
 	}
-	// The specification has a relative path ignored.
+	// The specification says to ignore a relative path.
 	if folder := getenv("XDG_STATE_HOME"); filepath.IsAbs(folder) {
 		return filepath.Join(folder, name, file), nil
 	}
@@ -91,7 +91,7 @@ func (h *Host) Update(ctx context.Context, change func(values map[string]json.Ra
 	return h.update(ctx, func(kept *instanceState) (bool, error) { return change(kept.Context) })
 }
 
-// LastRun gives what the previous fetch left behind; an empty object when there was none.
+// LastRun returns the last run of the previous fetch, or an empty object if there was none.
 func (h *Host) LastRun(ctx context.Context) (json.RawMessage, error) {
 	kept, err := h.read(ctx)
 	if kept.LastRun == nil {
@@ -100,7 +100,7 @@ func (h *Host) LastRun(ctx context.Context) (json.RawMessage, error) {
 	return kept.LastRun, err
 }
 
-// SetLastRun leaves something behind for the next fetch.
+// SetLastRun stores the last run for the next fetch.
 func (h *Host) SetLastRun(ctx context.Context, value json.RawMessage) error {
 	return h.update(ctx, func(kept *instanceState) (bool, error) {
 		kept.LastRun = value
@@ -110,7 +110,7 @@ func (h *Host) SetLastRun(ctx context.Context, value json.RawMessage) error {
 
 // Forget removes the state of the instance.
 func (h *Host) Forget(ctx context.Context) error {
-	// Without a file there is nothing to forget, and none has to be made for that.
+	// Without a file there is nothing to forget.
 	if _, err := os.Stat(h.options.State); os.IsNotExist(err) {
 		return nil
 	}

@@ -14,22 +14,22 @@ import (
 	"github.com/google/renameio/v2/maybe"
 )
 
-// The rights of what is kept: nobody but the owner may read it.
+// The modes of files and folders: only the owner may read them.
 const (
 	ownFile   = 0o600
 	ownFolder = 0o700
 )
 
-var errNoHome = errors.New("neither XDG_STATE_HOME nor HOME says where the state of instances is to be kept")
+var errNoHome = errors.New("neither XDG_STATE_HOME nor HOME is set, so there is no place for the state of instances")
 
-// DamagedError says that the state file is not one of ours. It is left as it is.
+// DamagedError reports that the state file cannot be parsed. The file is left as it is.
 type DamagedError struct {
 	Path string
 	Err  error
 }
 
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("The file %s with the state of instances cannot be understood (%v): delete it to begin anew, or name another one.", e.Path, e.Err)
+	return fmt.Sprintf("The file %s with the state of instances cannot be read (%v): delete it to start again, or name another file with --state.", e.Path, e.Err)
 }
 
 func (e *DamagedError) Unwrap() error { return e.Err }
@@ -39,7 +39,7 @@ type state struct {
 	Instances map[string]instanceState `json:"instances"`
 }
 
-// instanceState is what is kept for one instance.
+// instanceState is the state of one instance.
 type instanceState struct {
 	Name    string                     `json:"name,omitempty"`
 	Context map[string]json.RawMessage `json:"context,omitempty"`
@@ -48,7 +48,7 @@ type instanceState struct {
 
 func (s instanceState) empty() bool { return len(s.Context) == 0 && len(s.LastRun) == 0 }
 
-// of gives the state of an instance ready to be changed.
+// of returns the state of an instance, ready to be changed.
 func (s state) of(key string) instanceState {
 	kept := s.Instances[key]
 	if kept.Context == nil {
@@ -57,7 +57,7 @@ func (s state) of(key string) instanceState {
 	return kept
 }
 
-// read gives the state of the instance. The lock is for systems on which a file cannot be replaced in one step.
+// read returns the state of the instance. The lock is for systems on which a file cannot be replaced atomically.
 func (h *Host) read(ctx context.Context) (instanceState, error) {
 	if _, err := os.Stat(h.options.State); errors.Is(err, fs.ErrNotExist) {
 		return state{}.of(h.options.Key), nil
@@ -74,7 +74,7 @@ func (h *Host) read(ctx context.Context) (instanceState, error) {
 // update changes the state of the instance with every other process locked out.
 func (h *Host) update(ctx context.Context, change func(*instanceState) (bool, error)) error {
 	if err := os.MkdirAll(filepath.Dir(h.options.State), ownFolder); err != nil {
-		return fmt.Errorf("making the folder for the state of instances: %w", err)
+		return fmt.Errorf("creating the folder for the state of instances: %w", err)
 	}
 	lock := h.lock()
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
@@ -93,11 +93,11 @@ func (h *Host) update(ctx context.Context, change func(*instanceState) (bool, er
 	return h.writeAll(all, kept)
 }
 
-// lockRetry is how often a lock that another process holds, for no longer than a small file takes, is tried.
+// lockRetry is the time between two attempts to get a lock, which others hold only as long as writing a small file takes.
 const lockRetry = 2 * time.Millisecond
 
-// lock is a file of its own, as the state file itself is replaced by every write. It stays: removed, it could be
-// one that another process waits for.
+// lock is a separate file, because every write replaces the state file. It is never removed: another process could be
+// waiting for it.
 func (h *Host) lock() *flock.Flock {
 	return flock.New(h.options.State+".lock", flock.SetPermissions(ownFile))
 }

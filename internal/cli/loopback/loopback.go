@@ -1,5 +1,5 @@
-// Package loopback receives what a browser brings at the end of a login. The authority sends the browser to the redirect
-// URI of the application; where that is an address of this machine, a Receiver waits for it there.
+// Package loopback receives the answer that a browser brings at the end of a login. The authority sends the browser to
+// the redirect URI of the application; if that is an address of this machine, a Receiver waits for it there.
 package loopback
 
 import (
@@ -21,7 +21,7 @@ import (
 	"xsoar-defender/params"
 )
 
-// Error says that nothing on this machine can receive what is sent to a redirect URI.
+// Error reports why this program cannot receive the answer at a redirect URI.
 type Error struct {
 	URI string
 	Err error
@@ -34,35 +34,35 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 var (
-	// ErrElsewhere says that a redirect URI is not one of this machine.
+	// ErrElsewhere reports that a redirect URI is not an address of this machine.
 	ErrElsewhere = errors.New("it is not an address of this machine")
-	// ErrNeedsTLS says that browsers would want a certificate for a redirect URI of this machine, which nobody can have.
+	// ErrNeedsTLS reports an https redirect URI: browsers would want a certificate for this machine, which nobody can get.
 	ErrNeedsTLS = errors.New("with https it would need a certificate")
 )
 
-// Receiver waits on this machine for the browser of one login. Nobody beyond this machine reaches it.
+// Receiver waits on this machine for the browser of one login. It is not reachable from other machines.
 type Receiver struct {
 	path, state string
 
 	server *http.Server
 	serve  sync.WaitGroup
 	taken  atomic.Bool
-	// answers gets the one answer that is taken, and failures what ends one of the listeners.
+	// answers gets the one accepted answer, and failures gets the errors that end a listener.
 	answers  chan *Answer
 	failures chan error
 }
 
-// Limits of what a browser may send, of which a code and a state are a few kilobytes.
+// Limits of a browser's request. A code and a state have a few kilobytes.
 const (
 	largestRequest = 64 << 10
 	headerTimeout  = 10 * time.Second
 )
 
-// Listen begins to wait at a redirect URI for the login with this state. It listens at exactly the port of the URI, as
-// that is where the browser goes; without one that is 80. Microsoft documents ("Redirect URI restrictions and
+// Listen starts to wait at a redirect URI for the login with this state. It listens at exactly the port of the URI,
+// where the browser goes; the default is 80. Microsoft documents ("Redirect URI restrictions and
 // limitations", localhost exceptions) that its authority ignores the port of such a URI when it compares it with those
-// that are registered, on whatever platform of the application: another port needs no other registration. The error is
-// an *Error.
+// that are registered, on every platform of the application: another port needs no other registration
+// (https://learn.microsoft.com/entra/identity-platform/reply-url). The error is an *Error.
 func Listen(ctx context.Context, uri, state string) (*Receiver, error) {
 	address, err := url.Parse(uri)
 	switch {
@@ -76,15 +76,15 @@ func Listen(ctx context.Context, uri, state string) (*Receiver, error) {
 		return nil, &Error{uri, err}
 	}
 	r := &Receiver{
-		// A browser asks for / where the URI has no path.
+		// A browser asks for / if the URI has no path.
 		path: cmp.Or(address.EscapedPath(), "/"), state: state,
 		answers: make(chan *Answer, 1), failures: make(chan error, len(listeners)),
 	}
 	r.server = &http.Server{
 		Handler: r, ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: largestRequest,
-		ErrorLog: log.New(io.Discard, "", 0), // what others send is of no interest to the user
+		ErrorLog: log.New(io.Discard, "", 0), // the user is not interested in other requests
 	}
-	// A browser keeps connections, and opens some that it may need. Nothing is to wait for them.
+	// A browser keeps connections open, and opens spare ones. Nothing must wait for them.
 	r.server.SetKeepAlivesEnabled(false)
 	for _, listener := range listeners {
 		r.serve.Go(func() { r.failures <- r.server.Serve(listener) })
@@ -92,8 +92,8 @@ func Listen(ctx context.Context, uri, state string) (*Receiver, error) {
 	return r, nil
 }
 
-// listen opens a port of this machine, under each of the addresses that browsers take for localhost: a program that had
-// the other one would get what is meant for this one.
+// listen opens a port of this machine on each of the addresses that browsers try for localhost: a program that had the
+// other address would get the answer instead.
 func listen(ctx context.Context, host, port string) (listeners []net.Listener, err error) {
 	defer func() {
 		if err != nil {
@@ -122,7 +122,7 @@ func listen(ctx context.Context, host, port string) (listeners []net.Listener, e
 	return listeners, nil
 }
 
-// hasIPv6 says whether the machine has the loopback address of IPv6, at which then some port is free.
+// hasIPv6 reports whether the machine has the loopback address of IPv6.
 func hasIPv6(ctx context.Context) bool {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "[::1]:0")
 	if err != nil {
@@ -132,7 +132,7 @@ func hasIPv6(ctx context.Context) bool {
 	return true
 }
 
-// Receive waits for the browser, until ctx ends, which gives its cause. Only one answer ever comes.
+// Receive waits for the browser until ctx ends, and then returns its cause. There is at most one answer.
 func (r *Receiver) Receive(ctx context.Context) (*Answer, error) {
 	select {
 	case answer := <-r.answers:
@@ -144,29 +144,29 @@ func (r *Receiver) Receive(ctx context.Context) (*Answer, error) {
 	}
 }
 
-// Close ends the waiting. Pages that were shown have left by then.
+// Close stops waiting. Pages that were shown have been sent by then.
 func (r *Receiver) Close() error {
 	err := r.server.Close()
 	r.serve.Wait()
 	return err
 }
 
-// Answer is what the browser brought. It is waiting for a page.
+// Answer is the answer that the browser brought. The browser waits for a page.
 type Answer struct {
-	// Query holds either a code or an error, beside the state, which is right. It is secret.
+	// Query holds either a code or an error, and the state, which was verified. It is secret.
 	Query string
 
 	page  chan Page
 	shown chan struct{}
 }
 
-// Show shows the browser how the login has ended, unless its user has gone. To be called once.
+// Show shows in the browser how the login ended, unless the browser is gone. It must be called once.
 func (a *Answer) Show(page Page) {
 	a.page <- page
 	<-a.shown
 }
 
-// ServeHTTP takes the answer of the login, and nothing else: whatever another page or program sends changes nothing.
+// ServeHTTP accepts the answer of the login and nothing else: requests of other pages or programs change nothing.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	query := request.URL.Query()
 	switch {
@@ -189,6 +189,6 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	select {
 	case page := <-answer.page:
 		page.write(w, page.status())
-	case <-request.Context().Done(): // nobody is looking any more
+	case <-request.Context().Done(): // the browser is gone
 	}
 }

@@ -6,19 +6,19 @@ import (
 	"strconv"
 )
 
-// Page is what the browser shows at the end. Its texts are plain ones, whoever wrote them.
+// Page is shown in the browser at the end of a login. Its texts are plain text, even if the authority wrote them.
 type Page struct {
 	Title, Text string
-	// Failed says that the login did not work.
+	// Failed reports whether the login failed.
 	Failed bool
 }
 
-// The pages for what is not the answer of the login. They tell nothing of it.
+// The pages for requests that are not the answer of the login. They reveal nothing about it.
 var (
-	pageNothing = Page{Title: "Nothing is here", Text: "This address belongs to a login that is waiting in a terminal."}
-	pageOther   = Page{Title: "This is another login", Text: "What brought you here does not belong to the login that is waiting. Open the newest address that the terminal shows."}
-	pageEmpty   = Page{Title: "There is no code", Text: "What brought you here holds neither a code nor an error. Open the address that the terminal shows."}
-	pageSecond  = Page{Title: "The login is over", Text: "An answer has come already. What became of it stands in the terminal."}
+	pageNothing = Page{Title: "Nothing here", Text: "This address belongs to a login that is waiting in a terminal."}
+	pageOther   = Page{Title: "This is another login", Text: "The address does not belong to the login that is waiting. Open the newest address that the terminal shows."}
+	pageEmpty   = Page{Title: "There is no code", Text: "The address holds neither a code nor an error. Open the address that the terminal shows."}
+	pageSecond  = Page{Title: "The login is over", Text: "An answer was already received. The terminal shows the result."}
 )
 
 func (p Page) status() int {
@@ -28,8 +28,8 @@ func (p Page) status() int {
 	return http.StatusOK
 }
 
-// write sends the page. It loads nothing, runs nothing, is kept nowhere, and takes the address that brought the code
-// no further.
+// write sends the page. It loads nothing, runs nothing, is not cached, and does not pass on the address that holds the
+// code.
 func (p Page) write(w http.ResponseWriter, status int) {
 	text := "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>" + html.EscapeString(p.Title) +
 		"</title>\n</head>\n<body>\n<h1>" + html.EscapeString(p.Title) + "</h1>\n<p>" + html.EscapeString(p.Text) + "</p>\n</body>\n</html>\n"
@@ -45,7 +45,7 @@ func (p Page) write(w http.ResponseWriter, status int) {
 		header.Set(name, value)
 	}
 	w.WriteHeader(status)
-	// A browser that is gone needs no page. One that is there gets all of it before the server is closed.
+	// A browser that is gone needs no page. Any other gets all of it before the server is closed.
 	_, _ = w.Write([]byte(text))
 	_ = http.NewResponseController(w).Flush()
 }

@@ -1,5 +1,5 @@
-// Package pages writes what is generated from the command line: its manual pages and the completion scripts of shells.
-// It is no part of the program, which the templates of the library that writes manual pages would make 4 MB larger.
+// Package pages writes the manual pages and the completion scripts. It is not part of the program: the templates of the
+// library that writes manual pages would make it 4 MB larger.
 package pages
 
 import (
@@ -21,7 +21,7 @@ const (
 	CompletionFolder = "docs/completions"
 )
 
-// Files are the manual pages of all commands, and a completion script for every shell that has a folder for them.
+// Files returns the manual pages of all commands, and a completion script for every shell that reads them from a folder.
 func Files() ([]manifest.File, error) {
 	root := cli.Tree()
 	root.DisableAutoGenTag = true
@@ -41,9 +41,9 @@ func Files() ([]manifest.File, error) {
 	return files, nil
 }
 
-// manual is the page of a command, with those of the commands below it.
+// manual returns the page of a command and those of its subcommands.
 func manual(command *cobra.Command) ([]manifest.File, error) {
-	// A page says when it was last worked over. The day is fixed, so that nothing changes by itself.
+	// The date of a page is fixed, so that generated files do not change by themselves.
 	date := time.Date(2026, time.November, 24, 0, 0, 0, 0, time.UTC)
 	name := strings.ReplaceAll(command.CommandPath(), " ", "-")
 	var page bytes.Buffer

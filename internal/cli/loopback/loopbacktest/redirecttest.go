@@ -1,4 +1,4 @@
-// Package loopbacktest gives tests addresses of this machine at which a browser can be waited for.
+// Package loopbacktest gives tests addresses of this machine at which they can wait for a browser.
 package loopbacktest
 
 import (
@@ -14,7 +14,7 @@ const (
 	ports     = 10000
 )
 
-// URI gives a test a redirect URI of localhost, with the path /callback, whose port is free.
+// URI returns a redirect URI of localhost with a free port and the path /callback.
 func URI(t testing.TB) string {
 	t.Helper()
 	uri, err := FreeURI()
@@ -26,7 +26,7 @@ func URI(t testing.TB) string {
 
 // FreeURI is URI where there is no test.
 func FreeURI() (string, error) {
-	// The port that the system gives lets each call begin elsewhere.
+	// The port that the system assigns makes each call start elsewhere.
 	begin, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
