@@ -9,14 +9,14 @@ import (
 
 // The operations on alerts.
 var (
-	ListAlerts       = Operation{Purpose: "list alerts", Method: http.MethodGet, Path: "/api/alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate, LargestPage: 10_000}
-	GetAlert         = Operation{Purpose: "read the alert", Method: http.MethodGet, Path: "/api/alerts/{}", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
-	UpdateAlert      = Operation{Purpose: "update the alert", Method: http.MethodPatch, Path: "/api/alerts/{}", Application: mayWriteAlerts, Delegated: userWritesAlerts, Rate: usualRate}
-	CreateAlert      = Operation{Purpose: "create the alert", Method: http.MethodPost, Path: "/api/alerts/CreateAlertByReference", Application: mayWriteAlerts, Delegated: userWritesAlerts, Rate: Rate{PerMinute: 15}}
-	GetAlertUser     = Operation{Purpose: "read the user of the alert", Method: http.MethodGet, Path: "/api/alerts/{}/user", Application: mayReadUsers, Delegated: mayReadUsers, Rate: usualRate}
-	ListAlertFiles   = Operation{Purpose: "list the files of the alert", Method: http.MethodGet, Path: "/api/alerts/{}/files", Application: mayReadFiles, Delegated: mayReadFiles, Rate: usualRate}
-	ListAlertIPs     = Operation{Purpose: "list the IP addresses of the alert", Method: http.MethodGet, Path: "/api/alerts/{}/ips", Application: mayReadIPs, Delegated: mayReadIPs, Rate: usualRate}
-	ListAlertDomains = Operation{Purpose: "list the domains of the alert", Method: http.MethodGet, Path: "/api/alerts/{}/domains", Application: mayReadURLs, Delegated: mayReadURLs, Rate: usualRate}
+	ListAlerts       = Operation{Purpose: "list alerts", Method: http.MethodGet, Path: "/api/alerts", Docs: "/defender-endpoint/api/get-alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate, LargestPage: 10_000}
+	GetAlert         = Operation{Purpose: "read the alert", Method: http.MethodGet, Path: "/api/alerts/{}", Docs: "/defender-endpoint/api/get-alert-info-by-id", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
+	UpdateAlert      = Operation{Purpose: "update the alert", Method: http.MethodPatch, Path: "/api/alerts/{}", Docs: "/defender-endpoint/api/update-alert", Application: mayWriteAlerts, Delegated: userWritesAlerts, Rate: usualRate}
+	CreateAlert      = Operation{Purpose: "create the alert", Method: http.MethodPost, Path: "/api/alerts/CreateAlertByReference", Docs: "/defender-endpoint/api/create-alert-by-reference", Application: mayWriteAlerts, Delegated: userWritesAlerts, Rate: Rate{PerMinute: 15}}
+	GetAlertUser     = Operation{Purpose: "read the user of the alert", Method: http.MethodGet, Path: "/api/alerts/{}/user", Docs: "/defender-endpoint/api/get-alert-related-user-info", Application: mayReadUsers, Delegated: mayReadUsers, Rate: usualRate}
+	ListAlertFiles   = Operation{Purpose: "list the files of the alert", Method: http.MethodGet, Path: "/api/alerts/{}/files", Docs: "/defender-endpoint/api/get-alert-related-files-info", Application: mayReadFiles, Delegated: mayReadFiles, Rate: usualRate}
+	ListAlertIPs     = Operation{Purpose: "list the IP addresses of the alert", Method: http.MethodGet, Path: "/api/alerts/{}/ips", Docs: "/defender-endpoint/api/get-alert-related-ip-info", Application: mayReadIPs, Delegated: mayReadIPs, Rate: usualRate}
+	ListAlertDomains = Operation{Purpose: "list the domains of the alert", Method: http.MethodGet, Path: "/api/alerts/{}/domains", Docs: "/defender-endpoint/api/get-alert-related-domain-info", Application: mayReadURLs, Delegated: mayReadURLs, Rate: usualRate}
 )
 
 // Alerts lists alerts.

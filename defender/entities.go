@@ -9,14 +9,14 @@ import (
 
 // The operations on files, domains, IP addresses and users.
 var (
-	GetFile             = Operation{Purpose: "read the file", Method: http.MethodGet, Path: "/api/files/{}", Application: mayReadFiles, Delegated: mayReadFiles, Rate: usualRate}
-	GetFileStatistics   = Operation{Purpose: "read the statistics of the file", Method: http.MethodGet, Path: "/api/files/{}/stats", Application: mayReadFiles, Delegated: mayReadFiles, Rate: usualRate}
-	ListFileAlerts      = Operation{Purpose: "list the alerts of the file", Method: http.MethodGet, Path: "/api/files/{}/alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
-	GetDomainStatistics = Operation{Purpose: "read the statistics of the domain", Method: http.MethodGet, Path: "/api/domains/{}/stats", Application: mayReadURLs, Delegated: mayReadURLs, Rate: usualRate}
-	ListDomainAlerts    = Operation{Purpose: "list the alerts of the domain", Method: http.MethodGet, Path: "/api/domains/{}/alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
-	GetIPStatistics     = Operation{Purpose: "read the statistics of the IP address", Method: http.MethodGet, Path: "/api/ips/{}/stats", Application: mayReadIPs, Delegated: mayReadIPs, Rate: usualRate}
-	ListIPAlerts        = Operation{Purpose: "list the alerts of the IP address", Method: http.MethodGet, Path: "/api/ips/{}/alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
-	ListUserAlerts      = Operation{Purpose: "list the alerts of the user", Method: http.MethodGet, Path: "/api/users/{}/alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
+	GetFile             = Operation{Purpose: "read the file", Method: http.MethodGet, Path: "/api/files/{}", Docs: "/defender-endpoint/api/get-file-information", Application: mayReadFiles, Delegated: mayReadFiles, Rate: usualRate}
+	GetFileStatistics   = Operation{Purpose: "read the statistics of the file", Method: http.MethodGet, Path: "/api/files/{}/stats", Docs: "/defender-endpoint/api/get-file-statistics", Application: mayReadFiles, Delegated: mayReadFiles, Rate: usualRate}
+	ListFileAlerts      = Operation{Purpose: "list the alerts of the file", Method: http.MethodGet, Path: "/api/files/{}/alerts", Docs: "/defender-endpoint/api/get-file-related-alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
+	GetDomainStatistics = Operation{Purpose: "read the statistics of the domain", Method: http.MethodGet, Path: "/api/domains/{}/stats", Docs: "/defender-endpoint/api/get-domain-statistics", Application: mayReadURLs, Delegated: mayReadURLs, Rate: usualRate}
+	ListDomainAlerts    = Operation{Purpose: "list the alerts of the domain", Method: http.MethodGet, Path: "/api/domains/{}/alerts", Docs: "/defender-endpoint/api/get-domain-related-alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
+	GetIPStatistics     = Operation{Purpose: "read the statistics of the IP address", Method: http.MethodGet, Path: "/api/ips/{}/stats", Docs: "/defender-endpoint/api/get-ip-statistics", Application: mayReadIPs, Delegated: mayReadIPs, Rate: usualRate}
+	ListIPAlerts        = Operation{Purpose: "list the alerts of the IP address", Method: http.MethodGet, Path: "/api/ips/{}/alerts", Docs: "/defender-endpoint/api/get-ip-related-alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
+	ListUserAlerts      = Operation{Purpose: "list the alerts of the user", Method: http.MethodGet, Path: "/api/users/{}/alerts", Docs: "/defender-endpoint/api/get-user-related-alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
 )
 
 // File reads what the service knows of a file, by SHA-1 or SHA-256.

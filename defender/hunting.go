@@ -12,12 +12,12 @@ import (
 // The operations of advanced hunting.
 var (
 	RunHuntingQuery = Operation{
-		Purpose: "run the hunting query", Method: http.MethodPost, Path: "/api/advancedqueries/run",
+		Purpose: "run the hunting query", Method: http.MethodPost, Path: "/api/advancedqueries/run", Docs: "/defender-endpoint/api/run-advanced-query-api",
 		Application: []string{"AdvancedQuery.Read.All"}, Delegated: []string{"AdvancedQuery.Read"},
 		Rate: Rate{PerMinute: 45, PerHour: 1500}, ReadsOnly: true,
 	}
 	RunGraphHuntingQuery = Operation{
-		Purpose: "run the hunting query through Microsoft Graph", Method: http.MethodPost, Path: "/v1.0/security/runHuntingQuery",
+		Purpose: "run the hunting query through Microsoft Graph", Method: http.MethodPost, Path: "/v1.0/security/runHuntingQuery", Docs: "/graph/api/security-security-runhuntingquery",
 		Application: []string{"ThreatHunting.Read.All"}, Delegated: []string{"ThreatHunting.Read.All"},
 		Rate: Rate{PerMinute: 45}, ReadsOnly: true, Graph: true,
 	}

@@ -10,11 +10,11 @@ import (
 
 // The operations on indicators.
 var (
-	ListIndicators   = Operation{Purpose: "list indicators", Method: http.MethodGet, Path: "/api/indicators", Application: mayManageIndicators, Delegated: userManagesIndicators, Rate: usualRate, LargestPage: 10_000}
-	GetIndicator     = Operation{Purpose: "read the indicator", Method: http.MethodGet, Path: "/api/indicators/{}", Application: mayManageIndicators, Delegated: userManagesIndicators, Rate: usualRate, LargestPage: 10_000}
-	SubmitIndicator  = Operation{Purpose: "submit the indicator", Method: http.MethodPost, Path: "/api/indicators", Application: mayManageIndicators, Delegated: userManagesIndicators, Rate: usualRate}
-	ImportIndicators = Operation{Purpose: "import indicators", Method: http.MethodPost, Path: "/api/indicators/import", Application: mayManageIndicators, Delegated: userManagesIndicators, Rate: Rate{PerMinute: 30}}
-	DeleteIndicator  = Operation{Purpose: "delete the indicator", Method: http.MethodDelete, Path: "/api/indicators/{}", Application: mayManageIndicators, Rate: usualRate}
+	ListIndicators   = Operation{Purpose: "list indicators", Method: http.MethodGet, Path: "/api/indicators", Docs: "/defender-endpoint/api/get-ti-indicators-collection", Application: mayManageIndicators, Delegated: userManagesIndicators, Rate: usualRate, LargestPage: 10_000}
+	GetIndicator     = Operation{Purpose: "read the indicator", Method: http.MethodGet, Path: "/api/indicators/{}", Docs: "/defender-endpoint/api/get-ti-indicators-collection", Application: mayManageIndicators, Delegated: userManagesIndicators, Rate: usualRate, LargestPage: 10_000}
+	SubmitIndicator  = Operation{Purpose: "submit the indicator", Method: http.MethodPost, Path: "/api/indicators", Docs: "/defender-endpoint/api/post-ti-indicator", Application: mayManageIndicators, Delegated: userManagesIndicators, Rate: usualRate}
+	ImportIndicators = Operation{Purpose: "import indicators", Method: http.MethodPost, Path: "/api/indicators/import", Docs: "/defender-endpoint/api/import-ti-indicators", Application: mayManageIndicators, Delegated: userManagesIndicators, Rate: Rate{PerMinute: 30}}
+	DeleteIndicator  = Operation{Purpose: "delete the indicator", Method: http.MethodDelete, Path: "/api/indicators/{}", Docs: "/defender-endpoint/api/delete-ti-indicator-by-id", Application: mayManageIndicators, Rate: usualRate}
 )
 
 // MostImported is how many indicators one import takes.

@@ -10,15 +10,15 @@ import (
 
 // The operations on machines.
 var (
-	ListMachines       = Operation{Purpose: "list machines", Method: http.MethodGet, Path: "/api/machines", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate, LargestPage: 10_000}
-	GetMachine         = Operation{Purpose: "read the machine", Method: http.MethodGet, Path: "/api/machines/{}", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
-	ListMachineUsers   = Operation{Purpose: "list the users of the machine", Method: http.MethodGet, Path: "/api/machines/{}/logonusers", Application: mayReadUsers, Delegated: mayReadUsers, Rate: usualRate}
-	ListMachineAlerts  = Operation{Purpose: "list the alerts of the machine", Method: http.MethodGet, Path: "/api/machines/{}/alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
-	TagMachine         = Operation{Purpose: "change the tags of the machine", Method: http.MethodPost, Path: "/api/machines/{}/tags", Application: mayWriteMachines, Delegated: userWritesMachines, Rate: usualRate}
-	FindMachinesByIP   = Operation{Purpose: "find machines by IP address", Method: http.MethodGet, Path: "/api/machines/findbyip(ip='{}',timestamp={})", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
-	ListFileMachines   = Operation{Purpose: "list the machines with the file", Method: http.MethodGet, Path: "/api/files/{}/machines", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
-	ListDomainMachines = Operation{Purpose: "list the machines that reached the domain", Method: http.MethodGet, Path: "/api/domains/{}/machines", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
-	ListUserMachines   = Operation{Purpose: "list the machines of the user", Method: http.MethodGet, Path: "/api/users/{}/machines", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
+	ListMachines       = Operation{Purpose: "list machines", Method: http.MethodGet, Path: "/api/machines", Docs: "/defender-endpoint/api/get-machines", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate, LargestPage: 10_000}
+	GetMachine         = Operation{Purpose: "read the machine", Method: http.MethodGet, Path: "/api/machines/{}", Docs: "/defender-endpoint/api/get-machine-by-id", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
+	ListMachineUsers   = Operation{Purpose: "list the users of the machine", Method: http.MethodGet, Path: "/api/machines/{}/logonusers", Docs: "/defender-endpoint/api/get-machine-log-on-users", Application: mayReadUsers, Delegated: mayReadUsers, Rate: usualRate}
+	ListMachineAlerts  = Operation{Purpose: "list the alerts of the machine", Method: http.MethodGet, Path: "/api/machines/{}/alerts", Docs: "/defender-endpoint/api/get-machine-related-alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
+	TagMachine         = Operation{Purpose: "change the tags of the machine", Method: http.MethodPost, Path: "/api/machines/{}/tags", Docs: "/defender-endpoint/api/add-or-remove-machine-tags", Application: mayWriteMachines, Delegated: userWritesMachines, Rate: usualRate}
+	FindMachinesByIP   = Operation{Purpose: "find machines by IP address", Method: http.MethodGet, Path: "/api/machines/findbyip(ip='{}',timestamp={})", Docs: "/defender-endpoint/api/find-machines-by-ip", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
+	ListFileMachines   = Operation{Purpose: "list the machines with the file", Method: http.MethodGet, Path: "/api/files/{}/machines", Docs: "/defender-endpoint/api/get-file-related-machines", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
+	ListDomainMachines = Operation{Purpose: "list the machines that reached the domain", Method: http.MethodGet, Path: "/api/domains/{}/machines", Docs: "/defender-endpoint/api/get-domain-related-machines", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
+	ListUserMachines   = Operation{Purpose: "list the machines of the user", Method: http.MethodGet, Path: "/api/users/{}/machines", Docs: "/defender-endpoint/api/get-user-related-machines", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
 )
 
 // Machines lists machines.

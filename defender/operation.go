@@ -11,8 +11,10 @@ type Operation struct {
 	// Purpose completes the sentence "the attempt to ...".
 	Purpose string
 	Method  string
-	// Path has {} where an argument stands.
+	// Path has {} for each argument.
 	Path string
+	// Docs is the path of the page of https://learn.microsoft.com that describes the operation.
+	Docs string
 	// Application and Delegated are the permissions of which one is needed, with an application's token
 	// and with a user's.
 	Application, Delegated []string

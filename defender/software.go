@@ -10,14 +10,14 @@ import (
 
 // The operations on software and vulnerabilities, for which the service states no rates.
 var (
-	ListSoftware                = Operation{Purpose: "list software", Method: http.MethodGet, Path: "/api/Software", Application: mayReadSoftware, Delegated: userReadsSoftware, LargestPage: 10_000}
-	ListSoftwareVersions        = Operation{Purpose: "list the versions of the software", Method: http.MethodGet, Path: "/api/Software/{}/distributions", Application: mayReadSoftware, Delegated: userReadsSoftware}
-	ListSoftwareMachines        = Operation{Purpose: "list the machines with the software", Method: http.MethodGet, Path: "/api/Software/{}/machineReferences", Application: mayReadSoftware, Delegated: userReadsSoftware}
-	ListSoftwareVulnerabilities = Operation{Purpose: "list the vulnerabilities of the software", Method: http.MethodGet, Path: "/api/Software/{}/vulnerabilities", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities}
-	ListSoftwareMissingKBs      = Operation{Purpose: "list the missing security updates of the software", Method: http.MethodGet, Path: "/api/Software/{}/getmissingkbs", Application: mayReadSoftware, Delegated: userReadsSoftware}
-	ListVulnerabilities         = Operation{Purpose: "list vulnerabilities", Method: http.MethodGet, Path: "/api/vulnerabilities", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities, LargestPage: 8_000}
-	ListVulnerabilityMachines   = Operation{Purpose: "list the machines with the vulnerability", Method: http.MethodGet, Path: "/api/vulnerabilities/{}/machineReferences", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities}
-	ListMachineVulnerabilities  = Operation{Purpose: "list vulnerabilities by machine", Method: http.MethodGet, Path: "/api/vulnerabilities/machinesVulnerabilities", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities, LargestPage: 10_000}
+	ListSoftware                = Operation{Purpose: "list software", Method: http.MethodGet, Path: "/api/Software", Docs: "/defender-endpoint/api/get-software", Application: mayReadSoftware, Delegated: userReadsSoftware, LargestPage: 10_000}
+	ListSoftwareVersions        = Operation{Purpose: "list the versions of the software", Method: http.MethodGet, Path: "/api/Software/{}/distributions", Docs: "/defender-endpoint/api/get-software-ver-distribution", Application: mayReadSoftware, Delegated: userReadsSoftware}
+	ListSoftwareMachines        = Operation{Purpose: "list the machines with the software", Method: http.MethodGet, Path: "/api/Software/{}/machineReferences", Docs: "/defender-endpoint/api/get-machines-by-software", Application: mayReadSoftware, Delegated: userReadsSoftware}
+	ListSoftwareVulnerabilities = Operation{Purpose: "list the vulnerabilities of the software", Method: http.MethodGet, Path: "/api/Software/{}/vulnerabilities", Docs: "/defender-endpoint/api/get-vuln-by-software", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities}
+	ListSoftwareMissingKBs      = Operation{Purpose: "list the missing security updates of the software", Method: http.MethodGet, Path: "/api/Software/{}/getmissingkbs", Docs: "/defender-endpoint/api/get-missing-kbs-software", Application: mayReadSoftware, Delegated: userReadsSoftware}
+	ListVulnerabilities         = Operation{Purpose: "list vulnerabilities", Method: http.MethodGet, Path: "/api/vulnerabilities", Docs: "/defender-endpoint/api/get-all-vulnerabilities", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities, LargestPage: 8_000}
+	ListVulnerabilityMachines   = Operation{Purpose: "list the machines with the vulnerability", Method: http.MethodGet, Path: "/api/vulnerabilities/{}/machineReferences", Docs: "/defender-endpoint/api/get-machines-by-vulnerability", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities}
+	ListMachineVulnerabilities  = Operation{Purpose: "list vulnerabilities by machine", Method: http.MethodGet, Path: "/api/vulnerabilities/machinesVulnerabilities", Docs: "/defender-endpoint/api/get-all-vulnerabilities-by-machines", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities, LargestPage: 10_000}
 )
 
 // Software lists software.
