@@ -101,7 +101,7 @@ func TestDownloadsGetThroughInTheEnd(t *testing.T) {
 	if _, err := w.client().Download(t.Context(), store.URL, &file, 100); err != nil || file.String() != "content" {
 		t.Errorf("wanted the content alone, got %q and %v", file.String(), err)
 	}
-	if got := fmt.Sprint(w.clock.waits()); got != "[500ms 1s]" {
+	if got := fmt.Sprint(w.clock.Waits()); got != "[500ms 1s]" {
 		t.Errorf("wanted waits of half a second and one, got %s", got)
 	}
 }
@@ -172,7 +172,7 @@ func TestADownloadEndsWithItsCaller(t *testing.T) {
 	if _, err := w.client().Download(ctx, store.URL, io.Discard, 100); !errors.Is(err, stopped) {
 		t.Errorf("wanted %v, got %v", stopped, err)
 	}
-	if len(w.clock.waits()) > 0 {
-		t.Errorf("wanted no further attempt, got waits of %v", w.clock.waits())
+	if len(w.clock.Waits()) > 0 {
+		t.Errorf("wanted no further attempt, got waits of %v", w.clock.Waits())
 	}
 }

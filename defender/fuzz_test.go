@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/testclock"
 )
 
 // anywhere is a client whose requests reach nobody: answer sees each of them and answers it.
-func anywhere(clock *clock, answer func(r *http.Request) (*http.Response, error)) *defender.Client {
+func anywhere(clock *testclock.Clock, answer func(r *http.Request) (*http.Response, error)) *defender.Client {
 	return defender.New(defender.Options{
 		API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Now: clock.Now, Sleep: clock.Sleep, Transport: transport(answer),
 	})

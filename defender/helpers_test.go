@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/testclock"
 )
 
 // received is a request as the service saw it.
@@ -126,42 +127,8 @@ func cut(part string) http.HandlerFunc {
 
 const halfAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"value\":["
 
-// clock is a clock that moves only when somebody waits.
-type clock struct {
-	mu   sync.Mutex
-	now  time.Time
-	wait []time.Duration
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, time.November, 20, 10, 0, 0, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(by time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(by)
-}
-
-func (c *clock) Sleep(ctx context.Context, wait time.Duration) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(wait)
-	c.wait = append(c.wait, wait)
-	return nil
-}
-
-func (c *clock) waits() []time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return append([]time.Duration(nil), c.wait...)
+func newClock() *testclock.Clock {
+	return testclock.New(time.Date(2026, time.November, 20, 10, 0, 0, 0, time.UTC))
 }
 
 // tokens hands out token-1 until it is rejected, then token-2 and so on.
@@ -196,7 +163,7 @@ func (s *tokens) current() string { return "token-" + strconv.Itoa(s.number+1) }
 
 // world is what a client is made from in tests.
 type world struct {
-	clock  *clock
+	clock  *testclock.Clock
 	tokens *tokens
 	lines  []string
 	defender.Options

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/testclock"
 )
 
 // The three ways in which a request may be repeated.
@@ -95,7 +96,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 				if name == "read" || name == "hunt" {
 					want = row.read
 				}
-				if got := w.clock.waits(); !slices.Equal(got, want) {
+				if got := w.clock.Waits(); !slices.Equal(got, want) {
 					t.Errorf("wanted the waits %v, got %v", want, got)
 				}
 				if got := len(api.requests()); got != len(want)+1 {
@@ -308,8 +309,8 @@ func TestSignInErrorsComeThroughUnchanged(t *testing.T) {
 				if as[*defender.SignInError](t, err); !errors.Is(err, failure) || err.Error() != failure.Error() {
 					t.Errorf("wanted the sign-in's own error, got %v", err)
 				}
-				if len(api.requests()) != want || len(w.clock.waits()) > 0 {
-					t.Errorf("wanted %d requests and no waits, got %d and %v", want, len(api.requests()), w.clock.waits())
+				if len(api.requests()) != want || len(w.clock.Waits()) > 0 {
+					t.Errorf("wanted %d requests and no waits, got %d and %v", want, len(api.requests()), w.clock.Waits())
 				}
 				if got := counted(client.Metrics()); got != counts {
 					t.Errorf("wanted the counts %q, got %q", counts, got)
@@ -408,7 +409,7 @@ func TestNothingIsSentBeforeATimeThatIsTooFar(t *testing.T) {
 	if first.After != 90*time.Second || first.Err == nil {
 		t.Errorf("wanted the refusal with 90 s, got %+v", first)
 	}
-	w.clock.advance(30 * time.Second)
+	w.clock.Advance(30 * time.Second)
 	for name, call := range calls() {
 		next := as[*defender.ThrottledError](t, call(t.Context(), client))
 		if next.After != 60*time.Second || next.Err != nil {
@@ -418,7 +419,7 @@ func TestNothingIsSentBeforeATimeThatIsTooFar(t *testing.T) {
 	if got := len(api.requests()); got != 1 {
 		t.Errorf("wanted one request, got %d", got)
 	}
-	w.clock.advance(60 * time.Second)
+	w.clock.Advance(60 * time.Second)
 	if err := reads(t.Context(), client); err != nil {
 		t.Errorf("wanted the service to be asked again after the time, got %v", err)
 	}
@@ -430,11 +431,11 @@ func TestAfterATimeThatWasTooFarThereIsPatienceAgain(t *testing.T) {
 	if err := reads(t.Context(), client); err == nil {
 		t.Fatal("wanted to be sent away")
 	}
-	w.clock.advance(90 * time.Second)
+	w.clock.Advance(90 * time.Second)
 	if err := reads(t.Context(), client); err != nil {
 		t.Errorf("wanted a wait of 5 s and success, got %v", err)
 	}
-	if got, want := w.clock.waits(), []time.Duration{5 * time.Second}; !slices.Equal(got, want) {
+	if got, want := w.clock.Waits(), []time.Duration{5 * time.Second}; !slices.Equal(got, want) {
 		t.Errorf("wanted the waits %v, got %v", want, got)
 	}
 }
@@ -464,7 +465,7 @@ func TestPatienceIsSharedByAllRequests(t *testing.T) {
 
 // gate is a Sleep that tells of every wait and ends it when it is opened.
 type gate struct {
-	*clock
+	*testclock.Clock
 	waiting chan time.Duration
 	open    chan struct{}
 }
@@ -497,7 +498,7 @@ func TestAPauseIsSharedByRequestsAtOnce(t *testing.T) {
 	if got := len(api.requests()); got != 1 {
 		t.Errorf("wanted one request before the pause has passed, got %d", got)
 	}
-	w.clock.advance(10 * time.Second)
+	w.clock.Advance(10 * time.Second)
 	close(gate.open)
 	group.Wait()
 	close(failed)
@@ -542,7 +543,7 @@ func TestAPauseOfManyIsTakenFromThePatienceOnce(t *testing.T) {
 			t.Errorf("wanted one pause of 20 s to do for all, got %v", err)
 		}
 	}
-	w.clock.advance(20 * time.Second)
+	w.clock.Advance(20 * time.Second)
 	close(gate.open)
 	for range atOnce - early {
 		if err := <-ended; err != nil {
@@ -593,7 +594,7 @@ func TestALongerPauseCostsWhatItAdds(t *testing.T) {
 	if got := <-gate.waiting; got != 25*time.Second {
 		t.Errorf("wanted a wait of 25 s, got %s", got)
 	}
-	w.clock.advance(25 * time.Second)
+	w.clock.Advance(25 * time.Second)
 	for range 2 {
 		gate.open <- struct{}{}
 	}
@@ -605,7 +606,7 @@ func TestALongerPauseCostsWhatItAdds(t *testing.T) {
 	go ask()
 	select {
 	case got := <-gate.waiting:
-		w.clock.advance(got)
+		w.clock.Advance(got)
 		gate.open <- struct{}{}
 		if err := <-ended; err != nil {
 			t.Errorf("wanted success after a wait, got %v", err)
@@ -646,7 +647,7 @@ func TestAWaitThatBecomesTooLongIsGivenUp(t *testing.T) {
 			if got := as[*defender.ThrottledError](t, <-ended); got.After != 120*time.Second {
 				t.Errorf("the second: wanted to be sent away for 120 s, got %+v", got)
 			}
-			w.clock.advance(5 * time.Second)
+			w.clock.Advance(5 * time.Second)
 			gate.open <- struct{}{}
 			if err := <-ended; !row.want(err) {
 				t.Errorf("the first: got %v", err)
@@ -694,7 +695,7 @@ func TestNoMoreIsSentThanTheServiceTakesAMinute(t *testing.T) {
 	if got.After != time.Minute || got.Err != nil || len(api.requests()) != rate {
 		t.Errorf("wanted %d requests and the next one to wait for a minute, got %d and %+v", rate, len(api.requests()), got)
 	}
-	w.clock.advance(time.Minute)
+	w.clock.Advance(time.Minute)
 	if err := hunts(t.Context(), client); err != nil {
 		t.Errorf("wanted the service to be asked after a minute, got %v", err)
 	}
@@ -707,12 +708,12 @@ func TestAShortWaitForTheNextMinuteIsWaited(t *testing.T) {
 		if _, _, err := client.PackageURI(t.Context(), "x"); err != nil {
 			t.Fatal(err)
 		}
-		w.clock.advance(20 * time.Second)
+		w.clock.Advance(20 * time.Second)
 	}
 	if _, _, err := client.PackageURI(t.Context(), "x"); err != nil {
 		t.Errorf("wanted the third of two a minute after a wait, got %v", err)
 	}
-	if got, want := w.clock.waits(), []time.Duration{20 * time.Second}; !slices.Equal(got, want) {
+	if got, want := w.clock.Waits(), []time.Duration{20 * time.Second}; !slices.Equal(got, want) {
 		t.Errorf("wanted the waits %v, got %v", want, got)
 	}
 }

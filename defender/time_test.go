@@ -354,7 +354,7 @@ func TestHeadroomIsWhatThisClientHasLeftOfTheMinute(t *testing.T) {
 	if left, _ := client.Headroom(defender.ListMachines); left != 100 {
 		t.Errorf("wanted another operation to have all of its own, got %d", left)
 	}
-	w.clock.advance(time.Minute)
+	w.clock.Advance(time.Minute)
 	want("a minute later", 100)
 	if left, stated := client.Headroom(defender.ListSoftware); stated {
 		t.Errorf("wanted no rate where the service states none, got %d", left)

@@ -19,6 +19,7 @@ import (
 	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/testclock"
 	"xsoar-defender/params"
 )
 
@@ -56,7 +57,7 @@ func child(command string) int {
 	return 0
 }
 
-func newRunner(clock *commandstest.Clock, errors io.Writer, getenv func(string) string) *execution.Runner {
+func newRunner(clock *testclock.Clock, errors io.Writer, getenv func(string) string) *execution.Runner {
 	return &execution.Runner{
 		Commands: commands.NewRegistry(), Version: "1.0.0", Now: clock.Now, Sleep: clock.Sleep, Random: commandstest.NewRandom(),
 		Getenv: getenv, Errors: errors, Transports: execution.NewTransports(), Memory: &auth.Memory{},
@@ -88,7 +89,7 @@ type world struct {
 	*execution.Runner
 
 	t      *testing.T
-	clock  *commandstest.Clock
+	clock  *testclock.Clock
 	tenant *simulator.Tenant
 	log    *log
 	// environment are the variables that the runner sees.

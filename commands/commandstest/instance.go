@@ -15,6 +15,7 @@ import (
 	"xsoar-defender/defender"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/testclock"
 )
 
 // Instance is an integration instance at a simulated tenant of its own.
@@ -23,7 +24,7 @@ type Instance struct {
 	// Params are the instance's parameters, as the platform hands them over; a test may change them.
 	Params map[string]any
 	Host   *Host
-	Clock  *Clock
+	Clock  *testclock.Clock
 	// Limits bound the requests of the runs that follow; zero values stand for the client's defaults.
 	Limits defender.Limits
 	// Environment are the variables that the runs that follow see.

@@ -43,13 +43,15 @@ func arrows() map[string][]string {
 		"internal/playbook":          {"commands", "warroom"},
 		"internal/kql":               {},
 		"internal/rawjson":           {},
-		"internal/simulator":         {},
+		"internal/simulator":         {"internal/simulator/kusto", "internal/simulator/odata"},
+		"internal/simulator/kusto":   {},
+		"internal/simulator/odata":   {},
 	}
 }
 
 // helpers are the packages that only tests use.
 func helpers() []string {
-	return []string{"commands/commandstest", "internal/repository", "internal/manifest/manifesttest", "platform/platformtest", "internal/cli/loopback/loopbacktest", "warroom/warroomtest"}
+	return []string{"commands/commandstest", "internal/repository", "internal/manifest/manifesttest", "internal/testclock", "platform/platformtest", "internal/cli/loopback/loopbacktest", "warroom/warroomtest"}
 }
 
 // TestImportsFollowTheArrows leaves tests and their helpers free: they look at packages from outside.

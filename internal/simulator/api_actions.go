@@ -123,48 +123,8 @@ func (c *company) advanceAction(a *machineAction, now time.Time) {
 	}
 }
 
-func (c *company) isolate(call *call) (reply, *apiError) {
-	return c.startAction("Isolate", call)
-}
-
-func (c *company) unisolate(call *call) (reply, *apiError) {
-	return c.startAction("Unisolate", call)
-}
-
-func (c *company) restrictCodeExecution(call *call) (reply, *apiError) {
-	return c.startAction("RestrictCodeExecution", call)
-}
-
-func (c *company) unrestrictCodeExecution(call *call) (reply, *apiError) {
-	return c.startAction("UnrestrictCodeExecution", call)
-}
-
-func (c *company) runAntiVirusScan(call *call) (reply, *apiError) {
-	return c.startAction("RunAntiVirusScan", call)
-}
-
-func (c *company) collectInvestigationPackage(call *call) (reply, *apiError) {
-	return c.startAction("CollectInvestigationPackage", call)
-}
-
-func (c *company) offboard(call *call) (reply, *apiError) {
-	return c.startAction("Offboard", call)
-}
-
-func (c *company) stopAndQuarantineFile(call *call) (reply, *apiError) {
-	return c.startAction("StopAndQuarantineFile", call)
-}
-
-// startAction is what the operations that start an action do; they differ in its kind.
-func (c *company) startAction(kind string, call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+// startAction answers the operations that start an action of the kind on a machine.
+func (c *company) startAction(kind string, call *call, m *machine, body fields) (reply, *apiError) {
 	comment, failure := body.text("Comment")
 	if failure != nil {
 		return reply{}, failure
@@ -252,20 +212,12 @@ func (c *company) actionWith(id string) (*machineAction, *apiError) {
 	return c.actions[i], nil
 }
 
-func (c *company) getAction(call *call) (reply, *apiError) {
-	a, failure := c.actionWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) getAction(call *call, a *machineAction) (reply, *apiError) {
 	return reply{http.StatusOK, c.single("MachineActions", a)}, nil
 }
 
 // cancelAction ends an action that has not ended. It takes the permission of the action's own kind.
-func (c *company) cancelAction(call *call) (reply, *apiError) {
-	a, failure := c.actionWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) cancelAction(call *call, a *machineAction) (reply, *apiError) {
 	if needed := actionKinds()[a.Type].permission; !call.app.holds(needed) {
 		return reply{}, &apiError{http.StatusForbidden, "Forbidden", "Cancelling this action needs the permission " + needed + "."}
 	}
@@ -293,11 +245,7 @@ func (c *company) cancelAction(call *call) (reply, *apiError) {
 
 // getPackageURI leads to an investigation package, once the action has ended. Its value is wrapped in another pair of
 // quotes, as Microsoft's sample has it.
-func (c *company) getPackageURI(call *call) (reply, *apiError) {
-	a, failure := c.actionWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) getPackageURI(call *call, a *machineAction) (reply, *apiError) {
 	if a.Type != "CollectInvestigationPackage" {
 		return reply{}, badRequest("Machine action %s collects no investigation package.", a.ID)
 	}

@@ -39,12 +39,12 @@ func TestEveryKindOfActionGoesFromPendingToSucceeded(t *testing.T) {
 		w.same("the time", made.get("creationDateTimeUtc"), "2026-06-10T08:30:00Z")
 		path := "/api/machineactions/" + made.get("id").String()
 		w.same("the status at first", w.get(path).get("status"), "Pending")
-		w.pass(actionDelay)
+		w.Advance(actionDelay)
 		w.same("the status when the machine has it", w.get(path).get("status"), "InProgress")
-		w.pass(actionKinds()[c.kind].running)
+		w.Advance(actionKinds()[c.kind].running)
 		done := w.get(path)
 		w.same("the status in the end", done.get("status"), "Succeeded")
-		w.same("the last update", done.get("lastUpdateDateTimeUtc"), w.now.Format(time.RFC3339Nano))
+		w.same("the last update", done.get("lastUpdateDateTimeUtc"), w.Now().Format(time.RFC3339Nano))
 	}
 }
 
@@ -78,7 +78,7 @@ func TestTheSameActionTwice(t *testing.T) {
 	}
 	w.post("/api/machines/"+w.tenant.MachineIDs()[1]+"/isolate", comment, 201)
 	w.post(w.laptop()+"/restrictCodeExecution", comment, 201)
-	w.pass(time.Minute)
+	w.Advance(time.Minute)
 	w.post(w.laptop()+"/isolate", comment, 201)
 }
 
@@ -91,7 +91,7 @@ func TestFilesAreQuarantinedSideBySide(t *testing.T) {
 	w.post(w.laptop()+"/StopAndQuarantineFile", file(second), 201)
 	w.refused("POST", w.laptop()+"/StopAndQuarantineFile", file(strings.ToLower(first)), 400, "BadRequest")
 	signed := w.post(w.laptop()+"/StopAndQuarantineFile", file(w.company.fileNamed("cmd.exe").SHA1), 201).get("id").String()
-	w.pass(time.Minute)
+	w.Advance(time.Minute)
 	w.same("the end of quarantining a file of Microsoft's", w.get("/api/machineactions/"+signed).get("status"), "Failed")
 }
 
@@ -100,12 +100,12 @@ func TestActionsOnAMachineThatDoesNotReport(t *testing.T) {
 	spare := "/api/machines/spare-nb-01." + domain
 	isolation := w.post(spare+"/isolate", map[string]string{"Comment": "c"}, 201).get("id").String()
 	session := w.post(spare+"/runliveresponse", runScript("triage.ps1"), 201).get("id").String()
-	w.pass(sessionPatience - time.Second)
+	w.Advance(sessionPatience - time.Second)
 	w.same("a waiting session", w.get("/api/machineactions/"+session).get("status"), "Pending")
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	w.same("a session after two hours", w.get("/api/machineactions/"+session).get("status"), "TimeOut")
 	w.same("a waiting isolation", w.get("/api/machineactions/"+isolation).get("status"), "Pending")
-	w.pass(actionPatience)
+	w.Advance(actionPatience)
 	w.same("an isolation after three days", w.get("/api/machineactions/"+isolation).get("status"), "TimeOut")
 }
 
@@ -115,12 +115,12 @@ func TestActionsFailOnDemand(t *testing.T) {
 	failing := w.post(w.laptop()+"/isolate", comment, 201).get("id").String()
 	w.tenant.FailActions("Isolate")
 	fine := w.post(w.laptop()+"/unisolate", comment, 201).get("id").String()
-	w.pass(time.Minute)
+	w.Advance(time.Minute)
 	w.same("the action that fails", w.get("/api/machineactions/"+failing).get("status"), "Failed")
 	w.same("one of another type", w.get("/api/machineactions/"+fine).get("status"), "Succeeded")
 	w.tenant.FailActions()
 	after := w.post(w.laptop()+"/isolate", comment, 201).get("id").String()
-	w.pass(time.Minute)
+	w.Advance(time.Minute)
 	w.same("one after that", w.get("/api/machineactions/"+after).get("status"), "Succeeded")
 }
 
@@ -128,17 +128,17 @@ func TestActionsHaltOnDemand(t *testing.T) {
 	w := newWorld(t)
 	comment := map[string]string{"Comment": "c"}
 	before := w.post(w.laptop()+"/isolate", comment, 201).get("id").String()
-	w.pass(actionDelay)
+	w.Advance(actionDelay)
 	w.tenant.HaltActions(true)
 	w.tenant.HaltActions(true)
-	w.pass(time.Hour)
+	w.Advance(time.Hour)
 	during := w.post(w.laptop()+"/restrictCodeExecution", comment, 201).get("id").String()
-	w.pass(time.Hour)
+	w.Advance(time.Hour)
 	w.same("an action under way", w.get("/api/machineactions/"+before).get("status"), "InProgress")
 	w.same("a new action", w.get("/api/machineactions/"+during).get("status"), "Pending")
 	w.tenant.HaltActions(false)
 	w.same("the action under way, continued", w.get("/api/machineactions/"+before).get("status"), "InProgress")
-	w.pass(actionKinds()["Isolate"].running)
+	w.Advance(actionKinds()["Isolate"].running)
 	w.same("the action under way, in the end", w.get("/api/machineactions/"+before).get("status"), "Succeeded")
 	w.same("the new action, in the end", w.get("/api/machineactions/"+during).get("status"), "Succeeded")
 }
@@ -150,7 +150,7 @@ func TestActionsAreListedAndFiltered(t *testing.T) {
 	w.same("the newest action", all[0], made)
 	views := w.tenant.Actions()
 	last := views[len(views)-1]
-	w.same("the last action of the test's view", last, ActionView{made, "Isolate", w.company.machines[0].ID, "Pending", w.now})
+	w.same("the last action of the test's view", last, ActionView{made, "Isolate", w.company.machines[0].ID, "Pending", w.Now()})
 	got := w.list("/api/machineactions", "$filter", "type eq 'Isolate' and machineId eq '"+w.company.machines[0].ID+"' and status eq 'Pending'").all("value.#.id")
 	w.same("the filtered actions", got, []string{made})
 	if got := w.list("/api/machineactions", "$filter", "creationDateTimeUtc lt 2026-06-10T00:00:00Z").all("value.#.id"); len(got) != 6 || slices.Contains(got, made) {
@@ -166,13 +166,13 @@ func TestAnActionIsCancelled(t *testing.T) {
 	w.app.Roles = []string{"Machine.Scan"}
 	w.refused("POST", path+"/cancel", map[string]string{"Comment": "stop"}, 403, "Forbidden")
 	w.app = all
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	cancelled := w.post(path+"/cancel", map[string]string{"Comment": "stop"}, 200)
 	w.same("the status", cancelled.get("status"), "Cancelled")
 	w.same("the comment", cancelled.get("cancellationComment"), "stop")
 	w.same("who", cancelled.get("cancellationRequestor"), w.app.ID)
-	w.same("when", cancelled.get("cancellationDateTimeUtc"), w.now.Format(time.RFC3339Nano))
-	w.pass(time.Minute)
+	w.same("when", cancelled.get("cancellationDateTimeUtc"), w.Now().Format(time.RFC3339Nano))
+	w.Advance(time.Minute)
 	w.same("the status later", w.get(path).get("status"), "Cancelled")
 	w.refused("POST", path+"/cancel", map[string]string{"Comment": "stop"}, 400, "BadRequest")
 	w.refused("POST", "/api/machineactions/x/cancel", map[string]string{}, 404, "ResourceNotFound")
@@ -182,7 +182,7 @@ func TestAnOffboardedMachineReportsNoMore(t *testing.T) {
 	w := newWorld(t)
 	w.post(w.laptop()+"/offboard", map[string]string{"Comment": "sold"}, 200)
 	w.same("its health before", w.get(w.laptop()).get("healthStatus"), "Active")
-	w.pass(time.Minute)
+	w.Advance(time.Minute)
 	w.same("its health after", w.get(w.laptop()).get("healthStatus"), "Inactive")
 	w.refused("POST", w.laptop()+"/isolate", map[string]string{"Comment": "c"}, 400, "BadRequest")
 }
@@ -192,7 +192,7 @@ func TestTheInvestigationPackageIsReadyWhenTheActionEnds(t *testing.T) {
 	id := w.post(w.laptop()+"/collectInvestigationPackage", map[string]string{"Comment": "c"}, 201).get("id").String()
 	path := "/api/machineactions/" + id + "/getPackageUri"
 	w.refused("GET", path, nil, 404, "ResourceNotFound")
-	w.pass(time.Minute)
+	w.Advance(time.Minute)
 	value := w.get(path).get("value").String()
 	link, found := strings.CutPrefix(value, `"`+testBase)
 	if !found || !strings.HasSuffix(link, `"`) {

@@ -54,11 +54,7 @@ func (c *company) alertsWhere(call *call, condition func(*alert) bool) (reply, *
 }
 
 // getAlert shows its evidence without being asked to, as Microsoft's sample does.
-func (c *company) getAlert(call *call) (reply, *apiError) {
-	a, failure := c.alertWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) getAlert(call *call, a *alert) (reply, *apiError) {
 	return reply{http.StatusOK, c.single("Alerts", a)}, nil
 }
 
@@ -131,15 +127,7 @@ func (a *alert) apply(change alertChange, by string, now time.Time) {
 	a.LastUpdateTime = at(now)
 }
 
-func (c *company) updateAlert(call *call) (reply, *apiError) {
-	a, failure := c.alertWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) updateAlert(call *call, a *alert, body fields) (reply, *apiError) {
 	change, failure := readAlertChange(body)
 	if failure != nil {
 		return reply{}, failure
@@ -149,11 +137,7 @@ func (c *company) updateAlert(call *call) (reply, *apiError) {
 }
 
 // updateAlerts changes several alerts in the same way; it answers without a body.
-func (c *company) updateAlerts(call *call) (reply, *apiError) {
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) updateAlerts(call *call, body fields) (reply, *apiError) {
 	var ids []string
 	if failure := body.read("alertIds", &ids); failure != nil {
 		return reply{}, failure
@@ -186,11 +170,8 @@ var alertCategories = []string{
 
 // createAlert raises an alert from an event that a hunting query found. One with the same title on the same machine
 // that is still open takes it up instead.
-func (c *company) createAlert(call *call) (reply, *apiError) {
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) createAlert(call *call, body fields) (reply, *apiError) {
+	var failure *apiError
 	texts := map[string]string{}
 	for _, name := range []string{"machineId", "title", "description", "recommendedAction", "eventTime", "reportId"} {
 		if texts[name], failure = body.text(name); failure != nil {
@@ -247,11 +228,7 @@ func (c *company) openAlert(m *machine, title string) *alert {
 	return nil
 }
 
-func (c *company) listAlertFiles(call *call) (reply, *apiError) {
-	a, failure := c.alertWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listAlertFiles(call *call, a *alert) (reply, *apiError) {
 	return list(c, call, where(c.files, func(f *file) bool { return a.mentions(f) }), collection{name: "Files"})
 }
 
@@ -260,20 +237,16 @@ func (a *alert) mentions(f *file) bool {
 	return slices.ContainsFunc(a.Evidence, func(e evidence) bool { return string(e.SHA1) == f.SHA1 })
 }
 
-func (c *company) listAlertDomains(call *call) (reply, *apiError) {
-	return listEvidence(c, call, "Domains", func(e evidence) string { return e.host() }, func(host string) domainName { return domainName{host} })
+func (c *company) listAlertDomains(call *call, a *alert) (reply, *apiError) {
+	return listEvidence(c, call, a, "Domains", func(e evidence) string { return e.host() }, func(host string) domainName { return domainName{host} })
 }
 
-func (c *company) listAlertIPs(call *call) (reply, *apiError) {
-	return listEvidence(c, call, "Ips", func(e evidence) string { return string(e.IPAddress) }, func(ip string) remoteAddress { return remoteAddress{ip} })
+func (c *company) listAlertIPs(call *call, a *alert) (reply, *apiError) {
+	return listEvidence(c, call, a, "Ips", func(e evidence) string { return string(e.IPAddress) }, func(ip string) remoteAddress { return remoteAddress{ip} })
 }
 
 // listEvidence lists a detail of an alert's evidence, each one once.
-func listEvidence[T any](c *company, call *call, set string, detail func(evidence) string, resource func(string) T) (reply, *apiError) {
-	a, failure := c.alertWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func listEvidence[T any](c *company, call *call, a *alert, set string, detail func(evidence) string, resource func(string) T) (reply, *apiError) {
 	var seen []string
 	var rows []T
 	for _, e := range a.Evidence {
@@ -284,11 +257,7 @@ func listEvidence[T any](c *company, call *call, set string, detail func(evidenc
 	return list(c, call, rows, collection{name: set})
 }
 
-func (c *company) getAlertMachine(call *call) (reply, *apiError) {
-	a, failure := c.alertWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) getAlertMachine(call *call, a *alert) (reply, *apiError) {
 	m, failure := c.machineNamed(a.MachineID)
 	if failure != nil {
 		return reply{}, failure
@@ -296,11 +265,7 @@ func (c *company) getAlertMachine(call *call) (reply, *apiError) {
 	return reply{http.StatusOK, c.single("Machines", m)}, nil
 }
 
-func (c *company) getAlertUser(call *call) (reply, *apiError) {
-	a, failure := c.alertWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) getAlertUser(call *call, a *alert) (reply, *apiError) {
 	if u := c.userNamed(a.RelatedUser.UserName); u != nil {
 		return reply{http.StatusOK, c.single("Users", u)}, nil
 	}

@@ -110,7 +110,7 @@ func TestAnAlertIsUpdated(t *testing.T) {
 	w := newWorld(t)
 	w.app.User = "analyst@contoso.example"
 	path := "/api/alerts/" + w.tenant.AlertIDs()[119]
-	w.pass(time.Hour)
+	w.Advance(time.Hour)
 	answer := w.ask("PATCH", path, map[string]string{
 		"status": "Resolved", "assignedTo": "soc@contoso.example", "classification": "FalsePositive", "determination": "Clean", "comment": "Nothing | to see",
 	})

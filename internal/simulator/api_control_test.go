@@ -7,9 +7,9 @@ import (
 
 func TestAlertsAreAdded(t *testing.T) {
 	w := newWorld(t)
-	from := w.now.Add(-time.Minute).Add(1234567 * tick)
+	from := w.Now().Add(-time.Minute).Add(1234567 * tick)
 	w.tenant.AddAlerts(3, from, 10*time.Second)
-	w.tenant.AddAlerts(4, w.now, 0)
+	w.tenant.AddAlerts(4, w.Now(), 0)
 	ids := w.tenant.AlertIDs()
 	w.same("the number of alerts", len(ids), 127)
 	listed := w.list("/api/alerts", "$top", "7")
@@ -30,7 +30,7 @@ func TestAlertsAreAdded(t *testing.T) {
 		}
 		seen[id] = true
 	}
-	w.tenant.AddAlerts(1, w.now.Add(-20*day), 0)
+	w.tenant.AddAlerts(1, w.Now().Add(-20*day), 0)
 	w.same("the oldest alert", w.get("/api/alerts/"+w.tenant.AlertIDs()[0]).get("alertCreationTime"), "2026-05-21T08:30:00Z")
 }
 

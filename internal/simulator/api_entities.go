@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // The numbers of digits of the hashes that the API knows.
@@ -27,7 +28,7 @@ func isHash(digits int) func(string) bool {
 func isDomain(name string) bool {
 	labels := strings.Split(name, ".")
 	wrong := slices.ContainsFunc(labels, func(label string) bool {
-		outside := strings.ContainsFunc(label, func(r rune) bool { return !inTerm(r) && r != '-' && r != '_' })
+		outside := strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_' })
 		return label == "" || len(label) > 63 || outside || label != strings.Trim(label, "-")
 	})
 	return len(labels) > 1 && !wrong && strings.Trim(labels[len(labels)-1], "0123456789") != ""

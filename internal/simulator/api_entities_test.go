@@ -61,7 +61,7 @@ func TestStatisticsCountTheMachinesOfTheTime(t *testing.T) {
 	w.same("the machines that talked to a domain", w.get(domainPath+"/stats").get("organizationPrevalence").Int(), len(w.get(domainPath+"/machines").all("value")))
 	w.same("the host", w.get(domainPath+"/stats").get("host"), controlHost)
 	w.same("the address", w.get("/api/ips/"+controlIP+"/stats").get("ipAddress"), controlIP)
-	w.pass(29 * day)
+	w.Advance(29 * day)
 	if before, now := count, w.get("/api/files/"+f.SHA1+"/stats").get("organizationPrevalence").Int(); now >= before {
 		t.Errorf("a month later %d of %d machines count, want fewer", now, before)
 	}
@@ -122,13 +122,13 @@ func TestInvestigationsAreStartedByHandUntilThatEnded(t *testing.T) {
 	made := w.post(w.laptop()+"/startInvestigation", comment, 201)
 	w.same("its state", made.get("state"), "Running")
 	w.refused("POST", w.laptop()+"/startInvestigation", comment, 400, "BadRequest")
-	w.pass(investigationTime)
+	w.Advance(investigationTime)
 	ended := w.get("/api/investigations/" + made.get("id").String())
 	w.same("its state later", ended.get("state"), "SuccessfullyRemediated")
-	w.same("its end", ended.get("endTime"), w.now.Format(time.RFC3339))
-	w.now = investigationsEnd().Add(-time.Second)
+	w.same("its end", ended.get("endTime"), w.Now().Format(time.RFC3339))
+	w.Advance(investigationsEnd().Add(-time.Second).Sub(w.Now()))
 	w.post(w.laptop()+"/startInvestigation", comment, 201)
-	w.now = investigationsEnd()
+	w.Advance(investigationsEnd().Sub(w.Now()))
 	refused := w.refused("POST", "/api/machines/"+w.tenant.MachineIDs()[1]+"/startInvestigation", comment, 403, "DisabledFeature")
 	if message := refused.get("error.message").String(); !strings.Contains(message, "retired") {
 		t.Errorf("the error says %q, want that it was retired", message)

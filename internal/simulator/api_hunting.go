@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"xsoar-defender/internal/simulator/kusto"
 )
 
 // The documented limits of a hunting query: how many rows it gives, and how far back its events go.
@@ -21,11 +23,7 @@ type huntingSchema struct {
 }
 
 // runQuery answers a hunting query of the Defender API.
-func (c *company) runQuery(call *call) (reply, *apiError) {
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) runQuery(call *call, body fields) (reply, *apiError) {
 	text, failure := body.text("Query")
 	if failure != nil {
 		return reply{}, failure
@@ -34,17 +32,13 @@ func (c *company) runQuery(call *call) (reply, *apiError) {
 	if failure != nil {
 		return reply{}, failure
 	}
-	stats := record{{"ExecutionTime", 0.015}, {"dataset_statistics", []any{record{{"table_row_count", len(found.rows)}}}}}
-	return reply{http.StatusOK, record{{"Stats", stats}, {"Schema", found.schema()}, {"Results", found.results()}}}, nil
+	stats := record{{"ExecutionTime", 0.015}, {"dataset_statistics", []any{record{{"table_row_count", len(found.Rows)}}}}}
+	return reply{http.StatusOK, record{{"Stats", stats}, {"Schema", schemaOf(found)}, {"Results", resultsOf(found)}}}, nil
 }
 
 // runGraphQuery answers a hunting query of Microsoft Graph. The names of its request are documented in one case and
 // used in another; Graph takes both.
-func (c *company) runGraphQuery(call *call) (reply, *apiError) {
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) runGraphQuery(call *call, body fields) (reply, *apiError) {
 	folded := fields{}
 	for name, value := range body {
 		folded[strings.ToLower(name)] = value
@@ -65,11 +59,11 @@ func (c *company) runGraphQuery(call *call) (reply, *apiError) {
 	if failure != nil {
 		return reply{}, failure
 	}
-	schema := each(found.schema(), func(s huntingSchema) record { return record{{"name", s.Name}, {"type", s.Type}} })
+	schema := each(schemaOf(found), func(s huntingSchema) record { return record{{"name", s.Name}, {"type", s.Type}} })
 	return reply{http.StatusOK, record{
 		{"@odata.context", c.base + "/v1.0/$metadata#microsoft.graph.security.huntingQueryResults"},
 		{"schema", schema},
-		{"results", found.results()},
+		{"results", resultsOf(found)},
 	}}, nil
 }
 
@@ -118,41 +112,41 @@ func isoDuration(text string) (time.Duration, bool) {
 }
 
 // hunt runs a query over the events of the span up to now.
-func (c *company) hunt(text string, now time.Time, span time.Duration) (relation, *apiError) {
-	found, err := runKQL(text, now, func(name string) (relation, bool) {
+func (c *company) hunt(text string, now time.Time, span time.Duration) (kusto.Table, *apiError) {
+	found, err := kusto.Run(text, now, func(name string) (kusto.Table, bool) {
 		table, known := c.table(name)
 		if !known {
-			return relation{}, false
+			return kusto.Table{}, false
 		}
-		table.rows = where(table.rows, func(t tuple) bool {
+		table.Rows = where(table.Rows, func(t kusto.Row) bool {
 			when, ok := t["Timestamp"].(time.Time)
 			return !ok || now.Sub(when) <= span && !when.After(now)
 		})
 		return table, true
 	})
 	if err != nil {
-		return relation{}, badRequest("Your query has an error: %v.", err)
+		return kusto.Table{}, badRequest("Your query has an error: %v.", err)
 	}
-	if len(found.rows) > maxHuntingRows {
-		found.rows = found.rows[:maxHuntingRows]
+	if len(found.Rows) > maxHuntingRows {
+		found.Rows = found.Rows[:maxHuntingRows]
 	}
 	return found, nil
 }
 
-func (r relation) schema() []huntingSchema {
-	return each(r.columns, func(c column) huntingSchema { return huntingSchema{c.name, c.kind} })
+func schemaOf(t kusto.Table) []huntingSchema {
+	return each(t.Columns, func(c kusto.Column) huntingSchema { return huntingSchema{c.Name, c.Kind} })
 }
 
-// results writes the rows in the order of the columns.
-func (r relation) results() []record {
-	return each(r.rows, func(t tuple) record {
-		return each(r.columns, func(c column) property { return property{c.name, c.shown(t)} })
+// resultsOf returns the rows with their properties in the order of the columns.
+func resultsOf(t kusto.Table) []record {
+	return each(t.Rows, func(row kusto.Row) record {
+		return each(t.Columns, func(c kusto.Column) property { return property{c.Name, shown(c.Of(row))} })
 	})
 }
 
-// shown is a value as an answer has it: numbers keep every digit, times have up to seven digits of a second.
-func (c column) shown(t tuple) any {
-	switch v := c.of(t).(type) {
+// shown returns a value as an answer has it: numbers keep every digit, times have up to seven digits of a second.
+func shown(value any) any {
+	switch v := value.(type) {
 	case time.Time:
 		return at(v)
 	case time.Duration:

@@ -192,11 +192,7 @@ func (c *company) submit(call *call, r indicatorRequest) (*indicator, *apiError)
 	return i, nil
 }
 
-func (c *company) submitIndicator(call *call) (reply, *apiError) {
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) submitIndicator(call *call, body fields) (reply, *apiError) {
 	r, failure := readIndicator(body, call.now)
 	if failure != nil {
 		return reply{}, failure
@@ -209,11 +205,7 @@ func (c *company) submitIndicator(call *call) (reply, *apiError) {
 }
 
 // importIndicators submits many; each one fails for itself.
-func (c *company) importIndicators(call *call) (reply, *apiError) {
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) importIndicators(call *call, body fields) (reply, *apiError) {
 	var items []map[string]json.RawMessage
 	if failure := body.read("Indicators", &items); failure != nil {
 		return reply{}, failure
@@ -244,11 +236,7 @@ func (c *company) deleteIndicator(call *call) (reply, *apiError) {
 }
 
 // deleteIndicators deletes all of the indicators, or none if one is not known.
-func (c *company) deleteIndicators(call *call) (reply, *apiError) {
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) deleteIndicators(call *call, body fields) (reply, *apiError) {
 	ids, failure := body.batch("IndicatorIds")
 	if failure != nil {
 		return reply{}, failure

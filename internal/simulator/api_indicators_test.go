@@ -30,7 +30,7 @@ func TestAnIndicatorIsCreatedThenUpdated(t *testing.T) {
 	} {
 		w.same(name, made.get(name), want)
 	}
-	w.pass(time.Hour)
+	w.Advance(time.Hour)
 	updated := w.post("/api/indicators", listedIndicator("192.0.2.7", "IpAddress", "Block", "title", "other"), 200)
 	w.same("the id", updated.get("id"), id)
 	w.same("the action", updated.get("action"), "Block")
@@ -127,9 +127,9 @@ func TestIndicatorsAreDeleted(t *testing.T) {
 func TestIndicatorsExpire(t *testing.T) {
 	w := newWorld(t)
 	id := w.post("/api/indicators", listedIndicator("192.0.2.7", "IpAddress", "Block", "expirationTime", "2026-06-10T09:30:00Z"), 200).get("id").String()
-	w.pass(time.Hour - time.Second)
+	w.Advance(time.Hour - time.Second)
 	w.get("/api/indicators/" + id)
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	w.refused("GET", "/api/indicators/"+id, nil, 404, "ResourceNotFound")
 }
 

@@ -30,15 +30,7 @@ var commandOrder = []struct {
 }
 
 // runLiveResponse starts a live response session.
-func (c *company) runLiveResponse(call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) runLiveResponse(call *call, m *machine, body fields) (reply, *apiError) {
 	commands, failure := readCommands(body)
 	if failure != nil {
 		return reply{}, failure
@@ -199,11 +191,7 @@ func (a *machineAction) advanceCommands(now time.Time) {
 }
 
 // getLiveResponseResult leads to the result of a command that has completed.
-func (c *company) getLiveResponseResult(call *call) (reply, *apiError) {
-	a, failure := c.actionWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) getLiveResponseResult(call *call, a *machineAction) (reply, *apiError) {
 	index, err := strconv.Atoi(call.arguments["index"])
 	if err != nil {
 		return reply{}, invalid("The command index %q is not a number.", call.arguments["index"])

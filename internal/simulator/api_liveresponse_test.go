@@ -60,12 +60,12 @@ func TestALiveResponseSessionRunsItsCommandsInTurn(t *testing.T) {
 		action := w.get("/api/machineactions/" + id)
 		return action.get("status").String() + " " + strings.Join(action.all("commands.#.commandStatus"), " ")
 	}
-	w.pass(actionDelay)
+	w.Advance(actionDelay)
 	w.same("the states at the start", states(), "InProgress Created Created Created")
-	w.pass(commandTime)
+	w.Advance(commandTime)
 	w.same("the states after a command", states(), "InProgress Completed Created Created")
 	w.refused("GET", "/api/machineactions/"+id+"/GetLiveResponseResultDownloadLink(index=1)", nil, 404, "ResourceNotFound")
-	w.pass(2 * commandTime)
+	w.Advance(2 * commandTime)
 	w.same("the states in the end", states(), "Succeeded Completed Completed Completed")
 	ended := w.get("/api/machineactions/" + id)
 	w.same("the start of the second command", ended.get("commands.1.startTime"), "2026-06-10T08:30:03Z")
@@ -94,7 +94,7 @@ func TestALiveResponseSessionRunsItsCommandsInTurn(t *testing.T) {
 func TestAScriptWithErrorsHasCompleted(t *testing.T) {
 	w := newWorld(t)
 	id := w.post(w.laptop()+"/runliveresponse", runScript("check-compliance.ps1"), 201).get("id").String()
-	w.pass(time.Minute)
+	w.Advance(time.Minute)
 	output := w.result(id, "0")
 	w.same("its exit code", output.get("exit_code"), 1)
 	if output.get("script_errors").String() == "" {
@@ -115,7 +115,7 @@ func TestAFailingCommandEndsTheSession(t *testing.T) {
 	} {
 		w := newWorld(t)
 		id := w.post(c.machine(w)+"/runliveresponse", session(c.command, command("GetFile", "Path", "/etc/hosts")), 201).get("id").String()
-		w.pass(time.Minute)
+		w.Advance(time.Minute)
 		action := w.get("/api/machineactions/" + id)
 		w.same("the status after "+c.name, action.get("status"), "Failed")
 		w.same("the commands after "+c.name, action.all("commands.#.commandStatus"), []string{"Failed", "Created"})
@@ -130,7 +130,7 @@ func TestSessionsFailOnDemand(t *testing.T) {
 	w := newWorld(t)
 	w.tenant.FailActions("LiveResponse")
 	id := w.post(w.laptop()+"/runliveresponse", runScript("triage.ps1"), 201).get("id").String()
-	w.pass(time.Minute)
+	w.Advance(time.Minute)
 	action := w.get("/api/machineactions/" + id)
 	w.same("the states", action.get("status").String()+" "+action.get("commands.0.commandStatus").String(), "Failed Failed")
 }
@@ -178,15 +178,15 @@ func TestSessionsThatAreRefused(t *testing.T) {
 func TestLinksExpire(t *testing.T) {
 	w := newWorld(t)
 	id := w.post(w.laptop()+"/runliveresponse", runScript("triage.ps1"), 201).get("id").String()
-	w.pass(time.Minute)
+	w.Advance(time.Minute)
 	path := "/api/machineactions/" + id + "/GetLiveResponseResultDownloadLink(index=0)"
 	link := strings.TrimPrefix(w.get(path).get("value").String(), testBase)
 	if !strings.HasPrefix(link, "/download/") || !strings.Contains(link, "sig=") {
 		t.Fatalf("the link is %s, want a signed one outside the API", link)
 	}
-	w.pass(linkLifetime)
+	w.Advance(linkLifetime)
 	w.same("the status after 30 minutes", w.download(link).status, 200)
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	late := w.download(link)
 	w.same("the status after that", late.status, 403)
 	if !strings.Contains(late.body, "<Code>AuthenticationFailed</Code>") {
@@ -197,7 +197,7 @@ func TestLinksExpire(t *testing.T) {
 	w.same("the status of a link with another file", w.download(strings.Replace(link, "script-output", "other", 1)).status, 403)
 	w.same("the status without a signature", w.download("/download/x").status, 403)
 	where := "/download/investigation-actions-data/x/0/y"
-	expiry := w.now.Format(time.RFC3339)
+	expiry := w.Now().Format(time.RFC3339)
 	signed := strings.NewReplacer("+", "%2B", "/", "%2F", "=", "%3D").Replace(w.company.signature(where, expiry))
 	w.same("the status of what is not there", w.download(where+"?se="+expiry+"&sig="+signed).status, 404)
 }

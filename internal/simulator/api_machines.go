@@ -21,11 +21,7 @@ func (c *company) listMachines(call *call) (reply, *apiError) {
 	return list(c, call, c.machines, machineCollection)
 }
 
-func (c *company) getMachine(call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) getMachine(call *call, m *machine) (reply, *apiError) {
 	return reply{http.StatusOK, c.single("Machines", m)}, nil
 }
 
@@ -101,15 +97,7 @@ func (m *machine) tag(tag string, remove bool) {
 	m.MachineTags = tags
 }
 
-func (c *company) tagMachine(call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) tagMachine(call *call, m *machine, body fields) (reply, *apiError) {
 	tag, remove, failure := readTagging(body)
 	if failure != nil {
 		return reply{}, failure
@@ -121,11 +109,7 @@ func (c *company) tagMachine(call *call) (reply, *apiError) {
 // maxBatch is the documented number of objects in one call: machines to tag, indicators to import or delete.
 const maxBatch = 500
 
-func (c *company) tagMachines(call *call) (reply, *apiError) {
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) tagMachines(call *call, body fields) (reply, *apiError) {
 	tag, remove, failure := readTagging(body)
 	if failure != nil {
 		return reply{}, failure
@@ -168,15 +152,7 @@ func checkBatch(name string, count int) *apiError {
 var deviceValues = []string{"Normal", "Low", "High"}
 
 // updateMachine sets tags and value. The tags given take the place of those there are.
-func (c *company) updateMachine(call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) updateMachine(call *call, m *machine, body fields) (reply, *apiError) {
 	tags := m.MachineTags
 	if failure := body.read("machineTags", &tags); failure != nil {
 		return reply{}, failure
@@ -189,15 +165,7 @@ func (c *company) updateMachine(call *call) (reply, *apiError) {
 	return reply{http.StatusOK, c.single("Machines", m)}, nil
 }
 
-func (c *company) setDeviceValue(call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
-	body, failure := call.fields()
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) setDeviceValue(call *call, m *machine, body fields) (reply, *apiError) {
 	value, failure := body.choice("DeviceValue", "", deviceValues...)
 	if failure != nil {
 		return reply{}, failure
@@ -207,11 +175,7 @@ func (c *company) setDeviceValue(call *call) (reply, *apiError) {
 }
 
 // listMachineUsers gives each user with what was seen on this machine.
-func (c *company) listMachineUsers(call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listMachineUsers(call *call, m *machine) (reply, *apiError) {
 	users := []*user{}
 	for _, l := range c.logons {
 		if l.machine == m {
@@ -223,18 +187,10 @@ func (c *company) listMachineUsers(call *call) (reply, *apiError) {
 	return list(c, call, users, collection{name: "Users"})
 }
 
-func (c *company) listMachineAlerts(call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listMachineAlerts(call *call, m *machine) (reply, *apiError) {
 	return c.alertsWhere(call, func(a *alert) bool { return a.MachineID == m.ID })
 }
 
-func (c *company) countMachineAlerts(call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) countMachineAlerts(call *call, m *machine) (reply, *apiError) {
 	return countOf(call, where(c.alerts, func(a *alert) bool { return a.MachineID == m.ID }), alertCollection)
 }

@@ -147,11 +147,7 @@ func (c *company) listSoftwareMissingKBs(call *call) (reply, *apiError) {
 	return c.listLacking(call, []*product{p}, c.machines)
 }
 
-func (c *company) listMachineMissingKBs(call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listMachineMissingKBs(call *call, m *machine) (reply, *apiError) {
 	return c.listLacking(call, c.catalog, []*machine{m})
 }
 
@@ -225,19 +221,11 @@ func (c *company) listMachinesVulnerabilities(call *call) (reply, *apiError) {
 	return list(c, call, slices.Concat(each(c.machines, vulnerabilitiesOf)...), machineVulnerabilityCollection)
 }
 
-func (c *company) listMachineVulnerabilities(call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listMachineVulnerabilities(call *call, m *machine) (reply, *apiError) {
 	return c.listFlaws(call, slices.Concat(each(m.installed, installation.flaws)...))
 }
 
-func (c *company) listMachineSoftware(call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listMachineSoftware(call *call, m *machine) (reply, *apiError) {
 	return list(c, call, each(m.installed, func(i installation) software { return c.ofProduct(i.product) }), softwareCollection)
 }
 
@@ -268,11 +256,7 @@ func (c *company) listRecommendations(call *call) (reply, *apiError) {
 	return list(c, call, c.recommendations(c.catalog), recommendationCollection)
 }
 
-func (c *company) listMachineRecommendations(call *call) (reply, *apiError) {
-	m, failure := c.machineNamed(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listMachineRecommendations(call *call, m *machine) (reply, *apiError) {
 	outdated := where(m.installed, func(i installation) bool { return len(i.flaws()) > 0 })
 	return list(c, call, c.recommendations(each(outdated, func(i installation) *product { return i.product })), recommendationCollection)
 }

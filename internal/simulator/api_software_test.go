@@ -108,7 +108,7 @@ func TestRecommendations(t *testing.T) {
 
 func TestScores(t *testing.T) {
 	w := newWorld(t)
-	w.pass(40 * time.Minute)
+	w.Advance(40 * time.Minute)
 	total := w.get("/api/exposureScore")
 	w.same("the time of the score", total.get("time"), "2026-06-10T09:00:00Z")
 	if s := total.get("score").Float(); s <= 0 || s > 100 {
@@ -174,7 +174,7 @@ func TestLibraryFiles(t *testing.T) {
 	w.same("a file over the limit", upload("File", strings.Repeat("x", maxLibraryFile+1)).status, 400)
 
 	id := w.post(w.laptop()+"/runliveresponse", runScript("NEW.ps1"), 201).get("id").String()
-	w.pass(time.Minute)
+	w.Advance(time.Minute)
 	w.same("a session with the new script", w.get("/api/machineactions/"+id).get("status"), "Succeeded")
 	w.same("deleting it", w.ask("DELETE", "/api/libraryfiles/new.ps1", nil).status, 204)
 	w.refused("DELETE", "/api/libraryfiles/new.ps1", nil, 404, "ResourceNotFound")

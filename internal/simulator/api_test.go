@@ -12,28 +12,28 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"xsoar-defender/internal/testclock"
 )
 
 // world is a company with a clock that is moved by hand, and an application that may do everything.
 type world struct {
 	*testing.T
+	*testclock.Clock
 	company *company
 	tenant  *Tenant
-	now     time.Time
 	app     application
 }
 
 const testBase = "https://tenant.example"
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, now: time.Date(2026, time.June, 10, 8, 30, 0, 0, time.UTC)}
+	w := &world{T: t, Clock: testclock.New(time.Date(2026, time.June, 10, 8, 30, 0, 0, time.UTC))}
 	w.app = application{ID: "7c1d2c36-7a4f-4b8e-9a50-000000000001", Roles: append(slices.Clone(mayActAnyhow), "Ti.ReadWrite.All")}
-	w.company = newCompany(7, func() time.Time { return w.now }, testBase)
+	w.company = newCompany(7, w.Now, testBase)
 	w.tenant = &Tenant{company: w.company}
 	return w
 }
-
-func (w *world) pass(d time.Duration) { w.now = w.now.Add(d) }
 
 // told is an answer of the company.
 type told struct {
@@ -146,7 +146,7 @@ func TestTheSameSeedGivesTheSameCompany(t *testing.T) {
 		"/api/baselineConfigurations", "/api/deviceavinfo",
 	}
 	first, second := newWorld(t), newWorld(t)
-	other := newCompany(8, func() time.Time { return first.now }, testBase)
+	other := newCompany(8, first.Now, testBase)
 	for _, path := range lists {
 		a, b := first.get(path), second.get(path)
 		if a.body != b.body {

@@ -287,7 +287,7 @@ func TestSigningInAsAWorkload(t *testing.T) {
 	}
 	refused(t, "a token of another cluster", send(other.WorkloadToken()), 401, "invalid_client", 700027)
 	refused(t, "a token of an unknown issuer", send(foreign(jwt.MapClaims{"iss": "https://elsewhere.example"})), 401, "invalid_client", 700027)
-	s.advance(time.Hour)
+	s.Advance(time.Hour)
 	refused(t, "an expired token", send(token), 401, "invalid_client", 700024)
 	if got := send(s.WorkloadToken()); got.status != 200 {
 		t.Errorf("the workload's next token: got %d %s", got.status, got.text)
@@ -485,7 +485,7 @@ func TestWhatBreaksACode(t *testing.T) {
 		t.Errorf("no challenge: got %d %s", got.status, got.text)
 	}
 	late := s.code()
-	s.advance(10 * time.Minute)
+	s.Advance(10 * time.Minute)
 	refused(t, "after ten minutes", s.redeem(late), 400, "invalid_grant", 70008)
 }
 
@@ -525,7 +525,7 @@ func TestRefreshTokens(t *testing.T) {
 	}{
 		{"revoked", s.RevokeRefreshTokens, 50173},
 		{"expired", s.ExpireRefreshTokens, 70008},
-		{"unused for 90 days", func() { s.advance(90 * 24 * time.Hour) }, 700082},
+		{"unused for 90 days", func() { s.Advance(90 * 24 * time.Hour) }, 700082},
 	} {
 		token := s.userToken()
 		c.end()

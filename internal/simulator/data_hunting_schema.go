@@ -1,6 +1,10 @@
 package simulator
 
-import "strings"
+import (
+	"strings"
+
+	"xsoar-defender/internal/simulator/kusto"
+)
 
 // The columns that several tables share; one without a type is text.
 const (
@@ -81,10 +85,10 @@ func columnTypes() map[string]string {
 }
 
 // columnsOf are the columns of a table; there are none for a table that does not exist.
-func columnsOf(table string) []column {
+func columnsOf(table string) []kusto.Column {
 	types := columnTypes()
-	return each(strings.Fields(huntingSchemas()[table]), func(text string) column {
+	return each(strings.Fields(huntingSchemas()[table]), func(text string) kusto.Column {
 		name, kind, _ := strings.Cut(text, ":")
-		return column{name, types[kind]}
+		return kusto.Column{Name: name, Kind: types[kind]}
 	})
 }

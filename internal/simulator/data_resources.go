@@ -1,34 +1,21 @@
 package simulator
 
 import (
-	"encoding/json"
 	"time"
+
+	"xsoar-defender/internal/simulator/odata"
 )
 
-// moment is an instant as the API writes it: UTC, in steps of 100 ns, without trailing zeros; null when it is zero.
-type moment struct{ time.Time }
+// moment is an instant in an answer, and optional a text that is null if it is empty.
+type (
+	moment   = odata.Time
+	optional = odata.Text
+)
 
 // tick is the finest step of time in the API.
-const tick = 100 * time.Nanosecond
+const tick = odata.Tick
 
-func at(t time.Time) moment { return moment{t.UTC().Truncate(tick)} }
-
-func (m moment) MarshalJSON() ([]byte, error) {
-	if m.IsZero() {
-		return []byte("null"), nil
-	}
-	return json.Marshal(m.Format("2006-01-02T15:04:05.9999999Z"))
-}
-
-// optional is a text that is null when it is empty.
-type optional string
-
-func (o optional) MarshalJSON() ([]byte, error) {
-	if o == "" {
-		return []byte("null"), nil
-	}
-	return json.Marshal(string(o))
-}
+func at(t time.Time) moment { return odata.At(t) }
 
 // alert, and the resources after it, have the properties that Microsoft documents for them, and a few that the
 // service is known to answer beyond its documentation.
@@ -65,9 +52,9 @@ type alert struct {
 	Evidence           []evidence     `json:"evidence"`
 }
 
-func (*alert) expansion() string { return "evidence" }
+func (*alert) Expansion() string { return "evidence" }
 
-func (a *alert) collapsed() any {
+func (a *alert) Collapsed() any {
 	bare := *a
 	bare.Evidence = []evidence{}
 	return bare

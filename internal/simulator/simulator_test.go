@@ -2,7 +2,6 @@ package simulator_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/testclock"
 )
 
 // The resources that tokens are asked for.
@@ -27,32 +27,14 @@ const (
 	xdrScope      = "https://api.security.microsoft.com/.default"
 )
 
-// clock is a tenant's clock, moved by hand.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock {
-	return &clock{now: time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)}
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+func newClock() *testclock.Clock {
+	return testclock.New(time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC))
 }
 
 // tenant is a running tenant with its clock and a client that trusts it.
 type tenant struct {
 	*simulator.Tenant
-	*clock
+	*testclock.Clock
 	t      *testing.T
 	client *http.Client
 }
@@ -62,12 +44,9 @@ func start(t *testing.T, seed uint64) tenant {
 	t.Helper()
 	c := newClock()
 	sim, err := simulator.Start(simulator.Options{
-		Seed: seed,
-		Now:  c.Now,
-		Sleep: func(ctx context.Context, d time.Duration) error {
-			c.advance(d)
-			return ctx.Err()
-		},
+		Seed:  seed,
+		Now:   c.Now,
+		Sleep: c.Sleep,
 	})
 	if err != nil {
 		t.Fatalf("starting the tenant: %v", err)
@@ -79,7 +58,7 @@ func start(t *testing.T, seed uint64) tenant {
 			t.Errorf("closing the tenant: %v", err)
 		}
 	})
-	return tenant{Tenant: sim, clock: c, t: t, client: client}
+	return tenant{Tenant: sim, Clock: c, t: t, client: client}
 }
 
 // answer is what came back: the status, the headers and the body as a JSON object, where it is one.
@@ -222,7 +201,7 @@ func TestAnswersTellTheTenantsTime(t *testing.T) {
 				t.Errorf("%s: got the date %q, want %q", path, got, want)
 			}
 		}
-		s.advance(time.Hour)
+		s.Advance(time.Hour)
 	}
 }
 
@@ -288,7 +267,7 @@ func TestTheAPIChecksTheToken(t *testing.T) {
 	stale := s.token(defenderScope)
 	s.ExpireTokens()
 	late := s.token(defenderScope)
-	s.advance(3599 * time.Second)
+	s.Advance(3599 * time.Second)
 	good := s.token(defenderScope)
 
 	for _, c := range []struct {
@@ -374,7 +353,7 @@ func TestRatesAreCountedPerOperationByTheClock(t *testing.T) {
 		if got := s.call(http.MethodGet, "/api/machines?$top=1", token); got.status != 200 {
 			t.Fatalf("call %d of the minute: got %d %s", i+1, got.status, got.text)
 		}
-		s.advance(100 * time.Millisecond)
+		s.Advance(100 * time.Millisecond)
 	}
 	got := s.call(http.MethodGet, "/api/machines?$top=1", token)
 	if got.status != 429 || got.code() != "TooManyRequests" || got.header.Get("Retry-After") != "50" {
@@ -383,11 +362,11 @@ func TestRatesAreCountedPerOperationByTheClock(t *testing.T) {
 	if got := s.call(http.MethodGet, "/api/alerts", token); got.status != 200 {
 		t.Errorf("another operation: got %d %s", got.status, got.text)
 	}
-	s.advance(49 * time.Second)
+	s.Advance(49 * time.Second)
 	if got := s.call(http.MethodGet, "/api/machines?$top=1", token); got.status != 429 || got.header.Get("Retry-After") != "1" {
 		t.Errorf("sent again a second early: got %d, Retry-After %q, wanted 429 and 1", got.status, got.header.Get("Retry-After"))
 	}
-	s.advance(time.Second)
+	s.Advance(time.Second)
 	if got := s.call(http.MethodGet, "/api/machines?$top=1", token); got.status != 200 {
 		t.Errorf("sent again in time: got %d %s", got.status, got.text)
 	}

@@ -1,4 +1,4 @@
-package simulator
+package kusto
 
 import (
 	"encoding/base64"
@@ -29,11 +29,11 @@ func scalarFunctions() map[string]func(at point, a []any) any {
 		"iif":                    func(_ point, a []any) any { return chosen(a) },
 		"case":                   func(_ point, a []any) any { return chosen(a) },
 		"coalesce":               func(_ point, a []any) any { return firstGiven(a) },
-		"tostring":               func(_ point, a []any) any { return textOf(first(a)) },
-		"tolower":                func(_ point, a []any) any { return strings.ToLower(textOf(first(a))) },
-		"toupper":                func(_ point, a []any) any { return strings.ToUpper(textOf(first(a))) },
-		"strlen":                 func(_ point, a []any) any { return int64(utf8.RuneCountInString(textOf(first(a)))) },
-		"strcat":                 func(_ point, a []any) any { return strings.Join(each(a, textOf), "") },
+		"tostring":               func(_ point, a []any) any { return Text(first(a)) },
+		"tolower":                func(_ point, a []any) any { return strings.ToLower(Text(first(a))) },
+		"toupper":                func(_ point, a []any) any { return strings.ToUpper(Text(first(a))) },
+		"strlen":                 func(_ point, a []any) any { return int64(utf8.RuneCountInString(Text(first(a)))) },
+		"strcat":                 func(_ point, a []any) any { return strings.Join(each(a, Text), "") },
 		"tolong":                 func(_ point, a []any) any { return toWhole(first(a)) },
 		"toint":                  func(_ point, a []any) any { return toWhole(first(a)) },
 		"toreal":                 func(_ point, a []any) any { return toReal(first(a)) },
@@ -48,7 +48,7 @@ func scalarFunctions() map[string]func(at point, a []any) any {
 		"ipv4_is_private":        func(_ point, a []any) any { return isPrivate(first(a)) },
 		"binary_and":             func(_ point, a []any) any { return bothBits(a) },
 		"bin":                    func(_ point, a []any) any { return rounded(a) },
-		"format_datetime":        func(_ point, a []any) any { return textOf(first(a)) },
+		"format_datetime":        func(_ point, a []any) any { return Text(first(a)) },
 		"array_length":           func(_ point, a []any) any { return lengthOf(first(a)) },
 		"array_sort_asc":         func(_ point, a []any) any { return sorted(first(a)) },
 		"array_slice":            func(_ point, a []any) any { return sliced(a) },
@@ -120,7 +120,7 @@ func toReal(v any) any {
 	if f, ok := toFloat(v); ok {
 		return f
 	}
-	if f, err := strconv.ParseFloat(textOf(v), 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
+	if f, err := strconv.ParseFloat(Text(v), 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
 		return f
 	}
 	return nil
@@ -141,7 +141,7 @@ func parsed(v any) any {
 
 // pattern compiles a regular expression given as a value; nil when it is none.
 func pattern(v any) *regexp.Regexp {
-	compiled, err := regexp.Compile(textOf(v))
+	compiled, err := regexp.Compile(Text(v))
 	if err != nil {
 		return nil
 	}
@@ -154,7 +154,7 @@ func extracted(a []any) any {
 	if re == nil || !ok {
 		return ""
 	}
-	found := re.FindStringSubmatch(textOf(argument(a, 2)))
+	found := re.FindStringSubmatch(Text(argument(a, 2)))
 	if n < 0 || n >= int64(len(found)) {
 		return ""
 	}
@@ -166,13 +166,13 @@ func replaced(a []any) any {
 	if re == nil {
 		return first(a)
 	}
-	return re.ReplaceAllString(textOf(first(a)), textOf(argument(a, 2)))
+	return re.ReplaceAllString(Text(first(a)), Text(argument(a, 2)))
 }
 
 // trimmed drops what a regular expression matches at the start.
 func trimmed(a []any) any {
-	text := textOf(argument(a, 1))
-	re := pattern("^(?:" + textOf(first(a)) + ")")
+	text := Text(argument(a, 1))
+	re := pattern("^(?:" + Text(first(a)) + ")")
 	if re == nil {
 		return text
 	}
@@ -180,11 +180,11 @@ func trimmed(a []any) any {
 }
 
 func splitText(a []any) any {
-	return each(strings.Split(textOf(first(a)), textOf(argument(a, 1))), func(s string) any { return s })
+	return each(strings.Split(Text(first(a)), Text(argument(a, 1))), func(s string) any { return s })
 }
 
 func decoded(v any) any {
-	raw, err := base64.StdEncoding.DecodeString(textOf(v))
+	raw, err := base64.StdEncoding.DecodeString(Text(v))
 	if err != nil || !utf8.Valid(raw) {
 		return ""
 	}
@@ -192,7 +192,7 @@ func decoded(v any) any {
 }
 
 func isPrivate(v any) any {
-	ip, err := netip.ParseAddr(textOf(v))
+	ip, err := netip.ParseAddr(Text(v))
 	if err != nil || !ip.Is4() {
 		return nil
 	}
@@ -341,7 +341,7 @@ func aggregates() map[string]func(at point, a []expression) any {
 }
 
 // over evaluates the first argument for each of the rows, leaving out null.
-func over(at point, rows []tuple, a []expression) []any {
+func over(at point, rows []Row, a []expression) []any {
 	values := []any{}
 	if len(a) == 0 {
 		return values
@@ -355,8 +355,8 @@ func over(at point, rows []tuple, a []expression) []any {
 }
 
 // fulfilling are the rows of the group for which the argument holds.
-func fulfilling(at point, a []expression, i int) []tuple {
-	return where(at.group, func(row tuple) bool {
+func fulfilling(at point, a []expression, i int) []Row {
+	return where(at.group, func(row Row) bool {
 		return i < len(a) && a[i].eval(point{row: row, now: at.now}) == true
 	})
 }
@@ -365,7 +365,7 @@ func fulfilling(at point, a []expression, i int) []tuple {
 func distinct(values []any) []any {
 	seen := map[string]bool{}
 	return where(values, func(v any) bool {
-		key := textOf(v)
+		key := Text(v)
 		if seen[key] {
 			return false
 		}

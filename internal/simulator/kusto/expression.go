@@ -1,4 +1,4 @@
-package simulator
+package kusto
 
 import (
 	"cmp"
@@ -13,58 +13,58 @@ import (
 	"unicode/utf8"
 )
 
-// tuple is a row of a table by column; what is missing is null, or empty in a column of text.
-type tuple map[string]any
+// Row is a row of a table by column; what is missing is null, or empty in a column of text.
+type Row map[string]any
 
-// column of a table; kind is the name of its type in an answer.
-type column struct{ name, kind string }
+// Column is a column of a table; Kind is the name of its type in an answer.
+type Column struct{ Name, Kind string }
 
-// of is the value of the column.
-func (c column) of(t tuple) any {
-	if v, ok := t[c.name]; ok && v != nil {
+// Of returns the value of the column in a row.
+func (c Column) Of(t Row) any {
+	if v, ok := t[c.Name]; ok && v != nil {
 		return v
 	}
-	if c.kind == "String" {
+	if c.Kind == "String" {
 		return ""
 	}
 	return nil
 }
 
-// relation is a table, or what a query makes of one.
-type relation struct {
-	columns []column
-	rows    []tuple
+// Table is a table, or what a query makes of one.
+type Table struct {
+	Columns []Column
+	Rows    []Row
 	// open relations went through an operator that is not carried out here: a column that is not known is then null
 	// and not a mistake.
 	open bool
 }
 
-func (r relation) column(name string) (column, bool) {
-	i := slices.IndexFunc(r.columns, func(c column) bool { return c.name == name })
+func (r Table) column(name string) (Column, bool) {
+	i := slices.IndexFunc(r.Columns, func(c Column) bool { return c.Name == name })
 	if i < 0 {
-		return column{}, false
+		return Column{}, false
 	}
-	return r.columns[i], true
+	return r.Columns[i], true
 }
 
 // with puts columns at the end, those of the same name taking the place of the ones there are.
-func (r relation) with(columns ...column) relation {
-	r.columns = slices.Clone(r.columns)
+func (r Table) with(columns ...Column) Table {
+	r.Columns = slices.Clone(r.Columns)
 	for _, c := range columns {
-		if i := slices.IndexFunc(r.columns, func(d column) bool { return d.name == c.name }); i >= 0 {
-			r.columns[i] = c
+		if i := slices.IndexFunc(r.Columns, func(d Column) bool { return d.Name == c.Name }); i >= 0 {
+			r.Columns[i] = c
 			continue
 		}
-		r.columns = append(r.columns, c)
+		r.Columns = append(r.Columns, c)
 	}
 	return r
 }
 
 // point is where an expression is evaluated: a row and its number, or a group of rows for an aggregate.
 type point struct {
-	row   tuple
+	row   Row
 	index int
-	group []tuple
+	group []Row
 	now   time.Time
 }
 
@@ -83,7 +83,7 @@ type expression struct {
 func constant(v any) expression { return expression{eval: func(point) any { return v }} }
 
 // kindOfColumn is the type of a column, told from its first value.
-func kindOfColumn(rows []tuple, name string) string {
+func kindOfColumn(rows []Row, name string) string {
 	for _, t := range rows {
 		switch t[name].(type) {
 		case nil:
@@ -157,11 +157,11 @@ func not(f func(a, b any) bool) func(a, b any) bool {
 }
 
 func exact(f func(a, b string) bool) func(a, b any) bool {
-	return func(a, b any) bool { return f(textOf(a), textOf(b)) }
+	return func(a, b any) bool { return f(Text(a), Text(b)) }
 }
 
 func folded(f func(a, b string) bool) func(a, b any) bool {
-	return func(a, b any) bool { return f(strings.ToLower(textOf(a)), strings.ToLower(textOf(b))) }
+	return func(a, b any) bool { return f(strings.ToLower(Text(a)), strings.ToLower(Text(b))) }
 }
 
 func ordered(holds func(order int) bool) func(a, b any) bool {
@@ -276,8 +276,8 @@ func (p *kqlParser) list() (func(point) []any, error) {
 			return nil, err
 		}
 		var values []any
-		if len(found.columns) > 0 {
-			values = each(found.rows, found.columns[0].of)
+		if len(found.Columns) > 0 {
+			values = each(found.Rows, found.Columns[0].Of)
 		}
 		return func(point) []any { return values }, p.expect(")")
 	}
@@ -331,7 +331,7 @@ func (p *kqlParser) matches(left expression) (expression, error) {
 	if err != nil {
 		return left, fmt.Errorf("%q is not a regular expression", text)
 	}
-	return expression{eval: func(at point) any { return pattern.MatchString(textOf(left.eval(at))) }}, nil
+	return expression{eval: func(at point) any { return pattern.MatchString(Text(left.eval(at))) }}, nil
 }
 
 func (p *kqlParser) between(left expression, negated bool) (expression, error) {
@@ -402,7 +402,7 @@ func (p *kqlParser) postfix() (expression, error) {
 func memberOf(of, key any) any {
 	switch of := of.(type) {
 	case map[string]any:
-		return of[textOf(key)]
+		return of[Text(key)]
 	case []any:
 		if i, ok := key.(int64); ok && i >= 0 && i < int64(len(of)) {
 			return of[i]
@@ -447,16 +447,16 @@ func (p *kqlParser) toScalar() (expression, error) {
 	if err != nil {
 		return expression{}, err
 	}
-	if len(found.rows) == 0 || len(found.columns) == 0 {
+	if len(found.Rows) == 0 || len(found.Columns) == 0 {
 		return constant(nil), p.expect(")")
 	}
-	return constant(found.columns[0].of(found.rows[0])), p.expect(")")
+	return constant(found.Columns[0].Of(found.Rows[0])), p.expect(")")
 }
 
 // columnNamed is the column or the let statement of the name.
 func (p *kqlParser) columnNamed(name string) (expression, error) {
 	if c, found := p.current.column(name); found {
-		return expression{name: name, of: name, eval: func(at point) any { return c.of(at.row) }}, nil
+		return expression{name: name, of: name, eval: func(at point) any { return c.Of(at.row) }}, nil
 	}
 	if value, found := p.scalars[name]; found {
 		return constant(value), nil
@@ -548,8 +548,8 @@ func toFloat(v any) (float64, bool) {
 	return 0, false
 }
 
-// textOf writes a value as text.
-func textOf(v any) string {
+// Text writes a value as text.
+func Text(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
@@ -558,7 +558,7 @@ func textOf(v any) string {
 	case time.Time:
 		return v.UTC().Format("2006-01-02T15:04:05.0000000Z")
 	case []any, map[string]any:
-		return string(must(jsonOf(v)))
+		return encoded(v)
 	}
 	return fmt.Sprint(v)
 }
@@ -650,3 +650,12 @@ func calculateWhole(operator string, x, y int64) any {
 
 // sortedKeys are the names in a bag, in order.
 func sortedKeys(bag map[string]any) []string { return slices.Sorted(maps.Keys(bag)) }
+
+// encoded returns the JSON of a value of a query; there is none that JSON cannot hold.
+func encoded(v any) string {
+	raw, err := jsonOf(v)
+	if err != nil {
+		return ""
+	}
+	return string(raw)
+}

@@ -1,4 +1,4 @@
-package simulator
+package kusto
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package simulator
+package kusto
 
 import (
 	"errors"
@@ -16,19 +16,19 @@ type kqlParser struct {
 	tokens  []token
 	depth   int
 	now     time.Time
-	table   func(name string) (relation, bool)
-	tables  map[string]relation // by let statement
+	table   func(name string) (Table, bool)
+	tables  map[string]Table // by let statement
 	scalars map[string]any
-	current relation // what the expressions of an operator are about
+	current Table // what the expressions of an operator are about
 }
 
-// runKQL runs a query over the tables.
-func runKQL(query string, now time.Time, table func(string) (relation, bool)) (relation, error) {
+// Run runs a query over the tables.
+func Run(query string, now time.Time, table func(string) (Table, bool)) (Table, error) {
 	tokens, err := tokensOf(query)
 	if err != nil {
-		return relation{}, err
+		return Table{}, err
 	}
-	p := &kqlParser{tokens: tokens, now: now, table: table, tables: map[string]relation{}, scalars: map[string]any{}}
+	p := &kqlParser{tokens: tokens, now: now, table: table, tables: map[string]Table{}, scalars: map[string]any{}}
 	return p.statements()
 }
 
@@ -99,8 +99,8 @@ func (p *kqlParser) name() (string, error) {
 }
 
 // statements reads let statements and the query itself, of which the last one counts.
-func (p *kqlParser) statements() (relation, error) {
-	var result relation
+func (p *kqlParser) statements() (Table, error) {
+	var result Table
 	found := false
 	for {
 		for p.take(";") {
@@ -167,11 +167,11 @@ func (p *kqlParser) startsTable() bool {
 }
 
 // pipeline reads a source and the operators that follow it.
-func (p *kqlParser) pipeline() (relation, error) {
+func (p *kqlParser) pipeline() (Table, error) {
 	outer := p.current
 	defer func() { p.current = outer }()
 	if err := p.deeper(); err != nil {
-		return relation{}, err
+		return Table{}, err
 	}
 	defer p.shallower()
 	r, err := p.source()
@@ -183,7 +183,7 @@ func (p *kqlParser) pipeline() (relation, error) {
 }
 
 // source reads where the rows come from.
-func (p *kqlParser) source() (relation, error) {
+func (p *kqlParser) source() (Table, error) {
 	switch {
 	case p.take("("):
 		r, err := p.pipeline()
@@ -192,11 +192,11 @@ func (p *kqlParser) source() (relation, error) {
 		}
 		return r, p.expect(")")
 	case p.takeWord("union"):
-		return p.union(relation{})
+		return p.union(Table{})
 	case p.is(wordToken, "materialize"):
 		p.next()
 		if err := p.expect("("); err != nil {
-			return relation{}, err
+			return Table{}, err
 		}
 		r, err := p.pipeline()
 		if err != nil {
@@ -206,7 +206,7 @@ func (p *kqlParser) source() (relation, error) {
 	}
 	name, err := p.name()
 	if err != nil {
-		return relation{}, err
+		return Table{}, err
 	}
 	if r, let := p.tables[name]; let {
 		return r, nil
@@ -214,11 +214,11 @@ func (p *kqlParser) source() (relation, error) {
 	if r, known := p.table(name); known {
 		return r, nil
 	}
-	return relation{}, fmt.Errorf("failed to resolve table or column expression named '%s'", name)
+	return Table{}, fmt.Errorf("failed to resolve table or column expression named '%s'", name)
 }
 
 // carriedOut is the operator of the name; nil for one that is not carried out.
-func (p *kqlParser) carriedOut(name string) func() (relation, error) {
+func (p *kqlParser) carriedOut(name string) func() (Table, error) {
 	switch name {
 	case "where", "filter":
 		return p.where
@@ -243,7 +243,7 @@ func (p *kqlParser) carriedOut(name string) func() (relation, error) {
 	case "join", "lookup":
 		return p.join
 	case "union":
-		return func() (relation, error) { return p.union(p.current) }
+		return func() (Table, error) { return p.union(p.current) }
 	}
 	return nil
 }
@@ -255,10 +255,10 @@ var passedOperators = []string{
 	"sample", "sample-distinct", "scan", "search", "top-hitters", "top-nested", "getschema",
 }
 
-func (p *kqlParser) operator() (relation, error) {
+func (p *kqlParser) operator() (Table, error) {
 	name, err := p.name()
 	if err != nil {
-		return relation{}, err
+		return Table{}, err
 	}
 	for p.is(signToken, "-") && p.peekAt(1).kind == wordToken {
 		p.next()
@@ -268,7 +268,7 @@ func (p *kqlParser) operator() (relation, error) {
 		return run()
 	}
 	if !slices.Contains(passedOperators, name) {
-		return relation{}, fmt.Errorf("syntax error: '%s' is not an operator", name)
+		return Table{}, fmt.Errorf("syntax error: '%s' is not an operator", name)
 	}
 	p.skip()
 	r := p.current
@@ -296,19 +296,19 @@ func (p *kqlParser) skip() {
 	}
 }
 
-// at is the place of a row of the current relation.
-func (p *kqlParser) at(i int) point { return point{row: p.current.rows[i], index: i, now: p.now} }
+// at is the place of a row of the current Table.
+func (p *kqlParser) at(i int) point { return point{row: p.current.Rows[i], index: i, now: p.now} }
 
-func (p *kqlParser) where() (relation, error) {
+func (p *kqlParser) where() (Table, error) {
 	condition, err := p.disjunction()
 	if err != nil {
-		return relation{}, err
+		return Table{}, err
 	}
 	r := p.current
-	r.rows = nil
-	for i, row := range p.current.rows {
+	r.Rows = nil
+	for i, row := range p.current.Rows {
 		if condition.eval(p.at(i)) == true {
-			r.rows = append(r.rows, row)
+			r.Rows = append(r.Rows, row)
 		}
 	}
 	return r, nil
@@ -356,58 +356,58 @@ func (p *kqlParser) endsHere() bool {
 	return t.kind == endToken || t.kind == signToken && (t.text == "|" || t.text == ";" || t.text == ")")
 }
 
-func (p *kqlParser) extend() (relation, error) {
+func (p *kqlParser) extend() (Table, error) {
 	if p.endsHere() {
 		return p.current, nil // serialize alone
 	}
 	list, err := p.assignments()
 	if err != nil {
-		return relation{}, err
+		return Table{}, err
 	}
 	r := p.current
-	r.rows = make([]tuple, len(p.current.rows))
-	for i, row := range p.current.rows {
-		r.rows[i] = maps.Clone(row)
+	r.Rows = make([]Row, len(p.current.Rows))
+	for i, row := range p.current.Rows {
+		r.Rows[i] = maps.Clone(row)
 		for _, a := range list {
-			r.rows[i][a.name] = a.value.eval(p.at(i))
+			r.Rows[i][a.name] = a.value.eval(p.at(i))
 		}
 	}
-	return r.with(computed(r.rows, list)...), nil
+	return r.with(computed(r.Rows, list)...), nil
 }
 
 // computed are the columns that expressions made.
-func computed(rows []tuple, list []assignment) []column {
-	return each(list, func(a assignment) column { return column{a.name, kindOfColumn(rows, a.name)} })
+func computed(rows []Row, list []assignment) []Column {
+	return each(list, func(a assignment) Column { return Column{a.name, kindOfColumn(rows, a.name)} })
 }
 
-func (p *kqlParser) project() (relation, error) {
+func (p *kqlParser) project() (Table, error) {
 	list, err := p.assignments()
 	if err != nil {
-		return relation{}, err
+		return Table{}, err
 	}
-	r := relation{rows: make([]tuple, len(p.current.rows))}
-	for i := range p.current.rows {
-		r.rows[i] = tuple{}
+	r := Table{Rows: make([]Row, len(p.current.Rows))}
+	for i := range p.current.Rows {
+		r.Rows[i] = Row{}
 		for _, a := range list {
-			r.rows[i][a.name] = a.value.eval(p.at(i))
+			r.Rows[i][a.name] = a.value.eval(p.at(i))
 		}
 	}
 	for _, a := range list {
-		kind := kindOfColumn(r.rows, a.name)
+		kind := kindOfColumn(r.Rows, a.name)
 		if c, found := p.current.column(a.value.of); found {
-			kind = c.kind
+			kind = c.Kind
 		}
-		r.columns = append(r.columns, column{a.name, kind})
+		r.Columns = append(r.Columns, Column{a.name, kind})
 	}
 	return r, nil
 }
 
-func (p *kqlParser) projectAway() (relation, error) {
+func (p *kqlParser) projectAway() (Table, error) {
 	var away []string
 	for {
 		name, err := p.name()
 		if err != nil {
-			return relation{}, err
+			return Table{}, err
 		}
 		if p.take("*") {
 			name += "*"
@@ -418,32 +418,32 @@ func (p *kqlParser) projectAway() (relation, error) {
 		}
 	}
 	r := p.current
-	r.columns = where(r.columns, func(c column) bool {
+	r.Columns = where(r.Columns, func(c Column) bool {
 		return !slices.ContainsFunc(away, func(name string) bool {
 			prefix, wild := strings.CutSuffix(name, "*")
-			return c.name == name || wild && strings.HasPrefix(c.name, prefix)
+			return c.Name == name || wild && strings.HasPrefix(c.Name, prefix)
 		})
 	})
 	return r, nil
 }
 
-func (p *kqlParser) summarize() (relation, error) {
+func (p *kqlParser) summarize() (Table, error) {
 	var list, keys []assignment
 	var err error
 	if !p.is(wordToken, "by") {
 		if list, err = p.assignments(); err != nil {
-			return relation{}, err
+			return Table{}, err
 		}
 	}
 	if p.takeWord("by") {
 		if keys, err = p.assignments(); err != nil {
-			return relation{}, err
+			return Table{}, err
 		}
 	}
-	r := relation{open: p.current.open}
+	r := Table{open: p.current.open}
 	groups := p.groups(keys)
 	for _, group := range groups {
-		row := tuple{}
+		row := Row{}
 		for _, k := range keys {
 			row[k.name] = k.value.eval(point{row: group[0], now: p.now})
 		}
@@ -454,27 +454,27 @@ func (p *kqlParser) summarize() (relation, error) {
 			}
 			row[a.name] = a.value.eval(point{group: group, now: p.now})
 		}
-		r.rows = append(r.rows, row)
+		r.Rows = append(r.Rows, row)
 	}
 	if len(keys) == 0 && len(groups) == 0 {
-		r.rows = []tuple{p.ofNothing(list)}
+		r.Rows = []Row{p.ofNothing(list)}
 	}
 	for _, k := range keys {
-		kind := kindOfColumn(r.rows, k.name)
+		kind := kindOfColumn(r.Rows, k.name)
 		if c, found := p.current.column(k.value.of); found {
-			kind = c.kind
+			kind = c.Kind
 		}
-		r.columns = append(r.columns, column{k.name, kind})
+		r.Columns = append(r.Columns, Column{k.name, kind})
 	}
 	for _, a := range list {
-		r = r.with(a.columns(r.rows, p.current)...)
+		r = r.with(a.columns(r.Rows, p.current)...)
 	}
 	return r, nil
 }
 
 // ofNothing are the aggregates over no rows.
-func (p *kqlParser) ofNothing(list []assignment) tuple {
-	row := tuple{}
+func (p *kqlParser) ofNothing(list []assignment) Row {
+	row := Row{}
 	for _, a := range list {
 		row[a.name] = a.value.eval(point{now: p.now})
 	}
@@ -482,13 +482,13 @@ func (p *kqlParser) ofNothing(list []assignment) tuple {
 }
 
 // groups puts the rows with the same keys together, in the order that they come.
-func (p *kqlParser) groups(keys []assignment) [][]tuple {
-	var groups [][]tuple
+func (p *kqlParser) groups(keys []assignment) [][]Row {
+	var groups [][]Row
 	place := map[string]int{}
-	for i, row := range p.current.rows {
+	for i, row := range p.current.Rows {
 		var key strings.Builder
 		for _, k := range keys {
-			fmt.Fprintf(&key, "%q,", textOf(k.value.eval(p.at(i))))
+			fmt.Fprintf(&key, "%q,", Text(k.value.eval(p.at(i))))
 		}
 		n, found := place[key.String()]
 		if !found {
@@ -502,7 +502,7 @@ func (p *kqlParser) groups(keys []assignment) [][]tuple {
 }
 
 // chosenRow is the row that arg_max or arg_min chooses from a group.
-func (e expression) chosenRow(group []tuple, now time.Time) (tuple, bool) {
+func (e expression) chosenRow(group []Row, now time.Time) (Row, bool) {
 	sign := map[string]int{"arg_max": 1, "arg_min": -1}[e.call]
 	if sign == 0 || len(e.arguments) == 0 {
 		return nil, false
@@ -518,12 +518,12 @@ func (e expression) chosenRow(group []tuple, now time.Time) (tuple, bool) {
 }
 
 // several are the columns of the row that arg_max or arg_min chose.
-func (e expression) several(row tuple, from relation, now time.Time) tuple {
-	values := tuple{}
+func (e expression) several(row Row, from Table, now time.Time) Row {
+	values := Row{}
 	for _, a := range e.arguments {
 		if a.name == "*" {
-			for _, c := range from.columns {
-				values[c.name] = c.of(row)
+			for _, c := range from.Columns {
+				values[c.Name] = c.Of(row)
 			}
 			continue
 		}
@@ -533,32 +533,32 @@ func (e expression) several(row tuple, from relation, now time.Time) tuple {
 }
 
 // columns are those that an assignment of summarize makes.
-func (a assignment) columns(rows []tuple, from relation) []column {
+func (a assignment) columns(rows []Row, from Table) []Column {
 	if a.value.call != "arg_max" && a.value.call != "arg_min" {
 		return computed(rows, []assignment{a})
 	}
-	var list []column
+	var list []Column
 	for _, e := range a.value.arguments {
 		if e.name == "*" {
-			list = append(list, from.columns...)
+			list = append(list, from.Columns...)
 			continue
 		}
 		kind := kindOfColumn(rows, e.name)
 		if c, found := from.column(e.of); found {
-			kind = c.kind
+			kind = c.Kind
 		}
-		list = append(list, column{e.name, kind})
+		list = append(list, Column{e.name, kind})
 	}
 	return list
 }
 
-func (p *kqlParser) distinct() (relation, error) {
+func (p *kqlParser) distinct() (Table, error) {
 	if p.take("*") {
-		keys := each(p.current.columns, func(c column) assignment {
-			return assignment{c.name, expression{name: c.name, of: c.name, eval: func(at point) any { return c.of(at.row) }}}
+		keys := each(p.current.Columns, func(c Column) assignment {
+			return assignment{c.Name, expression{name: c.Name, of: c.Name, eval: func(at point) any { return c.Of(at.row) }}}
 		})
 		r := p.current
-		r.rows = each(p.groups(keys), func(group []tuple) tuple { return group[0] })
+		r.Rows = each(p.groups(keys), func(group []Row) Row { return group[0] })
 		return r, nil
 	}
 	r, err := p.project()
@@ -566,17 +566,17 @@ func (p *kqlParser) distinct() (relation, error) {
 		return r, err
 	}
 	p.current = r
-	keys := each(r.columns, func(c column) assignment {
-		return assignment{c.name, expression{eval: func(at point) any { return c.of(at.row) }}}
+	keys := each(r.Columns, func(c Column) assignment {
+		return assignment{c.Name, expression{eval: func(at point) any { return c.Of(at.row) }}}
 	})
-	r.rows = each(p.groups(keys), func(group []tuple) tuple { return group[0] })
+	r.Rows = each(p.groups(keys), func(group []Row) Row { return group[0] })
 	return r, nil
 }
 
-func (p *kqlParser) count() (relation, error) {
-	return relation{
-		columns: []column{{"Count", "Int64"}},
-		rows:    []tuple{{"Count": int64(len(p.current.rows))}},
+func (p *kqlParser) count() (Table, error) {
+	return Table{
+		Columns: []Column{{"Count", "Int64"}},
+		Rows:    []Row{{"Count": int64(len(p.current.Rows))}},
 	}, nil
 }
 
@@ -590,36 +590,36 @@ func (p *kqlParser) size() (int, error) {
 	if !ok || n < 0 {
 		return 0, errors.New("the number of rows must be a number that is not negative")
 	}
-	return int(min(n, int64(len(p.current.rows)))), nil
+	return int(min(n, int64(len(p.current.Rows)))), nil
 }
 
-func (p *kqlParser) limit() (relation, error) {
+func (p *kqlParser) limit() (Table, error) {
 	n, err := p.size()
 	if err != nil {
-		return relation{}, err
+		return Table{}, err
 	}
 	r := p.current
-	r.rows = r.rows[:n]
+	r.Rows = r.Rows[:n]
 	return r, nil
 }
 
-func (p *kqlParser) top() (relation, error) {
+func (p *kqlParser) top() (Table, error) {
 	n, err := p.size()
 	if err != nil {
-		return relation{}, err
+		return Table{}, err
 	}
 	r, err := p.sort()
 	if err != nil {
 		return r, err
 	}
-	r.rows = r.rows[:n]
+	r.Rows = r.Rows[:n]
 	return r, nil
 }
 
 // sort reads "by" and the keys; without a direction the largest comes first.
-func (p *kqlParser) sort() (relation, error) {
+func (p *kqlParser) sort() (Table, error) {
 	if !p.takeWord("by") {
-		return relation{}, p.unexpected()
+		return Table{}, p.unexpected()
 	}
 	type key struct {
 		value expression
@@ -629,7 +629,7 @@ func (p *kqlParser) sort() (relation, error) {
 	for {
 		e, err := p.disjunction()
 		if err != nil {
-			return relation{}, err
+			return Table{}, err
 		}
 		k := key{e, -1}
 		if p.takeWord("asc") {
@@ -638,7 +638,7 @@ func (p *kqlParser) sort() (relation, error) {
 			p.takeWord("desc")
 		}
 		if p.takeWord("nulls") && !p.takeWord("first") && !p.takeWord("last") {
-			return relation{}, p.unexpected()
+			return Table{}, p.unexpected()
 		}
 		keys = append(keys, k)
 		if !p.take(",") {
@@ -646,8 +646,8 @@ func (p *kqlParser) sort() (relation, error) {
 		}
 	}
 	r := p.current
-	r.rows = slices.Clone(r.rows)
-	slices.SortStableFunc(r.rows, func(a, b tuple) int {
+	r.Rows = slices.Clone(r.Rows)
+	slices.SortStableFunc(r.Rows, func(a, b Row) int {
 		for _, k := range keys {
 			if o := orderNullsFirst(k.value.eval(point{row: a, now: p.now}), k.value.eval(point{row: b, now: p.now})); o != 0 {
 				return o * k.sign
@@ -669,24 +669,24 @@ func (p *kqlParser) parameters(known ...string) map[string]string {
 	return found
 }
 
-func (p *kqlParser) union(with relation) (relation, error) {
+func (p *kqlParser) union(with Table) (Table, error) {
 	parameters := p.parameters("kind", "withsource", "isfuzzy")
 	result := with
 	for {
 		name := p.peek().text
 		r, err := p.source()
 		if err != nil {
-			return relation{}, err
+			return Table{}, err
 		}
 		if to := parameters["withsource"]; to != "" {
 			r = labelled(r, to, name)
 		}
-		for _, c := range r.columns {
-			if _, there := result.column(c.name); !there {
+		for _, c := range r.Columns {
+			if _, there := result.column(c.Name); !there {
 				result = result.with(c)
 			}
 		}
-		result.rows = slices.Concat(result.rows, r.rows)
+		result.Rows = slices.Concat(result.Rows, r.Rows)
 		result.open = result.open || r.open
 		if !p.take(",") {
 			return result, nil
@@ -695,33 +695,33 @@ func (p *kqlParser) union(with relation) (relation, error) {
 }
 
 // labelled adds the name of the source to every row.
-func labelled(r relation, name, source string) relation {
-	r.rows = each(r.rows, func(t tuple) tuple {
+func labelled(r Table, name, source string) Table {
+	r.Rows = each(r.Rows, func(t Row) Row {
 		t = maps.Clone(t)
 		t[name] = source
 		return t
 	})
-	r.columns = append([]column{{name, "String"}}, r.columns...)
+	r.Columns = append([]Column{{name, "String"}}, r.Columns...)
 	return r
 }
 
 // join reads the other side and the columns to join on. Every kind but the inner ones and the ones that filter keeps
 // the rows of the left side.
-func (p *kqlParser) join() (relation, error) {
+func (p *kqlParser) join() (Table, error) {
 	kind := p.parameters("kind", "hint")["kind"]
 	left := p.current
 	right, err := p.source()
 	if err != nil {
-		return relation{}, err
+		return Table{}, err
 	}
 	if !p.takeWord("on") {
-		return relation{}, p.unexpected()
+		return Table{}, p.unexpected()
 	}
 	var keys []joinKey
 	for {
 		k, err := p.joinKey()
 		if err != nil {
-			return relation{}, err
+			return Table{}, err
 		}
 		keys = append(keys, k)
 		if !p.take(",") {
@@ -761,48 +761,48 @@ func (p *kqlParser) joinKey() (joinKey, error) {
 	}
 }
 
-func joined(left, right relation, kind string, keys []joinKey) (relation, error) {
+func joined(left, right Table, kind string, keys []joinKey) (Table, error) {
 	for _, k := range keys {
 		for _, side := range []struct {
 			name string
-			of   relation
+			of   Table
 		}{{k.left, left}, {k.right, right}} {
 			if _, found := side.of.column(side.name); !found && !side.of.open {
-				return relation{}, fmt.Errorf("failed to resolve column named '%s' of a join", side.name)
+				return Table{}, fmt.Errorf("failed to resolve column named '%s' of a join", side.name)
 			}
 		}
 	}
-	key := func(r relation, t tuple, name func(joinKey) string) string {
+	key := func(r Table, t Row, name func(joinKey) string) string {
 		return fmt.Sprintf("%q", each(keys, func(k joinKey) string {
 			c, _ := r.column(name(k))
-			return textOf(c.of(t))
+			return Text(c.Of(t))
 		}))
 	}
-	matches := map[string][]tuple{}
-	for _, t := range right.rows {
+	matches := map[string][]Row{}
+	for _, t := range right.Rows {
 		k := key(right, t, func(k joinKey) string { return k.right })
 		matches[k] = append(matches[k], t)
 	}
 	result := left
-	result.rows = nil
+	result.Rows = nil
 	filters := kind == "leftanti" || kind == "leftsemi" || kind == "anti"
 	rename := map[string]string{}
 	if !filters {
 		result, rename = widened(left, right)
 	}
 	inner := kind == "" || kind == "inner" || kind == "innerunique"
-	for _, t := range left.rows {
+	for _, t := range left.Rows {
 		found := matches[key(left, t, func(k joinKey) string { return k.left })]
 		switch {
 		case filters && (len(found) > 0) == (kind == "leftsemi"), !filters && len(found) == 0 && !inner:
-			result.rows = append(result.rows, t)
+			result.Rows = append(result.Rows, t)
 		case !filters:
 			for _, other := range found {
 				row := maps.Clone(t)
 				for from, to := range rename {
 					row[to] = other[from]
 				}
-				result.rows = append(result.rows, row)
+				result.Rows = append(result.Rows, row)
 			}
 		}
 	}
@@ -810,16 +810,16 @@ func joined(left, right relation, kind string, keys []joinKey) (relation, error)
 }
 
 // widened adds the columns of the right side; those that the left side has too get a number.
-func widened(left, right relation) (relation, map[string]string) {
-	result := relation{columns: slices.Clone(left.columns), open: left.open || right.open}
+func widened(left, right Table) (Table, map[string]string) {
+	result := Table{Columns: slices.Clone(left.Columns), open: left.open || right.open}
 	rename := map[string]string{}
-	for _, c := range right.columns {
-		to := c.name
+	for _, c := range right.Columns {
+		to := c.Name
 		if _, taken := result.column(to); taken {
 			to += "1"
 		}
-		rename[c.name] = to
-		result = result.with(column{to, c.kind})
+		rename[c.Name] = to
+		result = result.with(Column{to, c.Kind})
 	}
 	return result, rename
 }

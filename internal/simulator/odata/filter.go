@@ -1,4 +1,4 @@
-package simulator
+package odata
 
 import (
 	"cmp"
@@ -418,7 +418,7 @@ func (p *filterParser) path(first string) (term, error) {
 		p.tokens = p.tokens[1:]
 		if current.kind == listValue {
 			if name != "any" {
-				return term{}, fmt.Errorf("a collection takes any(), not %q", name)
+				return term{}, fmt.Errorf("a Collection takes any(), not %q", name)
 			}
 			return p.any(current)
 		}
@@ -465,7 +465,7 @@ func member(of term, name string) (term, error) {
 	}), nil
 }
 
-// any reads any(x: condition): whether an item of the collection fulfils it.
+// any reads any(x: condition): whether an item of the Collection fulfils it.
 func (p *filterParser) any(list term) (term, error) {
 	if err := p.expect("("); err != nil {
 		return term{}, err
@@ -527,9 +527,9 @@ func typed(t reflect.Type, get func(row) reflect.Value) term {
 		}}
 	}
 	switch {
-	case t == reflect.TypeFor[moment]():
+	case t == reflect.TypeFor[Time]():
 		return of(timeValue, func(v reflect.Value) any {
-			if at := v.Interface().(moment); !at.IsZero() {
+			if at := v.Interface().(Time); !at.IsZero() {
 				return at.Time
 			}
 			return nil
@@ -537,7 +537,7 @@ func typed(t reflect.Type, get func(row) reflect.Value) term {
 	case t.Kind() == reflect.Bool:
 		return of(booleanValue, func(v reflect.Value) any { return v.Bool() })
 	case t.Kind() == reflect.String:
-		nullable := t == reflect.TypeFor[optional]()
+		nullable := t == reflect.TypeFor[Text]()
 		return of(textValue, func(v reflect.Value) any {
 			if nullable && v.String() == "" {
 				return nil

@@ -1,12 +1,16 @@
-package simulator
+// Package odata carries out the query options of OData on lists of Go structs, as the Defender for Endpoint API does:
+// $filter, $top, $skip, $orderby, $select, $expand and $count.
+//
+// https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-odata-samples
+package odata
 
 import (
 	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
-	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
@@ -14,35 +18,32 @@ import (
 	"strings"
 )
 
-// collection says what the query options of a list may do. Microsoft documents both per operation.
-type collection struct {
-	// name is the entity set in @odata.context.
-	name string
-	// filterable are the properties that $filter may name; nil is all of them, where nothing is documented.
-	filterable []string
-	// maxTop is the largest $top, defaultMaxTop when 0.
-	maxTop int
+// Collection is what the query options of a list may do.
+type Collection struct {
+	// Filterable are the properties that $filter may name; nil allows all of them.
+	Filterable []string
+	// MaxTop is the largest $top, or 0 for 10,000.
+	MaxTop int
 }
 
-const (
-	defaultMaxTop   = 10_000
-	defaultPageSize = 10_000
-)
+const defaultMaxTop = 10_000
 
-// expandable is a resource with a part that is only shown with $expand.
-type expandable interface {
-	// expansion is the name that $expand wants.
-	expansion() string
-	// collapsed is the resource without the part.
-	collapsed() any
+// Expandable is a resource with a part that is only shown with $expand.
+type Expandable interface {
+	// Expansion returns the name that $expand wants.
+	Expansion() string
+	// Collapsed returns the resource without the part.
+	Collapsed() any
 }
 
-// page is the answer to a list operation.
-type page struct {
-	Context  string `json:"@odata.context"`
-	Count    *int   `json:"@odata.count,omitempty"`
-	Value    []any  `json:"value"`
-	NextLink string `json:"@odata.nextLink,omitempty"`
+// Page is what the query options leave of a list.
+type Page struct {
+	// Items are the resources, as $select and $expand leave them. They encode to JSON.
+	Items []any
+	// Count is the number of all resources that match, or nil if $count did not ask for it.
+	Count *int
+	// Next are the query options of the next page, or nil if this page is the last.
+	Next url.Values
 }
 
 // listOptions are the query options of a list, checked.
@@ -64,43 +65,40 @@ type ordering struct {
 // knownOptions are the system query options that the service documents. Another one that starts with "$" is refused.
 var knownOptions = []string{"$filter", "$top", "$skip", "$orderby", "$select", "$expand", "$count"}
 
-// list answers with the rows that the query options ask for.
-func list[T any](c *company, call *call, rows []T, of collection) (reply, *apiError) {
-	return listPaged(c, call, rows, of, c.pageSize)
-}
-
-// listPaged is list with a page size of its own.
-func listPaged[T any](c *company, call *call, rows []T, of collection, pageSize int) (reply, *apiError) {
+// List returns the page that the query options ask for, of at most pageSize resources. T is a struct, or a pointer to
+// one, whose JSON names are the names of its properties. The error of an option that cannot be followed is for the client
+// to read.
+func List[T any](query url.Values, rows []T, of Collection, pageSize int) (Page, error) {
 	resource := reflect.TypeFor[T]()
 	if resource.Kind() == reflect.Pointer {
 		resource = resource.Elem()
 	}
-	options, err := parseOptions(call.query, resource, of)
+	options, err := parseOptions(query, resource, of)
 	if err != nil {
-		return reply{}, &apiError{http.StatusBadRequest, "BadRequest", fmt.Sprintf("The query specified in the URI is not valid: %v.", err)}
+		return Page{}, err
 	}
 	matching := options.matching(values(rows))
-	answer := page{Context: c.context(of.name), Value: []any{}}
+	page := Page{Items: []any{}}
 	if options.count {
-		answer.Count = new(len(matching))
+		page.Count = new(len(matching))
 	}
 	cut, more := options.cut(matching, pageSize)
 	for _, v := range cut {
-		answer.Value = append(answer.Value, options.shown(v))
+		page.Items = append(page.Items, options.shown(v))
 	}
 	if more {
-		answer.NextLink = c.nextLink(call, options, len(cut))
+		page.Next = options.next(query, len(cut))
 	}
-	return reply{http.StatusOK, answer}, nil
+	return page, nil
 }
 
-// countOf answers with the bare number of the rows that $filter leaves.
-func countOf[T any](call *call, rows []*T, of collection) (reply, *apiError) {
-	options, err := parseOptions(call.query, reflect.TypeFor[T](), of)
+// Count returns the number of the rows that $filter leaves.
+func Count[T any](query url.Values, rows []*T, of Collection) (int, error) {
+	options, err := parseOptions(query, reflect.TypeFor[T](), of)
 	if err != nil {
-		return reply{}, &apiError{http.StatusBadRequest, "BadRequest", fmt.Sprintf("The query specified in the URI is not valid: %v.", err)}
+		return 0, err
 	}
-	return reply{http.StatusOK, len(options.matching(values(rows)))}, nil
+	return len(options.matching(values(rows))), nil
 }
 
 // values looks through the pointers to the resources.
@@ -112,7 +110,7 @@ func values[T any](rows []T) []reflect.Value {
 	return list
 }
 
-func parseOptions(query url.Values, resource reflect.Type, of collection) (listOptions, error) {
+func parseOptions(query url.Values, resource reflect.Type, of Collection) (listOptions, error) {
 	options := listOptions{top: -1}
 	for name := range query {
 		if strings.HasPrefix(name, "$") && !slices.Contains(knownOptions, name) {
@@ -121,7 +119,7 @@ func parseOptions(query url.Values, resource reflect.Type, of collection) (listO
 	}
 	var err error
 	if query.Has("$top") {
-		if options.top, err = natural(query, "$top", cmp.Or(of.maxTop, defaultMaxTop)); err != nil {
+		if options.top, err = natural(query, "$top", cmp.Or(of.MaxTop, defaultMaxTop)); err != nil {
 			return options, err
 		}
 	}
@@ -131,7 +129,7 @@ func parseOptions(query url.Values, resource reflect.Type, of collection) (listO
 		}
 	}
 	if text := query.Get("$filter"); text != "" {
-		if options.filter, err = parseFilter(text, resource, of.filterable); err != nil {
+		if options.filter, err = parseFilter(text, resource, of.Filterable); err != nil {
 			return options, err
 		}
 	}
@@ -211,8 +209,8 @@ func parseSelect(text string, resource reflect.Type) ([]reflect.StructField, err
 func parseExpand(text string, resource reflect.Type) (bool, error) {
 	expands := false
 	for _, name := range names(text) {
-		e, ok := reflect.TypeAssert[expandable](reflect.Zero(reflect.PointerTo(resource)))
-		if !ok || !strings.EqualFold(e.expansion(), name) {
+		e, ok := reflect.TypeAssert[Expandable](reflect.Zero(reflect.PointerTo(resource)))
+		if !ok || !strings.EqualFold(e.Expansion(), name) {
 			return false, fmt.Errorf("the property %q cannot be used in the $expand query option", name)
 		}
 		expands = true
@@ -268,8 +266,8 @@ func (o listOptions) cut(rows []reflect.Value, pageSize int) (cut []reflect.Valu
 
 // shown is the resource as $expand and $select leave it.
 func (o listOptions) shown(v reflect.Value) any {
-	if e, ok := reflect.TypeAssert[expandable](v.Addr()); ok && !o.expands {
-		v = reflect.ValueOf(e.collapsed())
+	if e, ok := reflect.TypeAssert[Expandable](v.Addr()); ok && !o.expands {
+		v = reflect.ValueOf(e.Collapsed())
 	}
 	if o.selects != nil {
 		return selection{v, o.selects}
@@ -284,52 +282,45 @@ type selection struct {
 }
 
 func (s selection) MarshalJSON() ([]byte, error) {
-	object := make(record, len(s.fields))
-	for i, field := range s.fields {
-		object[i] = property{jsonName(field), s.resource.FieldByIndex(field.Index).Interface()}
-	}
-	return object.MarshalJSON()
+	return Object(func(yield func(string, any) bool) {
+		for _, field := range s.fields {
+			if !yield(jsonName(field), s.resource.FieldByIndex(field.Index).Interface()) {
+				return
+			}
+		}
+	})
 }
 
-// record is a JSON object whose properties keep their order.
-type record []property
-
-type property struct {
-	name  string
-	value any
-}
-
-func (r record) MarshalJSON() ([]byte, error) {
+// Object encodes properties as a JSON object that keeps their order.
+func Object(properties iter.Seq2[string, any]) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
-	for i, p := range r {
-		if i > 0 {
+	for key, value := range properties {
+		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
-		name, err := json.Marshal(p.name)
+		name, err := json.Marshal(key)
 		if err != nil {
 			return nil, err
 		}
-		value, err := json.Marshal(p.value)
+		encoded, err := json.Marshal(value)
 		if err != nil {
 			return nil, err
 		}
 		b.Write(name)
 		b.WriteByte(':')
-		b.Write(value)
+		b.Write(encoded)
 	}
 	b.WriteByte('}')
 	return b.Bytes(), nil
 }
 
-// nextLink leads to the rest of a list: the same request with $skip moved on, and what is left of $top.
-func (c *company) nextLink(call *call, o listOptions, given int) string {
-	query := maps.Clone(call.query)
+// next returns the query options of the rest of a list: $skip moved on, and what is left of $top.
+func (o listOptions) next(query url.Values, given int) url.Values {
+	query = maps.Clone(query)
 	query.Set("$skip", strconv.Itoa(o.skip+given))
 	if o.top >= 0 {
 		query.Set("$top", strconv.Itoa(o.top-given))
 	}
-	return c.base + call.path + "?" + query.Encode()
+	return query
 }
-
-func (c *company) context(set string) string { return c.base + "/api/$metadata#" + set }
