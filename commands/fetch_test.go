@@ -176,7 +176,7 @@ func (f *feed) fetch(t *testing.T, host *lastRunHost, settings params.Fetch) (id
 // fetches: each alert is handed over exactly once, but for those of a batch whose process was ended between
 // handing over and saving, which may come again.
 func TestFetchLosesNothingAndRepeatsNothing(t *testing.T) {
-	const alerts = 100_000
+	alerts := SampleOf(100_000, 20_000)
 	seed := uint64(20261122)
 	t.Logf("seed %d, %d alerts", seed, alerts)
 	random := rand.New(rand.NewPCG(seed, 1))

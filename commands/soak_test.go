@@ -16,7 +16,7 @@ import (
 )
 
 // soakFor is how many executions TestSoak makes: go test ./commands -run TestSoak -v -soak=20000.
-var soakFor = flag.Int("soak", 2000, "how many executions TestSoak makes")
+var soakFor = flag.Int("soak", 1000, "how many executions TestSoak makes")
 
 // footprint is what a process holds on to.
 type footprint struct {

@@ -105,10 +105,14 @@ func (c *company) seedActions() {
 // seedTasks gives the IT department its work: an update for each of the products that most machines are exposed by.
 func (c *company) seedTasks() {
 	work := where(c.catalog, func(p *product) bool { return len(p.flaws) > 0 })
-	slices.SortStableFunc(work, func(a, b *product) int { return len(c.exposed(b, anyFlaw)) - len(c.exposed(a, anyFlaw)) })
+	machines := map[*product]int{}
+	for _, p := range work {
+		machines[p] = len(c.exposed(p, anyFlaw))
+	}
+	slices.SortStableFunc(work, func(a, b *product) int { return machines[b] - machines[a] })
 	for i, p := range work[:4] {
 		created := at(c.started.Add(-time.Duration(20-4*i)*day - c.draws.span(day)))
-		exposed := len(c.exposed(p, anyFlaw))
+		exposed := machines[p]
 		task := &remediationTask{
 			ID: c.draws.guid(), Title: "Update " + p.title, CreatedOn: created,
 			RequesterID: c.userNamed("adm-eriksen").objectID, RequesterEmail: "soc@" + domain,

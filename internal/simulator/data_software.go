@@ -161,7 +161,7 @@ func (c *company) newFlaw(p *product, letter byte) flaw {
 func (c *company) exposed(p *product, wanted func(flaw) bool) []*machine {
 	return where(c.machines, func(m *machine) bool {
 		return slices.ContainsFunc(m.installed, func(i installation) bool {
-			return i.product == p && slices.ContainsFunc(i.flaws(), wanted)
+			return i.product == p && slices.ContainsFunc(p.flaws, func(f flaw) bool { return f.in(i.version) && wanted(f) })
 		})
 	})
 }
