@@ -28,16 +28,16 @@ func listAlerts() Command {
 		Severity string `arg:"severity" values:"High,Medium,Low,Informational" help:"The severity of the alerts."`
 		Status   string `arg:"status" values:"New,InProgress,Resolved" help:"The status of the alerts."`
 		Category string `arg:"category" help:"The category of the alerts."`
-		Limit    int    `arg:"limit" default:"50" min:"1" max:"100000" help:"How many alerts to show at the most."`
-		Created  Moment `arg:"creation_time" help:"Only alerts created after this date, or within this time span such as 12 hours."`
+		Limit    int    `arg:"limit" default:"50" min:"1" max:"100000" help:"The maximum number of alerts to return."`
+		Created  Moment `arg:"creation_time" help:"Only alerts created after this date, or within this time span back from now, such as 12 hours."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.Alert", Key: "val.ID === obj.ID", View: alertView(),
-		Title: "Alerts", Columns: alertColumns(), Empty: "No alert fits.",
+		Title: "Alerts", Columns: alertColumns(), Empty: "No alert matches.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-list-alerts", Area: Alerts,
-		Help:    "Lists alerts that fit all conditions given, with their evidence.",
+		Help:    "Lists alerts that match all the given conditions, with their evidence.",
 		Uses:    []defender.Operation{defender.ListAlerts},
 		Outputs: []Output{out},
 		Example: `severity=High status=New limit=25`,
@@ -56,7 +56,7 @@ func listAlerts() Command {
 
 func getAlertByID() Command {
 	type args struct {
-		IDs []string `arg:"alert_ids" required:"true" help:"IDs of alerts."`
+		IDs []string `arg:"alert_ids" required:"true" help:"The IDs of the alerts."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.Alert", Key: "val.ID && val.ID == obj.ID", View: alertView(),
@@ -73,23 +73,23 @@ func getAlertByID() Command {
 	})
 }
 
-// exampleAlert stands in examples.
+// exampleAlert is the alert ID of examples.
 const exampleAlert = "da637472900382838869_1364969609"
 
-// replacements are values that the service took once, each with the value that says the same today.
+// replacements maps values that the service once accepted to those that mean the same today.
 type replacements map[string]string
 
-// today is the value to send for one that was given, and what to tell the analyst when it is another one.
+// today returns the value to send for a given one, and a note for the analyst if it differs.
 func (r replacements) today(argument, value string) (string, []warroom.Block) {
 	replaced, found := r[value]
 	if !found {
 		return value, nil
 	}
-	return replaced, []warroom.Block{warroom.Paragraph(fmt.Sprintf("The service does not take the %s %s any more: %s was sent in its place.", argument, value, replaced))}
+	return replaced, []warroom.Block{warroom.Paragraph(fmt.Sprintf("The service no longer accepts the %s %s; %s was sent instead.", argument, value, replaced))}
 }
 
-// determinationsOfOld were dropped in August 2022, as Microsoft documents.
-func determinationsOfOld() replacements {
+// retiredDeterminations maps the determinations that Microsoft retired in August 2022.
+func retiredDeterminations() replacements {
 	return replacements{"Apt": "MultiStagedAttack", "SecurityPersonnel": "SecurityTesting"}
 }
 
@@ -97,7 +97,7 @@ func updateAlert() Command {
 	type args struct {
 		ID             string `arg:"alert_id" required:"true" help:"The ID of the alert."`
 		Status         string `arg:"status" values:"New,InProgress,Resolved" help:"The new status."`
-		AssignedTo     string `arg:"assigned_to" help:"Who works on the alert from now on."`
+		AssignedTo     string `arg:"assigned_to" help:"The new owner of the alert."`
 		Classification string `arg:"classification" values:"Unknown,FalsePositive,TruePositive,InformationalExpectedActivity" help:"What the alert turned out to be."`
 		Determination  string `arg:"determination" values:"NotAvailable,Apt,Malware,SecurityPersonnel,SecurityTesting,UnwantedSoftware,Other,MultiStagedAttack,MaliciousUserActivity,CompromisedUser,Phishing,LineOfBusinessApplication,ConfirmedActivity,ConfirmedUserActivity,NotMalicious,Clean,InsufficientData" help:"What was behind the alert. Apt became MultiStagedAttack, and SecurityPersonnel became SecurityTesting."`
 		Comment        string `arg:"comment" help:"A comment to add."`
@@ -114,12 +114,12 @@ func updateAlert() Command {
 		Outputs: []Output{out},
 		Example: `alert_id=` + exampleAlert + ` status=Resolved classification=TruePositive determination=Malware comment="cleaned"`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		determination, note := determinationsOfOld().today("determination", in.Determination)
+		determination, note := retiredDeterminations().today("determination", in.Determination)
 		update := defender.AlertUpdate{
 			Status: in.Status, AssignedTo: in.AssignedTo, Classification: in.Classification, Determination: determination, Comment: in.Comment,
 		}
 		if update == (defender.AlertUpdate{}) {
-			return Report{}, wrong(run, "one of status, assigned_to, classification, determination and comment has to be given")
+			return Report{}, wrong(run, "one of status, assigned_to, classification, determination and comment must be given")
 		}
 		alert, err := run.API.UpdateAlert(ctx, in.ID, update)
 		if err != nil {
@@ -132,8 +132,8 @@ func updateAlert() Command {
 	})
 }
 
-// updated is an alert with what was changed of it on top, so that the context tells of the change even where the
-// service's answer was made before it.
+// updated returns an alert with the changes applied to it, so that the context shows the change even if the service
+// answered with the alert as it was before.
 func updated(alert rawjson.Value, id string, update defender.AlertUpdate) rawjson.Value {
 	fields := map[string]json.RawMessage{"id": json.RawMessage(rawjson.Make(id))}
 	lay := func(object rawjson.Value) {
@@ -148,9 +148,9 @@ func updated(alert rawjson.Value, id string, update defender.AlertUpdate) rawjso
 	return rawjson.Make(fields)
 }
 
-// categoriesOfOld are the categories of before the service took those of MITRE ATT&CK, each with the one that
-// comes closest.
-func categoriesOfOld() replacements {
+// retiredCategories maps the categories from before the service adopted those of MITRE ATT&CK to the closest one of
+// today.
+func retiredCategories() replacements {
 	return replacements{
 		"None": "General", "NotApplicable": "General", "EnterprisePolicy": "General",
 		"CredentialTheft": "CredentialAccess", "CredentialStealing": "CredentialAccess",
@@ -170,9 +170,9 @@ func createAlert() Command {
 		Title       string `arg:"title" required:"true" help:"The title of the alert."`
 		Description string `arg:"description" required:"true" help:"The description of the alert."`
 		Recommended string `arg:"recommended_action" required:"true" help:"What to do about the alert."`
-		EventTime   string `arg:"event_time" required:"true" help:"The time of the event, exactly as advanced hunting gives it."`
-		ReportID    string `arg:"report_id" required:"true" help:"The ReportId of the event, as advanced hunting gives it."`
-		Category    string `arg:"category" required:"true" default:"None" values:"None,SuspiciousActivity,Malware,CredentialTheft,Exploit,WebExploit,DocumentExploit,PrivilegeEscalation,Persistence,RemoteAccessTool,CommandAndControl,SuspiciousNetworkTraffic,Ransomware,MalwareDownload,Reconnaissance,WebFingerprinting,Weaponization,Delivery,SocialEngineering,CredentialStealing,Installation,Backdoor,Trojan,TrojanDownloader,LateralMovement,ExplorationEnumeration,NetworkPropagation,Exfiltration,NotApplicable,EnterprisePolicy,General,Collection,CredentialAccess,DefenseEvasion,Discovery,Execution,InitialAccess" help:"The category of the alert. Categories that the service does not take any more are sent as the closest one that it takes; None is sent as General."`
+		EventTime   string `arg:"event_time" required:"true" help:"The time of the event, exactly as advanced hunting returns it."`
+		ReportID    string `arg:"report_id" required:"true" help:"The ReportId of the event, as advanced hunting returns it."`
+		Category    string `arg:"category" required:"true" default:"None" values:"None,SuspiciousActivity,Malware,CredentialTheft,Exploit,WebExploit,DocumentExploit,PrivilegeEscalation,Persistence,RemoteAccessTool,CommandAndControl,SuspiciousNetworkTraffic,Ransomware,MalwareDownload,Reconnaissance,WebFingerprinting,Weaponization,Delivery,SocialEngineering,CredentialStealing,Installation,Backdoor,Trojan,TrojanDownloader,LateralMovement,ExplorationEnumeration,NetworkPropagation,Exfiltration,NotApplicable,EnterprisePolicy,General,Collection,CredentialAccess,DefenseEvasion,Discovery,Execution,InitialAccess" help:"The category of the alert. Categories that the service no longer accepts are replaced by the closest one that it accepts; None is sent as General."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.Alert", Key: "val.ID === obj.ID", View: alertView(),
@@ -180,12 +180,12 @@ func createAlert() Command {
 	}
 	return declare(Command{
 		Name: "microsoft-atp-create-alert", Area: Alerts,
-		Help:    "Makes an alert of an event that advanced hunting found. The service adds the event to an open alert of the machine with the same title, if there is one.",
+		Help:    "Creates an alert from an event that advanced hunting found. If the machine has an open alert with the same title, the service adds the event to it.",
 		Uses:    []defender.Operation{defender.CreateAlert},
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` severity=Low title="Odd logon" description="A logon at night." recommended_action="Ask the user." event_time=2026-11-20T03:12:45.7115183Z report_id=20776 category=SuspiciousActivity`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		category, note := categoriesOfOld().today("category", in.Category)
+		category, note := retiredCategories().today("category", in.Category)
 		alert, err := run.API.CreateAlert(ctx, defender.NewAlert{
 			MachineID: in.Machine, Severity: in.Severity, Title: in.Title, Description: in.Description,
 			RecommendedAction: in.Recommended, EventTime: in.EventTime, ReportID: in.ReportID, Category: category,
@@ -210,7 +210,7 @@ func getAlertUser() Command {
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-alert-related-user", Area: Alerts,
-		Help:    "Shows the user that an alert is most about.",
+		Help:    "Shows the user that an alert is mainly about.",
 		Uses:    []defender.Operation{defender.GetAlertUser},
 		Outputs: []Output{out},
 		Example: `id=` + exampleAlert,
@@ -223,29 +223,29 @@ func getAlertUser() Command {
 	})
 }
 
-// alertParts is a kind of thing that the service lists for an alert, without limit and offset of its own.
+// alertParts is a kind of object that the service lists for an alert. These lists have no limit and offset of their
+// own.
 type alertParts struct {
 	list func(api *defender.Client, ctx context.Context, alert string) (defender.List, error)
-	// text is the key of the only thing that is known of a part, and column its name in the table. The context
-	// then holds a list of texts.
+	// text is the only key of a part, and column its name in the table. If set, the context holds a list of strings.
 	text, column string
 }
 
-// listParts makes the command for a kind of things that belong to an alert.
+// listParts declares the command for one kind of object that belongs to an alert.
 func listParts(command Command, out Output, parts alertParts) Command {
 	type args struct {
 		ID     string `arg:"id" required:"true" help:"The ID of the alert."`
-		Limit  int    `arg:"limit" default:"50" min:"0" help:"How many to show at the most."`
-		Offset int    `arg:"offset" default:"0" min:"0" help:"How many to pass over."`
+		Limit  int    `arg:"limit" default:"50" min:"0" help:"The maximum number of items to return."`
+		Offset int    `arg:"offset" default:"0" min:"0" help:"The number of items to skip."`
 	}
 	out.Key, out.About = "val.AlertID === obj.AlertID", "AlertID"
 	declared := out
 	if parts.text != "" {
 		out.View = warroom.NewView(warroom.Field{Name: parts.column, From: parts.text})
 		declared.Fields = []warroom.Field{
-			{Type: warroom.String, Help: "What belongs to the alert, as a list of texts."},
-			// The manifest has always promised objects with this key.
-			{Name: parts.column, Type: warroom.String, Help: "Not filled: the texts stand right above.", Gone: true},
+			{Type: warroom.String, Help: "What belongs to the alert, as a list of strings."},
+			// The manifest has always declared objects with this key.
+			{Name: parts.column, Type: warroom.String, Help: "Not filled: the values are directly in the list above.", Gone: true},
 		}
 	}
 	command.Area, command.Outputs, command.Example = Alerts, []Output{declared}, `id=`+exampleAlert+` limit=10`
@@ -265,7 +265,7 @@ func listParts(command Command, out Output, parts alertParts) Command {
 	})
 }
 
-// textsAt are the texts at one key of several objects.
+// textsAt returns the texts at one key of several objects.
 func textsAt(key string, objects []rawjson.Value) warroom.Texts {
 	texts := make(warroom.Texts, len(objects))
 	for i, object := range objects {

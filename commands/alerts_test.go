@@ -16,7 +16,7 @@ import (
 
 const alertPath = "MicrosoftATP.Alert(val.ID === obj.ID)"
 
-// newAlert are arguments with which an alert can be made.
+// newAlert returns arguments that create an alert.
 func newAlert(more ...string) map[string]any {
 	args := map[string]any{
 		"machine_id": "m1", "severity": "Low", "title": "t", "description": "d", "recommended_action": "r",
@@ -43,11 +43,11 @@ func TestUpdateAlertChangesTheAlert(t *testing.T) {
 		}
 	}
 	if got := kept.Get("Comments.@reverse.0.Comment").Str; got != "cleaned" {
-		t.Errorf("wanted the new comment last, got %q", got)
+		t.Errorf("got %q, want the new comment last", got)
 	}
 }
 
-// The answer may have been made before the change.
+// The answer may show the alert before the change.
 func TestUpdateAlertTellsOfTheChangeWhateverTheAnswerSays(t *testing.T) {
 	i := commandstest.New(t)
 	i.Answer(http.MethodPatch, "/api/alerts/da1", http.StatusOK, `{"id":"da0","title":"t","status":"New","assignedTo":null,"severity":"Low"}`)
@@ -60,8 +60,8 @@ func TestUpdateAlertTellsOfTheChangeWhateverTheAnswerSays(t *testing.T) {
 
 func TestUpdateAlertValues(t *testing.T) {
 	for _, test := range []struct{ argument, given, sent, note string }{
-		{"determination", "Apt", "MultiStagedAttack", "does not take the determination Apt any more: MultiStagedAttack was sent"},
-		{"determination", "SecurityPersonnel", "SecurityTesting", "does not take the determination SecurityPersonnel any more: SecurityTesting was sent"},
+		{"determination", "Apt", "MultiStagedAttack", "no longer accepts the determination Apt; MultiStagedAttack was sent instead"},
+		{"determination", "SecurityPersonnel", "SecurityTesting", "no longer accepts the determination SecurityPersonnel; SecurityTesting was sent instead"},
 		{"determination", "malware", "Malware", ""},
 		{"determination", "NotAvailable", "NotAvailable", ""},
 		{"determination", "Clean", "Clean", ""},
@@ -79,8 +79,8 @@ func TestUpdateAlertValues(t *testing.T) {
 			entry := result.Entry()
 			key := strings.ToUpper(test.argument[:1]) + test.argument[1:]
 			entry.WantAt(alertPath, fmt.Sprintf(`{"ID":"da1",%q:%q}`, key, test.sent))
-			if said := strings.Contains(entry.Readable(), "any more"); said != (test.note != "") {
-				t.Errorf("wanted the note %q, got\n%s", test.note, entry.Readable())
+			if said := strings.Contains(entry.Readable(), "no longer accepts"); said != (test.note != "") {
+				t.Errorf("got\n%s\nwant the note %q", entry.Readable(), test.note)
 			}
 			entry.WantReadable(test.note)
 		})
@@ -94,13 +94,13 @@ func TestAlertsRefusedBeforeAnyRequest(t *testing.T) {
 		want          string
 	}{
 		{"nothing to change", "microsoft-atp-update-alert", map[string]any{"alert_id": "da1"}, "one of status, assigned_to, classification, determination and comment"},
-		{"an unknown status", "microsoft-atp-update-alert", map[string]any{"alert_id": "da1", "status": "Closed"}, "has to be one of New, InProgress, Resolved"},
-		{"an unknown severity", "microsoft-atp-create-alert", newAlert("severity", "Informational"), "has to be one of Low, Medium, High"},
+		{"an unknown status", "microsoft-atp-update-alert", map[string]any{"alert_id": "da1", "status": "Closed"}, "must be one of New, InProgress, Resolved"},
+		{"an unknown severity", "microsoft-atp-create-alert", newAlert("severity", "Informational"), "must be one of Low, Medium, High"},
 		{"an unknown category", "microsoft-atp-create-alert", newAlert("category", "Nonsense"), `not "Nonsense"`},
 		{"no title", "microsoft-atp-create-alert", newAlert("title", " "), "title is missing"},
-		{"a negative limit of files", "microsoft-atp-get-alert-related-files", map[string]any{"id": "da1", "limit": "-3"}, "limit has to be 0 or more"},
-		{"a negative offset of addresses", "microsoft-atp-get-alert-related-ips", map[string]any{"id": "da1", "offset": -1}, "offset has to be 0 or more"},
-		{"a limit of domains that is no number", "microsoft-atp-get-alert-related-domains", map[string]any{"id": "da1", "limit": "all"}, "limit has to be a number"},
+		{"a negative limit of files", "microsoft-atp-get-alert-related-files", map[string]any{"id": "da1", "limit": "-3"}, "limit must be 0 or more"},
+		{"a negative offset of addresses", "microsoft-atp-get-alert-related-ips", map[string]any{"id": "da1", "offset": -1}, "offset must be 0 or more"},
+		{"a limit of domains that is no number", "microsoft-atp-get-alert-related-domains", map[string]any{"id": "da1", "limit": "all"}, "limit must be a number"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			result := commandstest.New(t).Run(test.command, test.args)
@@ -119,12 +119,12 @@ func TestCreateAlertOfAnEvent(t *testing.T) {
 	alert := entry.At(alertPath)
 	for key, want := range map[string]string{"Title": "Odd <process>", "Severity": "Low", "Category": "General", "MachineID": event.Get("DeviceId").Str, "Status": "New"} {
 		if got := alert.Get(key).Str; got != want {
-			t.Errorf("%s: wanted %q, got %q", key, want, got)
+			t.Errorf("%s: got %q, want %q", key, got, want)
 		}
 	}
-	entry.WantReadable("does not take the category None any more: General was sent", "Odd &lt;process>")
+	entry.WantReadable("no longer accepts the category None; General was sent instead", "Odd &lt;process>")
 	if !slices.Contains(i.Tenant.AlertIDs(), alert.Get("ID").Str) {
-		t.Errorf("wanted the tenant to have the alert %s", alert.Get("ID").Str)
+		t.Errorf("the tenant does not have the alert %s", alert.Get("ID").Str)
 	}
 }
 
@@ -137,8 +137,8 @@ func TestCreateAlertSendsEveryField(t *testing.T) {
 	result.Entry().WantColumns("ID", "Title", "Description", "IncidentID", "Severity", "Status", "Classification", "Category", "ThreatFamilyName", "MachineID")
 }
 
-// Every category that may be given becomes one that Microsoft documents for the operation, and one that it
-// documents stays as it is.
+// Every accepted category is sent as one that Microsoft documents for the operation, and a documented one is sent
+// unchanged.
 func TestCreateAlertCategories(t *testing.T) {
 	documented := []string{
 		"General", "CommandAndControl", "Collection", "CredentialAccess", "DefenseEvasion", "Discovery", "Exfiltration", "Exploit", "Execution",
@@ -146,7 +146,7 @@ func TestCreateAlertCategories(t *testing.T) {
 	}
 	command, known := commands.NewRegistry().Find("microsoft-atp-create-alert")
 	if !known {
-		t.Fatal("wanted the command, got none")
+		t.Fatal("got none, want the command")
 	}
 	arguments := command.Arguments()
 	categories := arguments[slices.IndexFunc(arguments, func(a commands.Argument) bool { return a.Name == "category" })].Values
@@ -163,7 +163,7 @@ func TestCreateAlertCategories(t *testing.T) {
 		if !slices.Contains(documented, sent) || (slices.Contains(documented, category) && sent != category) {
 			t.Errorf("the category %s was sent as %s", category, sent)
 		}
-		if said := strings.Contains(result.Entry().Readable(), "any more"); said != (sent != category) {
+		if said := strings.Contains(result.Entry().Readable(), "no longer accepts"); said != (sent != category) {
 			t.Errorf("the category %s was sent as %s, and the entry says\n%s", category, sent, result.Entry().Readable())
 		}
 	}
@@ -194,7 +194,7 @@ func TestPartsOfAnAlert(t *testing.T) {
 		"ips":     `{"value":[{"id":"198.51.100.1"},{"id":"198.51.100.2"},{"id":"198.51.100.3"}]}`,
 		"domains": `{"value":[{"host":"a.example"},{"host":"b.example"},{"host":"c.example"}]}`,
 	}
-	const cut = "the service has or may have more"
+	const cut = "the service may have more"
 	for _, test := range []struct {
 		name, command, part string
 		args                map[string]any
@@ -222,7 +222,7 @@ func TestPartsOfAnAlert(t *testing.T) {
 			entry.WantRaw(gjson.Get(answers[test.part], "value").Raw)
 			entry.WantReadable(test.said)
 			if test.said != cut && strings.Contains(entry.Readable(), cut) {
-				t.Errorf("wanted no note of more, got\n%s", entry.Readable())
+				t.Errorf("got\n%s\nwant no note of more", entry.Readable())
 			}
 		})
 	}
@@ -260,7 +260,7 @@ func TestPartsOfTheTenantsAlerts(t *testing.T) {
 	}
 	for command, count := range parts {
 		if count == 0 {
-			t.Errorf("%s: wanted something of the tenant's alerts, got nothing", command)
+			t.Errorf("%s: got nothing, want something of the tenant's alerts", command)
 		}
 	}
 }

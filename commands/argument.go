@@ -23,39 +23,38 @@ import (
 //
 // Tags: arg (the name), help, required, default, values (accepted texts, separated by commas, compared without
 // case and bound as spelled here), min and max (of numbers), hidden, deprecated ("refused" where giving it is an error),
-// list (false where the manifest does not call a list one), holds (what completion offers, where the name does not say
-// it). The type of the field decides
-// how a value is read: text, []string (a list: CSV, JSON or a list), int, float64, bool, pointers to these for
+// list (false where the manifest does not declare a list as one), holds (what completion offers, where the name does not
+// imply it). The type of the field decides how a value is read: text, []string (a list: CSV, JSON or a list), int, float64, bool, pointers to these for
 // "not given", time.Duration ("3 days"), Moment (a date, or a duration back from now), []rawjson.Value (JSON).
 type Argument struct {
 	Name, Help, Default string
 	Values              []string
 	Required, List      bool
 	Hidden, Deprecated  bool
-	// Refused says that the command does not run when the argument is given.
+	// Refused reports whether the command refuses to run when the argument is given.
 	Refused bool
-	// IsMoment says that the argument is a point in time.
+	// IsMoment reports whether the argument is a point in time.
 	IsMoment bool
-	// Holds says what of the tenant the values are; empty when nothing can be offered for them.
+	// Holds names the objects of the tenant that the values identify, or is empty if completion has none to offer.
 	Holds Held
-	// Many says that it takes several values, whether or not the manifest calls it a list.
+	// Many reports whether the argument accepts several values, whether or not the manifest declares a list.
 	Many bool
 
-	field    []int // nil: nothing is bound
+	field    []int // nil if no field is bound
 	kind     reflect.Type
 	min, max float64
 }
 
-// Held is what of a tenant stands in an argument.
+// Held is a kind of object of the tenant that an argument names.
 type Held string
 
-// What can be offered to whoever types an argument.
+// The kinds of objects that completion offers for an argument.
 const (
 	MachineIDs   Held = "machine IDs"
 	MachineNames Held = "machine names"
 )
 
-// heldBy is what arguments of a name hold in every command.
+// heldBy returns the kind of object that an argument of this name holds in every command.
 func heldBy(name string) Held {
 	switch name {
 	case "machine_id", "device_id":
@@ -66,25 +65,25 @@ func heldBy(name string) Held {
 	return ""
 }
 
-// Moment is a point in time given as a date or as a duration back from now; the zero Moment was not given.
+// Moment is a point in time, given as a date or as a duration back from now. The zero Moment means not given.
 type Moment struct{ time.Time }
 
-// ArgumentError says what is wrong with the arguments of a command, all of it at once.
+// ArgumentError reports every problem with the arguments of a command at once.
 type ArgumentError struct {
 	Command  string
 	Problems []string
 }
 
 func (e *ArgumentError) Error() string {
-	return "The arguments of " + e.Command + " are not right: " + strings.Join(e.Problems, "; ") + "."
+	return "Invalid arguments for " + e.Command + ": " + strings.Join(e.Problems, "; ") + "."
 }
 
-// wrong reports one thing that a handler found wrong with its arguments.
+// wrong returns the error for one problem that a handler found with its arguments.
 func wrong(run *Run, format string, values ...any) error {
 	return &ArgumentError{Command: run.command.Name, Problems: []string{fmt.Sprintf(format, values...)}}
 }
 
-// noArguments are the arguments of commands that have none and never run again by themselves.
+// noArguments is the argument struct of commands that have no arguments and never schedule themselves.
 type noArguments struct{}
 
 func argumentsOf(shape reflect.Type, platform bool) []Argument {
@@ -95,7 +94,7 @@ func argumentsOf(shape reflect.Type, platform bool) []Argument {
 	return arguments
 }
 
-// fieldsOf reads the arguments off a struct; an embedded struct stands for arguments that commands share.
+// fieldsOf reads the arguments from a struct. An embedded struct holds arguments that several commands share.
 func fieldsOf(shape reflect.Type, path []int) []Argument {
 	var arguments []Argument
 	for i := range shape.NumField() {
@@ -109,9 +108,9 @@ func fieldsOf(shape reflect.Type, path []int) []Argument {
 	return arguments
 }
 
-// ranOnce is the argument that a scheduled run carries.
+// ranOnce returns the argument that a scheduled run carries.
 func ranOnce() Argument {
-	return Argument{Name: ranOnceArgument, Help: "Set by the command itself when it runs again.", Hidden: true}
+	return Argument{Name: ranOnceArgument, Help: "Set by the command itself when it schedules another run.", Hidden: true}
 }
 
 func argumentOf(place []int, field reflect.StructField) Argument {
@@ -142,8 +141,8 @@ func argumentOf(place []int, field reflect.StructField) Argument {
 }
 
 // bind reads the arguments of an execution into target, a struct. Unknown arguments are ignored: the platform checks
-// names against the manifest, and adds some of its own. It is not generic: once for each argument struct it made the
-// program 0.2 MB larger.
+// names against the manifest, and adds some of its own. It is not generic, because an instance for each argument struct
+// made the program 0.2 MB larger.
 func bind(target reflect.Value, command string, arguments []Argument, raw map[string]json.RawMessage, now time.Time) error {
 	var problems []string
 	for _, argument := range arguments {
@@ -170,8 +169,8 @@ func bind(target reflect.Value, command string, arguments []Argument, raw map[st
 	return nil
 }
 
-// Check says what is wrong with a value of the argument, as a part of a sentence about it. What the command decides by
-// more than this argument is not looked at.
+// Check returns the problem with a value of the argument, as part of a sentence about it, or nil. Rules that involve
+// other arguments are not checked.
 func (a Argument) Check(value string) error {
 	given := gjson.Result{Type: gjson.String, Str: value}
 	if a.kind == nil || absent(given) {
@@ -180,7 +179,7 @@ func (a Argument) Check(value string) error {
 	return a.set(reflect.New(a.kind).Elem(), given, time.Time{})
 }
 
-// absent says that the platform gave no value: it passes an empty text for a field that was left empty.
+// absent reports whether no value was given: the platform passes an empty string for a field that was left empty.
 func absent(given gjson.Result) bool {
 	return !given.Exists() || given.Type == gjson.Null || (given.Type == gjson.String && strings.TrimSpace(given.Str) == "")
 }
@@ -199,7 +198,7 @@ func (a Argument) set(target reflect.Value, given gjson.Result, now time.Time) e
 		duration, err := params.ParseDuration(textOf(given))
 		*into = duration
 		if err != nil {
-			return fmt.Errorf(`has to be a time span such as "3 days" or "12 hours"`)
+			return fmt.Errorf(`must be a time span such as "3 days" or "12 hours"`)
 		}
 		return nil
 	case *Moment:
@@ -233,7 +232,7 @@ func (a Argument) accepted(text string) (string, error) {
 	}
 	at := slices.IndexFunc(a.Values, func(value string) bool { return strings.EqualFold(value, text) })
 	if at < 0 {
-		return "", fmt.Errorf("has to be one of %s, not %q", strings.Join(a.Values, ", "), text)
+		return "", fmt.Errorf("must be one of %s; got %q", strings.Join(a.Values, ", "), text)
 	}
 	return a.Values[at], nil
 }
@@ -299,12 +298,12 @@ func setObjects(into *[]rawjson.Value, given gjson.Result) error {
 		}
 	}
 	if err != nil || *into == nil {
-		return fmt.Errorf("has to be a JSON list of objects")
+		return fmt.Errorf("must be a JSON list of objects")
 	}
 	return nil
 }
 
-// momentLayouts are the forms in which a date may be given; without a zone it is UTC.
+// momentLayouts returns the layouts in which a date may be given. A date without a time zone is in UTC.
 func momentLayouts() []string {
 	return []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly}
 }
@@ -318,13 +317,14 @@ func setMoment(into *Moment, text string, now time.Time) error {
 	}
 	back, err := params.ParseDuration(strings.TrimSuffix(strings.TrimSpace(strings.ToLower(text)), " ago"))
 	if err != nil {
-		return fmt.Errorf(`has to be a date such as 2026-11-20T10:15:00Z or a time span such as "3 days", not %q`, text)
+		return fmt.Errorf(`must be a date such as 2026-11-20T10:15:00Z or a time span such as "3 days", not %q`, text)
 	}
 	into.Time = now.UTC().Add(-back)
 	return nil
 }
 
-// writable says that RFC 3339, which has four digits for the year, can write a time in UTC. An offset leads beyond that.
+// writable reports whether RFC 3339, which has four digits for the year, can express a time in UTC. An offset can lead
+// beyond that.
 func writable(at time.Time) bool {
 	const last = 9999
 	return 0 <= at.Year() && at.Year() <= last
@@ -337,20 +337,20 @@ func parseBoolean(text string) (bool, error) {
 	case "false", "no", "0":
 		return false, nil
 	}
-	return false, fmt.Errorf("has to be true or false, not %q", text)
+	return false, fmt.Errorf("must be true or false; got %q", text)
 }
 
 func (a Argument) setNumber(target reflect.Value, text string) error {
 	number, err := strconv.ParseFloat(text, 64)
 	whole := target.CanInt()
 	if err != nil || math.IsNaN(number) || (whole && number != math.Trunc(number)) || math.Abs(number) > 1<<53 {
-		return fmt.Errorf("has to be a number, not %q", text)
+		return fmt.Errorf("must be a number; got %q", text)
 	}
 	if number < a.min {
-		return fmt.Errorf("has to be %s or more", strconv.FormatFloat(a.min, 'f', -1, 64))
+		return fmt.Errorf("must be %s or more", strconv.FormatFloat(a.min, 'f', -1, 64))
 	}
 	if number > a.max {
-		return fmt.Errorf("has to be %s or less", strconv.FormatFloat(a.max, 'f', -1, 64))
+		return fmt.Errorf("must be %s or less", strconv.FormatFloat(a.max, 'f', -1, 64))
 	}
 	if whole {
 		target.SetInt(int64(number))

@@ -35,8 +35,8 @@ type everyArgument struct {
 
 func today() time.Time { return time.Date(2026, time.November, 20, 10, 15, 0, 0, time.UTC) }
 
-// FuzzArguments gives any value to an argument of every type: each is bound to what its declaration admits, or the error
-// names it. What is bound for one argument does not depend on the others.
+// FuzzArguments gives any value to an argument of every type: each is bound to a value that its declaration allows, or
+// the error names it. The value of one argument does not depend on the others.
 func FuzzArguments(f *testing.F) {
 	for _, seed := range []string{
 		`"text"`, `" padded "`, `""`, `null`, `true`, `"yes"`, `0`, `100`, `1e2`, `-1.5`, `9223372036854775808`, `1e999`, `"NaN"`, `"0x10"`,
@@ -47,7 +47,7 @@ func FuzzArguments(f *testing.F) {
 	}
 	arguments := argumentsOf(reflect.TypeFor[everyArgument](), true)
 	f.Fuzz(func(t *testing.T, value []byte) {
-		if !json.Valid(value) { // the platform's line is JSON as a whole
+		if !json.Valid(value) { // the platform's line is valid JSON
 			value = []byte(rawjson.Make(string(value)))
 		}
 		raw := map[string]json.RawMessage{"needed": json.RawMessage(`"x"`)}
@@ -83,7 +83,7 @@ func argumentProblems(t *testing.T, err error) []string {
 	return wrong.Problems
 }
 
-// wantAsDeclared checks what was bound against the declaration of the argument.
+// wantAsDeclared compares the bound value with the declaration of the argument.
 func wantAsDeclared(t *testing.T, argument Argument, bound reflect.Value) {
 	t.Helper()
 	fine := true

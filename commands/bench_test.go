@@ -58,14 +58,14 @@ func (p prepared) Do(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(p))), ContentLength: int64(len(p))}, nil
 }
 
-// signed are tokens that are always there.
+// signed is a token source that always has a token.
 type signed struct{}
 
 func (signed) Token(context.Context, *url.URL) (string, error) { return "token", nil }
 
 func (signed) Renew(context.Context, *url.URL, string) (string, error) { return "token", nil }
 
-// BenchmarkExecute makes entries of an answer of the API: what a command costs between the network and the encoding.
+// BenchmarkExecute makes entries from an answer of the API: the cost of a command between the network and the encoding.
 func BenchmarkExecute(b *testing.B) {
 	command, _ := NewRegistry().Find("microsoft-atp-get-machines")
 	for _, count := range []int{1, 1000, 10_000} {

@@ -10,7 +10,7 @@ import (
 	"xsoar-defender/defender"
 )
 
-// BusyError says that a machine does not take an action because another one of the kind has not ended.
+// BusyError reports that a machine refused an action because another one of the same type has not ended.
 type BusyError struct {
 	Machine string
 	Running defender.MachineAction
@@ -18,49 +18,50 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
-	return inOneLine(fmt.Sprintf("Machine %s is busy: the machine action %s (%s), asked for by %s at %s, is %s. Wait for its end, or cancel it.",
+	return inOneLine(fmt.Sprintf("Machine %s is busy: the machine action %s (%s), requested by %s at %s, is %s. Wait until it has ended, or cancel it.",
 		e.Machine, e.Running.ID(), e.Running.Text("type"), e.Running.Text("requestor"), e.Running.Text("creationDateTimeUtc"), e.Running.Status()))
 }
 
 func (e *BusyError) Unwrap() error { return e.Err }
 
-// NoActionError says that the service answered a start with something that is no machine action. Without its ID nobody
-// can follow an action, and what waits for its end would start it again.
+// NoActionError reports that the service answered the start of an action with something other than a machine action.
+// Without its ID an action cannot be followed, and a command that waits for its end would start it again.
 type NoActionError struct{ Kind string }
 
 func (e *NoActionError) Error() string {
-	return fmt.Sprintf("The service took the request (%s) but its answer is no machine action. The service may have acted on it: look before you try again.", e.Kind)
+	return fmt.Sprintf("The service accepted the request (%s), but its answer is not a machine action. The service may have acted on it: check the machine before you try again.", e.Kind)
 }
 
-// UnknownOutcomeError says that a start was sent whose answer is missing, and what a look at the machine's actions
-// found.
+// UnknownOutcomeError reports that the answer to the start of an action is missing, and what the machine's list of
+// actions showed afterwards.
 type UnknownOutcomeError struct {
 	Machine string
-	// Found is the action that the start has most likely made; nil when there was none.
+	// Found is the action that was most likely started, or nil if there is none.
 	Found *defender.MachineAction
 	Err   error
 }
 
 func (e *UnknownOutcomeError) Error() string {
 	if e.Found == nil {
-		return fmt.Sprintf("%s A look at machine %s right after it found no such machine action, but one may still show up.", e.Err, e.Machine)
+		return fmt.Sprintf("%s A check of machine %s right afterwards found no such machine action, but one may still appear.", e.Err, e.Machine)
 	}
 	found := *e.Found
-	return inOneLine(fmt.Sprintf("%s A look found that it most likely did: machine %s has the machine action %s (%s), asked for by %s at %s, which is %s.",
+	return inOneLine(fmt.Sprintf("%s It most likely did: machine %s has the machine action %s (%s), requested by %s at %s, which is %s.",
 		e.Err, e.Machine, found.ID(), found.Text("type"), found.Text("requestor"), found.Text("creationDateTimeUtc"), found.Status()))
 }
 
 func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
 
-// attempt is the start of one action on a machine, for which an explanation may be needed.
+// attempt is the start of one action on a machine.
 type attempt struct {
 	machine, kind string
 	began         time.Time
-	// fits says whether an action is one that the attempt may have made; nil: all of the kind on the machine are.
+	// fits reports whether an action may be the one that the attempt started; nil accepts every action of the kind on
+	// the machine.
 	fits func(defender.MachineAction) bool
 }
 
-// try starts an action and explains why that failed.
+// try starts the action. An error explains why that failed.
 func (a attempt) try(ctx context.Context, run *Run, start func() (defender.MachineAction, error)) (defender.MachineAction, error) {
 	action, err := start()
 	switch {
@@ -74,14 +75,14 @@ func (a attempt) try(ctx context.Context, run *Run, start func() (defender.Machi
 	return action, err
 }
 
-// clockDifference is how far the service's clock may be behind: to name an action that was there before does less harm
-// than to say that there is none.
+// clockDifference is how far the service's clock may be behind ours. Naming an earlier action does less harm than
+// saying that there is none.
 const clockDifference = time.Minute
 
-// mostActions is how many actions a look takes in: quarantine starts one for every file.
+// mostActions is the number of recent actions that are checked: quarantine starts one for every file.
 const mostActions = 100
 
-// explainUnknown looks whether the service has acted on a start whose answer is missing.
+// explainUnknown checks whether the service acted on a start whose answer is missing.
 func (a attempt) explainUnknown(ctx context.Context, run *Run, err error) error {
 	actions, lookErr := run.API.MachineActions(ctx, defender.Query{
 		Filter: defender.And(
@@ -103,9 +104,8 @@ func (a attempt) explainUnknown(ctx context.Context, run *Run, err error) error 
 	return unknown
 }
 
-// explainBusy looks for the action that stands in the way when the service refused to start one. The service
-// has a code for it only for live response; other kinds are refused as a bad request, so the machine's actions
-// tell.
+// explainBusy looks for the action that is in the way after the service refused to start one. Only live response has
+// an error code for it; other kinds are refused as a bad request, so the machine's list of actions decides.
 func (a attempt) explainBusy(ctx context.Context, run *Run, err error) error {
 	var refused *defender.APIError
 	if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest {

@@ -1,6 +1,6 @@
 // Package commands declares the War Room commands: a file per area, and for every command one declaration and
-// one handler. What the platform's manifest, the documentation, validation, tables and scheduling need follows
-// from the declarations.
+// one handler. The platform's manifest, the documentation, validation, tables and scheduling are all derived from
+// the declarations.
 package commands
 
 import (
@@ -18,25 +18,25 @@ import (
 
 // Command declares one command.
 type Command struct {
-	// Name is what the War Room calls it by.
+	// Name is the command's name in the War Room.
 	Name string
 	// Area is the heading under which the documentation lists it.
 	Area Area
-	// Help says in a sentence or two what it does.
+	// Help describes the command in a sentence or two.
 	Help string
-	// Uses are the operations that it may call, from which its permissions follow.
+	// Uses lists the operations that the command may call. Its permissions follow from them.
 	Uses []defender.Operation
-	// Outputs are the context paths that it fills.
+	// Outputs lists the context paths that the command fills.
 	Outputs []Output
-	// Example are arguments of an example in the documentation.
+	// Example holds the arguments of the example in the documentation.
 	Example string
-	// Executes says that it does something to machines or files that an analyst may not want done twice.
+	// Executes reports whether the command acts on machines or files in a way that an analyst may not want repeated.
 	Executes bool
-	// Polls says that it may schedule itself until it has its result.
+	// Polls reports whether the command may schedule itself until it has its result.
 	Polls bool
-	// Deprecated names what to use in its place; empty when the command is not deprecated.
+	// Deprecated names the command to use instead, or is empty if the command is not deprecated.
 	Deprecated string
-	// Platform says that the platform itself calls it, so that no analyst sees it.
+	// Platform reports whether only the platform calls the command, so that no analyst sees it.
 	Platform bool
 
 	arguments []Argument
@@ -62,16 +62,16 @@ const (
 	Software       Area = "Software and vulnerabilities"
 )
 
-// Report is what a run of a command gives.
+// Report is the result of one run of a command.
 type Report struct {
 	Entries []warroom.Entry
-	// Left are arguments that replace those of this run in the next one, for what the service did not take
-	// any more; nil when all is done. After is how long to wait for that.
+	// Left holds the arguments that replace those of this run in the next one, for the work that the service no
+	// longer accepted; nil if nothing is left. After is how long to wait before that run.
 	Left  map[string]any
 	After time.Duration
-	// Commit, when set, is called once the entries were handed over.
+	// Commit, if set, is called once the entries have been handed over.
 	Commit func(ctx context.Context) error
-	// Diagnosis is what a command about the connection has found, also when it gives an error; nil for all others.
+	// Diagnosis holds the findings of a command about the connection, also if it returns an error; nil for all others.
 	Diagnosis *Diagnosis
 }
 
@@ -90,23 +90,23 @@ func declare[A any](command Command, handle func(ctx context.Context, run *Run, 
 	return command
 }
 
-// Arguments are the command's arguments in the order of the declaration.
+// Arguments returns the command's arguments in the order of the declaration.
 func (c Command) Arguments() []Argument { return c.arguments }
 
-// PermissionSet are permissions of which a sign-in needs one.
+// PermissionSet is a set of permissions of which a sign-in needs any one.
 type PermissionSet struct {
-	// Application are those of an application, Delegated those of a user who signs in.
+	// Application lists the permissions of an application, Delegated those of a user who signs in.
 	Application, Delegated []string
-	// Graph says that they are Microsoft Graph's and not the Defender API's.
+	// Graph reports whether the permissions belong to Microsoft Graph instead of the Defender API.
 	Graph bool
 }
 
-// Equal says that two sets are the same.
+// Equal reports whether two sets are the same.
 func (s PermissionSet) Equal(other PermissionSet) bool {
 	return s.Graph == other.Graph && slices.Equal(s.Application, other.Application) && slices.Equal(s.Delegated, other.Delegated)
 }
 
-// PermissionSets are all permissions that the command needs, one of every set.
+// PermissionSets returns the permissions that the command needs: one of each set.
 func (c Command) PermissionSets() []PermissionSet {
 	var needed []PermissionSet
 	for _, operation := range c.Uses {
@@ -118,9 +118,9 @@ func (c Command) PermissionSets() []PermissionSet {
 	return needed
 }
 
-// Execute runs the command. When the service accepts no more requests for a while, the command is scheduled
-// again with what is left to do. Of the report that it gives, Entries, Commit and Diagnosis matter to the caller; beside an
-// error there is only the last.
+// Execute runs the command. If the service accepts no more requests for a while, the command is scheduled again
+// with the rest of its work. The caller needs Entries, Commit and Diagnosis of the report; with an error only
+// Diagnosis is set.
 func (c Command) Execute(ctx context.Context, run *Run, raw map[string]json.RawMessage) (Report, error) {
 	run.command, run.raw = c, raw
 	result, err := c.run(ctx, run, raw)
@@ -137,7 +137,7 @@ func (c Command) Execute(ctx context.Context, run *Run, raw map[string]json.RawM
 	return result, nil
 }
 
-// ranOnceArgument marks a run that the command scheduled itself, as existing playbook tasks know it.
+// ranOnceArgument marks a run that the command scheduled itself. Existing playbook tasks know it by this name.
 const ranOnceArgument = "ran_once_flag"
 
 func (c Command) scheduleRest(result Report, raw map[string]json.RawMessage) []warroom.Entry {

@@ -24,7 +24,7 @@ func connectionCommands() []entry {
 func testModule() Command {
 	return declare(Command{
 		Name: "test-module", Area: Connection, Platform: true,
-		Help: "Signs in and calls the API: what the Test button of an instance does.",
+		Help: "Signs in and calls the API, as the Test button of an instance does.",
 		Uses: []defender.Operation{defender.ListAlerts},
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
 		if err := tryConnection(ctx, run); err != nil {
@@ -34,8 +34,8 @@ func testModule() Command {
 	})
 }
 
-// tryConnection signs in anew, so that a kept token does not hide that its secret is not valid any more, and
-// reads one alert.
+// tryConnection signs in again, so that a stored token does not hide that its secret is no longer valid, and reads
+// one alert.
 func tryConnection(ctx context.Context, run *Run) error {
 	run.SignIn.Forget()
 	_, err := run.API.Alerts(ctx, defender.Query{Limit: 1})
@@ -46,7 +46,7 @@ func testConnection() Command {
 	type args struct{}
 	return declare(Command{
 		Name: "microsoft-atp-test", Area: Connection,
-		Help: "Diagnoses the connection: signs in, calls the API, looks at everything on the way there, and shows which permissions the sign-in holds and which commands they do not cover.",
+		Help: "Diagnoses the connection: signs in, calls the API, checks everything on the way there, and shows which permissions the token has and which commands they do not cover.",
 		Uses: []defender.Operation{defender.ListAlerts}, Outputs: []Output{diagnosisOutput()},
 	}, func(ctx context.Context, run *Run, _ args) (Report, error) {
 		found := diagnose(ctx, run)
@@ -59,7 +59,7 @@ func testConnection() Command {
 
 func isForbidden(err error) bool { return defender.StatusOf(err) == 403 }
 
-// gaps are the commands for which a token lacks permissions.
+// gaps returns the commands for which a token lacks permissions.
 func gaps(all []Command, claims auth.Claims) []Gap {
 	var found []Gap
 	for _, command := range all {
@@ -70,7 +70,7 @@ func gaps(all []Command, claims auth.Claims) []Gap {
 	return found
 }
 
-// permissionBlocks show what a token holds, and what commands lack.
+// permissionBlocks shows the permissions of a token, and those that commands lack.
 func permissionBlocks(held []string, gaps []Gap) []warroom.Block {
 	shown := "none"
 	if len(held) > 0 {
@@ -89,7 +89,8 @@ func permissionBlocks(held []string, gaps []Gap) []warroom.Block {
 	}
 }
 
-// missing are the permissions of which a token holds none, for each operation that the command may call.
+// missing returns, for each operation that the command may call and the token does not allow, the permissions that
+// would allow it.
 func (c Command) missing(claims auth.Claims) []string {
 	var missing []string
 	for _, operation := range c.Uses {
@@ -108,10 +109,10 @@ func (c Command) missing(claims auth.Claims) []string {
 func generateLoginURL() Command {
 	return declare(Command{
 		Name: "microsoft-atp-generate-login-url", Area: Connection,
-		Help: "Gives the address at which a user signs in, for instances with an authorization code.",
+		Help: "Returns the address at which a user signs in, for instances that use an authorization code.",
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
 		if run.Instance.Mode != params.AuthorizationCode {
-			return Report{}, wrong(run, "the instance does not sign in with an authorization code, so there is nobody to log in")
+			return Report{}, wrong(run, "the instance does not sign in with an authorization code, so no user has to log in")
 		}
 		address, err := run.SignIn.LoginURL(ctx)
 		if err != nil {
@@ -121,7 +122,7 @@ func generateLoginURL() Command {
 			Blocks: []warroom.Block{
 				warroom.Heading("Sign-in"),
 				warroom.Link{Text: "Open this address and sign in", Address: address},
-				warroom.Paragraph("Then copy the address of the page on which you end up, or the code in it, into the instance's Authorization code, save the instance and run !microsoft-atp-test. The code is valid for ten minutes."),
+				warroom.Paragraph("Then copy the address of the page that you are sent to, or the code in it, to the Authorization code parameter of the instance, save the instance and run !microsoft-atp-test. The code is valid for ten minutes."),
 			},
 			Contents: warroom.Text(address),
 		}), nil
@@ -131,15 +132,15 @@ func generateLoginURL() Command {
 func resetSignIn() Command {
 	return declare(Command{
 		Name: "microsoft-atp-auth-reset", Area: Connection,
-		Help: "Forgets everything that is kept of the sign-in: tokens and a login that was begun.",
+		Help: "Deletes everything that is stored about the sign-in: tokens, and a login that was started but not finished.",
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
 		if err := auth.Reset(ctx, run.Host); err != nil {
 			return Report{}, err
 		}
-		next := "The next command signs in anew."
+		next := "The next command signs in again."
 		if run.Instance.Mode == params.AuthorizationCode {
 			next = "Run !microsoft-atp-generate-login-url to log in again."
 		}
-		return report(warroom.Say("The sign-in was forgotten. " + next)), nil
+		return report(warroom.Say("The stored sign-in was deleted. " + next)), nil
 	})
 }

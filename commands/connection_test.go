@@ -17,22 +17,22 @@ func TestTheConnectionWorks(t *testing.T) {
 	i := commandstest.New(t)
 	entry := i.Run(connectionTest, nil).Entry()
 	if entry.Kind != warroom.Note {
-		t.Errorf("wanted a note, got the kind %d", entry.Kind)
+		t.Errorf("got the kind %d, want a note", entry.Kind)
 	}
 	for _, want := range []string{
-		"The sign-in works and the API answers.", "| Token | ok | signed in anew", "Permissions of the token: AdvancedQuery.Read.All, ", "The permissions cover every command.",
+		"The sign-in works and the API answers.", "| Token | ok | signed in again", "Permissions of the token: AdvancedQuery.Read.All, ", "The permissions cover every command.",
 	} {
 		if !strings.Contains(entry.Readable(), want) {
-			t.Errorf("wanted %q in the entry, got\n%s", want, entry.Readable())
+			t.Errorf("got\n%s\nwant %q in the entry", entry.Readable(), want)
 		}
 	}
 	checks := entry.At("MicrosoftATP.Diagnosis(val.Check === obj.Check)")
 	if got := checks.Get(`#(Check=="API").Result`).Str; got != "ok" {
-		t.Errorf("wanted the check of the API in the context, got %s", checks)
+		t.Errorf("got %s, want the check of the API in the context", checks)
 	}
 }
 
-// TestSignInWorksAndTheAPIRefuses is no failure of the command: what it says about permissions is what is wanted then.
+// TestSignInWorksAndTheAPIRefuses is not a failure of the command: its report on permissions is what is needed then.
 func TestSignInWorksAndTheAPIRefuses(t *testing.T) {
 	i := commandstest.New(t)
 	i.Tenant.SetPermissions("Machine.Read.All")
@@ -40,13 +40,13 @@ func TestSignInWorksAndTheAPIRefuses(t *testing.T) {
 	entry := result.Entry()
 	result.WantAsked("GET /api/alerts")
 	if entry.Kind != warroom.Warning {
-		t.Errorf("wanted a warning, got the kind %d", entry.Kind)
+		t.Errorf("got the kind %d, want a warning", entry.Kind)
 	}
 	for _, want := range []string{
 		"The sign-in works. The attempt to list alerts failed: Forbidden", "| API | failed | ", "Permissions of the token: Machine.Read.All.", "| microsoft-atp-list-alerts | ",
 	} {
 		if !strings.Contains(entry.Readable(), want) {
-			t.Errorf("wanted %q in the entry, got\n%s", want, entry.Readable())
+			t.Errorf("got\n%s\nwant %q in the entry", entry.Readable(), want)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func TestAClockThatIsWrongIsAWarning(t *testing.T) {
 	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Header: http.Header{"Date": {date}}})
 	entry := i.Run(connectionTest, nil).Entry()
 	if want := "| Clock | failed | 1h0m0s ahead of the clock of the API | Set the clock"; entry.Kind != warroom.Warning || !strings.Contains(entry.Readable(), want) {
-		t.Errorf("wanted a warning with %q, got the kind %d and\n%s", want, entry.Kind, entry.Readable())
+		t.Errorf("got the kind %d and\n%s, want a warning with %q", entry.Kind, entry.Readable(), want)
 	}
 }
 
@@ -70,7 +70,7 @@ func TestTheErrorOfAConnectionTellsOfTheClock(t *testing.T) {
 	got := i.Run(connectionTest, nil).Failure()
 	for _, want := range []string{"Sign-in (client secret) failed: ", "(AADSTS700024)", ". Clock: 1h0m0s behind the clock of the authority. Set the clock of the engine"} {
 		if !strings.Contains(got, want) {
-			t.Errorf("wanted %q in the error, got %s", want, got)
+			t.Errorf("got %s, want %q in the error", got, want)
 		}
 	}
 }
@@ -80,9 +80,9 @@ func TestTheConnectionIsTestedAgainWhenTheServiceIsBusy(t *testing.T) {
 	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Minute, Times: 1})
 	entry := i.Run(connectionTest, nil).Entry()
 	if entry.Poll == nil || entry.Poll.After != 5*time.Minute {
-		t.Fatalf("wanted the command to be scheduled in five minutes, got %+v", entry.Poll)
+		t.Fatalf("got %+v, want the command to be scheduled in five minutes", entry.Poll)
 	}
 	if got := i.Again(entry).Entry().Readable(); !strings.Contains(got, "The sign-in works and the API answers.") {
-		t.Errorf("wanted the next run to succeed, got\n%s", got)
+		t.Errorf("got\n%s\nwant the next run to succeed", got)
 	}
 }

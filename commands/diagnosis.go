@@ -18,26 +18,26 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// CheckResult is how a check ended.
+// CheckResult is the result of a check.
 type CheckResult string
 
 // The results of checks.
 const (
 	CheckPassed     CheckResult = "ok"
-	CheckWarning    CheckResult = "warning" // works, or does for now
+	CheckWarning    CheckResult = "warning" // works, but may stop working
 	CheckFailed     CheckResult = "failed"
-	CheckNotApplied CheckResult = "not looked at" // and Found says why
+	CheckNotApplied CheckResult = "not checked" // Found has the reason
 )
 
 // Check is one row of a diagnosis.
 type Check struct {
-	// Check names what was looked at. It is the same whatever was found, but that a configuration which cannot be used has
-	// a row for each of its fields, and then one for all hosts.
+	// Check names what was checked. The names do not depend on the findings, except that an unusable configuration has
+	// a row for each invalid field and then one row for all hosts.
 	Check  string
 	Result CheckResult
-	// Found is what was seen there, without a full stop.
+	// Found is what was found, without a full stop.
 	Found string
-	// Remedy says in a sentence what to do; empty when there is nothing to do.
+	// Remedy is a sentence about what to do, or empty if nothing needs to be done.
 	Remedy string `json:",omitempty"`
 }
 
@@ -49,7 +49,7 @@ func notApplied(check, format string, values ...any) Check {
 	return passed(check, format, values...).but(CheckNotApplied, "")
 }
 
-// but gives the check with another result and what to do about it.
+// but returns the check with a different result and what to do about it.
 func (c Check) but(result CheckResult, remedy string) Check {
 	c.Result, c.Remedy = result, remedy
 	return c
@@ -58,35 +58,35 @@ func (c Check) but(result CheckResult, remedy string) Check {
 // Gap is a command for which a token lacks permissions.
 type Gap struct {
 	Command string
-	// Missing are the permissions: of every set one.
+	// Missing lists the permissions: one of each set is needed.
 	Missing string
 }
 
-// Diagnosis is everything that can be said about the connection of an instance: the same in the War Room and in a
-// terminal. It holds no secret and no part of a token.
+// Diagnosis is the state of an instance's connection, the same in the War Room and in a terminal. It contains no
+// secret and no part of a token.
 type Diagnosis struct {
 	Checks []Check
-	// Gaps are the commands that the permissions of the token do not cover.
+	// Gaps lists the commands that the permissions of the token do not cover.
 	Gaps []Gap
 
 	verdict string
-	// held are the permissions of the token, and known says that they could be read.
+	// held lists the permissions of the token, and known reports whether they could be read.
 	held  []string
 	known bool
-	// unreadable says that there is a token, but not what is in it.
+	// unreadable reports whether there is a token whose contents cannot be read.
 	unreadable bool
-	// err is why the instance cannot be used; nil when it can.
+	// err is why the instance cannot be used, or nil if it can.
 	err error
 }
 
-// DiagnoseConfiguration is the diagnosis of an instance that cannot be used as it is filled in: nobody is asked then.
+// DiagnoseConfiguration returns the diagnosis of an instance whose configuration is not usable. It contacts no service.
 func DiagnoseConfiguration(found *params.Problems) *Diagnosis {
 	d := &Diagnosis{verdict: "The configuration of the instance is not usable.", err: found}
 	for _, problem := range found.List {
-		d.Checks = append(d.Checks, passed(checkConfiguration, "%s needs a change", problem.Field).but(CheckFailed, upperFirst(problem.Fix)))
+		d.Checks = append(d.Checks, passed(checkConfiguration, "%s must be changed", problem.Field).but(CheckFailed, upperFirst(problem.Fix)))
 	}
 	for _, check := range []string{"DNS", "Proxy", "TLS", "Sign-in service", checkToken, checkAudience, checkTenant, checkAPI, checkPermissions, checkClock, checkTokenTimes, checkRate} {
-		d.Checks = append(d.Checks, notApplied(check, "the configuration comes first"))
+		d.Checks = append(d.Checks, notApplied(check, "the configuration must be corrected first"))
 	}
 	return d
 }
@@ -98,12 +98,12 @@ func upperFirst(sentence string) string {
 	return strings.ToUpper(sentence[:1]) + sentence[1:]
 }
 
-// Failed says that a check failed.
+// Failed reports whether any check failed.
 func (d *Diagnosis) Failed() bool {
 	return slices.ContainsFunc(d.Checks, func(c Check) bool { return c.Result == CheckFailed })
 }
 
-// JSON is the diagnosis as one object.
+// JSON returns the diagnosis as one object.
 func (d *Diagnosis) JSON() rawjson.Value {
 	return rawjson.Make(struct {
 		Checks []Check
@@ -111,7 +111,7 @@ func (d *Diagnosis) JSON() rawjson.Value {
 	}{d.Checks, append([]Gap{}, d.Gaps...)})
 }
 
-// Entry shows the diagnosis, and puts its checks into the context.
+// Entry shows the diagnosis, and puts its checks in the context.
 func (d *Diagnosis) Entry() warroom.Entry {
 	out := diagnosisOutput()
 	rows := make([]rawjson.Value, len(d.Checks))
@@ -132,23 +132,23 @@ func (d *Diagnosis) Entry() warroom.Entry {
 	return entry
 }
 
-// diagnosisOutput is the table and the context path of the checks.
+// diagnosisOutput returns the table and the context path of the checks.
 func diagnosisOutput() Output {
 	return Output{
 		Path: "MicrosoftATP.Diagnosis", Key: "val.Check === obj.Check", Title: "Checks",
 		View: warroom.NewView(
-			warroom.Field{Name: "Check", From: "Check", Type: warroom.String, Help: "What was looked at."},
-			warroom.Field{Name: "Result", From: "Result", Type: warroom.String, Help: "ok, warning, failed, or not looked at."},
-			warroom.Field{Name: "Found", From: "Found", Type: warroom.String, Help: "What was seen there, or why it was not looked at."},
-			warroom.Field{Name: "Remedy", From: "Remedy", Type: warroom.String, Help: "What to do, where there is something to do."},
+			warroom.Field{Name: "Check", From: "Check", Type: warroom.String, Help: "What was checked."},
+			warroom.Field{Name: "Result", From: "Result", Type: warroom.String, Help: "ok, warning, failed or not checked."},
+			warroom.Field{Name: "Found", From: "Found", Type: warroom.String, Help: "What was found, or why it was not checked."},
+			warroom.Field{Name: "Remedy", From: "Remedy", Type: warroom.String, Help: "What to do about it, if anything."},
 		),
 	}
 }
 
-// DiagnosedError is why an instance cannot be used, with what the diagnosis has found that may be the reason.
+// DiagnosedError reports why an instance cannot be used, with the findings of the diagnosis that may be the reason.
 type DiagnosedError struct {
 	Err error
-	// Findings are sentences.
+	// Findings holds sentences.
 	Findings []string
 }
 
@@ -158,8 +158,8 @@ func (e *DiagnosedError) Error() string {
 
 func (e *DiagnosedError) Unwrap() error { return e.Err }
 
-// failure is the error of an instance that cannot be used, with the failed checks that its text does not tell of: what
-// is wrong with the clock, with the tenant or with the token.
+// failure returns the error of an instance that cannot be used, with the failed checks that its text does not mention:
+// those of the clock, the tenant and the token.
 func (d *Diagnosis) failure() error {
 	var findings []string
 	for _, check := range d.Checks {
@@ -174,19 +174,19 @@ func (d *Diagnosis) failure() error {
 	return &DiagnosedError{d.err, findings}
 }
 
-// examination is what a diagnosis is made from: an attempt to use the instance, and what it has shown.
+// examination holds what a diagnosis is made from: the result of an attempt to use the instance.
 type examination struct {
 	run *Run
-	// tried is how the request to the API ended, and noToken why there is no token for it.
+	// tried is the error of the request to the API, and noToken why there is no token for it.
 	tried, noToken error
 	claims         auth.Claims
-	// readable says that the claims could be read.
+	// readable reports whether the claims could be read.
 	readable    bool
 	signIn, api peer
 }
 
-// diagnose signs in anew, makes one request to the API, and looks at what that has shown. What fails does not stop
-// what can be looked at all the same.
+// diagnose signs in again, makes one request to the API and checks what that has shown. A failed check does not stop
+// the others.
 func diagnose(ctx context.Context, run *Run) *Diagnosis {
 	e := &examination{run: run, tried: tryConnection(ctx, run)}
 	e.claims, e.readable, e.noToken = run.SignIn.Claims(ctx)
@@ -219,7 +219,7 @@ func diagnose(ctx context.Context, run *Run) *Diagnosis {
 	return d
 }
 
-// The names of checks. Those of the way to a host have the host's part behind them.
+// The names of checks. Those of the route to a host end with the host's role.
 const (
 	checkConfiguration = "Configuration"
 	checkToken         = "Token"
@@ -238,10 +238,10 @@ func (e *examination) configuration() Check {
 	return judgeProof(check, e.run.Instance.Certificate, e.run.Now())
 }
 
-// judgeProof adds how long the certificate is valid that the application proves itself with. Of one that is known by its
-// thumbprint alone nothing can be said.
+// judgeProof adds the validity of the application's certificate. Nothing is known about a certificate that is given only
+// by its thumbprint.
 func judgeProof(check Check, proof *params.Certificate, now time.Time) Check {
-	const remedy = "Make a new certificate, upload it to the application, and fill in its Certificate Thumbprint and Private Key."
+	const remedy = "Create a new certificate, upload it to the application, and enter its Certificate Thumbprint and Private Key in the instance."
 	if proof == nil || len(proof.Chain) == 0 {
 		return check
 	}
@@ -260,12 +260,12 @@ func (e *examination) token() Check {
 	if e.noToken != nil {
 		return noToken(e.noToken)
 	}
-	how := "signed in anew"
+	how := "signed in again"
 	if e.signIn.contact.Target == nil {
-		how = "kept by an earlier run"
+		how = "stored by an earlier run"
 	}
 	if !e.readable {
-		return passed(checkToken, "%s; what is in the token cannot be read", how)
+		return passed(checkToken, "%s; the contents of the token cannot be read", how)
 	}
 	held := fmt.Sprintf("%d application permissions", len(e.claims.Roles))
 	if len(e.claims.Roles) == 0 && len(e.claims.Scopes) > 0 {
@@ -278,7 +278,7 @@ func (e *examination) token() Check {
 	return check
 }
 
-// noToken is the check of a sign-in that failed.
+// noToken returns the check of a sign-in that failed.
 func noToken(err error) Check {
 	if failed, ok := errors.AsType[*auth.Error](err); ok {
 		return passed(checkToken, "%s (%s)", failed.Message, failed.Code).but(CheckFailed, upperFirst(failed.Remedy)+".")
@@ -286,13 +286,13 @@ func noToken(err error) Check {
 	return passed(checkToken, "%s", strings.TrimSuffix(err.Error(), ".")).but(CheckFailed, "Check the address of the API in the instance.")
 }
 
-// why says what keeps the claims of a token from being looked at; "" when nothing does.
+// why returns the reason why the claims of a token cannot be checked, or "" if they can.
 func (e *examination) why() string {
 	switch {
 	case e.noToken != nil:
 		return "there is no token"
 	case !e.readable:
-		return "what is in the token cannot be read"
+		return "the contents of the token cannot be read"
 	}
 	return ""
 }
@@ -306,24 +306,24 @@ func (e *examination) audience() Check {
 
 const remedyAudience = "Check Endpoint Type and Token Scope of the instance."
 
-// judgeAudience says whether a token fits the API of a cloud. That the API has taken it speaks for it.
+// judgeAudience checks whether a token is for the API of a cloud. That the API accepted it is evidence that it is.
 func judgeAudience(audience string, cloud params.Cloud, taken bool) Check {
 	fit := cloud.Fit(audience)
 	audience = clipped(audience)
 	switch {
 	case audience == "":
-		return notApplied(checkAudience, "the token names none")
+		return notApplied(checkAudience, "the token does not name one")
 	case fit == params.Fitting:
-		return passed(checkAudience, "%s, which fits the cloud", audience)
+		return passed(checkAudience, "%s, which matches the cloud", audience)
 	case fit == params.Doubtful && taken:
-		return passed(checkAudience, "%s, which the API takes, but parts of it may not", audience).
-			but(CheckWarning, "When commands fail with HTTP 403 although the permissions are there, leave Token Scope of the instance empty.")
+		return passed(checkAudience, "%s, which the API accepts, but parts of it may not", audience).
+			but(CheckWarning, "If commands fail with HTTP 403 although the permissions are granted, leave Token Scope of the instance empty.")
 	case fit == params.Doubtful:
-		return passed(checkAudience, "%s, of which it is not known whether the API takes it", audience).but(CheckWarning, remedyAudience)
+		return passed(checkAudience, "%s, which the API may or may not accept", audience).but(CheckWarning, remedyAudience)
 	case taken:
-		return passed(checkAudience, "%s, which is another API's or another cloud's, but was taken", audience).but(CheckWarning, remedyAudience)
+		return passed(checkAudience, "%s, which belongs to another API or another cloud, but was accepted", audience).but(CheckWarning, remedyAudience)
 	}
-	return passed(checkAudience, "%s, which is another API's or another cloud's", audience).but(CheckFailed, remedyAudience)
+	return passed(checkAudience, "%s, which belongs to another API or another cloud", audience).but(CheckFailed, remedyAudience)
 }
 
 func (e *examination) tenant() Check {
@@ -333,18 +333,18 @@ func (e *examination) tenant() Check {
 	return judgeTenant(e.claims.Tenant, e.run.Instance.TenantID)
 }
 
-// judgeTenant compares the tenant of a token with that of the instance, which may be a domain, or none.
+// judgeTenant compares the tenant of a token with that of the instance, which may be a domain or empty.
 func judgeTenant(signedIn, wanted string) Check {
 	signedIn = clipped(signedIn)
 	switch {
 	case signedIn == "":
-		return notApplied(checkTenant, "the token names none")
+		return notApplied(checkTenant, "the token does not name one")
 	case wanted == "":
-		return passed(checkTenant, "%s; the instance names none", signedIn)
+		return passed(checkTenant, "%s; the instance does not name one", signedIn)
 	case strings.Contains(wanted, "."):
 		return passed(checkTenant, "%s, for %s", signedIn, wanted)
 	case strings.EqualFold(signedIn, wanted):
-		return passed(checkTenant, "%s, as the instance names it", signedIn)
+		return passed(checkTenant, "%s, the tenant of the instance", signedIn)
 	}
 	return passed(checkTenant, "%s, but the instance names %s", signedIn, wanted).but(CheckFailed, "Check Token / Tenant ID of the instance.")
 }
@@ -357,12 +357,12 @@ func (e *examination) apiAnswers() Check {
 	case e.tried == nil:
 		return passed(checkAPI, "%s answers", e.api.host())
 	case errors.As(e.tried, &throttled):
-		return passed(checkAPI, "%s answers, but takes no request now", e.api.host()).
+		return passed(checkAPI, "%s answers, but does not accept requests at the moment", e.api.host()).
 			but(CheckWarning, fmt.Sprintf("Try again in %d seconds.", int(math.Ceil(throttled.After.Seconds()))))
 	}
 	problem, remedy := defender.Explain(e.tried)
 	if defender.StatusOf(e.tried) == http.StatusUnauthorized {
-		remedy = remedyAudience // that of the error is to make this diagnosis
+		remedy = remedyAudience // the remedy of the error is to run this diagnosis
 	}
 	return passed(checkAPI, "%s", problem).but(CheckFailed, remedy)
 }
@@ -373,19 +373,19 @@ func (e *examination) permissions(gaps []Gap) Check {
 	}
 	if len(gaps) > 0 {
 		return passed(checkPermissions, "do not cover %d commands", len(gaps)).
-			but(CheckWarning, "Grant what these commands lack, with admin consent, if they are needed.")
+			but(CheckWarning, "Grant the permissions that these commands lack, with admin consent, if the commands are needed.")
 	}
 	return passed(checkPermissions, "cover every command")
 }
 
-// rate says how much may still be asked. The API tells of its limits only when it refuses: Microsoft documents no
-// header for what is left. Should there be one it is shown.
+// rate shows how many requests are left. The API reports its limits only when it refuses a request: Microsoft does not
+// document a header for the remaining ones. If there is one, it is shown.
 func (e *examination) rate() Check {
 	left, stated := e.run.API.Headroom(defender.ListAlerts)
 	if e.api.contact.Target == nil || !stated {
-		return notApplied(checkRate, "the API was not asked")
+		return notApplied(checkRate, "the API was not contacted")
 	}
-	parts := []string{fmt.Sprintf("by its own count this run may %s %d more times within the minute, of %d", defender.ListAlerts.Purpose, left, defender.ListAlerts.PerMinute)}
+	parts := []string{fmt.Sprintf("by its own count this run may %s %d more times within the minute, out of %d", defender.ListAlerts.Purpose, left, defender.ListAlerts.PerMinute)}
 	for _, name := range limitHeaders(e.api.contact.Header) {
 		parts = append(parts, fmt.Sprintf("the API says %s %s", name, clipped(e.api.contact.Header.Get(name))))
 	}
@@ -397,8 +397,8 @@ func (e *examination) rate() Check {
 		}
 	})
 	if refused > 0 {
-		return passed(checkRate, "the API refused %d requests of this run, because the application asks too often; %s", refused, found).
-			but(CheckWarning, "Let what uses the same application ask less often, or give it an application of its own.")
+		return passed(checkRate, "the API refused %d requests of this run because the application exceeded its quota; %s", refused, found).
+			but(CheckWarning, "Reduce the requests of whatever else uses the same application, or give it an application of its own.")
 	}
-	return passed(checkRate, "%s; what else uses the application counts as well", found)
+	return passed(checkRate, "%s; other users of the application count as well", found)
 }

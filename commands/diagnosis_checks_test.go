@@ -20,12 +20,12 @@ import (
 	"xsoar-defender/params"
 )
 
-// judged is a check with what is wanted of it.
+// judged is a check with its expected result.
 type judged struct {
 	name  string
 	check Check
 	want  CheckResult
-	says  string // in what was found or in the remedy
+	says  string // part of Found or Remedy
 }
 
 func wantJudged(t *testing.T, rows []judged) {
@@ -43,7 +43,7 @@ func wantJudged(t *testing.T, rows []judged) {
 	}
 }
 
-// wantClear checks the form of a check: what was found ends without a full stop, and what to do is a sentence.
+// wantClear checks the form of a check: Found ends without a full stop, and Remedy is a sentence.
 func wantClear(t *testing.T, check Check) {
 	t.Helper()
 	sentence := check.Remedy == "" || strings.HasSuffix(check.Remedy, ".") && strings.ToUpper(check.Remedy[:1]) == check.Remedy[:1]
@@ -52,7 +52,7 @@ func wantClear(t *testing.T, check Check) {
 	}
 }
 
-// aDay is when the tests take place.
+// aDay is the date of the tests.
 func aDay() time.Time { return time.Date(2026, time.November, 20, 10, 0, 0, 0, time.UTC) }
 
 func TestClocksThatDiffer(t *testing.T) {
@@ -234,12 +234,12 @@ func TestEveryProblemOfAConfigurationIsARow(t *testing.T) {
 		wantClear(t, check)
 		rows = append(rows, fmt.Sprintf("%s: %s: %s %s", check.Check, check.Result, check.Found, check.Remedy))
 	}
-	if want := "Configuration: failed: ID / Client ID needs a change Put the ID there."; rows[0] != want || !strings.HasPrefix(rows[1], "Configuration: failed: API URL") {
+	if want := "Configuration: failed: ID / Client ID must be changed Put the ID there."; rows[0] != want || !strings.HasPrefix(rows[1], "Configuration: failed: API URL") {
 		t.Errorf("got %q, want the problems first, such as %q", rows, want)
 	}
 	for _, row := range rows[2:] {
-		if !strings.Contains(row, ": not looked at: ") {
-			t.Errorf("got %q, want everything else not to be looked at", row)
+		if !strings.Contains(row, ": not checked: ") {
+			t.Errorf("got %q, want everything else not checked", row)
 		}
 	}
 	if !d.Failed() {
@@ -247,7 +247,7 @@ func TestEveryProblemOfAConfigurationIsARow(t *testing.T) {
 	}
 }
 
-// TestFailedChecksExplainAnError looks at what stands behind the sentence with which a command fails.
+// TestFailedChecksExplainAnError checks the findings that follow the error of a command.
 func TestFailedChecksExplainAnError(t *testing.T) {
 	refused := &defender.APIError{Operation: defender.ListAlerts, Status: 500}
 	clock := judgeClock(time.Hour, peer{role: "API"})

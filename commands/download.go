@@ -11,12 +11,12 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// document keeps what is written to it as long as that can become a JSON object or list of at most so many bytes, and
-// nothing of anything else: a file may have gigabytes.
+// document keeps what is written to it as long as that can be a JSON object or list of at most the given size, and
+// discards anything else: a file may have gigabytes.
 type document struct {
 	most  int
 	text  bytes.Buffer
-	other bool // it is something else
+	other bool // it is not JSON, or too large
 }
 
 func (d *document) Write(part []byte) (int, error) {
@@ -29,13 +29,13 @@ func (d *document) Write(part []byte) (int, error) {
 	return d.text.Write(part)
 }
 
-// defaultLargestFile is the largest file that is downloaded, in bytes, unless the arguments say otherwise: the
-// largest that live response gets from a machine.
+// defaultLargestFile is the maximum size of a download in bytes unless the arguments set another: the maximum that
+// live response can collect from a machine.
 const defaultLargestFile = 3 << 30
 
-// fileSize is the argument that bounds a download.
+// fileSize holds the argument that limits a download.
 type fileSize struct {
-	Megabytes int `arg:"max_size_in_mb" min:"1" max:"102400" help:"How many megabytes to download at the most; 3072 by default."`
+	Megabytes int `arg:"max_size_in_mb" min:"1" max:"102400" help:"The maximum size of the download in megabytes; 3072 by default."`
 }
 
 func (f fileSize) most() int64 {
@@ -45,16 +45,16 @@ func (f fileSize) most() int64 {
 	return int64(f.Megabytes) << 20
 }
 
-// download streams the file behind a link to the War Room and, if beside is not nil, beside. Nothing is left
-// behind of a download that failed.
-func download(ctx context.Context, run *Run, link, name string, kind warroom.Kind, most int64, beside io.Writer) (warroom.Entry, error) {
+// download streams the file behind a link to the War Room and, if tee is not nil, to tee as well. A failed download
+// leaves no file behind.
+func download(ctx context.Context, run *Run, link, name string, kind warroom.Kind, most int64, tee io.Writer) (warroom.Entry, error) {
 	id, file, err := run.Host.Create()
 	if err != nil {
 		return warroom.Entry{}, err
 	}
 	into := io.Writer(file)
-	if beside != nil {
-		into = io.MultiWriter(file, beside)
+	if tee != nil {
+		into = io.MultiWriter(file, tee)
 	}
 	got, err := run.API.Download(ctx, link, into, most)
 	if closed := file.Close(); err == nil && closed != nil {

@@ -27,13 +27,13 @@ func entityCommands() []entry {
 	}
 }
 
-// entity are arguments that name one file, domain, address or user.
+// entity is an argument struct that names one file, domain, address or user.
 type entity interface {
-	// name gives what the service is asked for, or what is wrong with the argument.
+	// name returns the name to request, or the problem with the argument.
 	name(run *Run) (string, error)
 }
 
-// sha1Args name a file for the operations that know files by SHA-1 only, as Microsoft documents.
+// sha1Args names a file for the operations that accept only SHA-1.
 type sha1Args struct {
 	Hash string `arg:"file_hash" required:"true" help:"The SHA-1 hash of the file."`
 }
@@ -42,7 +42,7 @@ func (a sha1Args) name(run *Run) (string, error) {
 	return a.Hash, checkHashes(run, "file_hash", []string{a.Hash}, sha1Hash)
 }
 
-// fileArgs name a file for the operations that know files by SHA-1 or SHA-256.
+// fileArgs names a file for the operations that accept SHA-1 or SHA-256.
 type fileArgs struct {
 	Hash string `arg:"file_hash" required:"true" help:"The SHA-1 or SHA-256 hash of the file."`
 }
@@ -51,7 +51,7 @@ func (a fileArgs) name(run *Run) (string, error) {
 	return a.Hash, checkHashes(run, "file_hash", []string{a.Hash}, sha1Hash, sha256Hash)
 }
 
-// checkHashes says which of the hashes are of a kind that the service does not take.
+// checkHashes returns an error that names every hash of a kind that the service does not accept.
 func checkHashes(run *Run, argument string, hashes []string, taken ...hashKind) error {
 	names := map[hashKind]string{md5Hash: "an MD5 hash", sha1Hash: "a SHA-1 hash", sha256Hash: "a SHA-256 hash", "": "no hash"}
 	wanted := make([]string, len(taken))
@@ -61,7 +61,7 @@ func checkHashes(run *Run, argument string, hashes []string, taken ...hashKind) 
 	var problems []string
 	for _, hash := range hashes {
 		if kind := hashKindOf(hash); !slices.Contains(taken, kind) {
-			problems = append(problems, fmt.Sprintf("%s takes %s, but %q is %s", argument, strings.Join(wanted, " or "), hash, names[kind]))
+			problems = append(problems, fmt.Sprintf("%s must be %s, but %q is %s", argument, strings.Join(wanted, " or "), hash, names[kind]))
 		}
 	}
 	if problems == nil {
@@ -86,7 +86,7 @@ func (a ipArgs) name(run *Run) (string, error) {
 	return a.IP, checkValue(run, "ip", addressProblem(a.IP))
 }
 
-// checkValue is the error for a value of an argument that has a problem.
+// checkValue returns the error for an argument whose value has a problem, or nil if problem is empty.
 func checkValue(run *Run, argument, problem string) error {
 	if problem == "" {
 		return nil
@@ -95,22 +95,21 @@ func checkValue(run *Run, argument, problem string) error {
 }
 
 type userArgs struct {
-	User string `arg:"username" required:"true" help:"The user's account name. Of DOMAIN\\name and of name@domain only the name is asked for."`
+	User string `arg:"username" required:"true" help:"The user's account name. Of DOMAIN\\name and name@domain only the name is used."`
 }
 
-// name is the account name alone: Microsoft documents that the service finds users by it and not by the user
-// principal name.
+// name returns the account name alone: the service finds users by it and not by the user principal name.
 func (a userArgs) name(run *Run) (string, error) {
 	name := a.User[strings.LastIndexByte(a.User, '\\')+1:]
 	name, _, _ = strings.Cut(name, "@")
 	if name == "" {
-		return "", wrong(run, "username has to hold the name of an account, not %q", a.User)
+		return "", wrong(run, "username must contain an account name; got %q", a.User)
 	}
 	return name, nil
 }
 
-// listFor makes a command that lists what belongs to one thing, such as the alerts of a domain. The aliases are
-// further paths for the same objects.
+// listFor declares a command that lists what belongs to one entity, such as the alerts of a domain. The aliases are
+// further context paths for the same objects.
 func listFor[A entity](command Command, out Output, list func(api *defender.Client, ctx context.Context, name string) (defender.List, error), aliases ...Output) Command {
 	command.Outputs = append([]Output{out}, aliases...)
 	return declare(command, func(ctx context.Context, run *Run, in A) (Report, error) {
@@ -132,7 +131,7 @@ func listFor[A entity](command Command, out Output, list func(api *defender.Clie
 	})
 }
 
-// statisticsFor makes a command that tells how often one thing was seen.
+// statisticsFor declares a command that shows how often one entity was seen.
 func statisticsFor[A entity](command Command, out Output, read func(api *defender.Client, ctx context.Context, name string) (rawjson.Value, error)) Command {
 	command.Outputs = []Output{out}
 	return declare(command, func(ctx context.Context, run *Run, in A) (Report, error) {
@@ -151,7 +150,7 @@ func statisticsFor[A entity](command Command, out Output, read func(api *defende
 	})
 }
 
-// UnseenError says that the service has seen nothing of what was asked for.
+// UnseenError reports that the service has not seen any of the requested entities.
 type UnseenError struct {
 	Names []string
 	Err   error
@@ -165,36 +164,36 @@ func unseen(names []string) string {
 	return "Not found: the service has not seen " + strings.Join(names, ", ") + "."
 }
 
-// aboutOne is the entry for a single object that belongs to the thing named by id.
+// aboutOne returns the entry for a single object that belongs to the entity named by id.
 func (o Output) aboutOne(id string, object rawjson.Value) warroom.Entry {
 	entry := o.one(object)
 	entry.Context = []warroom.Context{{Path: o.path(), Value: o.group(id, []rawjson.Value{object})}}
 	return entry
 }
 
-// aboutOutput is the output for what belongs to one thing, which the context names by the key about.
+// aboutOutput returns the output for what belongs to one entity, which the context names under the key about.
 func aboutOutput(path, about, under string, view *warroom.View) Output {
 	return Output{Path: "MicrosoftATP." + path, Key: "val." + about + " === obj." + about, About: about, Under: under, View: view}
 }
 
-// alertsOutput shows the alerts of one thing.
+// alertsOutput shows the alerts of one entity.
 func alertsOutput(path, about, title string) Output {
 	out := aboutOutput(path, about, "Alerts", alertView())
-	out.Title, out.Columns, out.Empty = title, alertColumns(), "There is no alert."
+	out.Title, out.Columns, out.Empty = title, alertColumns(), "No alert was found."
 	return out
 }
 
-// machinesOutput shows the machines of one thing.
+// machinesOutput shows the machines of one entity.
 func machinesOutput(path, about, title string, view *warroom.View) Output {
 	out := aboutOutput(path, about, "Machines", view)
-	out.Title, out.Columns, out.Empty = title, machineColumns(), "There is no such machine."
+	out.Title, out.Columns, out.Empty = title, machineColumns(), "No machine was found."
 	return out
 }
 
-// statisticsOutput shows how often one thing was seen.
+// statisticsOutput shows how often one entity was seen.
 func statisticsOutput(path, about, title string, fields ...warroom.Field) Output {
 	out := aboutOutput(path, about, "Statistics", warroom.NewView(append(fields,
-		textField("OrgPrevalence", "On how many machines of the organization it was seen.", "orgPrevalence", "organizationPrevalence"),
+		textField("OrgPrevalence", "The number of machines in the organization on which it was seen.", "orgPrevalence", "organizationPrevalence"),
 		warroom.Field{Name: "OrgFirstSeen", From: "orgFirstSeen", Type: warroom.Date, Help: "When it was first seen in the organization."},
 		warroom.Field{Name: "OrgLastSeen", From: "orgLastSeen", Type: warroom.Date, Help: "When it was last seen in the organization."},
 	)...))
@@ -202,8 +201,7 @@ func statisticsOutput(path, about, title string, fields ...warroom.Field) Output
 	return out
 }
 
-// textField is a field whose value is text whether the service gives text or, as Microsoft documents today, a
-// number.
+// textField returns a field whose value is text, whether the service returns text or, as in today's API, a number.
 func textField(name, help string, from ...string) warroom.Field {
 	return warroom.Field{Name: name, Type: warroom.String, Help: help, Make: func(object rawjson.Value) warroom.Value {
 		if text := object.Text(from...); text != "" {
@@ -213,7 +211,7 @@ func textField(name, help string, from ...string) warroom.Field {
 	}}
 }
 
-// sortedColumns are all columns of a view by their names.
+// sortedColumns returns the columns of a view, sorted by name.
 func sortedColumns(view *warroom.View) []string {
 	columns := make([]string, len(view.Fields))
 	for i, field := range view.Fields {
@@ -223,7 +221,7 @@ func sortedColumns(view *warroom.View) []string {
 	return columns
 }
 
-// Examples of what commands are asked about.
+// The entities of examples.
 const (
 	exampleFile   = "87662bc3d60e4200ceaf7aae249d1c343f4b83c9"
 	exampleDomain = "bad.example"
@@ -238,7 +236,7 @@ func fileView() *warroom.View {
 		warroom.Field{Name: "Size", From: "size", Type: warroom.Number, Help: "The file's size in bytes."},
 		warroom.Field{Name: "Sha256", From: "sha256", Type: warroom.String, Help: "The file's SHA-256 hash."},
 		warroom.Field{Name: "Md5", From: "md5", Type: warroom.String, Help: "The file's MD5 hash."},
-		warroom.Field{Name: "GlobalPrevalence", From: "globalPrevalence", Type: warroom.Number, Help: "On how many machines of the world the file was seen."},
+		warroom.Field{Name: "GlobalPrevalence", From: "globalPrevalence", Type: warroom.Number, Help: "The number of machines worldwide on which the file was seen."},
 		warroom.Field{Name: "GlobalFirstObserved", From: "globalFirstObserved", Type: warroom.Date, Help: "When the file was first seen anywhere."},
 		warroom.Field{Name: "GlobalLastObserved", From: "globalLastObserved", Type: warroom.Date, Help: "When the file was last seen anywhere."},
 		warroom.Field{Name: "SizeInBytes", From: "size", Type: warroom.Number, Help: "The file's size in bytes."},
@@ -250,21 +248,21 @@ func fileView() *warroom.View {
 		warroom.Field{Name: "Issuer", From: "issuer", Type: warroom.String, Help: "Who issued the signer's certificate."},
 		warroom.Field{Name: "SignerHash", From: "signerHash", Type: warroom.String, Help: "The hash of the signer's certificate."},
 		warroom.Field{Name: "IsValidCertificate", From: "isValidCertificate", Type: warroom.Boolean, Help: "Whether that certificate is valid."},
-		warroom.Field{Name: "DeterminationType", From: "determinationType", Type: warroom.String, Help: "What the service thinks of the file."},
-		warroom.Field{Name: "DeterminationValue", From: "determinationValue", Type: warroom.String, Help: "The threat that the file is, if it is one."},
+		warroom.Field{Name: "DeterminationType", From: "determinationType", Type: warroom.String, Help: "The service's verdict on the file."},
+		warroom.Field{Name: "DeterminationValue", From: "determinationValue", Type: warroom.String, Help: "The threat that the file contains, if any."},
 	)
 }
 
-// seenFileOutput is the standard path of files under the key part and with the spellings that playbooks know
-// from this command.
+// seenFileOutput returns the standard path of files, with the key part and the spellings that playbooks expect from
+// this command.
 func seenFileOutput() Output {
 	return Output{
 		Path: "File",
 		Key: "val.SHA1 && val.SHA1 == obj.SHA1 || val.SHA256 && val.SHA256 == obj.SHA256 || " +
 			"val.Type && val.Type == obj.Type || val.Size && val.Size == obj.Size ",
 		View: warroom.NewView(
-			warroom.Field{Name: "Sha1", From: "sha1", Type: warroom.String, Help: "The file's SHA-1 hash; SHA1 is the standard's key."},
-			warroom.Field{Name: "Sha256", From: "sha256", Type: warroom.String, Help: "The file's SHA-256 hash; SHA256 is the standard's key."},
+			warroom.Field{Name: "Sha1", From: "sha1", Type: warroom.String, Help: "The file's SHA-1 hash; the standard key is SHA1."},
+			warroom.Field{Name: "Sha256", From: "sha256", Type: warroom.String, Help: "The file's SHA-256 hash; the standard key is SHA256."},
 			warroom.Field{Name: "SHA1", From: "sha1", Type: warroom.String, Help: "The file's SHA-1 hash."},
 			warroom.Field{Name: "SHA256", From: "sha256", Type: warroom.String, Help: "The file's SHA-256 hash."},
 			warroom.Field{Name: "MD5", From: "md5", Type: warroom.String, Help: "The file's MD5 hash."},
@@ -276,11 +274,11 @@ func seenFileOutput() Output {
 
 func getFileInfo() Command {
 	type args struct {
-		Hashes []string `arg:"hash" required:"true" help:"SHA-1 or SHA-256 hashes of files."`
+		Hashes []string `arg:"hash" required:"true" help:"The SHA-1 or SHA-256 hashes of the files."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.File", Key: "val.Sha1 === obj.Sha1",
-		// The manifest has always promised MD5, and Md5 was given.
+		// The manifest has always declared MD5, while the key that was filled is Md5.
 		View:  fileView().With(warroom.Field{Name: "MD5", From: "md5", Type: warroom.String, Help: "The file's MD5 hash."}),
 		Title: "Files", Columns: []string{"Sha1", "Sha256", "Size", "FileType", "Signer", "IsValidCertificate"},
 		Empty: "No file was found.",
@@ -288,7 +286,7 @@ func getFileInfo() Command {
 	standard := seenFileOutput()
 	return declare(Command{
 		Name: "microsoft-atp-get-file-info", Area: Files,
-		Help:    "Shows what the service knows of files.",
+		Help:    "Shows what the service knows about files.",
 		Uses:    []defender.Operation{defender.GetFile},
 		Outputs: []Output{out, standard},
 		Example: `hash=` + exampleFile,
@@ -326,7 +324,7 @@ func getFileInfo() Command {
 	})
 }
 
-// seen is a file, or the service's answer that it has not seen it.
+// seen is a file, or the error that the service has not seen it.
 type seen struct {
 	file    rawjson.Value
 	missing error
@@ -339,7 +337,7 @@ func getFileStatistics() Command {
 			Uses: []defender.Operation{defender.GetFileStatistics}, Example: `file_hash=` + exampleFile,
 		},
 		statisticsOutput("FileStatistics", "Sha1", "Statistics of the file",
-			textField("GlobalPrevalence", "On how many machines of the world the file was seen.", "globalPrevalence", "globallyPrevalence"),
+			textField("GlobalPrevalence", "The number of machines worldwide on which the file was seen.", "globalPrevalence", "globallyPrevalence"),
 			warroom.Field{Name: "GlobalFirstObserved", From: "globalFirstObserved", Type: warroom.Date, Help: "When the file was first seen anywhere."},
 			warroom.Field{Name: "GlobalLastObserved", From: "globalLastObserved", Type: warroom.Date, Help: "When the file was last seen anywhere."},
 			warroom.Field{Name: "TopFileNames", From: "topFileNames", Type: warroom.String, Help: "The names under which the file was seen most."},
@@ -361,15 +359,15 @@ func getFileAlerts() Command {
 
 func getFileMachines() Command {
 	type args struct {
-		Hashes []string `arg:"file_hash" required:"true" help:"SHA-1 hashes of files."`
+		Hashes []string `arg:"file_hash" required:"true" help:"The SHA-1 hashes of the files."`
 	}
-	// The manifest has always promised HelathStatus, misspelled, and the processor at a path of its own.
+	// The manifest has always declared HelathStatus, misspelled, and the processor at a path of its own.
 	out := machinesOutput("FileMachine", "File", "", machineView().With(
 		warroom.Field{Name: "HelathStatus", From: "healthStatus", Type: warroom.String, Help: "The same as HealthStatus."},
 	))
 	out.Key = ""
 	promised := Output{Path: "MicrosoftATP.Machine", Fields: []warroom.Field{
-		{Name: "OSProcessor", Type: warroom.String, Help: "Not filled: it stands in MicrosoftATP.FileMachine.Machines.OSProcessor.", Gone: true},
+		{Name: "OSProcessor", Type: warroom.String, Help: "Not filled: see MicrosoftATP.FileMachine.Machines.OSProcessor.", Gone: true},
 	}}
 	return declare(Command{
 		Name: "microsoft-atp-get-file-related-machines", Area: Files,
@@ -403,7 +401,7 @@ func getFileMachines() Command {
 func getDomainStatistics() Command {
 	return statisticsFor[domainArgs](
 		Command{
-			Name: "microsoft-atp-get-domain-statistics", Area: Network, Help: "Shows from how many machines a domain was reached.",
+			Name: "microsoft-atp-get-domain-statistics", Area: Network, Help: "Shows how many machines contacted a domain.",
 			Uses: []defender.Operation{defender.GetDomainStatistics}, Example: `domain=` + exampleDomain,
 		},
 		statisticsOutput("DomainStatistics", "Domain", "Statistics of the domain",
@@ -427,10 +425,10 @@ func getDomainAlerts() Command {
 func getDomainMachines() Command {
 	return listFor[domainArgs](
 		Command{
-			Name: "microsoft-atp-get-domain-machines", Area: Network, Help: "Lists the machines that reached a domain, 500 at the most.",
+			Name: "microsoft-atp-get-domain-machines", Area: Network, Help: "Lists the machines that contacted a domain, at most 500.",
 			Uses: []defender.Operation{defender.ListDomainMachines}, Example: `domain=` + exampleDomain,
 		},
-		machinesOutput("DomainMachine", "Domain", "Machines that reached the domain", machineView()),
+		machinesOutput("DomainMachine", "Domain", "Machines that contacted the domain", machineView()),
 		(*defender.Client).DomainMachines,
 	)
 }
@@ -438,7 +436,7 @@ func getDomainMachines() Command {
 func getIPStatistics() Command {
 	return statisticsFor[ipArgs](
 		Command{
-			Name: "microsoft-atp-get-ip-statistics", Area: Network, Help: "Shows from how many machines an IP address was reached.",
+			Name: "microsoft-atp-get-ip-statistics", Area: Network, Help: "Shows how many machines contacted an IP address.",
 			Uses: []defender.Operation{defender.GetIPStatistics}, Example: `ip=` + exampleIP,
 		},
 		statisticsOutput("IPStatistics", "IPAddress", "Statistics of the IP address",
@@ -478,7 +476,7 @@ func getUserMachines() Command {
 		},
 		machinesOutput("UserMachine", "Username", "Machines of the user", machineView()),
 		(*defender.Client).UserMachines,
-		// The manifest has always promised the address at this path, where it slipped.
+		// The manifest has always declared the address at this path by mistake.
 		Output{Path: "MicrosoftATP.v.Machines", View: machineView().Only("LastIPAddress")},
 	)
 }

@@ -21,11 +21,11 @@ const (
 	fileMachine = "microsoft-atp-get-file-related-machines"
 )
 
-// seenFile is the context path of files under the key part that playbooks know.
+// seenFile is the context path of files with the key part that playbooks know.
 const seenFile = "File(val.SHA1 && val.SHA1 == obj.SHA1 || val.SHA256 && val.SHA256 == obj.SHA256 || " +
 	"val.Type && val.Type == obj.Type || val.Size && val.Size == obj.Size )"
 
-// What belongs to one thing stands in the context under a key beside the thing itself.
+// What belongs to an entity is in the context under a key next to the entity itself.
 func TestWhatBelongsToOneThing(t *testing.T) {
 	const (
 		alerts = "Title,Description,IncidentID,Severity,Status,Classification,Category,ThreatFamilyName,MachineID"
@@ -57,7 +57,7 @@ func TestWhatBelongsToOneThing(t *testing.T) {
 			entry.WantRaw(list(object))
 			found := entry.At(path)
 			if about, id := found.Get(test.about).Str, found.Get(test.under+".0.ID").Str; about != test.name || (id != "da1" && id != "m1") {
-				t.Errorf("wanted the object of %s, got %s", test.name, found.Raw)
+				t.Errorf("got %s, want the object of %s", found.Raw, test.name)
 			}
 
 			none := commandstest.New(t)
@@ -67,7 +67,7 @@ func TestWhatBelongsToOneThing(t *testing.T) {
 	}
 }
 
-// The manifest has always promised these beside the right keys.
+// The manifest has always declared these in addition to the right keys.
 func TestPathsThatSlipped(t *testing.T) {
 	i := commandstest.New(t)
 	i.Answer(http.MethodGet, "/api/users/nora/machines", http.StatusOK, list(fullMachine))
@@ -76,7 +76,7 @@ func TestPathsThatSlipped(t *testing.T) {
 		WantAt("MicrosoftATP.v.Machines", `[{"LastIPAddress":"10.2.0.17"}]`)
 	machine := i.Run(fileMachine, map[string]any{"file_hash": aSHA1}).Entry().At("MicrosoftATP.FileMachine").Get("0.Machines.0")
 	if got := machine.Get("HelathStatus").Str; got != "Active" || got != machine.Get("HealthStatus").Str {
-		t.Errorf("wanted HelathStatus to be the same as HealthStatus, got %s", machine.Raw)
+		t.Errorf("got %s, want HelathStatus to be the same as HealthStatus", machine.Raw)
 	}
 }
 
@@ -136,8 +136,8 @@ func TestStatisticsOfAnUnseenFile(t *testing.T) {
 	result.WantAsked("GET /api/files/" + unseenSHA1 + "/stats")
 }
 
-// Microsoft documents that alerts and machines of a file are found by SHA-1 only, and its information and
-// statistics by SHA-1 or SHA-256.
+// The service finds alerts and machines of a file only by SHA-1, and its information and statistics by SHA-1 or
+// SHA-256.
 func TestHashesThatTheServiceTakes(t *testing.T) {
 	hashes := map[string]string{"SHA-1": aSHA1, "upper case": strings.ToUpper(aSHA1), "SHA-256": aSHA256, "MD5": anMD5, "no hash": "evil.exe"}
 	sha1, both := []string{"SHA-1", "upper case"}, []string{"SHA-1", "upper case", "SHA-256"}
@@ -167,7 +167,7 @@ func TestHashesThatTheServiceTakes(t *testing.T) {
 	}
 }
 
-// One hash that cannot be right spares the requests for all of them, and every such hash is named.
+// A single invalid hash prevents all requests, and every invalid hash is named.
 func TestSeveralWrongHashes(t *testing.T) {
 	for command, argument := range map[string]string{fileInfo: "hash", fileMachine: "file_hash"} {
 		t.Run(command, func(t *testing.T) {
@@ -180,13 +180,13 @@ func TestSeveralWrongHashes(t *testing.T) {
 
 func TestNamesThatTheServiceWouldRefuse(t *testing.T) {
 	for _, test := range []struct{ command, argument, value, want string }{
-		{"domain-statistics", "domain", "https://bad.example/x", "domain has to be a domain name"},
-		{"domain-alerts", "domain", "bad example", "domain has to be a domain name"},
-		{"domain-machines", "domain", "198.51.100.1", "domain has to be a domain name"},
-		{"ip-statistics", "ip", "198.51.100.0/24", "ip has to be a single IP address"},
-		{"ip-alerts", "ip", "bad.example", "ip has to be a single IP address"},
-		{"user-alerts", "username", `CONTOSO\`, "username has to hold the name of an account"},
-		{"user-machines", "username", "@contoso.example", "username has to hold the name of an account"},
+		{"domain-statistics", "domain", "https://bad.example/x", "domain must be a domain name"},
+		{"domain-alerts", "domain", "bad example", "domain must be a domain name"},
+		{"domain-machines", "domain", "198.51.100.1", "domain must be a domain name"},
+		{"ip-statistics", "ip", "198.51.100.0/24", "ip must be a single IP address"},
+		{"ip-alerts", "ip", "bad.example", "ip must be a single IP address"},
+		{"user-alerts", "username", `CONTOSO\`, "username must contain an account name"},
+		{"user-machines", "username", "@contoso.example", "username must contain an account name"},
 	} {
 		t.Run(test.command+" "+test.value, func(t *testing.T) {
 			result := commandstest.New(t).Run("microsoft-atp-get-"+test.command, map[string]any{test.argument: test.value})
@@ -196,7 +196,7 @@ func TestNamesThatTheServiceWouldRefuse(t *testing.T) {
 	}
 }
 
-// Microsoft documents that the service finds users by account name and not by user principal name.
+// The service finds users by account name and not by user principal name.
 func TestUsersAreAskedForByAccountName(t *testing.T) {
 	for given, name := range map[string]string{
 		"nora": "nora", `CONTOSO\nora`: "nora", "nora@contoso.example": "nora", `CONTOSO\nora@contoso.example`: "nora", "o neil/x?": "o neil/x?",
@@ -206,7 +206,7 @@ func TestUsersAreAskedForByAccountName(t *testing.T) {
 				result := commandstest.New(t).Run("microsoft-atp-get-user-"+what, map[string]any{"username": given})
 				path := "MicrosoftATP." + map[string]string{"alerts": "UserAlert", "machines": "UserMachine"}[what] + "(val.Username === obj.Username)"
 				if got := result.Entry().At(path).Get("Username").Str; got != name {
-					t.Errorf("wanted the user %q in the context, got %q", name, got)
+					t.Errorf("got %q, want the user %q in the context", got, name)
 				}
 				result.WantAsked("GET /api/users/" + name + "/" + what)
 			})
@@ -230,7 +230,7 @@ func TestFileInfoShowsFilesInTheOrderAsked(t *testing.T) {
 	entry.WantColumns("Sha1", "Sha256", "Size", "FileType", "Signer", "IsValidCertificate")
 }
 
-// That a file was never seen is an answer, unless it is all there is to say.
+// That a file was never seen is a result, unless it is the only one.
 func TestFileInfoOfUnseenFiles(t *testing.T) {
 	const broken = "1111111111111111111111111111111111111111"
 	start := func(t *testing.T) *commandstest.Instance {
@@ -249,14 +249,14 @@ func TestFileInfoOfUnseenFiles(t *testing.T) {
 		{"one alone", []string{unseenSHA1}, "Not found: the service has not seen " + unseenSHA1 + ".", nil, nil, 0},
 		{"several alone", []string{unseenSHA1, otherSHA1}, "Not found: the service has not seen " + unseenSHA1 + ", " + otherSHA1 + ".", nil, nil, 0},
 		{"among others", []string{unseenSHA1, aSHA1}, "", []string{"Not found: the service has not seen " + unseenSHA1 + ".", aSHA1}, []string{"Failed"}, 1},
-		{"beside a failure", []string{unseenSHA1, broken}, "", []string{"Not found: the service has not seen " + unseenSHA1 + ".", "Failed: 1", "| " + broken + " | Forbidden |"}, nil, 0},
-		{"beside both", []string{broken, aSHA1, unseenSHA1}, "", []string{"Not found: the service has not seen " + unseenSHA1 + ".", "Failed: 1", aSHA1}, nil, 1},
+		{"with a failure", []string{unseenSHA1, broken}, "", []string{"Not found: the service has not seen " + unseenSHA1 + ".", "Failed: 1", "| " + broken + " | Forbidden |"}, nil, 0},
+		{"with both", []string{broken, aSHA1, unseenSHA1}, "", []string{"Not found: the service has not seen " + unseenSHA1 + ".", "Failed: 1", aSHA1}, nil, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			result := start(t).Run(fileInfo, map[string]any{"hash": test.hashes})
 			if test.failure != "" {
 				if got := result.Failure(); got != test.failure {
-					t.Errorf("wanted the error %q, got %q", test.failure, got)
+					t.Errorf("got %q, want the error %q", got, test.failure)
 				}
 				return
 			}
@@ -264,11 +264,11 @@ func TestFileInfoOfUnseenFiles(t *testing.T) {
 			entry.WantReadable(test.says...)
 			for _, text := range test.silent {
 				if strings.Contains(entry.Readable(), text) {
-					t.Errorf("wanted nothing of %q, got\n%s", text, entry.Readable())
+					t.Errorf("got\n%s\nwant nothing of %q", entry.Readable(), text)
 				}
 			}
 			if got := entry.At(seenFile).Get("#").Int(); got != test.files {
-				t.Errorf("wanted %d files in the context, got %d", test.files, got)
+				t.Errorf("got %d, want %d files in the context", got, test.files)
 			}
 		})
 	}
@@ -283,11 +283,11 @@ func TestFileInfoGoesOnWithWhatTheServiceDidNotTake(t *testing.T) {
 	i.Answer(http.MethodGet, "/api/files/"+otherSHA1, http.StatusOK, `{"sha1":"`+otherSHA1+`"}`)
 	first := i.Run(fileInfo, map[string]any{"hash": otherSHA1 + "," + aSHA1}).Entry()
 	if got := first.Poll.Args["hash"]; got == nil || !strings.Contains(fmt.Sprint(got), otherSHA1) {
-		t.Fatalf("wanted the rest to be scheduled, got %v", got)
+		t.Fatalf("got %v, want the rest to be scheduled", got)
 	}
 	second := i.Again(first).Entry()
 	if got := second.At(seenFile).Get("#(SHA1==" + otherSHA1 + ")").Raw; got == "" {
-		t.Errorf("wanted the file that was left, got %s", second.At(seenFile).Raw)
+		t.Errorf("got %s, want the file that was left", second.At(seenFile).Raw)
 	}
 }
 
@@ -301,7 +301,7 @@ func TestMachinesOfSeveralFiles(t *testing.T) {
 	files := entry.At("MicrosoftATP.FileMachine")
 	for path, want := range map[string]string{"#": "2", "0.File": otherSHA1, "0.Machines.#": "0", "1.File": aSHA1, "1.Machines.#": "1", "1.Machines.0.ID": "m1"} {
 		if got := files.Get(path).String(); got != want {
-			t.Errorf("%s: wanted %q, got %q", path, want, got)
+			t.Errorf("%s: got %q, want %q", path, got, want)
 		}
 	}
 	entry.WantReadable("There is no such machine", "Machines with the file "+aSHA1, "Failed: 1", "| "+unseenSHA1+" | Forbidden |")
@@ -325,11 +325,11 @@ func TestWhatTheTenantsAlertsAreAbout(t *testing.T) {
 			found[trace.command]++
 			back := i.Run(trace.command, map[string]any{trace.argument: value}).Entry().At("MicrosoftATP." + trace.path)
 			if !back.Get(`Alerts.#(ID=="` + id + `")`).Exists() {
-				t.Errorf("%s of %s: wanted the alert %s, got %s", trace.command, value, id, back.Get("Alerts.#.ID").Raw)
+				t.Errorf("%s of %s: got %s, want the alert %s", trace.command, value, back.Get("Alerts.#.ID").Raw, id)
 			}
 		}
 	}
 	if len(found) != 3 {
-		t.Errorf("wanted alerts with files, addresses and users, got %v", found)
+		t.Errorf("got %v, want alerts with files, addresses and users", found)
 	}
 }

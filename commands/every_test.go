@@ -13,15 +13,15 @@ import (
 	"xsoar-defender/internal/simulator"
 )
 
-// trial is one way in which a command is tried against the simulated tenant. What the tenant's data does not show
-// of an object, answers show in full.
+// trial is one run of a command against the simulated tenant. Its answers supply complete objects where the tenant's
+// data has only some of their keys.
 type trial struct {
 	args map[string]any
-	// answers are bodies of the API by "METHOD path".
+	// answers holds bodies of the API by "METHOD path".
 	answers map[string]string
 	// prepare changes the tenant before the command runs.
 	prepare func(i *commandstest.Instance)
-	// requests is how many requests the first run makes of the API. A command makes no more than it needs.
+	// requests is the number of API requests of the first run. A command makes no more than it needs.
 	requests int
 }
 
@@ -68,7 +68,7 @@ const (
 		"cvssVector":"CVSS:3.1","epss":0.5,"firstDetected":"2026-05-18T00:00:00Z","status":"Active","tags":["test"],"cveSupportability":"Supported"}`
 )
 
-// everyIndicator are indicators of every type.
+// everyIndicator holds indicators of every type.
 func everyIndicator() []string {
 	var all []string
 	for value, kind := range map[string]string{
@@ -84,8 +84,8 @@ func everyIndicator() []string {
 	return all
 }
 
-// eachIndicator tries a command with an answer of every type of indicator, or of those types whose names begin so.
-// The command reads as many times as there are answers.
+// eachIndicator runs a command with an answer of every type of indicator, or of the types with the given prefix. The
+// command makes as many requests as there are answers.
 func eachIndicator(args map[string]any, kinds string, methodPaths ...string) []trial {
 	var all []trial
 	for _, body := range everyIndicator() {
@@ -108,7 +108,7 @@ func newIndicator() map[string]any {
 
 func list(objects ...string) string { return `{"value":[` + strings.Join(objects, ",") + `]}` }
 
-// onAnswers is a trial against one scripted answer.
+// onAnswers returns a trial against one scripted answer.
 func onAnswers(args map[string]any, requests int, methodPathBody ...string) trial {
 	answers := map[string]string{}
 	for i := 0; i < len(methodPathBody); i += 2 {
@@ -147,7 +147,7 @@ func endedWithFile(i *commandstest.Instance) {
 	})
 }
 
-// trials are the trials of every command. A command that is not here fails the test.
+// trials holds the trials of every command. A command without one fails the test.
 func trials() map[string][]trial {
 	return map[string][]trial{
 		"test-module":                      {{requests: 1}},
@@ -257,7 +257,7 @@ func trials() map[string][]trial {
 	}
 }
 
-// trialsOf are the trials of one command.
+// trialsOf returns the trials of one command.
 func trialsOf(command commands.Command) []trial {
 	if strings.HasPrefix(command.Name, "microsoft-atp-advanced-hunting-") {
 		return hunts(command)
@@ -265,7 +265,7 @@ func trialsOf(command commands.Command) []trial {
 	return trials()[command.Name]
 }
 
-// hunts are the trials of the commands that answer a question by a hunting query.
+// hunts returns the trials of the commands that answer a question with a hunting query.
 func hunts(command commands.Command) []trial {
 	purposes := []string{""}
 	for _, argument := range command.Arguments() {
@@ -281,8 +281,8 @@ func hunts(command commands.Command) []trial {
 	return all
 }
 
-// TestEveryCommandDoesWhatItDeclares tries every command: it works, makes the requests that it needs and no more,
-// puts nothing in the context that it does not declare, and produces all that it declares.
+// TestEveryCommandDoesWhatItDeclares runs every command: it works, makes the requests that it needs and no more,
+// puts nothing in the context that it does not declare, and fills all that it declares.
 func TestEveryCommandDoesWhatItDeclares(t *testing.T) {
 	for _, command := range commands.NewRegistry().All() {
 		tries := trialsOf(command)
@@ -311,7 +311,7 @@ func tryCommand(t *testing.T, name string, try trial, produced map[string]bool) 
 	try.script(i)
 	result := i.Run(name, resolve(i, try.args))
 	if got := len(result.Requests); got != try.requests {
-		t.Errorf("the command made %d requests, wanted %d: %q", got, try.requests, result.Asked())
+		t.Errorf("got %d requests, want %d: %q", got, try.requests, result.Asked())
 	}
 	for runs := 0; ; runs++ {
 		var next *commandstest.Entry
@@ -333,7 +333,7 @@ func tryCommand(t *testing.T, name string, try trial, produced map[string]bool) 
 	}
 }
 
-// script makes the tenant ready for a trial.
+// script prepares the tenant for a trial.
 func (try trial) script(i *commandstest.Instance) {
 	for methodPath, body := range try.answers {
 		method, path, _ := strings.Cut(methodPath, " ")
@@ -344,7 +344,7 @@ func (try trial) script(i *commandstest.Instance) {
 	}
 }
 
-// resolve puts ids of the tenant in the place of names in capitals.
+// resolve replaces names in capitals by ids of the tenant.
 func resolve(i *commandstest.Instance, args map[string]any) map[string]any {
 	resolved := maps.Clone(args)
 	for name, value := range resolved {
@@ -371,8 +371,8 @@ func leaves(path string, value gjson.Result, into map[string]bool) {
 	})
 }
 
-// compare checks that declared and produced paths fit. A path that is declared stands for all below it; the paths
-// that are declared false need not be produced.
+// compare checks that the declared and the filled paths match. A declared path covers all paths below it; a path that
+// is declared false need not be filled.
 func compare(t *testing.T, declared, produced map[string]bool) {
 	t.Helper()
 	covers := func(path, below string) bool { return path == below || strings.HasPrefix(below, path+".") }

@@ -21,35 +21,35 @@ import (
 	"xsoar-defender/internal/simulator"
 )
 
-// ending is what may come of a command while something goes wrong.
+// ending is an expected result of a command while something goes wrong.
 type ending int
 
 const (
 	// fails is one error.
 	fails ending = iota
-	// refused is one error that names the status, or an entry of a command for which the refusal is an answer.
+	// refused is one error that names the status, or an entry of a command for which the refusal is a result.
 	refused
-	// waits is that the command runs again later, or an error of one that the platform calls.
+	// waits means that the command runs again later, or an error for a command that the platform calls.
 	waits
-	// makesSense is one error, or entries that show what can be shown.
+	// makesSense is one error, or entries that show what is available.
 	makesSense
 )
 
-// trouble is one thing that goes wrong, with what has to come of it.
+// trouble is one fault and the result that it must lead to.
 type trouble struct {
 	name  string
 	fault simulator.Fault
-	// breaks, when set, is done to the instance in place of a fault of the tenant. It gives what undoes it.
+	// breaks, if set, changes the instance instead of the tenant. It returns the function that undoes the change.
 	breaks func(t *testing.T, i *commandstest.Instance) (mend func())
 	ending ending
-	// says are parts of the error, of which one has to be there, parted by "|".
+	// says lists parts of the error, separated by "|", one of which must be present.
 	says string
 }
 
-// attemptOfTrickles is how long a request may take whose answer trickles, in real time.
+// attemptOfTrickles is the time limit in real time of a request whose answer trickles.
 const attemptOfTrickles = 60 * time.Millisecond
 
-// troubles are what can go wrong with an answer, whatever it should have been.
+// troubles returns what can go wrong with any answer.
 func troubles() []trouble {
 	var all []trouble
 	add := func(name string, ending ending, says string, fault simulator.Fault) {
@@ -66,11 +66,11 @@ func troubles() []trouble {
 		add("429 for "+retry, waits, "", simulator.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {retry}}})
 	}
 	page := "<html><body>Sign in to the <b>proxy</b></body></html>"
-	add("a page in place of JSON", fails, "not valid JSON", simulator.Fault{Body: page, ContentType: "text/html"})
+	add("a page instead of JSON", fails, "not valid JSON", simulator.Fault{Body: page, ContentType: "text/html"})
 	add("a page with a refusal", fails, "HTTP 502", simulator.Fault{Status: http.StatusBadGateway, Body: page, ContentType: "text/html"})
 	add("a refusal of another shape", refused, "HTTP 500", simulator.Fault{Status: http.StatusInternalServerError, Body: `{"error":[{"code":{}}],"message":7}`})
 	add("half of an answer", fails, "not valid JSON", simulator.Fault{Body: `{"value":[{"id":"m1","comp`})
-	add("an answer that nests for ever", fails, "nested deeper", simulator.Fault{Body: strings.Repeat(`{"value":[`, 100_000)})
+	add("an endlessly nested answer", fails, "nested deeper", simulator.Fault{Body: strings.Repeat(`{"value":[`, 100_000)})
 	add("a redirect to another host", fails, "redirect", simulator.Fault{Location: "https://attacker.example/api"})
 	add("a permanent redirect", fails, "redirect", simulator.Fault{Status: http.StatusPermanentRedirect, Location: "http://127.0.0.1:1/"})
 	add("reset before the answer", fails, "the connection broke", simulator.Fault{Cut: simulator.CutBefore})
@@ -92,7 +92,7 @@ func troubles() []trouble {
 	return all
 }
 
-// misshapen are troubles with an answer that has the keys that it should have and not their types.
+// misshapen returns the troubles with an answer that has the right keys with the wrong types.
 func misshapen(whole string) []trouble {
 	shapes := map[string]func(leaf any) any{
 		"null where something was":     func(any) any { return nil },
@@ -148,7 +148,7 @@ func reshape(text string, change func(any) any) string {
 	return string(changed)
 }
 
-// ofDownload is the trouble where a file is downloaded, which may hold anything.
+// ofDownload adapts a trouble to the download of a file, which may contain anything.
 func (b trouble) ofDownload() trouble {
 	fault := b.fault
 	cut := fault.Cut != ""
@@ -162,7 +162,7 @@ func (b trouble) ofDownload() trouble {
 	return b
 }
 
-// unreachable are troubles that keep every request from the service.
+// unreachable returns the troubles in which no request reaches the service.
 func unreachable() []trouble {
 	address := func(address func(t *testing.T) string) func(*testing.T, *commandstest.Instance) func() {
 		return func(t *testing.T, i *commandstest.Instance) func() {
@@ -174,7 +174,7 @@ func unreachable() []trouble {
 	}
 	return []trouble{
 		{name: "a port where nothing listens", ending: fails, says: "no connection", breaks: address(closedPort)},
-		// Go asks no resolver for a name with an empty label, and answers as one would that does not know the name.
+		// Go does not send a name with an empty label to a resolver, and fails as if the name were unknown.
 		{name: "a name that nobody knows", ending: fails, says: "no such host", breaks: address(func(*testing.T) string { return "https://api..example" })},
 		{name: "a certificate that is not trusted", ending: fails, says: "certificate", breaks: func(_ *testing.T, i *commandstest.Instance) func() {
 			i.Params["insecure"] = false
@@ -195,7 +195,7 @@ func closedPort(t *testing.T) string {
 	return "https://" + listener.Addr().String()
 }
 
-// anything is an answer with the keys of many, for requests whose trial leaves the answer to the tenant.
+// anything is an answer with the keys of many objects, for requests whose trial leaves the answer to the tenant.
 var anything = `{"id":"a1","status":"Pending","type":"LiveResponse","creationDateTimeUtc":"2026-11-20T10:00:00Z",
 	"value":[` + fullAlert + `],"Schema":[{"Name":"DeviceName","Type":"String"}],"Results":[{"DeviceName":"ws-001"}],
 	"schema":[{"name":"DeviceName","type":"String"}],"results":[{"DeviceName":"ws-001"}]}`
@@ -216,9 +216,9 @@ func (m *matrix) count(where string, took time.Duration) {
 	}
 }
 
-// TestEveryCommandUnderEveryFault tries every command with everything that can go wrong, at each of its requests.
-// Whatever happens, the command ends in time, with one error that says what is wrong or with entries that make
-// sense, leaves no file behind, and works when it is run again.
+// TestEveryCommandUnderEveryFault runs every command with every fault, at each of its requests. Whatever happens, the
+// command ends in time, with one error that explains the fault or with entries that make sense, leaves no file behind,
+// and works when it is run again.
 func TestEveryCommandUnderEveryFault(t *testing.T) {
 	t.Parallel()
 	counted, began := &matrix{}, time.Now()
@@ -231,7 +231,7 @@ func TestEveryCommandUnderEveryFault(t *testing.T) {
 					t.Fatal("the command has no trial: add one to trials")
 				}
 				for number, try := range tries {
-					// Further trials of a command differ in what the service answers, but for those with a state of their own.
+					// Further trials of a command differ only in the service's answers, except those with a state of their own.
 					if number == 0 || try.prepare != nil {
 						eachService(command, func(service string) {
 							f := &faulty{command: command, at: at, try: try, matrix: counted, Instance: commandstest.New(t)}
@@ -246,7 +246,7 @@ func TestEveryCommandUnderEveryFault(t *testing.T) {
 	t.Logf("%d cells in %s; the slowest took %s: %s", counted.cells, time.Since(began).Round(time.Millisecond), counted.slowest.Round(time.Millisecond), counted.where)
 }
 
-// eachService tries a command with every service that it may ask.
+// eachService runs a command against every service that it may use.
 func eachService(command commands.Command, try func(huntingAPI string)) {
 	try("Defender")
 	if command.Area == commands.Hunting {
@@ -254,7 +254,7 @@ func eachService(command commands.Command, try func(huntingAPI string)) {
 	}
 }
 
-// faulty is a command that is tried with what can go wrong.
+// faulty is a command that is run with faults.
 type faulty struct {
 	*commandstest.Instance
 
@@ -293,10 +293,10 @@ func (f *faulty) all(t *testing.T) {
 	}
 }
 
-// moment is a time in a path, which is another one in every run.
+// moment matches a time in a path, which differs in every run.
 var moment = regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+Z`)
 
-// answerOf is an answer to the request that works.
+// answerOf returns an answer with which the request succeeds.
 func (f *faulty) answerOf(request simulator.Request) string {
 	for methodPath, body := range f.try.answers {
 		if method, _, _ := strings.Cut(methodPath, " "); method == request.Method && gjson.Valid(body) {
@@ -306,27 +306,27 @@ func (f *faulty) answerOf(request simulator.Request) string {
 	return anything
 }
 
-// healthy runs the command while nothing is wrong, and gives its requests.
+// healthy runs the command without faults, and returns its requests.
 func (f *faulty) healthy(t *testing.T) []simulator.Request {
 	t.Helper()
 	f.Tenant.ClearFaults()
 	f.try.script(f.Instance)
-	// What was started before ends, and the tenant's rates count anew.
+	// Earlier actions end, and the tenant's rate limits start again.
 	f.Clock.Advance(10 * time.Minute)
 	f.Tenant.ResetRequests()
 	result := f.Run(f.command.Name, resolve(f.Instance, f.try.args))
 	if result.Err != nil || len(result.Requests) != f.try.requests {
-		t.Fatalf("wanted success with %d requests, got the error %v with %q", f.try.requests, result.Err, result.Asked())
+		t.Fatalf("got the error %v with %q, want success with %d requests", result.Err, result.Asked(), f.try.requests)
 	}
 	return result.Requests
 }
 
-// changes says that the request changes something.
+// changes reports whether the request changes something.
 func (f *faulty) changes(request simulator.Request) bool {
 	return request.Method != http.MethodGet && f.command.Area != commands.Hunting
 }
 
-// patience is the longest that a command waits, by the clock that it waits by.
+// patience is the longest that a command waits, by its own clock.
 const patience = 30 * time.Second
 
 func (f *faulty) cell(t *testing.T, request simulator.Request, trouble trouble) {
@@ -335,7 +335,7 @@ func (f *faulty) cell(t *testing.T, request simulator.Request, trouble trouble) 
 	f.Tenant.ClearFaults()
 	f.Clock.Advance(10 * time.Minute)
 	mend := func() {}
-	// Hunts wait longer for an answer than a test can: theirs trickles at once, and ends.
+	// Hunts wait longer for an answer than a test can, so their answer ends at once.
 	if trickles := trouble.fault.Cut == simulator.CutTrickle; trouble.breaks != nil && !(trickles && f.command.Area == commands.Hunting) {
 		mend = trouble.breaks(t, f.Instance)
 	}
@@ -370,7 +370,7 @@ func (f *faulty) cell(t *testing.T, request simulator.Request, trouble trouble) 
 	f.healthy(t)
 }
 
-// judge says what is wrong with what came of a command.
+// judge returns the problems with the result of a command.
 func (f *faulty) judge(trouble trouble, result commandstest.Result) []string {
 	if result.Err == nil {
 		return f.judgeEntries(trouble, result)
@@ -379,13 +379,13 @@ func (f *faulty) judge(trouble trouble, result commandstest.Result) []string {
 	var problems []string
 	add := func(format string, values ...any) { problems = append(problems, fmt.Sprintf(format, values...)) }
 	if len(result.Entries) > 0 {
-		add("there are %d entries beside the error", len(result.Entries))
+		add("there are %d entries in addition to the error", len(result.Entries))
 	}
 	if trouble.ending == waits && !f.command.Platform {
-		add("wanted that the command runs again, got %q", text)
+		add("got %q, want that the command runs again", text)
 	}
 	if !slices.ContainsFunc(strings.Split(trouble.says, "|"), func(part string) bool { return strings.Contains(text, part) }) {
-		add("wanted an error with %q, got %q", trouble.says, text)
+		add("got %q, want an error with %q", text, trouble.says)
 	}
 	if !clearSentence.MatchString(text) || len(text) > longestError || strings.Contains(text, "%!") {
 		add("the error is not clear: %q", text)
@@ -393,7 +393,7 @@ func (f *faulty) judge(trouble trouble, result commandstest.Result) []string {
 	return problems
 }
 
-// clear is an error as an analyst can read it: sentences in one line, not too many.
+// clear checks that an analyst can read an error: a few sentences in one line.
 var clearSentence = regexp.MustCompile(`^[A-Z][^\n\r\x00]{20,}[.)]$`)
 
 const longestError = 1200
@@ -410,7 +410,7 @@ func (f *faulty) judgeEntries(trouble trouble, result commandstest.Result) []str
 			scheduled = true
 			continue
 		}
-		// Both fail the test when they are no JSON.
+		// Both fail the test if they are not JSON.
 		contents := entry.Raw()
 		for _, path := range entry.Paths() {
 			entry.At(path)
@@ -421,12 +421,12 @@ func (f *faulty) judgeEntries(trouble trouble, result commandstest.Result) []str
 	}
 	wanted := trouble.ending == makesSense || trouble.ending == waits && scheduled || trouble.ending == refused
 	if !wanted {
-		problems = append(problems, fmt.Sprintf("wanted an error, got the entry\n%s", entries[0].Readable()))
+		problems = append(problems, fmt.Sprintf("got the entry\n%s, want an error", entries[0].Readable()))
 	}
 	return problems
 }
 
-// signInTroubles are what can go wrong while an instance signs in.
+// signInTroubles returns what can go wrong while an instance signs in.
 func signInTroubles() map[string]func(i *commandstest.Instance) {
 	scripted := func(faults ...simulator.Fault) func(*commandstest.Instance) {
 		return func(i *commandstest.Instance) {
@@ -449,7 +449,7 @@ func signInTroubles() map[string]func(i *commandstest.Instance) {
 		"503":                                scripted(simulator.Fault{Status: http.StatusServiceUnavailable}),
 		"a refusal":                          scripted(simulator.Fault{Code: "AADSTS7000215"}),
 		"a refusal that nobody knows":        scripted(simulator.Fault{Code: "AADSTS999999"}),
-		"a page in place of JSON":            scripted(simulator.Fault{Body: "<html>Sign in</html>", ContentType: "text/html"}),
+		"a page instead of JSON":             scripted(simulator.Fault{Body: "<html>Sign in</html>", ContentType: "text/html"}),
 		"a page with a refusal":              scripted(simulator.Fault{Status: http.StatusBadGateway, Body: "<html>", ContentType: "text/html"}),
 		"half of an answer":                  scripted(simulator.Fault{Truncate: true}),
 		"an empty answer":                    scripted(simulator.Fault{Empty: true}),
@@ -470,8 +470,8 @@ func signInTroubles() map[string]func(i *commandstest.Instance) {
 	}
 }
 
-// TestCommandsWhenTheSignInFails lets the sign-in go wrong. It comes before everything that a command does, so that a
-// few commands stand for all. The service is asked for nothing, and the command works once the sign-in does.
+// TestCommandsWhenTheSignInFails runs commands with faults of the sign-in. The sign-in precedes everything else, so a few
+// commands represent all. The service receives no request, and the command works once the sign-in does.
 func TestCommandsWhenTheSignInFails(t *testing.T) {
 	t.Parallel()
 	tried := []string{"microsoft-atp-isolate-machine", "microsoft-atp-get-machines", "fetch-incidents", "test-module", "microsoft-atp-test", "microsoft-atp-advanced-hunting"}
@@ -487,13 +487,13 @@ func TestCommandsWhenTheSignInFails(t *testing.T) {
 		params, environment := maps.Clone(i.Params), i.Environment
 		signInTroubles()[name](i)
 		cells++
-		// The sign-in waits in real time before it tries again: all of them wait at once.
+		// The sign-in waits in real time before it tries again, so all of them wait at the same time.
 		group.Go(func() {
 			args := onARealMachine(i, trialsOf(command)[0].args)
 			result := i.Run(command.Name, args)
 			where := command.Name + " with " + name
 			if result.Err == nil || len(result.Entries) > 0 || len(result.Requests) > 0 {
-				t.Errorf("%s: wanted one error and no request, got %v, %d entries and %q", where, result.Err, len(result.Entries), result.Asked())
+				t.Errorf("%s: got %v, %d entries and %q, want one error and no request", where, result.Err, len(result.Entries), result.Asked())
 				return
 			}
 			if text := result.Err.Error(); !clearSentence.MatchString(text) || !strings.HasPrefix(text, "Sign-in") {

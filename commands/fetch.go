@@ -23,7 +23,7 @@ func fetchCommands() []entry {
 func fetchIncidents() Command {
 	return declare(Command{
 		Name: "fetch-incidents", Area: Connection, Platform: true,
-		Help: "Fetches alerts as incidents: what the platform calls again and again.",
+		Help: "Fetches alerts as incidents. The platform calls it at a regular interval.",
 		Uses: []defender.Operation{defender.ListAlerts},
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
 		kept, err := run.Host.LastRun(ctx)
@@ -43,8 +43,8 @@ func fetchIncidents() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		// The progress of this fetch is saved once its incidents were handed over: ended in between, the
-		// process hands the same ones over again and loses none. What is saved before is where it began.
+		// The progress of this fetch is saved once its incidents have been handed over. A process that ends in between
+		// hands the same ones over again and loses none. Until then the saved progress is where this fetch began.
 		if err := run.Host.SetLastRun(ctx, begun); err != nil {
 			return Report{}, err
 		}
@@ -55,38 +55,38 @@ func fetchIncidents() Command {
 	})
 }
 
-// fetcher reads what comes after the progress of earlier fetches.
+// fetcher reads the alerts that earlier fetches have not handed over.
 type fetcher struct {
 	run      *Run
 	settings params.Fetch
 	now      time.Time
 	progress *progress
-	// done is the end of what this fetch has read already.
+	// done is the end of the part that this fetch has already read.
 	done time.Time
 }
 
-// dated is an alert with the time at which it was created.
+// dated is an alert with its creation time.
 type dated struct {
 	alert rawjson.Value
 	id    string
 	at    time.Time
 }
 
-// The bounds of one fetch. The service states no order for alerts, so a part of the feed is taken only when all
-// of it was read: when it is larger than a page, a shorter span of time is asked for.
+// The limits of one fetch. The service does not document an order of alerts, so a part of the feed is used only if all
+// of it was read: if it is larger than a page, a shorter span of time is requested.
 const (
 	fetchPage     = 1000
 	fetchRequests = 60
 )
 
-// FeedError says that the feed could not be read in parts that are complete.
+// FeedError reports that the feed could not be read in complete parts.
 type FeedError struct{ Requests int }
 
 func (e *FeedError) Error() string {
-	return fmt.Sprintf("The fetch gave up after %d requests: the service cuts every answer short. Try again later.", e.Requests)
+	return fmt.Sprintf("The fetch gave up after %d requests: the service truncates every answer. Try again later.", e.Requests)
 }
 
-// next gives the oldest alerts that were not handed over, at most as many as the instance fetches at once.
+// next returns the oldest alerts that have not been handed over, at most as many as the instance fetches at once.
 func (f *fetcher) next(ctx context.Context) ([]dated, error) {
 	var taken []dated
 	for requests := 0; requests < fetchRequests; {
@@ -105,7 +105,7 @@ func (f *fetcher) next(ctx context.Context) ([]dated, error) {
 	return taken, nil
 }
 
-// take moves on over alerts that are all there are before end, or all there are when end is zero.
+// take advances over alerts that are complete up to end, or complete altogether if end is zero.
 func (f *fetcher) take(taken, alerts []dated, end time.Time) []dated {
 	reached := end
 	for _, one := range alerts {
@@ -125,8 +125,8 @@ func (f *fetcher) take(taken, alerts []dated, end time.Time) []dated {
 	return taken
 }
 
-// window reads a part of the feed that is complete: from the look-back of the progress to end, or to the newest
-// alert when end is zero. It is sorted by time.
+// window reads a complete part of the feed: from the look-back of the progress to end, or to the newest alert if end
+// is zero. It is sorted by time.
 func (f *fetcher) window(ctx context.Context) (alerts []dated, end time.Time, requests int, err error) {
 	start := later(f.progress.start(f.settings.LookBack), f.done)
 	for limit := fetchPage; ; {
@@ -137,7 +137,7 @@ func (f *fetcher) window(ctx context.Context) (alerts []dated, end time.Time, re
 		}
 		narrower := shorten(alerts, start)
 		if !narrower.After(start) || (!end.IsZero() && !narrower.Before(end)) {
-			// One instant has more alerts than a page: it is read as far as the service goes.
+			// A single instant has more alerts than a page: it is read as far as the service allows.
 			narrower, limit = start.Add(serviceTick), defender.Everything
 			if len(alerts) > 0 {
 				narrower = alerts[0].at.Add(serviceTick)
@@ -147,7 +147,7 @@ func (f *fetcher) window(ctx context.Context) (alerts []dated, end time.Time, re
 	}
 }
 
-// serviceTick is the precision to which the service counts time.
+// serviceTick is the precision of the service's times.
 const serviceTick = 100 * time.Nanosecond
 
 // shorten chooses an end before which a page should hold everything. When the page is sorted as it would be if
@@ -166,7 +166,7 @@ func shorten(alerts []dated, start time.Time) time.Time {
 	return tenth
 }
 
-// read asks for alerts from start until before end, sorted by time; more says that these are not all.
+// read requests the alerts from start until before end, sorted by time; more reports whether there are others.
 func (f *fetcher) read(ctx context.Context, start, end time.Time, limit int) (alerts []dated, more bool, err error) {
 	filters := []defender.Filter{
 		defender.Since("alertCreationTime", start),
@@ -194,8 +194,8 @@ func (f *fetcher) read(ctx context.Context, start, end time.Time, limit int) (al
 	return alerts, list.More, nil
 }
 
-// date reads when an alert was created. One without a time it understands counts as created where the progress
-// stands, so that it is handed over once and not lost.
+// date reads the creation time of an alert. An alert without a readable time counts as created at the cursor of the
+// progress, so that it is handed over once and not lost.
 func (f *fetcher) date(alert rawjson.Value) dated {
 	one := dated{alert: alert, id: alert.Text("id"), at: f.progress.cursor}
 	if at, err := time.Parse(time.RFC3339Nano, alert.Text("alertCreationTime")); err == nil {
@@ -204,7 +204,7 @@ func (f *fetcher) date(alert rawjson.Value) dated {
 	return one
 }
 
-// incident is an incident as the platform takes it.
+// incident is an incident as the platform expects it.
 type incident struct {
 	Name     string `json:"name"`
 	Occurred string `json:"occurred"`
@@ -213,7 +213,7 @@ type incident struct {
 	MirrorID string `json:"dbotMirrorId"`
 }
 
-// incidentsOf makes the text that the platform takes incidents from.
+// incidentsOf returns the text from which the platform reads incidents.
 func incidentsOf(alerts []dated) (string, error) {
 	incidents := make([]incident, len(alerts))
 	for i, one := range alerts {
@@ -229,8 +229,8 @@ func incidentsOf(alerts []dated) (string, error) {
 	return string(text), err
 }
 
-// incidentSeverity maps an alert's severity to the platform's scale of 0, unknown, to 4, critical. The platform
-// has no whole number for an informational alert but 0.
+// incidentSeverity maps an alert's severity to the platform's scale of 0, unknown, to 4, critical. The platform's
+// scale has no other whole number for an informational alert than 0.
 func incidentSeverity(severity string) int {
 	switch severity {
 	case "Low":

@@ -15,30 +15,30 @@ import (
 	"xsoar-defender/params"
 )
 
-// progress is how far fetches have come: a point in time, and which alerts from a while before it were handed
-// over, because alerts appear late and several are created at the same instant.
+// progress records how far fetches have come: a point in time, and the alerts shortly before it that have been handed
+// over, because alerts may appear late and several may be created at the same instant.
 type progress struct {
-	// cursor is the newest time up to which alerts were read.
+	// cursor is the time up to which alerts have been read.
 	cursor time.Time
-	// floor is a time before which nothing is looked at any more.
+	// floor is the time before which nothing is read again.
 	floor time.Time
-	// seen are marks of alerts that were handed over, by the second of their creation.
+	// seen holds the marks of alerts that have been handed over, by the second of their creation.
 	seen map[int64]string
 }
 
-// The last run holds at most maxSeen marks of markLength characters, 220 kB in all, and those of one second more
-// when there are as many in it. When a storm brings more in the time that is looked back over, the look-back
-// becomes shorter; nothing newer is ever forgotten.
+// The last run holds at most maxSeen marks of markLength characters, 220 kB in all, or more only if a single second has
+// more alerts. If a storm brings more within the look-back, the look-back becomes shorter; nothing newer is ever
+// forgotten.
 const (
 	maxSeen    = 20_000
 	markLength = 11
 )
 
-// legacyLayout is how the older implementation writes the time in its last run.
+// legacyLayout is the layout in which the older implementation writes the time in its last run.
 const legacyLayout = "2006-01-02T15:04:05.000000Z"
 
-// savedProgress is the last run. LastAlert lets the older implementation go on from here; it alone is what that
-// one leaves behind.
+// savedProgress is the last run. LastAlert lets the older implementation continue from here; its own last run has only
+// this key.
 type savedProgress struct {
 	LastAlert string            `json:"last_alert_fetched_time,omitempty"`
 	Cursor    string            `json:"xsoar_defender_cursor,omitempty"`
@@ -46,11 +46,11 @@ type savedProgress struct {
 	Seen      map[string]string `json:"xsoar_defender_seen,omitempty"`
 }
 
-// ProgressError says that the last run cannot be understood.
+// ProgressError reports that the last run cannot be read.
 type ProgressError struct{ Key string }
 
 func (e *ProgressError) Error() string {
-	return fmt.Sprintf("The last run of the instance holds no time in %s: reset the last run of the instance to fetch from its first fetch time again.", e.Key)
+	return fmt.Sprintf("The last run of the instance has no valid time in %s. Reset the last run of the instance to fetch again from its first fetch time.", e.Key)
 }
 
 func readProgress(kept json.RawMessage, now time.Time, settings params.Fetch) (*progress, error) {
@@ -74,8 +74,8 @@ func readProgress(kept json.RawMessage, now time.Time, settings params.Fetch) (*
 		if p.cursor, err = time.Parse(time.RFC3339Nano, saved.LastAlert); err != nil {
 			return nil, &ProgressError{"last_alert_fetched_time"}
 		}
-		// The older implementation cut its time to microseconds: the alert that it read last lies within the
-		// one after it, and was handed over.
+		// The older implementation truncated its time to microseconds: the alert that it read last is within the
+		// microsecond after it, and was handed over.
 		p.cursor = p.cursor.Add(time.Microsecond)
 		p.floor = p.cursor
 	default:
@@ -104,7 +104,7 @@ func (p *progress) encode() json.RawMessage {
 	return json.RawMessage(rawjson.Make(saved))
 }
 
-// start is from when on alerts are asked for.
+// start returns the time from which alerts are requested.
 func (p *progress) start(lookBack time.Duration) time.Time {
 	start := p.cursor.Add(-lookBack).Truncate(serviceTick)
 	if start.Before(p.floor) {
@@ -113,7 +113,7 @@ func (p *progress) start(lookBack time.Duration) time.Time {
 	return start
 }
 
-// mark stands for an alert's id: 64 bits of its hash.
+// mark returns a short substitute for an alert's id: 64 bits of its hash.
 func mark(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return base64.RawURLEncoding.EncodeToString(sum[:8])
@@ -133,8 +133,8 @@ func (p *progress) hand(one dated) {
 	p.seen[one.at.Unix()] += mark(one.id)
 }
 
-// reach moves the cursor on. It does not go beyond now: an alert of a clock that is ahead must not make the
-// look-back miss those of clocks that are not.
+// reach advances the cursor, but not beyond now: an alert from a clock that is ahead must not make the look-back miss
+// those from clocks that are not.
 func (p *progress) reach(at, now time.Time) {
 	p.cursor = later(p.cursor, at)
 	if p.cursor.After(now) {
@@ -149,7 +149,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// forget drops marks that no fetch will ask about again, and the oldest ones when there are too many.
+// forget drops the marks that no fetch needs again, and the oldest ones if there are too many.
 func (p *progress) forget(lookBack time.Duration) {
 	start := p.start(lookBack).Unix()
 	seconds := slices.Sorted(maps.Keys(p.seen))
@@ -165,7 +165,7 @@ func (p *progress) forget(lookBack time.Duration) {
 		}
 		count -= len(p.seen[second]) / markLength
 		delete(p.seen, second)
-		// Whatever the clock does, what is not remembered any more is not asked for again.
+		// Whatever the clock does, alerts whose marks are dropped are not requested again.
 		p.floor = later(p.floor, time.Unix(second+1, 0).UTC())
 	}
 }

@@ -32,7 +32,7 @@ func encodeValue(into io.Writer, value warroom.Value) {
 	}
 }
 
-// feed is a service that has alerts and makes every kind of trouble while it gives them.
+// feed is a service with alerts that causes every kind of trouble while it returns them.
 type feed struct {
 	random *rand.Rand
 	now    time.Time
@@ -86,7 +86,7 @@ func (f *feed) Do(request *http.Request) (*http.Response, error) {
 	}
 	skip, _ := strconv.Atoi(query.Get("$skip"))
 	top, _ := strconv.Atoi(query.Get("$top"))
-	// The order is another one for every query, and the same for all pages of one.
+	// The order differs between queries, and is the same for all pages of one query.
 	order := rand.New(rand.NewPCG(uint64(since.UnixNano()), uint64(before.UnixNano())))
 	if top == 1000 || skip > 0 {
 		order.Shuffle(len(fitting), func(i, j int) { fitting[i], fitting[j] = fitting[j], fitting[i] })
@@ -123,7 +123,7 @@ func respond(request *http.Request, status int, body string, header http.Header)
 	}
 }
 
-// staticToken signs nothing.
+// staticToken is a fixed token.
 type staticToken struct{}
 
 func (staticToken) Token(context.Context, *url.URL) (string, error) { return "token-of-the-test", nil }
@@ -132,7 +132,7 @@ func (staticToken) Renew(context.Context, *url.URL, string) (string, error) {
 	return "token-of-the-test", nil
 }
 
-// lastRunHost keeps a last run; the rest of a host is not needed by a fetch.
+// lastRunHost keeps a last run. A fetch needs nothing else of a host.
 type lastRunHost struct {
 	Host
 	lastRun json.RawMessage
@@ -145,7 +145,7 @@ func (h *lastRunHost) SetLastRun(_ context.Context, value json.RawMessage) error
 	return nil
 }
 
-// fetch runs fetch-incidents once; the ids handed over and what saves the progress come back.
+// fetch runs fetch-incidents once and returns the ids that were handed over and the function that saves the progress.
 func (f *feed) fetch(t *testing.T, host *lastRunHost, settings params.Fetch) (ids []string, commit func() error, err error) {
 	t.Helper()
 	api, parseErr := url.Parse("https://127.0.0.1")
@@ -172,9 +172,9 @@ func (f *feed) fetch(t *testing.T, host *lastRunHost, settings params.Fetch) (id
 	return ids, func() error { return done.Commit(t.Context()) }, nil
 }
 
-// TestFetchLosesNothingAndRepeatsNothing drives a feed of many alerts with every trouble through thousands of
-// fetches: each alert is handed over exactly once, but for those of a batch whose process was ended between
-// handing over and saving, which may come again.
+// TestFetchLosesNothingAndRepeatsNothing fetches a feed of many alerts with every trouble in thousands of fetches:
+// each alert is handed over exactly once, except those of a batch whose process ended between handing over and saving,
+// which may be repeated.
 func TestFetchLosesNothingAndRepeatsNothing(t *testing.T) {
 	alerts := SampleOf(100_000, 20_000)
 	seed := uint64(20261122)
@@ -186,7 +186,7 @@ func TestFetchLosesNothingAndRepeatsNothing(t *testing.T) {
 	created := begin
 	for i := range alerts {
 		switch random.IntN(10) {
-		case 0: // shares its instant with the one before
+		case 0: // the same instant as the one before
 		case 1:
 			created = created.Add(100 * time.Nanosecond)
 		default:
@@ -206,7 +206,7 @@ func TestFetchLosesNothingAndRepeatsNothing(t *testing.T) {
 	for idle := 0; idle < 5; {
 		fetches++
 		switch fetches % 500 {
-		case 0: // another clock, and a size that falls behind
+		case 0: // another clock, and another page size
 			f.skew = []time.Duration{-5 * time.Minute, 0, 5 * time.Minute}[random.IntN(3)]
 			settings.Max = []int{1, 37}[random.IntN(2)]
 		case 20:
@@ -223,7 +223,7 @@ func TestFetchLosesNothingAndRepeatsNothing(t *testing.T) {
 			continue
 		}
 		if len(ids) > settings.Max {
-			t.Fatalf("fetch %d handed over %d alerts, wanted at most %d", fetches, len(ids), settings.Max)
+			t.Fatalf("fetch %d: got %d alerts, want at most %d", fetches, len(ids), settings.Max)
 		}
 		killed := random.IntN(50) == 0
 		if killed && random.IntN(2) == 0 {

@@ -17,15 +17,15 @@ import (
 	"xsoar-defender/warroom/warroomtest"
 )
 
-// wantSound wants of a result, whatever it is, what holds for all of them: no panic; an error that a person can read; and
-// entries that become one line of JSON and whose tables keep to their cells.
+// wantSound checks what every result must have: no panic, a readable error, and entries that encode as one line of JSON
+// and whose tables stay within their cells.
 func wantSound(t testing.TB, where string, result execution.Result) {
 	t.Helper()
 	if mistake, ok := errors.AsType[*commands.PanicError](result.Err); ok {
 		t.Fatalf("%s: the command panicked: %v\n%s", where, mistake.Value, mistake.Stack)
 	}
 	if result.Err != nil {
-		// What failed for several reasons says them in a line each.
+		// A failure with several causes has a line for each.
 		text := result.Err.Error()
 		if line := strings.ReplaceAll(text, "\n", " "); !clearSentence.MatchString(line) || misleading.MatchString(line) || !utf8.ValidString(line) {
 			t.Errorf("%s: the error is not clear: %q", where, text)
@@ -45,7 +45,7 @@ func wantSound(t testing.TB, where string, result execution.Result) {
 	}
 	text := line.String()
 	if strings.Count(text, "\n") != 1 || strings.Contains(text, "\r") || !strings.HasSuffix(text, "\n") || !utf8.ValidString(text) || !json.Valid([]byte(text)) {
-		t.Errorf("%s: wanted one line of JSON, got %.2000q", where, text)
+		t.Errorf("%s: got %.2000q, want one line of JSON", where, text)
 	}
 	for _, entry := range result.Entries {
 		for _, block := range entry.Blocks {
@@ -56,8 +56,8 @@ func wantSound(t testing.TB, where string, result execution.Result) {
 	}
 }
 
-// FuzzAnswers has the service answer every request of a command with anything: with a text as it is, or with an answer
-// that works but for its texts. Whatever the service says, the result is sound.
+// FuzzAnswers answers every request of a command with anything: with a raw text, or with a valid answer whose texts are
+// replaced. Whatever the service answers, the result is sound.
 func FuzzAnswers(f *testing.F) {
 	all := commands.NewRegistry().All()
 	var tries []trial
@@ -88,7 +88,7 @@ func FuzzAnswers(f *testing.F) {
 		i.Params = params
 		i.Tenant.ClearFaults()
 		i.Tenant.ResetRequests()
-		i.Clock.Advance(10 * time.Minute) // the tenant's rates count anew
+		i.Clock.Advance(10 * time.Minute) // the tenant's rate limits start again
 		if try.prepare != nil {
 			try.prepare(i)
 		}
@@ -107,7 +107,7 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
-// wholeAnswer is an answer that works for a trial, with all keys that its views know.
+// wholeAnswer returns a valid answer for a trial, with all keys of its views.
 func wholeAnswer(try trial) string {
 	for _, body := range try.answers {
 		return body

@@ -20,10 +20,10 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// raw is a value of an argument as it stands in the platform's line.
+// raw is a value of an argument as it is in the platform's line.
 func raw(text string) any { return json.RawMessage(text) }
 
-// hostile are values that would break out of the place where they are put, or break what reads them.
+// hostile returns values that would break out of the place where they are put, or break their reader.
 func hostile() map[string]any {
 	return map[string]any{
 		"quotes":                      `'"` + "`" + `''""`,
@@ -56,7 +56,7 @@ func hostile() map[string]any {
 	}
 }
 
-// harmless are values of every sort that arguments take. With them a command shows which requests it makes.
+// harmless holds valid values of every kind of argument. With them a command shows which requests it makes.
 func harmless() []any {
 	return []any{
 		"a", "7", "10.2.0.17", aSHA1, strings.Repeat("a", 64), "bad.example", "https://bad.example/x", "3 days", "2026-11-19T10:00:00Z", "true", "CVE-2026-0001", `contoso\nora`,
@@ -67,11 +67,11 @@ func harmless() []any {
 	}
 }
 
-// longArgument is longer than any text that somebody means.
+// longArgument is longer than any reasonable text.
 const longArgument = 10 << 20
 
-// TestHostileArguments gives every argument of every command values that break out of places. Whatever comes of it is
-// sound; and every request is one that the command makes with a harmless value as well, but for what its literals say.
+// TestHostileArguments gives every argument of every command hostile values. The result is always sound, and every request
+// has the same shape as one that the command makes with a harmless value, apart from the content of its literals.
 func TestHostileArguments(t *testing.T) {
 	t.Parallel()
 	var cells, requests atomic.Int64
@@ -94,14 +94,14 @@ func TestHostileArguments(t *testing.T) {
 	t.Logf("%d values were tried in %s; %d requests came of them", cells.Load(), time.Since(began).Round(time.Millisecond), requests.Load())
 }
 
-// hostileArguments is a command that is tried with hostile values.
+// hostileArguments is a command that is run with hostile values.
 type hostileArguments struct {
 	*commandstest.Instance
 
 	t               *testing.T
 	command         commands.Command
 	cells, requests *atomic.Int64
-	// long says that a very long value is still to be tried.
+	// long reports whether a very long value has not been tried yet.
 	long bool
 }
 
@@ -109,11 +109,11 @@ func (h *hostileArguments) try(offset int, argument commands.Argument) {
 	h.t.Helper()
 	values := hostile()
 	if h.long {
-		// For the time that it takes, one for each area is enough.
+		// One for each area is enough: it takes long.
 		values["a text of 10 MB"] = strings.Repeat("'", longArgument)
 		h.long = false
 	}
-	made := map[string]string{} // the name of the value by the shape of the request
+	made := map[string]string{} // the name of the value, by the shape of the request
 	for number, name := range slices.Sorted(maps.Keys(values)) {
 		if !commands.InSample(number+offset, 9) {
 			continue
@@ -145,10 +145,11 @@ func (h *hostileArguments) try(offset int, argument commands.Argument) {
 	}
 }
 
-// ownWords are arguments whose value is sent as it is, because it is in the service's own words: queries and indicators.
+// ownWords holds the arguments whose value is sent as it is, because it is in the service's own language: queries and
+// indicators.
 func ownWords() []string { return []string{"query", "query_batch", "indicator_batch"} }
 
-// run runs the command with a value, checks what came of it, and gives the shapes of the requests.
+// run runs the command with a value, checks the result, and returns the shapes of the requests.
 func (h *hostileArguments) run(argument commands.Argument, name string, value any) []string {
 	h.t.Helper()
 	where := fmt.Sprintf("%s with %s", argument.Name, name)
@@ -158,7 +159,7 @@ func (h *hostileArguments) run(argument commands.Argument, name string, value an
 		args = map[string]any{}
 	}
 	args[argument.Name] = value
-	h.Clock.Advance(10 * time.Minute) // the tenant's rates count anew
+	h.Clock.Advance(10 * time.Minute) // the tenant's rate limits start again
 	h.Tenant.ResetRequests()
 	result := h.Run(h.command.Name, args)
 	h.cells.Add(1)
@@ -176,8 +177,8 @@ func (h *hostileArguments) run(argument commands.Argument, name string, value an
 	return shapes
 }
 
-// wantNothingToClick wants no link in what is shown but those that a command makes on purpose, and nothing that a terminal
-// or a reader would be misled by.
+// wantNothingToClick checks that the text contains no links except those that a command makes on purpose, and nothing
+// that would mislead a terminal or a reader.
 func wantNothingToClick(t testing.TB, where string, result commandstest.Result) {
 	t.Helper()
 	for _, entry := range result.Entries {
@@ -197,13 +198,13 @@ func wantNothingToClick(t testing.TB, where string, result commandstest.Result) 
 }
 
 var (
-	// misleading is a character that hides or turns around what is shown, or that a terminal obeys.
+	// misleading matches characters that hide or reverse text, or control a terminal.
 	misleading = regexp.MustCompile(`[\x00-\x09\x0b-\x1f\x7f\x{202a}-\x{202e}\x{2066}-\x{2069}]`)
-	// clickable is a link or a tag.
+	// clickable matches a link or a tag.
 	clickable = regexp.MustCompile(`\]\(|\]:|<`)
 )
 
-// Literals of OData and of KQL. What is left of a filter or a query without them is what the program says itself.
+// Literals of OData and of KQL. The rest of a filter or a query is the program's own.
 var (
 	literalOfOData = regexp.MustCompile(`'(?:[^']|'')*'`)
 	literalOfKQL   = regexp.MustCompile(`"(?:[^"\\\n]|\\.)*"`)
@@ -211,8 +212,8 @@ var (
 	numbers        = regexp.MustCompile(`\b\d+(\.\d+)?\b`)
 )
 
-// shape is what a request says apart from the values of arguments: its operation, which has to be one that the command
-// declares, the names of its query, its filter without literals, and the keys of its body.
+// shape returns the parts of a request that do not depend on the values of arguments: its operation, which must be one
+// that the command declares, the names of its query, its filter without literals, and the keys of its body.
 func (h *hostileArguments) shape(where string, request simulator.Request) string {
 	h.t.Helper()
 	shape := request.Method + " " + h.operation(where, request)
@@ -234,7 +235,7 @@ func withoutNumbers(text string) string {
 	return numbers.ReplaceAllString(moments.ReplaceAllString(text, "…"), "…")
 }
 
-// operation is the path of the operation that a request was for, which the command has to declare.
+// operation returns the path of the operation that a request was for, which the command must declare.
 func (h *hostileArguments) operation(where string, request simulator.Request) string {
 	h.t.Helper()
 	target, _, _ := strings.Cut(request.URI, "?")
@@ -251,8 +252,8 @@ func (h *hostileArguments) operation(where string, request simulator.Request) st
 	return target
 }
 
-// shapeOf is a JSON value without its texts and numbers. Of a query the literals are left out; items of a list that look
-// alike count once.
+// shapeOf returns a JSON value without its texts and numbers, and a query without its literals. Equal items of a list
+// count once.
 func shapeOf(value gjson.Result) string {
 	switch {
 	case value.IsObject():

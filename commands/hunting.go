@@ -28,16 +28,16 @@ func huntingCommands() []entry {
 	}
 }
 
-// mostQueries is how many queries one batch may have: each takes one of the tenant's 45 calls a minute.
+// mostQueries is the maximum number of queries in a batch: each takes one of the tenant's 45 calls a minute.
 const mostQueries = 10
 
-// hunt is one query with what goes with it.
+// hunt is one query with its name and its time limit.
 type hunt struct {
 	Query, Name string
 	Timeout     time.Duration
 }
 
-// huntFields declare the rows of a hunt, whose keys are those of the query.
+// huntFields declares the rows of a hunt, whose keys are those of the query.
 func huntFields() []warroom.Field {
 	return []warroom.Field{{Type: warroom.String, Help: "The rows that the query found."}}
 }
@@ -45,10 +45,10 @@ func huntFields() []warroom.Field {
 func advancedHunting() Command {
 	type args struct {
 		Query   string          `arg:"query" help:"The query, in Kusto Query Language."`
-		Timeout int             `arg:"timeout" default:"10" min:"1" max:"600" help:"How many seconds a query may take; the service's own limit is 200."`
-		Range   time.Duration   `arg:"time_range" help:"Only events of this time span up to now, such as 3 days."`
-		Batch   []rawjson.Value `arg:"query_batch" help:"Up to ten queries as a JSON list of objects with query, and if wanted name, timeout and time_range."`
-		Name    string          `arg:"name" help:"A name under which the rows stand in the context."`
+		Timeout int             `arg:"timeout" default:"10" min:"1" max:"600" help:"The number of seconds that a query may take; the service's own limit is 200."`
+		Range   time.Duration   `arg:"time_range" help:"Only events within this time span back from now, such as 3 days."`
+		Batch   []rawjson.Value `arg:"query_batch" help:"Up to ten queries as a JSON list of objects with the key query and optionally name, timeout and time_range."`
+		Name    string          `arg:"name" help:"The context key under which the rows are stored."`
 	}
 	out := Output{Path: "MicrosoftATP.Hunt.Result", Title: "Hunting results", Empty: "The query found nothing.", Fields: huntFields()}
 	return declare(Command{
@@ -59,7 +59,7 @@ func advancedHunting() Command {
 		Example: `query="DeviceInfo | take 5" timeout=30`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		if (in.Query == "") == (in.Batch == nil) {
-			return Report{}, wrong(run, "either query or query_batch has to be given, and not both")
+			return Report{}, wrong(run, "either query or query_batch must be given, but not both")
 		}
 		timeout := time.Duration(in.Timeout) * time.Second
 		if in.Query != "" {
@@ -75,7 +75,7 @@ func advancedHunting() Command {
 	})
 }
 
-// named puts the rows under their name, if they have one.
+// named puts the rows under their name, if there is one.
 func named(name string, rows []rawjson.Value) warroom.Value {
 	found := warroom.Records{Rows: rows}
 	if name == "" {
@@ -84,11 +84,10 @@ func named(name string, rows []rawjson.Value) warroom.Value {
 	return warroom.Group{{Key: name, Value: found}}
 }
 
-// huntBatch runs several queries one after another, as the tenant's quota is one for all of them, and shows
-// them in one entry.
+// huntBatch runs several queries one after another, since they share the tenant's quota, and shows them in one entry.
 func huntBatch(ctx context.Context, run *Run, out Output, batch []rawjson.Value, timeout, within time.Duration) (Report, error) {
 	if len(batch) == 0 || len(batch) > mostQueries {
-		return Report{}, wrong(run, "query_batch has to hold one to %d queries, not %d", mostQueries, len(batch))
+		return Report{}, wrong(run, "query_batch must contain 1 to %d queries; got %d", mostQueries, len(batch))
 	}
 	var entry warroom.Entry
 	var found warroom.Values
@@ -113,7 +112,7 @@ func huntBatch(ctx context.Context, run *Run, out Output, batch []rawjson.Value,
 	return report(entry), nil
 }
 
-// HuntError says which query of a batch failed.
+// HuntError reports which query of a batch failed.
 type HuntError struct {
 	Number int
 	Name   string
@@ -129,7 +128,7 @@ func (e *HuntError) Error() string {
 
 func (e *HuntError) Unwrap() error { return e.Err }
 
-// huntOf reads one query of a batch; what it does not say is taken from the command's arguments.
+// huntOf reads one query of a batch. The command's arguments are the defaults.
 func huntOf(run *Run, described rawjson.Value, timeout, within time.Duration) (hunt, error) {
 	query := described.Text("query")
 	if strings.TrimSpace(query) == "" {
@@ -138,21 +137,21 @@ func huntOf(run *Run, described rawjson.Value, timeout, within time.Duration) (h
 	if text := described.Text("timeout"); text != "" {
 		seconds, err := time.ParseDuration(text + "s")
 		if err != nil || seconds <= 0 {
-			return hunt{}, wrong(run, "the timeout of a query has to be a number of seconds, not %q", text)
+			return hunt{}, wrong(run, "the timeout of a query must be a number of seconds; got %q", text)
 		}
 		timeout = seconds
 	}
 	if text := described.Text("time_range"); text != "" {
 		span, err := params.ParseDuration(text)
 		if err != nil {
-			return hunt{}, wrong(run, `the time_range of a query has to be a time span such as "3 days", not %q`, text)
+			return hunt{}, wrong(run, `the time_range of a query must be a time span such as "3 days"; got %q`, text)
 		}
 		within = span
 	}
 	return hunt{kql.Within(query, within), described.Text("name"), timeout}, nil
 }
 
-// huntRows runs one query and gives its rows and the whole answer.
+// huntRows runs one query and returns its rows and the whole answer.
 func huntRows(ctx context.Context, run *Run, one hunt) ([]rawjson.Value, rawjson.Value, error) {
 	whole, err := huntAnywhere(ctx, run, one)
 	return whole.Items("Results"), whole, err
@@ -161,8 +160,8 @@ func huntRows(ctx context.Context, run *Run, one hunt) ([]rawjson.Value, rawjson
 // huntingKey is the key of the integration context that remembers where hunting queries run.
 const huntingKey = "xsoar_defender_hunting"
 
-// huntAnywhere runs a query where the instance says. With Auto it asks Defender until Defender answers that its
-// endpoint is gone, and Microsoft Graph from then on.
+// huntAnywhere runs a query on the API that the instance selects. With Auto that is Defender until Defender answers
+// that its endpoint is gone, and Microsoft Graph from then on.
 func huntAnywhere(ctx context.Context, run *Run, one hunt) (rawjson.Value, error) {
 	switch run.Instance.HuntingAPI {
 	case params.HuntingDefender:

@@ -9,34 +9,34 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// The commands of this file answer an analyst's question each, with a query of package kql. They share their
-// arguments in groups.
+// Each command of this file answers a question of an analyst with a query of package kql. The commands share groups
+// of arguments.
 
-// onDevices are the arguments that name devices.
+// onDevices holds the arguments that name devices.
 type onDevices struct {
 	DeviceNames []string `arg:"device_name" list:"false" help:"Names of devices."`
 	DeviceIDs   []string `arg:"device_id" list:"false" help:"IDs of devices."`
 }
 
-// onFiles are the arguments that name files.
+// onFiles holds the arguments that name files.
 type onFiles struct {
 	FileNames []string `arg:"file_name" list:"false" help:"Names of files."`
 	SHA1      []string `arg:"sha1" list:"false" help:"SHA-1 hashes of files."`
-	SHA256    []string `arg:"sha256" list:"false" help:"SHA-256 hashes of files. The service has them for fewer events than SHA-1 hashes."`
+	SHA256    []string `arg:"sha256" list:"false" help:"SHA-256 hashes of files. The service records them for fewer events than SHA-1 hashes."`
 	MD5       []string `arg:"md5" list:"false" help:"MD5 hashes of files."`
 }
 
-// scope are the arguments that say how conditions are joined and which rows are wanted.
+// scope holds the arguments that set how conditions are combined and which rows are returned.
 type scope struct {
-	Operation string        `arg:"query_operation" default:"or" values:"or,and" help:"Whether an event has to meet one of the conditions or all of them. Of several values of one condition one is enough in any case."`
-	Limit     int           `arg:"limit" default:"50" min:"1" max:"10000" help:"How many rows a page has."`
-	Range     time.Duration `arg:"time_range" help:"Only events of this time span up to now, such as 3 days; the service keeps 30 days."`
-	Timeout   int           `arg:"timeout" default:"10" min:"1" max:"600" help:"How many seconds the query may take; the service's own limit is 200."`
-	Page      int           `arg:"page" default:"1" min:"1" max:"10000" help:"Which page to show."`
-	Show      bool          `arg:"show_query" default:"false" values:"false,true" help:"Whether to show the query as well."`
+	Operation string        `arg:"query_operation" default:"or" values:"or,and" help:"Whether an event must match one of the conditions (or) or all of them (and). Several values of one condition are always alternatives."`
+	Limit     int           `arg:"limit" default:"50" min:"1" max:"10000" help:"The number of rows in a page."`
+	Range     time.Duration `arg:"time_range" help:"Only events within this time span back from now, such as 3 days; the service keeps 30 days."`
+	Timeout   int           `arg:"timeout" default:"10" min:"1" max:"600" help:"The number of seconds that the query may take; the service's own limit is 200."`
+	Page      int           `arg:"page" default:"1" min:"1" max:"10000" help:"The page to show; the first is 1."`
+	Show      bool          `arg:"show_query" default:"false" values:"false,true" help:"Whether to show the query as well as its results."`
 }
 
-// conditions are what the groups of arguments ask for together.
+// conditions combines the groups of arguments.
 func conditions(d onDevices, f onFiles, s scope) kql.Conditions {
 	return kql.Conditions{
 		DeviceNames: d.DeviceNames, DeviceIDs: d.DeviceIDs,
@@ -45,7 +45,7 @@ func conditions(d onDevices, f onFiles, s scope) kql.Conditions {
 	}
 }
 
-// purposeArgs are the arguments that commands with purposes have in common.
+// purposeArgs holds the arguments that commands with purposes share.
 type purposeArgs struct {
 	Purpose string `arg:"query_purpose" required:"true" help:"What to look for."`
 	onDevices
@@ -57,14 +57,14 @@ func (in purposeArgs) ask() (string, kql.Conditions, scope) {
 	return in.Purpose, conditions(in.onDevices, in.onFiles, in.scope), in.scope
 }
 
-// purposeCommand is what the commands of this file differ in.
+// purposeCommand holds the differences between the commands of this file.
 type purposeCommand struct {
 	family kql.Family
-	// path is the context path; a purpose stands below it.
+	// path is the context path, which the purpose is appended to.
 	path, help, example string
 }
 
-// asks is an argument struct that tells what is asked for.
+// asks is an argument struct of a purpose command.
 type asks interface {
 	ask() (purpose string, conditions kql.Conditions, s scope)
 }
@@ -125,7 +125,7 @@ func purposeOutput(path, purpose string) Output {
 
 type lateralMovementArgs struct {
 	purposeArgs
-	RemoteIPs *int `arg:"remote_ip_count" min:"1" help:"The least number of different remote addresses."`
+	RemoteIPs *int `arg:"remote_ip_count" min:"1" help:"The minimum number of distinct remote addresses."`
 }
 
 func (in lateralMovementArgs) ask() (string, kql.Conditions, scope) {
@@ -137,14 +137,14 @@ func (in lateralMovementArgs) ask() (string, kql.Conditions, scope) {
 func huntLateralMovement() Command {
 	return declarePurposes[lateralMovementArgs](purposeCommand{
 		family: kql.LateralMovementEvidence, path: "MicrosoftATP.HuntLateralMovementEvidence",
-		help:    "Looks for signs that an attacker moves from machine to machine.",
+		help:    "Looks for signs of an attacker moving from machine to machine.",
 		example: `query_purpose=smb_connections device_name=ws-001 time_range="3 days"`,
 	})
 }
 
 type persistenceArgs struct {
 	purposeArgs
-	ProcessCommands []string `arg:"process_cmd" list:"false" help:"Parts of command lines of processes. The purpose registry_entry needs it."`
+	ProcessCommands []string `arg:"process_cmd" list:"false" help:"Parts of the command lines of processes. Required by the purpose registry_entry."`
 }
 
 func (in persistenceArgs) ask() (string, kql.Conditions, scope) {
@@ -156,7 +156,7 @@ func (in persistenceArgs) ask() (string, kql.Conditions, scope) {
 func huntPersistence() Command {
 	return declarePurposes[persistenceArgs](purposeCommand{
 		family: kql.PersistenceEvidence, path: "MicrosoftATP.HuntPersistenceEvidence",
-		help:    "Looks for signs that an attacker means to stay on a machine.",
+		help:    "Looks for signs of an attacker trying to stay on a machine.",
 		example: `query_purpose=scheduled_job device_name=ws-001`,
 	})
 }
@@ -190,12 +190,12 @@ func huntProcessDetails() Command {
 func huntNetworkConnections() Command {
 	return declarePurposes[purposeArgs](purposeCommand{
 		family: kql.NetworkConnections, path: "MicrosoftATP.HuntNetworkConnections",
-		help:    "Looks for connections to the outside and what made them.",
+		help:    "Looks for external connections and the processes that opened them.",
 		example: `query_purpose=external_addresses device_name=ws-001`,
 	})
 }
 
-// deviceArgs are the arguments of the commands that look at devices only.
+// deviceArgs holds the arguments of the commands that look only at devices.
 type deviceArgs struct {
 	onDevices
 	scope
@@ -208,7 +208,7 @@ func (in deviceArgs) ask() (string, kql.Conditions, scope) {
 func huntPrivilegeEscalation() Command {
 	return declarePurposes[deviceArgs](purposeCommand{
 		family: kql.PrivilegeEscalation, path: "MicrosoftATP.HuntPrivilegeEscalation",
-		help:    "Looks for signs that somebody gained rights on a machine.",
+		help:    "Looks for signs of privilege escalation on a machine.",
 		example: `device_name=ws-001`,
 	})
 }
@@ -216,7 +216,7 @@ func huntPrivilegeEscalation() Command {
 func huntTampering() Command {
 	return declarePurposes[deviceArgs](purposeCommand{
 		family: kql.Tampering, path: "MicrosoftATP.HuntTampering",
-		help:    "Looks for attempts to switch off or weaken the protection of a machine.",
+		help:    "Looks for attempts to disable or weaken the protection of a machine.",
 		example: `device_name=ws-001`,
 	})
 }
@@ -235,7 +235,7 @@ func (in coverUpArgs) ask() (string, kql.Conditions, scope) {
 func huntCoverUp() Command {
 	return declarePurposes[coverUpArgs](purposeCommand{
 		family: kql.CoverUp, path: "MicrosoftATP.HuntCoverUp",
-		help:    "Looks for what an attacker did to hide, and what was taken.",
+		help:    "Looks for attempts to hide an attack, and for exfiltrated data.",
 		example: `query_purpose=event_log_cleared device_name=ws-001`,
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// FuzzIndicatorValue checks that whatever is taken for a value of a type has what every value of it has.
+// FuzzIndicatorValue checks that every accepted value of a type has the properties of that type.
 func FuzzIndicatorValue(f *testing.F) {
 	for _, seed := range []string{
 		"fa82831cf379fb53fc353cae3a9c762934bfab29", "45309707b56e597de8c802214540cea4", "198.51.100.3", "2001:db8::7", "fe80::1%eth0",

@@ -27,21 +27,21 @@ func indicatorCommands() []entry {
 	}
 }
 
-// indicatorKind is what the commands know of one type of indicator.
+// indicatorKind describes one type of indicator.
 type indicatorKind struct {
-	// name is how the service calls the type, and score how the platform does.
+	// name is the service's name of the type, and score the platform's.
 	name  string
 	score indicatorType
 	// object is the platform's standard object for a value.
 	object func(value string) rawjson.Value
-	// problem completes the sentence "the value ..." when the service would not take it; else it is empty.
+	// problem returns the end of the sentence "the value ..." if the service would reject the value, or "".
 	problem func(value string) string
-	// block is the action that takes the place of AlertAndBlock.
+	// block is the action that replaces AlertAndBlock.
 	block string
 }
 
-// indicatorKinds are the types of indicators that the commands handle. The service has one more, certificates,
-// for which the platform has no standard.
+// indicatorKinds returns the types of indicators that the commands handle. The service has one more, certificates,
+// for which the platform has no standard object.
 func indicatorKinds() []indicatorKind {
 	hash := func(name string, kind hashKind) indicatorKind {
 		return indicatorKind{
@@ -73,7 +73,7 @@ func hashProblem(value string, kind hashKind) string {
 	if hashKindOf(value) == kind {
 		return ""
 	}
-	return "has to be the hexadecimal digits of a " + string(kind) + " hash"
+	return "must be the hexadecimal digits of a " + string(kind) + " hash"
 }
 
 func addressProblem(value string) string {
@@ -81,17 +81,17 @@ func addressProblem(value string) string {
 	if err == nil && address.Zone() == "" {
 		return ""
 	}
-	return "has to be a single IP address: the service takes no ranges"
+	return "must be a single IP address: the service does not accept ranges"
 }
 
-// longestDomain and longestLabel bound domain names, in bytes (RFC 1035).
+// longestDomain and longestLabel are the maximum lengths of domain names in bytes (RFC 1035).
 const (
 	longestDomain = 253
 	longestLabel  = 63
 )
 
 func domainProblem(value string) string {
-	const problem = "has to be a domain name such as bad.example"
+	const problem = "must be a domain name such as bad.example"
 	labels := strings.Split(strings.TrimSuffix(value, "."), ".")
 	if len(value) > longestDomain || len(labels) < 2 || addressProblem(value) == "" {
 		return problem
@@ -104,18 +104,18 @@ func domainProblem(value string) string {
 	return ""
 }
 
-// outsideDomains says that a character stands in no domain name, be it written in any script.
+// outsideDomains reports whether a character cannot occur in a domain name of any script.
 func outsideDomains(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) && r != '-' && r != '_'
 }
 
 func urlProblem(value string) string {
-	const problem = "has to be a URL such as https://bad.example/path"
+	const problem = "must be a URL such as https://bad.example/path"
 	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return problem
 	}
 	if !strings.Contains(value, "://") {
-		value = "//" + value // whether one without a scheme will do is for the service to say
+		value = "//" + value // the service decides whether a scheme may be missing
 	}
 	address, err := url.Parse(value)
 	if err != nil || (addressProblem(address.Hostname()) != "" && domainProblem(address.Hostname()) != "") {
@@ -124,15 +124,14 @@ func urlProblem(value string) string {
 	return ""
 }
 
-// The actions that the rules speak of.
+// The actions that have rules of their own.
 const (
 	audit             = "Audit"
 	blockAndRemediate = "BlockAndRemediate"
 )
 
-// actionToday is the action that took the place of one that the service retired, and whether it did. Microsoft
-// documents that Alert and AlertAndBlock were supported until January 2022, and that each became another action
-// that raises an alert.
+// actionToday returns the action that replaced one that the service retired, and whether it was retired. Alert and
+// AlertAndBlock were supported until January 2022; each became another action that raises an alert.
 func (k indicatorKind) actionToday(action string) (string, bool) {
 	switch action {
 	case "Alert":
@@ -143,44 +142,44 @@ func (k indicatorKind) actionToday(action string) (string, bool) {
 	return action, false
 }
 
-// replacedNote says which action was asked for in place of a retired one.
+// replacedNote tells the analyst which action was sent instead of a retired one.
 func replacedNote(retired, today string) warroom.Block {
-	return warroom.Paragraph(fmt.Sprintf("The service has retired the action %s: %s with an alert was asked for in its place.", retired, today))
+	return warroom.Paragraph(fmt.Sprintf("The service no longer accepts the action %s; %s with an alert was sent instead.", retired, today))
 }
 
 // indicatorView shows indicators with the service's own keys.
 func indicatorView() *warroom.View {
 	return warroom.NewView(
 		asGiven("id", warroom.String, "The indicator's ID."),
-		asGiven("action", warroom.String, "What is done where the indicator is met: Allowed, Audit, Warn, Block or BlockAndRemediate."),
+		asGiven("action", warroom.String, "What the service does on a match: Allowed, Audit, Warn, Block or BlockAndRemediate."),
 		asGiven("description", warroom.String, "What the indicator is about."),
 		asGiven("expirationTime", warroom.Date, "When the indicator expires."),
-		asGiven("severity", warroom.String, "How severe the alerts are that it raises."),
+		asGiven("severity", warroom.String, "The severity of the alerts that it raises."),
 		asGiven("indicatorValue", warroom.String, "The hash, address, domain or URL."),
 		asGiven("recommendedActions", warroom.String, "What to do about an alert."),
 		asGiven("generateAlert", warroom.Boolean, "Whether it raises alerts."),
-		asGiven("rbacGroupNames", warroom.Unknown, "The device groups for which it is; none stands for all."),
+		asGiven("rbacGroupNames", warroom.Unknown, "The device groups that it applies to; empty means all groups."),
 		asGiven("rbacGroupIds", warroom.Unknown, "The IDs of these device groups."),
 		asGiven("mitreTechniques", warroom.Unknown, "The techniques of MITRE ATT&CK."),
 		asGiven("indicatorType", warroom.String, "The kind of value."),
 		asGiven("lastUpdateTime", warroom.Date, "When it last changed."),
-		asGiven("createdByDisplayName", warroom.String, "The name of who made it."),
-		asGiven("application", warroom.String, "The application that it was made for."),
+		asGiven("createdByDisplayName", warroom.String, "The name of its creator."),
+		asGiven("application", warroom.String, "The application that it was created for."),
 		asGiven("title", warroom.String, "The title of the alerts that it raises."),
-		asGiven("createdBySource", warroom.String, "Through what it was made."),
-		asGiven("historicalDetection", warroom.Boolean, "Whether events of the past are looked at as well."),
+		asGiven("createdBySource", warroom.String, "What it was created with."),
+		asGiven("historicalDetection", warroom.Boolean, "Whether past events are matched as well."),
 		asGiven("lastUpdatedBy", warroom.String, "Who last changed it."),
-		asGiven("creationTimeDateTimeUtc", warroom.Date, "When it was made."),
+		asGiven("creationTimeDateTimeUtc", warroom.Date, "When it was created."),
 		asGiven("category", warroom.Number, "The category of the alerts that it raises."),
-		asGiven("createdBy", warroom.String, "The ID of who made it."),
+		asGiven("createdBy", warroom.String, "The ID of its creator."),
 		asGiven("source", warroom.String, "Where it came from."),
-		asGiven("sourceType", warroom.String, "Whether a user or an application made it."),
+		asGiven("sourceType", warroom.String, "Whether a user or an application created it."),
 		asGiven("notificationId", warroom.String, "The ID of the notification that users see."),
-		warroom.Field{Name: "externalId", From: "externalId|externalID", Type: warroom.String, Help: "The ID that its source gave it."},
+		warroom.Field{Name: "externalId", From: "externalId|externalID", Type: warroom.String, Help: "The ID that its source assigned."},
 	)
 }
 
-// asGiven is a field that keeps the service's own key.
+// asGiven returns a field that keeps the service's own key.
 func asGiven(name string, kind warroom.Type, help string) warroom.Field {
 	return warroom.Field{Name: name, From: name, Type: kind, Help: help}
 }
@@ -189,7 +188,7 @@ func indicatorOutput(title string) Output {
 	return Output{
 		Path: "MicrosoftATP.Indicators", Key: keyedByID, View: indicatorView(), Single: true,
 		Title: title, Columns: []string{"id", "action", "indicatorValue", "indicatorType", "severity", "title", "description"},
-		Empty: "There is no indicator.",
+		Empty: "No indicator was found.",
 	}
 }
 
@@ -208,11 +207,11 @@ func standardOutputs() []standardOutput {
 	}
 }
 
-// indicatorPaths are the context paths that a command about indicators fills.
+// indicatorPaths holds the context paths that a command about indicators fills.
 type indicatorPaths struct {
 	own      Output
 	standard []standardOutput
-	// scores is nil for commands that give none.
+	// scores is nil for commands that have no scores.
 	scores *Output
 }
 
@@ -231,8 +230,8 @@ func (p indicatorPaths) outputs() []Output {
 	return outputs
 }
 
-// entry shows one indicator. Its score is unknown whatever its action and severity are: a tenant's own rule says
-// what to do with a value, and not what the vendor knows of it.
+// entry shows one indicator. Its score is unknown whatever its action and severity are: a tenant's own rule defines
+// what to do with a value, and not what the vendor knows about it.
 func (p indicatorPaths) entry(run *Run, indicator rawjson.Value) warroom.Entry {
 	entry := p.own.one(indicator)
 	entry.Context = append(entry.Context, p.standardContext(indicator)...)
@@ -263,12 +262,12 @@ func (p indicatorPaths) standardContext(indicators ...rawjson.Value) []warroom.C
 
 func listIndicators() Command {
 	type args struct {
-		Limit int `arg:"limit" default:"50" min:"1" help:"How many indicators to show at the most."`
+		Limit int `arg:"limit" default:"50" min:"1" help:"The maximum number of indicators to return."`
 	}
 	paths := pathsOf(indicatorOutput("Indicator"))
 	return declare(Command{
 		Name: "microsoft-atp-sc-indicator-list", Area: Indicators,
-		Help:    "Lists the indicators of the tenant that have not expired. Without the permission Ti.ReadWrite.All these are the ones that the application made itself.",
+		Help:    "Lists the indicators of the tenant that have not expired. Without the permission Ti.ReadWrite.All only those that the application created itself are listed.",
 		Uses:    []defender.Operation{defender.ListIndicators},
 		Outputs: paths.outputs(),
 		Example: `limit=10`,
@@ -305,31 +304,31 @@ func showsIndicator(command Command, paths indicatorPaths) Command {
 
 func createIndicator() Command {
 	return submitIndicator("microsoft-atp-sc-indicator-create", "Indicator created",
-		"Makes an indicator for a file, an IP address, a domain or a URL. An indicator with the same value and type is changed.")
+		"Creates an indicator for a file, an IP address, a domain or a URL. An existing indicator with the same value and type is updated.")
 }
 
 func updateIndicator() Command {
 	return submitIndicator("microsoft-atp-sc-indicator-update", "Indicator updated",
-		"Changes the indicator with the value and the type given, or makes it when there is none.")
+		"Updates the indicator with the given value and type, or creates it if there is none.")
 }
 
-// indicatorArguments describe an indicator.
+// indicatorArguments describes an indicator.
 type indicatorArguments struct {
 	Value         string        `arg:"indicator_value" required:"true" help:"The hash, IP address, domain or URL."`
-	Type          string        `arg:"indicator_type" required:"true" values:"FileSha1,FileSha256,FileMd5,IpAddress,DomainName,Url" help:"What kind of value it is."`
-	Action        string        `arg:"action" required:"true" values:"Audit,Warn,Block,BlockAndRemediate,Allowed,Alert,AlertAndBlock" help:"What to do where the value is met. The service documents BlockAndRemediate for files, and Block for everything else. Alert and AlertAndBlock, which the service has retired, stand for Audit and for blocking with an alert."`
-	Severity      string        `arg:"severity" values:"Informational,Low,Medium,High" help:"How severe the alerts are."`
-	Expiration    time.Duration `arg:"expiration_time" default:"14 days" help:"After which time span the indicator expires."`
+	Type          string        `arg:"indicator_type" required:"true" values:"FileSha1,FileSha256,FileMd5,IpAddress,DomainName,Url" help:"The type of the value."`
+	Action        string        `arg:"action" required:"true" values:"Audit,Warn,Block,BlockAndRemediate,Allowed,Alert,AlertAndBlock" help:"What the service does on a match. BlockAndRemediate is for files, Block for everything else. Alert and AlertAndBlock, which the service has retired, are sent as Audit and as blocking with an alert."`
+	Severity      string        `arg:"severity" values:"Informational,Low,Medium,High" help:"The severity of the alerts."`
+	Expiration    time.Duration `arg:"expiration_time" default:"14 days" help:"The time span after which the indicator expires."`
 	Description   string        `arg:"indicator_description" required:"true" help:"What the indicator is about."`
 	Title         string        `arg:"indicator_title" required:"true" help:"The title of the alerts."`
-	Application   string        `arg:"indicator_application" help:"The application that the indicator is made for; it cannot be changed later."`
+	Application   string        `arg:"indicator_application" help:"The application that the indicator is created for; it cannot be changed later."`
 	Recommended   string        `arg:"recommended_actions" help:"What to do about an alert."`
-	Groups        []string      `arg:"rbac_group_names" help:"The device groups for which the indicator is; none stands for all."`
-	GenerateAlert *bool         `arg:"generate_alert" values:"true,false" help:"Whether a match raises an alert. It does unless false is given; Audit has to."`
+	Groups        []string      `arg:"rbac_group_names" help:"The device groups that the indicator applies to; all groups if empty."`
+	GenerateAlert *bool         `arg:"generate_alert" values:"true,false" help:"Whether a match raises an alert; true by default, and required by the action Audit."`
 }
 
-// submitIndicator declares a command that submits an indicator: for the service making one and changing one are
-// the same.
+// submitIndicator declares a command that submits an indicator. For the service, creating and updating one are the
+// same operation.
 func submitIndicator(name, title, help string) Command {
 	paths := pathsOf(indicatorOutput(title))
 	return declare(Command{
@@ -353,22 +352,23 @@ func submitIndicator(name, title, help string) Command {
 	})
 }
 
-// indicator checks the arguments against what the service takes, and gives what to submit and what to say of it.
+// indicator checks the arguments against the service's rules, and returns the indicator to submit and notes for the
+// analyst.
 func (in indicatorArguments) indicator(run *Run) (defender.Indicator, []warroom.Block, error) {
 	kind, known := kindOf(in.Type)
 	if !known {
-		return defender.Indicator{}, nil, wrong(run, "there is no indicator type %q", in.Type)
+		return defender.Indicator{}, nil, wrong(run, "unknown indicator type %q", in.Type)
 	}
 	if problem := kind.problem(in.Value); problem != "" {
-		return defender.Indicator{}, nil, wrong(run, "%q is no %s: it %s", in.Value, kind.name, problem)
+		return defender.Indicator{}, nil, wrong(run, "%q is not a valid %s: it %s", in.Value, kind.name, problem)
 	}
 	if in.Expiration <= 0 {
-		return defender.Indicator{}, nil, wrong(run, "expiration_time has to be longer than nothing")
+		return defender.Indicator{}, nil, wrong(run, "expiration_time must be longer than 0")
 	}
 	action, retired := kind.actionToday(in.Action)
 	alert := retired || in.GenerateAlert == nil || *in.GenerateAlert
 	if action == audit && !alert {
-		return defender.Indicator{}, nil, wrong(run, "generate_alert has to be true with the action %s", audit)
+		return defender.Indicator{}, nil, wrong(run, "generate_alert must be true with the action %s", audit)
 	}
 	var notes []warroom.Block
 	if retired {
@@ -381,7 +381,7 @@ func (in indicatorArguments) indicator(run *Run) (defender.Indicator, []warroom.
 	}, notes, nil
 }
 
-// expiry is the time after a span as the service wants it.
+// expiry returns the time after a span in the service's format.
 func expiry(run *Run, span time.Duration) string {
 	return run.Now().UTC().Add(span).Format(time.RFC3339)
 }
@@ -397,7 +397,7 @@ func indicatorDeletion(name, deprecated string) Command {
 	}
 	return declare(Command{
 		Name: name, Area: Indicators, Deprecated: deprecated,
-		Help:    "Deletes an indicator. Without the permission Ti.ReadWrite.All the application has to have made it itself.",
+		Help:    "Deletes an indicator. Without the permission Ti.ReadWrite.All only an indicator that the application created itself can be deleted.",
 		Uses:    []defender.Operation{defender.DeleteIndicator},
 		Example: `indicator_id=996`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
@@ -408,34 +408,34 @@ func indicatorDeletion(name, deprecated string) Command {
 	})
 }
 
-// importView shows how each indicator of a batch went. Its keys differ from those of other indicators, so that the
-// condition on id, by which playbooks know the path, merges none of them.
+// importView shows the result for each indicator of a batch. Its keys differ from those of other indicators, so that
+// the condition on id, by which playbooks know the path, does not merge them.
 func importView() *warroom.View {
 	return warroom.NewView(
 		warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The indicator's ID."},
 		warroom.Field{Name: "Value", From: "indicator", Type: warroom.String, Help: "The hash, address, domain or URL."},
-		warroom.Field{Name: "FailureReason", From: "failureReason", Type: warroom.String, Help: "Why the service did not take it."},
-		warroom.Field{Name: "IsFailed", From: "isFailed", Type: warroom.Boolean, Help: "Whether the service did not take it."},
+		warroom.Field{Name: "FailureReason", From: "failureReason", Type: warroom.String, Help: "Why the service rejected it."},
+		warroom.Field{Name: "IsFailed", From: "isFailed", Type: warroom.Boolean, Help: "Whether the service rejected it."},
 	)
 }
 
 func importIndicators() Command {
 	type args struct {
-		Batch []rawjson.Value `arg:"indicator_batch" required:"true" help:"Up to 500 indicators as a JSON list, with the keys of the API: indicatorValue, indicatorType, action, title, description, and if wanted expirationTime, severity and so on."`
+		Batch []rawjson.Value `arg:"indicator_batch" required:"true" help:"Up to 500 indicators as a JSON list, with the keys of the API: indicatorValue, indicatorType, action, title and description, and optionally expirationTime, severity and others."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.Indicators", Key: keyedByID, View: importView(),
-		Columns: []string{"ID", "Value", "IsFailed", "FailureReason"}, Empty: "The service said nothing about the indicators.",
+		Columns: []string{"ID", "Value", "IsFailed", "FailureReason"}, Empty: "The service returned no result for the indicators.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-indicator-batch-update", Area: Indicators,
-		Help:    "Makes or changes up to 500 indicators at once, and says of each how it went.",
+		Help:    "Creates or updates up to 500 indicators at once and shows the result of each.",
 		Uses:    []defender.Operation{defender.ImportIndicators},
 		Outputs: []Output{out},
 		Example: `indicator_batch="[{\"indicatorValue\":\"bad.example\",\"indicatorType\":\"DomainName\",\"action\":\"Block\",\"title\":\"Phishing\",\"description\":\"ticket 4711\"}]"`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		if len(in.Batch) == 0 || len(in.Batch) > defender.MostImported {
-			return Report{}, wrong(run, "indicator_batch has to hold one to %d indicators, not %d", defender.MostImported, len(in.Batch))
+			return Report{}, wrong(run, "indicator_batch must contain 1 to %d indicators; got %d", defender.MostImported, len(in.Batch))
 		}
 		batch, notes := todaysActions(in.Batch)
 		results, err := run.API.ImportIndicators(ctx, batch)
@@ -448,15 +448,15 @@ func importIndicators() Command {
 				failed++
 			}
 		}
-		entry := out.titled("Indicators: %d taken, %d failed", len(results.Items)-failed, failed).rows(results.Items, results.Whole)
+		entry := out.titled("Indicators: %d accepted, %d failed", len(results.Items)-failed, failed).rows(results.Items, results.Whole)
 		entry.Contents = out.records(results.Items)
 		entry.Blocks = append(entry.Blocks, notes...)
 		return report(entry), nil
 	})
 }
 
-// todaysActions gives the indicators of a batch as they were, but with actions that the service takes today,
-// and says once which of them replaced which.
+// todaysActions returns the indicators of a batch with actions that the service accepts today, and one note for each
+// replacement.
 func todaysActions(batch []rawjson.Value) ([]rawjson.Value, []warroom.Block) {
 	var notes []warroom.Block
 	changed := make([]rawjson.Value, len(batch))
@@ -478,7 +478,7 @@ func todaysActions(batch []rawjson.Value) ([]rawjson.Value, []warroom.Block) {
 	return changed, notes
 }
 
-// with gives the object with one key set to a plain value.
+// with returns the object with one key set to a plain value.
 func with(object rawjson.Value, key string, value any) rawjson.Value {
 	keys := map[string]json.RawMessage{}
 	object.Each(func(name string, value rawjson.Value) { keys[name] = json.RawMessage(value) })

@@ -26,7 +26,7 @@ const (
 	domainPath = "Domain(val.Name && val.Name == obj.Name)"
 	urlPath    = "URL(val.Data && val.Data == obj.Data)"
 
-	// reliability is what the instance says of its vendor.
+	// reliability is the instance's setting for its vendor.
 	reliability = "B - Usually reliable"
 
 	sha1Value   = "fa82831cf379fb53fc353cae3a9c762934bfab29"
@@ -34,7 +34,7 @@ const (
 	md5Value    = "45309707b56e597de8c802214540cea4"
 )
 
-// anIndicator is an indicator of the service with everything it may say.
+// anIndicator is an indicator of the service with every key.
 func anIndicator(kind, value, action, severity string) string {
 	return fmt.Sprintf(`{
 		"id": "996", "indicatorValue": %q, "indicatorType": %q, "action": %q, "severity": %q, "title": "beacon", "description": "seen",
@@ -46,7 +46,7 @@ func anIndicator(kind, value, action, severity string) string {
 	}`, value, kind, action, severity)
 }
 
-// indicatorTypes are the types of indicators, a value of each, and what stands at which standard path for it.
+// indicatorTypes lists the types of indicators, with a value of each and its object at the standard path.
 var indicatorTypes = []struct{ kind, value, path, standard, score string }{
 	{"FileSha1", sha1Value, filePath, `[{"SHA1": "` + sha1Value + `", "Hashes": [{"type": "SHA1", "value": "` + sha1Value + `"}]}]`, "file"},
 	{"FileSha256", sha256Value, filePath, `[{"SHA256": "` + sha256Value + `", "Hashes": [{"type": "SHA256", "value": "` + sha256Value + `"}]}]`, "file"},
@@ -85,7 +85,7 @@ func TestIndicatorStandsAtItsOwnPathAndAtTheStandardOne(t *testing.T) {
 				entry.WantAt(scorePath, fmt.Sprintf(`[{"Indicator": %q, "Type": %q, "Vendor": %q, "Score": 0, "Reliability": %q}]`,
 					one.value, one.score, commandstest.Brand, reliability))
 				if got := len(entry.Paths()); got != 3 {
-					t.Errorf("wanted 3 context paths, got %q", entry.Paths())
+					t.Errorf("got %q, want 3 context paths", entry.Paths())
 				}
 			})
 		}
@@ -103,11 +103,11 @@ func TestScoreOfAnIndicatorIsUnknownWhateverItsActionAndSeverity(t *testing.T) {
 	instance.Answer(http.MethodGet, "/api/indicators", 200, list(rows...))
 	entries := instance.Run("microsoft-atp-sc-indicator-list", nil).All()
 	if len(entries) != len(rows) {
-		t.Fatalf("wanted %d entries, got %d", len(rows), len(entries))
+		t.Fatalf("got %d, want %d entries", len(entries), len(rows))
 	}
 	for i, entry := range entries {
 		if score := entry.At(scorePath).Get("0.Score"); score.Raw != "0" {
-			t.Errorf("wanted the score 0 for %s, got %s", rows[i], score.Raw)
+			t.Errorf("got %s, want the score 0 for %s", score.Raw, rows[i])
 		}
 	}
 }
@@ -117,7 +117,7 @@ func TestCertificateHasNoStandardContext(t *testing.T) {
 	instance.Answer(http.MethodGet, "/api/indicators/996", 200, anIndicator("CertificateThumbprint", sha1Value, "Allowed", "Low"))
 	entry := instance.Run("microsoft-atp-sc-indicator-get-by-id", map[string]any{"indicator_id": "996"}).Entry()
 	if paths := entry.Paths(); !slices.Equal(paths, []string{indicatorPath}) {
-		t.Errorf("wanted the indicator's own path alone, got %q", paths)
+		t.Errorf("got %q, want the indicator's own path alone", paths)
 	}
 }
 
@@ -127,43 +127,43 @@ func TestListIndicators(t *testing.T) {
 		result := instance.Run("microsoft-atp-sc-indicator-list", map[string]any{"limit": "3"})
 		result.WantAsked("GET /api/indicators")
 		if top := result.Requests[0].Query.Get("$top"); top != "3" {
-			t.Errorf("wanted $top=3, got %q", top)
+			t.Errorf("got %q, want $top=3", top)
 		}
 		entries := result.All()
 		if len(entries) != 3 {
-			t.Fatalf("wanted 3 entries, got %d", len(entries))
+			t.Fatalf("got %d, want 3 entries", len(entries))
 		}
 		for i, entry := range entries {
-			said := strings.Contains(entry.Readable(), "the service has or may have more")
+			said := strings.Contains(entry.Readable(), "the service may have more")
 			if want := i == 2; said != want {
-				t.Errorf("entry %d: wanted that there are more said: %t, got %t", i, want, said)
+				t.Errorf("entry %d: got %t, want that there are more said: %t", i, said, want)
 			}
 		}
 	})
 	t.Run("all of them need no such note", func(t *testing.T) {
 		entries := commandstest.New(t).Run("microsoft-atp-sc-indicator-list", nil).All()
 		if last := entries[len(entries)-1].Readable(); strings.Contains(last, "more") {
-			t.Errorf("wanted nothing said of more indicators, got\n%s", last)
+			t.Errorf("got\n%s\nwant nothing said of more indicators", last)
 		}
 	})
 	t.Run("a page is as large as the service gives at the most", func(t *testing.T) {
 		result := commandstest.New(t).Run("microsoft-atp-sc-indicator-list", map[string]any{"limit": 20_000})
 		if top := result.Requests[0].Query.Get("$top"); top != "10000" {
-			t.Errorf("wanted pages of 10000, got %q", top)
+			t.Errorf("got %q, want pages of 10000", top)
 		}
 	})
 	t.Run("none", func(t *testing.T) {
 		instance := commandstest.New(t)
 		instance.Answer(http.MethodGet, "/api/indicators", 200, `{"value": []}`)
 		entry := instance.Run("microsoft-atp-sc-indicator-list", nil).Entry()
-		entry.WantReadable("There is no indicator.")
+		entry.WantReadable("No indicator was found.")
 		if len(entry.Context) > 0 {
-			t.Errorf("wanted no context, got %q", entry.Paths())
+			t.Errorf("got %q, want no context", entry.Paths())
 		}
 	})
 }
 
-// indicatorArgs are arguments that describe an indicator, with changes.
+// indicatorArgs returns arguments that describe an indicator, with changes.
 func indicatorArgs(changes map[string]any) map[string]any {
 	args := map[string]any{
 		"indicator_value": "198.51.100.7", "indicator_type": "IpAddress", "action": "Block",
@@ -230,7 +230,7 @@ func TestRetiredActionsBecomeTheirSuccessors(t *testing.T) {
 			}))
 			body := gjson.Parse(result.Body())
 			if got := body.Get("action").String(); got != test.want || !body.Get("generateAlert").Bool() {
-				t.Errorf("wanted %s with an alert to be asked for, got %s", test.want, body)
+				t.Errorf("got %s, want %s with an alert to be asked for", body, test.want)
 			}
 			result.Entry().WantReadable("The service has retired the action", test.want+" with an alert")
 		})
@@ -257,11 +257,11 @@ func TestIndicatorsThatTheServiceWouldNotTake(t *testing.T) {
 		{"a URL without a host", map[string]any{"indicator_type": "Url", "indicator_value": "https:///x"}, "a URL"},
 		{"a URL with a space", map[string]any{"indicator_type": "Url", "indicator_value": "https://bad.example/a b"}, "a URL"},
 		{"no URL", map[string]any{"indicator_type": "Url", "indicator_value": "bad"}, "a URL"},
-		{"an unknown action", map[string]any{"action": "Explode"}, "action has to be one of Audit, Warn, Block"},
-		{"an unknown type", map[string]any{"indicator_type": "Mutex"}, "indicator_type has to be one of FileSha1"},
-		{"an audit without alert", map[string]any{"action": "Audit", "generate_alert": "false"}, "generate_alert has to be true with the action Audit"},
-		{"a date as expiration", map[string]any{"expiration_time": "2026-12-12"}, "expiration_time has to be a time span"},
-		{"no time at all", map[string]any{"expiration_time": "0 days"}, "expiration_time has to be longer"},
+		{"an unknown action", map[string]any{"action": "Explode"}, "action must be one of Audit, Warn, Block"},
+		{"an unknown type", map[string]any{"indicator_type": "Mutex"}, "indicator_type must be one of FileSha1"},
+		{"an audit without alert", map[string]any{"action": "Audit", "generate_alert": "false"}, "generate_alert must be true with the action Audit"},
+		{"a date as expiration", map[string]any{"expiration_time": "2026-12-12"}, "expiration_time must be a time span"},
+		{"no time at all", map[string]any{"expiration_time": "0 days"}, "expiration_time must be longer"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -289,7 +289,7 @@ func TestValuesThatTheServiceTakes(t *testing.T) {
 			instance.Answer(http.MethodPost, "/api/indicators", 200, anIndicator(test.kind, test.value, "Block", "Low"))
 			result := instance.Run("microsoft-atp-sc-indicator-update", indicatorArgs(map[string]any{"indicator_type": test.kind, "indicator_value": test.value}))
 			if got := gjson.Get(result.Body(), "indicatorValue").String(); got != test.value {
-				t.Errorf("wanted the value %q to be submitted, got %q", test.value, got)
+				t.Errorf("got %q, want the value %q to be submitted", got, test.value)
 			}
 		})
 	}
@@ -300,10 +300,10 @@ func TestIndicatorFromItsMakingToItsEnd(t *testing.T) {
 	made := instance.Run("microsoft-atp-sc-indicator-create", indicatorArgs(nil)).Entry().At(indicatorPath)
 	changed := instance.Run("microsoft-atp-sc-indicator-update", indicatorArgs(map[string]any{"severity": "High"})).Entry().At(indicatorPath)
 	if made.Get("id").String() == "" || changed.Get("id").String() != made.Get("id").String() {
-		t.Fatalf("wanted the same indicator to be changed, made was %s and changed %s", made, changed)
+		t.Fatalf("created %s and updated %s, want the same indicator", made, changed)
 	}
 	if got := changed.Get("severity").String(); got != "High" {
-		t.Errorf("wanted the severity High, got %q", got)
+		t.Errorf("got %q, want the severity High", got)
 	}
 	id := made.Get("id").String()
 	for _, command := range []string{"microsoft-atp-sc-indicator-delete", "microsoft-atp-indicator-delete"} {
@@ -312,7 +312,7 @@ func TestIndicatorFromItsMakingToItsEnd(t *testing.T) {
 		entry := result.Entry()
 		entry.WantReadable("Indicator " + id + " was deleted.")
 		if len(entry.Context) > 0 {
-			t.Errorf("%s: wanted no context, got %q", command, entry.Paths())
+			t.Errorf("%s: got %q, want no context", command, entry.Paths())
 		}
 		instance.Run("microsoft-atp-sc-indicator-get-by-id", map[string]any{"indicator_id": id}).WantFailure("NotFound")
 		id = instance.Run("microsoft-atp-sc-indicator-create", indicatorArgs(nil)).Entry().At(indicatorPath).Get("id").String()
@@ -330,7 +330,7 @@ func TestBatchSaysOfEachHowItWent(t *testing.T) {
 	entry.WantReadable("Indicators: 1 taken, 1 failed", "is not supported for DomainName")
 	rows := entry.At(indicatorPath).Array()
 	if len(rows) != 2 || rows[0].Get("ID").String() == "" || rows[0].Get("IsFailed").Bool() || !rows[1].Get("IsFailed").Bool() {
-		t.Errorf("wanted the first to be taken and the second to fail, got %s", entry.At(indicatorPath))
+		t.Errorf("got %s, want the first to be taken and the second to fail", entry.At(indicatorPath))
 	}
 	entry.WantRaw(entry.At(indicatorPath).Raw)
 }
@@ -369,7 +369,7 @@ func TestBatchIsPassedThroughAsGiven(t *testing.T) {
 			commandstest.WantJSON(t, "the body", result.Body(), `{"Indicators": [`+test.want+","+test.want+`]}`)
 			text := result.Entry().Readable()
 			if said := strings.Count(text, "has retired"); (said == 1) != (test.note != "") || !strings.Contains(text, test.note) {
-				t.Errorf("wanted %q to be said once, got\n%s", test.note, text)
+				t.Errorf("got\n%s\nwant %q to be said once", text, test.note)
 			}
 		})
 	}
@@ -380,8 +380,8 @@ func TestBatchesThatAreNotSent(t *testing.T) {
 	for name, test := range map[string]struct{ batch, want string }{
 		"too many":   {many, "one to 500 indicators, not 501"},
 		"none":       {"[]", "one to 500 indicators, not 0"},
-		"no JSON":    {"[{", "has to be a JSON list of objects"},
-		"no objects": {`["bad.example"]`, "has to be a JSON list of objects"},
+		"no JSON":    {"[{", "must be a JSON list of objects"},
+		"no objects": {`["bad.example"]`, "must be a JSON list of objects"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			result := commandstest.New(t).Run("microsoft-atp-indicator-batch-update", map[string]any{"indicator_batch": test.batch})
@@ -415,7 +415,7 @@ func TestOldCommandsShowIndicatorsInTheirTerms(t *testing.T) {
 				entry := instance.Run(command, args).Entry()
 				entry.WantAt(oldIndicatorPath, want)
 				if entry.At(scorePath).Exists() {
-					t.Errorf("%s: wanted no score, which the old commands do not declare, got %s", command, entry.At(scorePath))
+					t.Errorf("%s: got %s, want no score, which the old commands do not declare", command, entry.At(scorePath))
 				}
 			}
 			listed := instance.Run("microsoft-atp-indicator-list", map[string]any{"limit": "5", "page_size": "2"}).Entry()
@@ -434,13 +434,13 @@ func TestOldListPutsAllKindsAtTheirStandardPaths(t *testing.T) {
 	entry := instance.Run("microsoft-atp-indicator-list", nil).Entry()
 	for path, want := range map[string]int{oldIndicatorPath: 6, filePath: 3, ipPath: 1, domainPath: 1, urlPath: 1} {
 		if got := len(entry.At(path).Array()); got != want {
-			t.Errorf("wanted %d objects at %s, got %d", want, path, got)
+			t.Errorf("got %d, want %d objects at %s", got, want, path)
 		}
 	}
 	entry.WantColumns("id", "action", "severity", "fileHashType", "fileHashValue", "domainName", "networkIPv4", "url")
 }
 
-// oldArgs are arguments of an old command that makes an indicator, with changes.
+// oldArgs returns arguments of an old command that creates an indicator, with changes.
 func oldArgs(changes map[string]any) map[string]any {
 	args := map[string]any{"action": "block", "description": "ticket 4711", "expiration_time": "7 days", "threat_type": "Malware"}
 	maps.Copy(args, changes)
@@ -456,7 +456,7 @@ func TestOldCommandsMakeIndicators(t *testing.T) {
 	tests := []struct {
 		name, command string
 		args          map[string]any
-		want          map[string]string // what the body has to hold
+		want          map[string]string // keys that the body must contain
 		path          string
 	}{
 		{"a SHA-1", oldFile, map[string]any{"file_hash_type": "sha1", "file_hash_value": sha1Value}, map[string]string{"indicatorType": "FileSha1", "indicatorValue": sha1Value}, filePath},
@@ -488,12 +488,12 @@ func TestOldCommandsMakeIndicators(t *testing.T) {
 			result.WantAsked("POST /api/indicators")
 			for key, want := range test.want {
 				if got := gjson.Get(result.Body(), key).String(); got != want {
-					t.Errorf("wanted %s to be %q, got %q", key, want, got)
+					t.Errorf("got %q, want %s to be %q", got, key, want)
 				}
 			}
 			entry := result.Entry()
 			if !entry.At(oldIndicatorPath).IsObject() || !entry.At(test.path).IsArray() {
-				t.Errorf("wanted an object at %s and a list at %s, got %q", oldIndicatorPath, test.path, entry.Paths())
+				t.Errorf("got %q, want an object at %s and a list at %s", entry.Paths(), oldIndicatorPath, test.path)
 			}
 		})
 	}
@@ -520,7 +520,7 @@ func TestOldCommandsRefuseWhatHasNoEquivalent(t *testing.T) {
 			})
 		}
 		if refused < 8 {
-			t.Errorf("%s: wanted at least 8 arguments to be refused, got %d", command, refused)
+			t.Errorf("%s: got %d, want at least 8 arguments to be refused", command, refused)
 		}
 	}
 }
@@ -535,11 +535,11 @@ func TestOldCommandsRefuseWhatTheyCannotMake(t *testing.T) {
 		{"another hash", oldFile, map[string]any{"file_hash_type": "ctph", "file_hash_value": "3:abc:def"}, []string{"SHA-1, SHA-256 and MD5", "microsoft-atp-sc-indicator-create"}},
 		{"a hash of another length", oldFile, map[string]any{"file_hash_type": "sha1", "file_hash_value": md5Value}, []string{"SHA1 hash"}},
 		{"text for a hash", oldFile, map[string]any{"file_hash_value": "setup.exe"}, []string{"SHA-1, SHA-256 and MD5"}},
-		{"nothing", oldNetwork, nil, []string{"one domain, IP address or URL has to be given, not 0"}},
+		{"nothing", oldNetwork, nil, []string{"exactly one domain, IP address or URL must be given; got 0"}},
 		{"two values", oldNetwork, map[string]any{"domain_name": "bad.example", "url": "https://bad.example/"}, []string{"not 2"}},
 		{"a range", oldNetwork, map[string]any{"network_ipv4": "198.51.100.0/24"}, []string{"takes no ranges"}},
 		{"an unknown action", oldNetwork, map[string]any{"domain_name": "bad.example", "action": "unknown"}, []string{"action unknown", "microsoft-atp-sc-indicator-create"}},
-		{"too much confidence", oldNetwork, map[string]any{"domain_name": "bad.example", "confidence": "101"}, []string{"confidence has to be 100 or less"}},
+		{"too much confidence", oldNetwork, map[string]any{"domain_name": "bad.example", "confidence": "101"}, []string{"confidence must be 100 or less"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -588,7 +588,7 @@ func TestOldUpdateKeepsWhatIsNotGiven(t *testing.T) {
 			entry := result.Entry()
 			entry.WantReadable("Indicator updated", test.note)
 			if !entry.At(oldIndicatorPath).IsObject() || !entry.At(ipPath).IsArray() {
-				t.Errorf("wanted the indicator and the address in the context, got %q", entry.Paths())
+				t.Errorf("got %q, want the indicator and the address in the context", entry.Paths())
 			}
 		})
 	}
@@ -599,7 +599,7 @@ func TestOldUpdateKeepsWhatIsNotGiven(t *testing.T) {
 	})
 	t.Run("no time at all", func(t *testing.T) {
 		result := commandstest.New(t).Run("microsoft-atp-indicator-update", map[string]any{"indicator_id": "1", "expiration_time": "0 days"})
-		result.WantFailure("expiration_time has to be longer")
+		result.WantFailure("expiration_time must be longer")
 		result.WantAsked()
 	})
 	t.Run("an answer that is no indicator", func(t *testing.T) {
@@ -633,7 +633,7 @@ func TestFieldsThatAreGoneAreNeverFilled(t *testing.T) {
 		}
 	}
 	if gone == 0 {
-		t.Error("wanted the old commands to have fields that are gone, got none")
+		t.Error("got none, want the old commands to have fields that are gone")
 	}
 }
 
@@ -649,7 +649,7 @@ func TestOldCommandsNameTheirReplacement(t *testing.T) {
 	} {
 		command, _ := registry.Find(old)
 		if command.Deprecated != want {
-			t.Errorf("%s: wanted the replacement %q, got %q", old, want, command.Deprecated)
+			t.Errorf("%s: got %q, want the replacement %q", old, command.Deprecated, want)
 		}
 		if _, known := registry.Find(want); !known {
 			t.Errorf("%s: the replacement %s is no command", old, want)

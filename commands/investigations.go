@@ -17,11 +17,11 @@ func investigationCommands() []entry {
 	}
 }
 
-// investigationOutput shows automated investigations. The manifest has always promised the key State, while the
-// key given was InvestigationState: both are given.
+// investigationOutput shows automated investigations. The manifest has always declared the key State, while the
+// key that was filled is InvestigationState: both are filled.
 func investigationOutput(title string) Output {
 	return Output{
-		Path: "MicrosoftATP.Investigation", Key: "val.ID === obj.ID", Title: title, Empty: "There is no automated investigation.",
+		Path: "MicrosoftATP.Investigation", Key: "val.ID === obj.ID", Title: title, Empty: "No automated investigation was found.",
 		Columns: []string{"ID", "StartTime", "EndTime", "CancelledBy", "InvestigationState", "StatusDetails", "MachineID", "ComputerDNSName", "TriggeringAlertID"},
 		View: warroom.NewView(
 			warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The investigation's ID."},
@@ -40,9 +40,9 @@ func investigationOutput(title string) Output {
 
 func listInvestigations() Command {
 	type args struct {
-		ID     string `arg:"id" help:"The ID of one investigation."`
-		Limit  int    `arg:"limit" default:"50" min:"1" max:"10000" help:"How many investigations to show at the most."`
-		Offset int    `arg:"offset" default:"0" min:"0" help:"How many investigations to pass over."`
+		ID     string `arg:"id" help:"The ID of a single investigation."`
+		Limit  int    `arg:"limit" default:"50" min:"1" max:"10000" help:"The maximum number of investigations to return."`
+		Offset int    `arg:"offset" default:"0" min:"0" help:"The number of investigations to skip."`
 	}
 	out := investigationOutput("Automated investigations")
 	return declare(Command{
@@ -55,7 +55,7 @@ func listInvestigations() Command {
 		if in.ID != "" {
 			return out.single(run.API.Investigation(ctx, in.ID))
 		}
-		// The part is cut here and not by the service, so that contents holds what playbooks have always had
+		// The page is cut here and not by the service, so that the contents hold what playbooks have always found
 		// there: the list from its beginning.
 		all, err := run.API.Investigations(ctx, defender.Query{})
 		if err != nil {
@@ -65,7 +65,7 @@ func listInvestigations() Command {
 	})
 }
 
-// part is the entry for a part of a list that the service gives whole. Its contents are all items.
+// part returns the entry for a part of a list that the service returns whole. Its contents are all items.
 func (o Output) part(list defender.List, offset, limit int) warroom.Entry {
 	all := list.Items
 	list.Items = all[min(offset, len(all)):min(offset+limit, len(all))]
@@ -74,7 +74,7 @@ func (o Output) part(list defender.List, offset, limit int) warroom.Entry {
 	return o.list(list)
 }
 
-// RetiredError says that Microsoft has ended something.
+// RetiredError reports that Microsoft has retired an operation.
 type RetiredError struct {
 	What, Instead string
 	Err           error
@@ -89,13 +89,13 @@ func (e *RetiredError) Unwrap() error { return e.Err }
 func startInvestigation() Command {
 	type args struct {
 		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
-		Timeout int    `arg:"timeout" default:"50" min:"1" help:"Has no effect any more."`
+		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
+		Timeout int    `arg:"timeout" default:"50" min:"1" help:"No longer has any effect."`
 	}
 	out := investigationOutput("Automated investigation")
 	return declare(Command{
 		Name: "microsoft-atp-start-investigation", Area: Investigations,
-		Help:    "Starts an automated investigation on a machine. Microsoft ended the manual start in September 2026; use microsoft-atp-run-antivirus-scan.",
+		Help:    "Starts an automated investigation on a machine. Microsoft retired the manual start in September 2026; use microsoft-atp-run-antivirus-scan instead.",
 		Uses:    []defender.Operation{defender.StartInvestigation},
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711"`,
@@ -104,7 +104,7 @@ func startInvestigation() Command {
 		switch defender.StatusOf(err) {
 		case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented:
 			err = &RetiredError{
-				What:    "Automated investigations cannot be started any more: Microsoft ended this in September 2026.",
+				What:    "Automated investigations can no longer be started: Microsoft retired this operation in September 2026.",
 				Instead: "Use !microsoft-atp-run-antivirus-scan with scan_type=Full.", Err: err,
 			}
 		}

@@ -22,15 +22,15 @@ func liveResponseCommands() []entry {
 // resultFile is the name under which existing playbooks expect the file of a result.
 const resultFile = "Response Result"
 
-// session are the arguments of commands that start one action and always wait for its end.
+// session holds the arguments of commands that start one action and always wait until it ends.
 type session struct {
 	pause
-	ForActive bool   `arg:"wait_for_active" default:"false" help:"Whether to wait, where the machine is busy with another action of the kind, until it can start."`
-	Action    string `arg:"machine_action_id" hidden:"true" help:"The action that the command waits for; set by the command itself."`
+	ForActive bool   `arg:"wait_for_active" default:"false" help:"Whether to wait until the action can start when the machine is busy with another action of the same type."`
+	Action    string `arg:"machine_action_id" hidden:"true" help:"The action that the command is waiting for. Set by the command itself."`
 }
 
-// drive starts the action, or looks at the one that a previous run started. When it has ended well, finish
-// makes the report. path is where the id of the action stands in the context meanwhile.
+// drive starts the action, or checks the one that a previous run started. Once it has succeeded, finish makes the
+// report. Until then the context has the id of the action at path.
 func (s session) drive(ctx context.Context, run *Run, machine, kind, path string, start func() (defender.MachineAction, error), finish func(defender.MachineAction) (Report, error)) (Report, error) {
 	if s.Action == "" {
 		return s.begin(ctx, run, machine, kind, path, start)
@@ -59,7 +59,7 @@ func (s session) begin(ctx context.Context, run *Run, machine, kind, path string
 		return Report{}, err
 	}
 	return report(warroom.Entry{
-		Blocks:  []warroom.Block{warroom.Paragraph(fmt.Sprintf("The machine action %s was started; its result comes when it has ended.", action.ID()))},
+		Blocks:  []warroom.Block{warroom.Paragraph(fmt.Sprintf("The machine action %s was started. Its result follows when it has ended.", action.ID()))},
 		Context: []warroom.Context{{Path: path, Value: warroom.Group{{Key: "action_id", Value: warroom.Text(action.ID())}}}},
 		Poll:    s.look(run, action.ID()),
 	}), nil
@@ -78,24 +78,24 @@ func liveResponseFields() []warroom.Field {
 		return warroom.Field{Name: name, From: name, Type: warroom.Date, Help: help}
 	}
 	return []warroom.Field{
-		text("action_id", "The machine action's ID, as soon as it was started."),
+		text("action_id", "The machine action's ID, available as soon as it has started."),
 		text("id", "The machine action's ID."),
 		text("type", "Always LiveResponse."),
 		text("title", "The action's title."),
-		text("requestor", "Who asked for it."),
+		text("requestor", "Who requested it."),
 		text("requestorComment", "Why."),
 		text("status", "The state of the action."),
 		text("machineId", "The ID of the machine."),
 		text("computerDnsName", "The name of the machine."),
-		date("creationDateTimeUtc", "When it was asked for."),
-		date("lastUpdateDateTimeUtc", "When its state last changed."),
+		date("creationDateTimeUtc", "When it was requested."),
+		date("lastUpdateDateTimeUtc", "When its status last changed."),
 		text("cancellationRequestor", "Who cancelled it."),
 		text("cancellationComment", "Why it was cancelled."),
 		date("cancellationDateTimeUtc", "When it was cancelled."),
 		text("errorHResult", "The error code of the action."),
 		text("scope", "The action's scope."),
 		text("externalId", "An ID given by the requestor."),
-		text("requestSource", "From where it was asked for."),
+		text("requestSource", "Where it was requested from."),
 		text("relatedFileInfo", "The file that the action is about."),
 		{Name: "commands", From: "commands", Of: warroom.NewView(
 			text("index", "The position of the command in the session."),
@@ -108,11 +108,11 @@ func liveResponseFields() []warroom.Field {
 				warroom.Field{Name: "params", From: "params", Of: warroom.NewView(text("key", "A parameter's name."), text("value", "Its value."))},
 			)},
 		)},
-		text("troubleshootInfo", "What the service says of a failure."),
+		text("troubleshootInfo", "What the service reports about a failure."),
 	}
 }
 
-// sessionTable shows an action under the headers that the War Room has always had for it.
+// sessionTable shows an action under the column headers that existing playbooks know.
 func sessionTable(action rawjson.Value) warroom.Table {
 	view := warroom.NewView(
 		warroom.Field{Name: "Commands", From: "commands"},
@@ -139,7 +139,7 @@ func startsSession(command Command) Command {
 	return command
 }
 
-// liveResponse is a command with its parameters, as the service names them.
+// liveResponse returns a session of one command with its parameters, as the service names them.
 func liveResponse(kind string, params ...defender.LiveResponseParameter) []defender.LiveResponseCommand {
 	return []defender.LiveResponseCommand{{Type: kind, Params: params}}
 }
@@ -147,17 +147,17 @@ func liveResponse(kind string, params ...defender.LiveResponseParameter) []defen
 func runScript() Command {
 	type args struct {
 		Machine   string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment   string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Comment   string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
 		Script    string `arg:"scriptName" required:"true" help:"The name of a script in the live response library."`
-		Arguments string `arg:"arguments" help:"Arguments of the script."`
+		Arguments string `arg:"arguments" help:"The arguments of the script."`
 		session
 	}
 	out := liveResponseOutput()
 	out.Fields = append([]warroom.Field{}, scriptFields()...)
-	out.Fields = append(out.Fields, warroom.Field{Name: "action_id", Type: warroom.String, Help: "The machine action's ID, as soon as it was started."})
+	out.Fields = append(out.Fields, warroom.Field{Name: "action_id", Type: warroom.String, Help: "The machine action's ID, available as soon as it has started."})
 	return declare(startsSession(Command{
 		Name:    "microsoft-atp-live-response-run-script",
-		Help:    "Runs a script of the library on a machine and gives its output.",
+		Help:    "Runs a script from the live response library on a machine and returns its output.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" scriptName=triage.ps1`,
 	}), func(ctx context.Context, run *Run, in args) (Report, error) {
@@ -178,15 +178,14 @@ func scriptFields() []warroom.Field {
 		{Name: "script_name", Type: warroom.String, Help: "The script's name."},
 		{Name: "exit_code", Type: warroom.String, Help: "The script's exit code."},
 		{Name: "script_output", Type: warroom.String, Help: "What the script wrote."},
-		{Name: "script_errors", Type: warroom.String, Help: "What the script wrote as errors."},
+		{Name: "script_errors", Type: warroom.String, Help: "What the script wrote to its error output."},
 	}
 }
 
-// largestResult is how much of a script's result is put in the context, in bytes.
+// largestResult is the maximum size in bytes of a script's result in the context.
 const largestResult = 16 << 20
 
-// scriptReport downloads the result of a command. A result that is JSON, as that of a script, goes in the
-// context as well.
+// scriptReport downloads the result of a command. A JSON result, such as a script's, is put in the context as well.
 func scriptReport(ctx context.Context, run *Run, action string, index int, out Output, kind warroom.Kind) (Report, error) {
 	link, _, err := run.API.LiveResponseLink(ctx, action, index)
 	if err != nil {
@@ -209,7 +208,7 @@ func scriptReport(ctx context.Context, run *Run, action string, index int, out O
 func getFile() Command {
 	type args struct {
 		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
 		Path    string `arg:"path" required:"true" help:"The path of the file on the machine."`
 		session
 		fileSize
@@ -217,7 +216,7 @@ func getFile() Command {
 	out := liveResponseOutput()
 	return declare(startsSession(Command{
 		Name:    "microsoft-atp-live-response-get-file",
-		Help:    "Gets a file from a machine, compressed with gzip.",
+		Help:    "Downloads a file from a machine, compressed with gzip.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" path="C:\Users\nora\evil.exe"`,
 	}), func(ctx context.Context, run *Run, in args) (Report, error) {
@@ -240,14 +239,14 @@ func getFile() Command {
 func putFile() Command {
 	type args struct {
 		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
 		File    string `arg:"file_name" required:"true" help:"The name of a file in the live response library."`
 		session
 	}
 	out := liveResponseOutput()
 	return declare(startsSession(Command{
 		Name:    "microsoft-atp-live-response-put-file",
-		Help:    "Puts a file of the library on a machine.",
+		Help:    "Copies a file from the live response library to a machine.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" file_name=tool.exe`,
 	}), func(ctx context.Context, run *Run, in args) (Report, error) {
@@ -262,13 +261,13 @@ func putFile() Command {
 func liveResponseResult() Command {
 	type args struct {
 		Action string `arg:"machine_action_id" required:"true" help:"The ID of the machine action."`
-		Index  int    `arg:"command_index" required:"true" min:"0" max:"1000" help:"Which command of the session; the first is 0."`
+		Index  int    `arg:"command_index" required:"true" min:"0" max:"1000" help:"The position of the command in the session; the first is 0."`
 	}
 	out := Output{Path: "MicrosoftATP.LiveResponseResult", Title: "Result", Single: true, Fields: scriptFields()}
-	promised := Output{Path: "MicrosoftATP.LiveResponseAction", Fields: []warroom.Field{{Type: warroom.String, Help: "The result, under the path that older manifests name."}}}
+	promised := Output{Path: "MicrosoftATP.LiveResponseAction", Fields: []warroom.Field{{Type: warroom.String, Help: "The result, at the path that older manifests declare."}}}
 	return declare(Command{
 		Name: "microsoft-atp-live-response-result", Area: LiveResponse, Executes: true,
-		Help:    "Gets the result of one command of a live response session that has ended.",
+		Help:    "Downloads the result of one command of a live response session that has ended.",
 		Uses:    []defender.Operation{defender.GetLiveResponseLink},
 		Outputs: []Output{out, promised},
 		Example: `machine_action_id=5382f7ea-7557-4ab7-9782-d50480024a4e command_index=0`,
@@ -286,13 +285,13 @@ func liveResponseResult() Command {
 func cancelAction() Command {
 	type args struct {
 		Action  string `arg:"machine_action_id" required:"true" help:"The ID of the machine action."`
-		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
 	}
 	return declare(Command{
 		Name: "microsoft-atp-live-response-cancel-action", Area: LiveResponse, Executes: true,
 		Help:    "Cancels a live response session, or another machine action, that has not ended.",
 		Uses:    []defender.Operation{defender.CancelMachineAction},
-		Example: `machine_action_id=5382f7ea-7557-4ab7-9782-d50480024a4e comment="not needed any more"`,
+		Example: `machine_action_id=5382f7ea-7557-4ab7-9782-d50480024a4e comment="no longer needed"`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		action, err := run.API.CancelMachineAction(ctx, in.Action, in.Comment)
 		if err != nil {

@@ -28,24 +28,24 @@ func machineActionCommands() []entry {
 func machineActionOutput(title string) Output {
 	return Output{
 		Path: "MicrosoftATP.MachineAction", Key: "val.ID === obj.ID", View: machineActionView(),
-		Title: title, Columns: machineActionColumns(), Empty: "No machine action fits.",
+		Title: title, Columns: machineActionColumns(), Empty: "No machine action matches.",
 	}
 }
 
-// exampleMachine stands for a machine's id in examples.
+// exampleMachine is the machine ID of examples.
 const exampleMachine = "4899036531e374137f63289c3267bad772c13fef"
 
 func isolateMachine() Command {
 	type args struct {
-		Machines []string `arg:"machine_id" required:"true" help:"IDs of the machines to isolate."`
-		Comment  string   `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
-		Kind     string   `arg:"isolation_type" required:"true" values:"Full,Selective" help:"Full cuts every connection but the one to the service; Selective leaves Outlook, Teams and Skype."`
+		Machines []string `arg:"machine_id" required:"true" help:"The IDs of the machines to isolate."`
+		Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
+		Kind     string   `arg:"isolation_type" required:"true" values:"Full,Selective" help:"Full blocks every connection except the one to the service; Selective keeps Outlook, Teams and Skype connected."`
 		waiting
 	}
 	out := machineActionOutput("Isolation")
 	return declare(startsAction(Command{
 		Name: "microsoft-atp-isolate-machine", Executes: true,
-		Help:    "Cuts machines off the network. They stay connected to the service.",
+		Help:    "Isolates machines from the network. They stay connected to the service.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" isolation_type=Full`,
 	}, defender.Isolate), func(ctx context.Context, run *Run, in args) (Report, error) {
@@ -62,7 +62,7 @@ func startsAction(command Command, operation defender.Operation) Command {
 	return command
 }
 
-// onMachines is the launch of one action on every machine.
+// onMachines returns the launch of one action on every machine.
 func onMachines(out Output, kind string, machines []string, start func(ctx context.Context, machine string) (defender.MachineAction, error)) launch {
 	return launch{
 		out: out, kind: kind, targets: idsOf(machines), argument: "machine_id", machine: machinesOf,
@@ -74,14 +74,14 @@ func onMachines(out Output, kind string, machines []string, start func(ctx conte
 
 func unisolateMachine() Command {
 	type args struct {
-		Machines []string `arg:"machine_id" required:"true" help:"IDs of the machines to release."`
-		Comment  string   `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Machines []string `arg:"machine_id" required:"true" help:"The IDs of the machines to release."`
+		Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
 		waiting
 	}
 	out := machineActionOutput("Release from isolation")
 	return declare(startsAction(Command{
 		Name:    "microsoft-atp-unisolate-machine",
-		Help:    "Lets isolated machines back on the network.",
+		Help:    "Releases machines from isolation.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="clean again"`,
 	}, defender.Unisolate), func(ctx context.Context, run *Run, in args) (Report, error) {
@@ -93,15 +93,15 @@ func unisolateMachine() Command {
 
 func runAntivirusScan() Command {
 	type args struct {
-		Machines []string `arg:"machine_id" required:"true" help:"IDs of the machines to scan."`
-		Comment  string   `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
-		Kind     string   `arg:"scan_type" required:"true" values:"Quick,Full" help:"Whether to look in the usual places or everywhere."`
+		Machines []string `arg:"machine_id" required:"true" help:"The IDs of the machines to scan."`
+		Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
+		Kind     string   `arg:"scan_type" required:"true" values:"Quick,Full" help:"Quick scans the places where malware usually starts; Full scans the whole machine."`
 		waiting
 	}
 	out := machineActionOutput("Antivirus scan")
 	return declare(startsAction(Command{
 		Name:    "microsoft-atp-run-antivirus-scan",
-		Help:    "Scans machines with Microsoft Defender Antivirus, also beside another antivirus.",
+		Help:    "Scans machines with Microsoft Defender Antivirus, which can run next to another antivirus product.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" scan_type=Quick`,
 	}, defender.RunAntivirusScan), func(ctx context.Context, run *Run, in args) (Report, error) {
@@ -114,14 +114,14 @@ func runAntivirusScan() Command {
 func restrictExecution() Command {
 	type args struct {
 		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" default:"Restricted by Cortex XSOAR." help:"Why, for Microsoft's action center."`
+		Comment string `arg:"comment" default:"Restricted by Cortex XSOAR." help:"A comment for the action, shown in Microsoft's action center."`
 		waiting
 	}
 	out := machineActionOutput("Restriction of code execution")
 	out.Single = true
 	return declare(startsAction(Command{
 		Name:    "microsoft-atp-restrict-app-execution",
-		Help:    "Lets only programs signed by Microsoft run on a machine.",
+		Help:    "Restricts a machine to programs signed by Microsoft.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711"`,
 	}, defender.RestrictExecution), func(ctx context.Context, run *Run, in args) (Report, error) {
@@ -134,14 +134,14 @@ func restrictExecution() Command {
 func unrestrictExecution() Command {
 	type args struct {
 		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
 		waiting
 	}
 	out := machineActionOutput("End of the restriction of code execution")
 	out.Single = true
 	return declare(startsAction(Command{
 		Name:    "microsoft-atp-remove-app-restriction",
-		Help:    "Lets all programs run on a machine again.",
+		Help:    "Removes the restriction to programs signed by Microsoft from a machine.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="clean again"`,
 	}, defender.UnrestrictExecution), func(ctx context.Context, run *Run, in args) (Report, error) {
@@ -154,15 +154,15 @@ func unrestrictExecution() Command {
 func stopAndQuarantine() Command {
 	type args struct {
 		Machines []string `arg:"machine_id" required:"true" help:"IDs of machines."`
-		Hashes   []string `arg:"file_hash" required:"true" help:"SHA-1 hashes of the files."`
-		Comment  string   `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Hashes   []string `arg:"file_hash" required:"true" help:"The SHA-1 hashes of the files."`
+		Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
 		waiting
 	}
 	out := machineActionOutput("Stop and quarantine")
 	out.Key, out.Single = "val.id && val.id == obj.id", true
 	return declare(startsAction(Command{
 		Name:    "microsoft-atp-stop-and-quarantine-file",
-		Help:    "Stops the processes of files and puts the files in quarantine, every file on every machine.",
+		Help:    "Stops the processes of files and quarantines the files: every file on every machine.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` file_hash=87662bc3d60e4200ceaf7aae249d1c343f4b83c9 comment="ticket 4711"`,
 	}, defender.StopAndQuarantine), func(ctx context.Context, run *Run, in args) (Report, error) {
@@ -184,7 +184,7 @@ func stopAndQuarantine() Command {
 	})
 }
 
-// pairs joins every machine with every file, as "machine/hash".
+// pairs combines every machine with every file, as "machine/hash".
 func pairs(machines, hashes []string) []id {
 	var all []id
 	for _, machine := range machines {
@@ -206,7 +206,7 @@ func splitPair(target id) (machine, hash string) {
 func collectPackage() Command {
 	type args struct {
 		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
 		waiting
 	}
 	out := machineActionOutput("Investigation package")
@@ -229,11 +229,11 @@ func getPackageURI() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.InvestigationURI", Key: "val.Link === obj.Link",
-		Fields: []warroom.Field{{Name: "Link", Type: warroom.String, Help: "The link to the package. It is valid for a short time, and anybody who has it can download the package."}},
+		Fields: []warroom.Field{{Name: "Link", Type: warroom.String, Help: "The link to the package. It is valid for a short time, and anyone who has it can download the package."}},
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-investigation-package-sas-uri", Area: MachineActions,
-		Help:    "Gives the link to an investigation package whose collection has ended.",
+		Help:    "Returns the download link of an investigation package that has been collected.",
 		Uses:    []defender.Operation{defender.GetPackageURI},
 		Outputs: []Output{out},
 		Example: `action_id=7327b54fd718525cbca07dacde913b5ac3c85673`,
@@ -253,11 +253,12 @@ func getPackageURI() Command {
 func downloadPackage() Command {
 	type args struct {
 		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
 		session
 		fileSize
 	}
-	// The service's own keys stand beside the mapped ones, as they do for live response, which is followed alike.
+	// The context has the service's own keys in addition to the mapped ones, as for live response, which is followed
+	// in the same way.
 	out := machineActionOutput("Investigation package")
 	out.Key, out.Single, out.View = "", true, machineActionView().With(liveResponseFields()...)
 	return declare(Command{
@@ -285,21 +286,21 @@ func downloadPackage() Command {
 
 func offboardMachine() Command {
 	type args struct {
-		Machines []string `arg:"machine_id" required:"true" help:"IDs of the machines to offboard."`
-		Comment  string   `arg:"comment" required:"true" help:"Why, for Microsoft's action center."`
+		Machines []string `arg:"machine_id" required:"true" help:"The IDs of the machines to offboard."`
+		Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
 		waiting
 	}
 	out := Output{
 		Path: "MicrosoftATP.OffboardMachine", Key: "val.ID === obj.ID",
 		View: machineActionView().With(
 			warroom.Field{Name: "cancellationDateTimeUtc", From: "cancellationDateTimeUtc", Type: warroom.Date, Help: "When it was cancelled."},
-			warroom.Field{Name: "troubleshootInfo", From: "troubleshootInfo", Type: warroom.String, Help: "What the service says of a failure."},
+			warroom.Field{Name: "troubleshootInfo", From: "troubleshootInfo", Type: warroom.String, Help: "What the service reports about a failure."},
 		),
 		Title: "Offboarding", Columns: machineActionColumns(),
 	}
 	return declare(startsAction(Command{
 		Name: "microsoft-atp-offboard-machine", Executes: true,
-		Help:    "Takes machines out of Microsoft Defender for Endpoint: they send no more data.",
+		Help:    "Offboards machines from Microsoft Defender for Endpoint, so that they stop sending data.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="decommissioned"`,
 	}, defender.Offboard), func(ctx context.Context, run *Run, in args) (Report, error) {
@@ -311,17 +312,17 @@ func offboardMachine() Command {
 
 func listMachineActions() Command {
 	type args struct {
-		ID        string   `arg:"id" help:"The ID of one machine action; the other conditions are ignored then."`
-		Status    string   `arg:"status" values:"Pending,InProgress,Succeeded,Failed,TimeOut,Cancelled" help:"The state of the actions."`
+		ID        string   `arg:"id" help:"The ID of a single machine action; the other conditions are then ignored."`
+		Status    string   `arg:"status" values:"Pending,InProgress,Succeeded,Failed,TimeOut,Cancelled" help:"The status of the actions."`
 		Machines  []string `arg:"machine_id" help:"IDs of machines."`
-		Type      string   `arg:"type" values:"RunAntiVirusScan,Offboard,CollectInvestigationPackage,Isolate,Unisolate,StopAndQuarantineFile,RestrictCodeExecution,UnrestrictCodeExecution,LiveResponse" help:"What the actions do."`
-		Requestor string   `arg:"requestor" help:"Who asked for the actions."`
-		Limit     int      `arg:"limit" default:"50" min:"1" max:"10000" help:"How many actions to show at the most."`
+		Type      string   `arg:"type" values:"RunAntiVirusScan,Offboard,CollectInvestigationPackage,Isolate,Unisolate,StopAndQuarantineFile,RestrictCodeExecution,UnrestrictCodeExecution,LiveResponse" help:"The type of the actions."`
+		Requestor string   `arg:"requestor" help:"The requestor of the actions."`
+		Limit     int      `arg:"limit" default:"50" min:"1" max:"10000" help:"The maximum number of actions to return."`
 	}
 	out := machineActionOutput("Machine actions")
 	return declare(Command{
 		Name: "microsoft-atp-list-machine-actions-details", Area: MachineActions,
-		Help:    "Lists machine actions that fit all conditions given, or shows one by its ID.",
+		Help:    "Lists machine actions that match all the given conditions, or shows one by its ID.",
 		Uses:    []defender.Operation{defender.ListMachineActions, defender.GetMachineAction},
 		Outputs: []Output{out},
 		Example: `status=Pending limit=10`,

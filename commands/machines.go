@@ -22,27 +22,27 @@ func machineCommands() []entry {
 
 func getMachines() Command {
 	type args struct {
-		Hostnames []string `arg:"hostname" help:"Names of machines, fully qualified. Several names and several addresses cannot be combined."`
-		IPs       []string `arg:"ip" list:"false" help:"Last internal IP addresses of machines."`
+		Hostnames []string `arg:"hostname" help:"The fully qualified DNS names of the machines. Several names cannot be combined with several addresses."`
+		IPs       []string `arg:"ip" list:"false" help:"The last internal IP addresses of the machines."`
 		Risks     []string `arg:"risk_score" values:"Low,Medium,High" help:"Risk scores."`
 		Health    string   `arg:"health_status" values:"Active,Inactive" help:"The health of the sensor."`
 		Platform  string   `arg:"os_platform" help:"The operating system, such as Windows11."`
-		PageSize  int      `arg:"page_size" default:"50" min:"1" max:"100000" help:"How many machines a page has."`
-		Page      int      `arg:"page_num" default:"1" min:"1" help:"Which page to show."`
+		PageSize  int      `arg:"page_size" default:"50" min:"1" max:"100000" help:"The number of machines in a page."`
+		Page      int      `arg:"page_num" default:"1" min:"1" help:"The page to show; the first is 1."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.Machine", Key: "val.ID === obj.ID", View: machineView(),
-		Title: "Machines", Columns: machineColumns(), Empty: "No machine fits.",
+		Title: "Machines", Columns: machineColumns(), Empty: "No machine matches.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-machines", Area: Machines,
-		Help:    "Lists machines of the last 30 days that fit all conditions given.",
+		Help:    "Lists machines seen in the last 30 days that match all the given conditions.",
 		Uses:    []defender.Operation{defender.ListMachines},
 		Outputs: []Output{out},
 		Example: `os_platform=Windows11 risk_score=High`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		if len(in.Hostnames) > 1 && len(in.IPs) > 1 {
-			return Report{}, wrong(run, "hostname and ip cannot both hold several values")
+			return Report{}, wrong(run, "hostname and ip cannot both have several values")
 		}
 		return out.listed(run.API.Machines(ctx, defender.Query{
 			Filter: defender.And(
@@ -57,7 +57,7 @@ func getMachines() Command {
 	})
 }
 
-// given is a list of the text, unless it was not given.
+// given returns a list with the text, or nil if it was not given.
 func given(text string) []string {
 	if text == "" {
 		return nil
@@ -86,7 +86,7 @@ func getMachineDetails() Command {
 	})
 }
 
-// endpointVendor is the vendor that existing playbooks know endpoints of this integration by.
+// endpointVendor is the vendor by which existing playbooks recognize endpoints of this integration.
 const endpointVendor = "Microsoft Defender ATP"
 
 // endpointView maps a machine to the platform's standard Endpoint context.
@@ -99,7 +99,7 @@ func endpointView() *warroom.View {
 			return warroom.Text(machine.Text("osVersion", "version") + " " + machine.Text("osProcessor", "osArchitecture") + " bit")
 		}},
 		warroom.Field{Name: "IPAddress", From: "lastIpAddress", Type: warroom.String, Help: "The last internal IP address."},
-		warroom.Field{Name: "Status", Type: warroom.String, Help: "Online when the sensor is active, else Offline.", Make: func(machine rawjson.Value) warroom.Value {
+		warroom.Field{Name: "Status", Type: warroom.String, Help: "Online if the sensor is active, otherwise Offline.", Make: func(machine rawjson.Value) warroom.Value {
 			if machine.Text("healthStatus") == "Active" {
 				return warroom.Text("Online")
 			}
@@ -124,18 +124,18 @@ func macField() warroom.Field {
 func findEndpoints() Command {
 	type args struct {
 		IDs       []string `arg:"id" holds:"machine IDs" help:"IDs of machines."`
-		IPs       []string `arg:"ip" help:"Last internal IP addresses of machines."`
-		Hostnames []string `arg:"hostname" help:"Names of machines, fully qualified."`
+		IPs       []string `arg:"ip" help:"The last internal IP addresses of the machines."`
+		Hostnames []string `arg:"hostname" help:"The fully qualified DNS names of the machines."`
 	}
 	endpoint := Output{
 		Path: "Endpoint", Key: "val.ID && val.ID == obj.ID && val.Vendor == obj.Vendor", View: endpointView(),
 		Title: "Endpoint", Columns: []string{"ID", "Hostname", "OS", "OSVersion", "IPAddress", "Status", "MACAddress", "Vendor"},
-		Empty: "No machine has one of these IDs, names or addresses.",
+		Empty: "No machine has any of these IDs, names or addresses.",
 	}
 	machine := Output{Path: "MicrosoftATP.Machine", Key: "val.ID && val.ID == obj.ID", View: detailedMachineView().With(macField()), Single: true}
 	return declare(Command{
 		Name: "endpoint", Area: Machines,
-		Help:    "Finds machines by their IDs, names or addresses and shows them as endpoints. A machine that has any of the values given is found.",
+		Help:    "Finds machines by their IDs, names or addresses and shows them as endpoints. A machine is found if it has any of the given values.",
 		Uses:    []defender.Operation{defender.ListMachines},
 		Outputs: []Output{endpoint, machine},
 		Example: `hostname=ws-001.contoso.com`,
@@ -144,7 +144,7 @@ func findEndpoints() Command {
 			defender.EqualAny("id", in.IDs), defender.EqualAny("computerDnsName", in.Hostnames), defender.EqualAny("lastIpAddress", in.IPs),
 		)
 		if filter.String() == "" {
-			return Report{}, wrong(run, "one of id, ip and hostname has to be given")
+			return Report{}, wrong(run, "one of id, ip and hostname must be given")
 		}
 		machines, err := run.API.Machines(ctx, defender.Query{Filter: filter})
 		if err != nil {
@@ -163,17 +163,17 @@ func findEndpoints() Command {
 func getMachineByIP() Command {
 	type args struct {
 		IP    string `arg:"ip" required:"true" help:"An internal IP address."`
-		At    Moment `arg:"timestamp" required:"true" help:"When the machine had the address, give or take 15 minutes: a date of the last 30 days, or a time span such as 2 hours."`
-		Limit int    `arg:"limit" default:"50" min:"1" max:"10000" help:"How many machines to show at the most."`
-		All   bool   `arg:"all_results" default:"false" values:"false,true" help:"Whether to show all machines, whatever the limit."`
+		At    Moment `arg:"timestamp" required:"true" help:"The time at which the machine had the address, within 15 minutes either way: a date in the last 30 days, or a time span back from now such as 2 hours."`
+		Limit int    `arg:"limit" default:"50" min:"1" max:"10000" help:"The maximum number of machines to return."`
+		All   bool   `arg:"all_results" default:"false" values:"false,true" help:"Whether to return all machines and ignore the limit."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.Machine", Key: "val.ID && val.ID == obj.ID", View: detailedMachineView(),
-		Title: "Machines", Columns: machineColumns(), Empty: "No machine had that address then.",
+		Title: "Machines", Columns: machineColumns(), Empty: "No machine had that address at that time.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-machine-by-ip", Area: Machines,
-		Help:    "Finds the machines that had an internal IP address at a time.",
+		Help:    "Finds the machines that had an internal IP address at a given time.",
 		Uses:    []defender.Operation{defender.FindMachinesByIP},
 		Outputs: []Output{out},
 		Example: `ip=10.2.1.17 timestamp="2 hours"`,
@@ -201,9 +201,9 @@ func userView() *warroom.View {
 		warroom.Field{Name: "MostPrevalentMachineID", From: "mostPrevalentMachineId", Type: warroom.String, Help: "The ID of the machine that the user uses most."},
 		warroom.Field{Name: "LeastPrevalentMachineID", From: "leastPrevalentMachineId", Type: warroom.String, Help: "The ID of the machine that the user uses least."},
 		warroom.Field{Name: "LogonTypes", From: "logonTypes", Type: warroom.String, Help: "How the user logged on."},
-		warroom.Field{Name: "LogonCount", From: "logOnMachinesCount", Type: warroom.Number, Help: "On how many machines the user logged on."},
+		warroom.Field{Name: "LogonCount", From: "logOnMachinesCount", Type: warroom.Number, Help: "The number of machines that the user logged on to."},
 		warroom.Field{Name: "DomainAdmin", From: "isDomainAdmin", Type: warroom.Boolean, Help: "Whether the user administers the domain."},
-		warroom.Field{Name: "NetworkUser", From: "isOnlyNetworkUser", Type: warroom.Boolean, Help: "Whether the user logs on over the network only."},
+		warroom.Field{Name: "NetworkUser", From: "isOnlyNetworkUser", Type: warroom.Boolean, Help: "Whether the user only logs on over the network."},
 	)
 }
 
@@ -211,7 +211,7 @@ func getMachineUsers() Command {
 	type args struct {
 		Machine string `arg:"machine_id" required:"true" help:"The ID of a machine."`
 	}
-	// The service does not repeat the machine in each user: the handler knows it.
+	// The service does not repeat the machine in each user, so the handler adds it.
 	view := func(machine string) *warroom.View {
 		return userView().With(warroom.Field{Name: "MachineID", Type: warroom.String, Help: "The ID of the machine.", Make: func(rawjson.Value) warroom.Value {
 			return warroom.Text(machine)
@@ -225,7 +225,7 @@ func getMachineUsers() Command {
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-machine-users", Area: Machines,
-		Help:    "Lists the users that logged on to a machine.",
+		Help:    "Lists the users who logged on to a machine.",
 		Uses:    []defender.Operation{defender.ListMachineUsers},
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine,
@@ -271,7 +271,7 @@ func tagMachine() Command {
 	}
 	return declare(Command{
 		Name: "microsoft-atp-add-remove-machine-tag", Area: Machines,
-		Help:    "Adds a tag to a machine or removes one.",
+		Help:    "Adds a tag to a machine or removes it.",
 		Uses:    []defender.Operation{defender.TagMachine},
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` action=Add tag=quarantine`,

@@ -14,26 +14,26 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// atOnce is how many requests of one command run at the same time.
+// atOnce is the number of requests that one command makes at the same time.
 const atOnce = 8
 
-// done is what one of many gave.
+// done is the result for one of many ids.
 type done[I, T any] struct {
 	ID    I
 	Value T
 }
 
-// failure is one of many that failed.
+// failure is the error for one of many ids.
 type failure struct {
 	ID  string
 	Err error
 }
 
-// outcome is how a command over many ids went, each part in the order asked.
+// outcome is the result of a command over many ids. Each list is in the order in which the ids were given.
 type outcome[I fmt.Stringer, T any] struct {
 	Done   []done[I, T]
 	Failed []failure
-	// Left are those that the service did not take any more, and After is when it will.
+	// Left lists the ids that the service no longer accepted, and After is how long to wait until it does.
 	Left  []I
 	After time.Duration
 }
@@ -51,8 +51,8 @@ func idsOf(texts []string) []id {
 	return ids
 }
 
-// forEach asks for every id, atOnce at a time. One failure does not hide the others; what the service did not
-// take is told apart, so that only that is asked for again.
+// forEach calls ask for every id, atOnce at a time. A failure does not affect the other ids. The ids that the service
+// no longer accepted are reported separately, so that only they are asked for again.
 func forEach[I fmt.Stringer, T any](ctx context.Context, ids []I, ask func(ctx context.Context, id I) (T, error)) outcome[I, T] {
 	return forEachInLanes(ctx, ids, I.String, ask)
 }
@@ -97,18 +97,17 @@ func forEachInLanes[I fmt.Stringer, T any](ctx context.Context, ids []I, lane fu
 	return result
 }
 
-// PanicError is a mistake in the code that was caught so that the process goes on.
+// PanicError is a panic that was caught so that the process continues.
 type PanicError struct {
 	Value any
 	Stack []byte
 }
 
 func (e *PanicError) Error() string {
-	return "The command failed by a mistake in this integration; the log of the integration has the details."
+	return "The command failed because of a defect in this integration; see the integration log for the details."
 }
 
-// guarded turns a panic in one of many goroutines into an error: unlike in the handler itself nobody else
-// could catch it.
+// guarded turns a panic in one of many goroutines into an error, since nothing else could catch it there.
 func guarded[I, T any](ctx context.Context, id I, ask func(context.Context, I) (T, error)) (value T, err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
@@ -118,8 +117,8 @@ func guarded[I, T any](ctx context.Context, id I, ask func(context.Context, I) (
 	return ask(ctx, id)
 }
 
-// finish adds failures to an entry and schedules what is left. When nothing came of it, the failures are the
-// error of the command.
+// finish adds the failures to the entries and schedules the ids that are left. If nothing succeeded, the failures are
+// the error of the command.
 func (o outcome[I, T]) finish(argument string, entries ...warroom.Entry) (Report, error) {
 	if len(o.Done) == 0 && len(o.Left) == 0 {
 		if err := failuresError(o.Failed); err != nil {
@@ -143,7 +142,7 @@ func (o outcome[I, T]) finish(argument string, entries ...warroom.Entry) (Report
 	return result, nil
 }
 
-// values are the objects in the order asked.
+// values returns the objects in the order in which their ids were given.
 func values[I any](all []done[I, rawjson.Value]) []rawjson.Value {
 	objects := make([]rawjson.Value, len(all))
 	for i, one := range all {
@@ -152,7 +151,7 @@ func values[I any](all []done[I, rawjson.Value]) []rawjson.Value {
 	return objects
 }
 
-// failuresError joins failures to one error: a single one stands for itself.
+// failuresError joins failures into one error. A single failure is returned as it is.
 func failuresError(failed []failure) error {
 	switch len(failed) {
 	case 0:
@@ -163,7 +162,7 @@ func failuresError(failed []failure) error {
 	return &ManyError{failed}
 }
 
-// ManyError says that all of several things failed.
+// ManyError reports that every one of several ids failed.
 type ManyError struct{ failed []failure }
 
 func (e *ManyError) Error() string {
@@ -175,7 +174,7 @@ func (e *ManyError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap gives the failures to errors.Is and errors.As.
+// Unwrap returns the failures for errors.Is and errors.As.
 func (e *ManyError) Unwrap() []error {
 	errs := make([]error, len(e.failed))
 	for i, one := range e.failed {
@@ -184,7 +183,8 @@ func (e *ManyError) Unwrap() []error {
 	return errs
 }
 
-// withFailures adds a table of what failed behind what succeeded, in the first entry that has a text.
+// withFailures adds a table of the failures after the results: to the entry if there is exactly one, else as an
+// entry of its own.
 func withFailures(entries []warroom.Entry, failed []failure) []warroom.Entry {
 	type row struct{ ID, Code, Reason string }
 	rows := make([]rawjson.Value, len(failed))

@@ -13,8 +13,8 @@ import (
 	"xsoar-defender/internal/simulator"
 )
 
-// lostAnswers are the ways in which the answer to a change gets lost. acted says whether the tenant has carried the
-// change out.
+// lostAnswers lists the ways in which the answer to a change can get lost. acted reports whether the tenant carried out
+// the change.
 func lostAnswers() map[string]struct {
 	fault simulator.Fault
 	acted bool
@@ -26,14 +26,14 @@ func lostAnswers() map[string]struct {
 	}{
 		"cut before it began":         {simulator.Fault{Act: true, Cut: simulator.CutBefore}, true},
 		"cut in the middle":           {simulator.Fault{Act: true, Body: `{"id":"1","status":"Pending"}`, Cut: simulator.CutMiddle}, true},
-		"a page in its place":         {simulator.Fault{Act: true, Body: page, ContentType: "text/html"}, true},
+		"a page instead of it":        {simulator.Fault{Act: true, Body: page, ContentType: "text/html"}, true},
 		"half of it":                  {simulator.Fault{Act: true, Body: `{"id":"`}, true},
 		"cut before the service read": {simulator.Fault{Cut: simulator.CutBefore}, false},
 	}
 }
 
-// TestNoChangeIsSentTwice loses the answer to every command that changes something. The change was sent once, and the
-// error says that the service may have acted; of a machine action it says what a look at the machine found.
+// TestNoChangeIsSentTwice loses the answer to every change. The change is sent once, and the error says that the service may
+// have acted; for a machine action it includes what a check of the machine found.
 func TestNoChangeIsSentTwice(t *testing.T) {
 	for _, command := range commands.NewRegistry().All() {
 		changes := slices.ContainsFunc(command.Uses, func(operation defender.Operation) bool { return !operation.Repeatable() })
@@ -79,7 +79,7 @@ func TestNoChangeIsSentTwice(t *testing.T) {
 	}
 }
 
-// startsAction says that a command starts a machine action: it may look at those that there are.
+// startsAction reports whether a command starts a machine action, so that it may list existing ones.
 func startsAction(command commands.Command) bool {
 	changes := len(command.Uses) > 0 && command.Uses[0].Method == http.MethodPost
 	return changes && slices.ContainsFunc(command.Uses, func(operation defender.Operation) bool {
@@ -87,7 +87,7 @@ func startsAction(command commands.Command) bool {
 	})
 }
 
-// onARealMachine are arguments with a machine that the tenant knows.
+// onARealMachine returns arguments with a machine that the tenant knows.
 func onARealMachine(i *commandstest.Instance, args map[string]any) map[string]any {
 	args = resolve(i, args)
 	if args["machine_id"] == aMachine {
@@ -111,13 +111,13 @@ func wantOutcomeTold(t *testing.T, i *commandstest.Instance, result commandstest
 	}
 }
 
-// TestALookThatFailsLeavesTheErrorAsItIs loses the answer to a change, and that of the look after it.
+// TestALookThatFailsLeavesTheErrorAsItIs loses the answer to a change, and that of the check after it.
 func TestALookThatFailsLeavesTheErrorAsItIs(t *testing.T) {
 	i := commandstest.New(t)
 	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Cut: simulator.CutBefore})
 	result := i.Run("microsoft-atp-isolate-machine", on(i.Tenant.MachineIDs()[0], "isolation_type", "Full"))
 	result.WantFailure("The service may have acted on it: look before you try again.")
-	if strings.Contains(result.Failure(), "A look") {
+	if strings.Contains(result.Failure(), "A check of") || strings.Contains(result.Failure(), "most likely") {
 		t.Errorf("a look that failed is told as one that found something: %s", result.Failure())
 	}
 }
@@ -131,8 +131,8 @@ func TestALookTellsFilesApart(t *testing.T) {
 	result.Entry().WantReadable("StopAndQuarantineFile", other, "found no such machine action")
 }
 
-// TestAnAnswerWithoutAnActionIsNoStart answers a start with nothing that a poll could follow: a command that would
-// wait for it would start it again.
+// TestAnAnswerWithoutAnActionIsNoStart answers a start with something that a poll cannot follow: a command that
+// waited for it would start it again.
 func TestAnAnswerWithoutAnActionIsNoStart(t *testing.T) {
 	for _, command := range commands.NewRegistry().All() {
 		if !startsAction(command) {
@@ -150,7 +150,7 @@ func TestAnAnswerWithoutAnActionIsNoStart(t *testing.T) {
 				args := onARealMachine(i, trialsOf(command)[0].args)
 				args["polling"] = true
 				result := i.Run(command.Name, args)
-				result.WantFailure("no machine action", "may have acted")
+				result.WantFailure("not a machine action", "may have acted")
 				wantOutcomeTold(t, i, result, true)
 			})
 		}

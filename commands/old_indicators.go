@@ -16,9 +16,8 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// The six commands that once spoke to Microsoft Graph's indicators. They work on the same API as the
-// microsoft-atp-sc-indicator commands that replace them, as far as that knows what they know; the rest is
-// refused.
+// The six commands that once used the indicators of Microsoft Graph. They use the same API as the
+// microsoft-atp-sc-indicator commands that replace them, as far as it has an equivalent; the rest is refused.
 func oldIndicatorCommands() []entry {
 	return []entry{
 		{"microsoft-atp-indicator-list", listOldIndicators},
@@ -30,10 +29,10 @@ func oldIndicatorCommands() []entry {
 	}
 }
 
-// submitCommand replaces the old commands that make indicators.
+// submitCommand replaces the old commands that create indicators.
 const submitCommand = "microsoft-atp-sc-indicator-create"
 
-// todaysSeverity gives a severity of the old commands in today's terms.
+// todaysSeverity translates a severity of the old commands to today's terms.
 func todaysSeverity(old string) string {
 	if old == "MediumLow" || old == "MediumHigh" {
 		return "Medium"
@@ -41,7 +40,7 @@ func todaysSeverity(old string) string {
 	return old
 }
 
-// todaysAction gives an action of the old commands in today's terms; "" for unknown, which has none.
+// todaysAction translates an action of the old commands to today's terms; "" for unknown, which has no equivalent.
 func todaysAction(old string) string {
 	switch old {
 	case "allow":
@@ -66,7 +65,7 @@ func oldIndicatorView(severity warroom.Type) *warroom.View {
 	}
 	return warroom.NewView(
 		asGiven("id", warroom.String, "The indicator's ID."),
-		warroom.Field{Name: "action", Type: warroom.String, Help: "What is done where the indicator is met: allow, block, alert or unknown.", Make: oldAction},
+		warroom.Field{Name: "action", Type: warroom.String, Help: "What the service does on a match: allow, block, alert or unknown.", Make: oldAction},
 		gone("additionalInformation", warroom.String),
 		gone("azureTenantId", warroom.String),
 		gone("confidence", warroom.Number),
@@ -74,7 +73,7 @@ func oldIndicatorView(severity warroom.Type) *warroom.View {
 		gone("diamondModel", warroom.String),
 		valueOf("domainName", "The domain.", hasType("DomainName")),
 		warroom.Field{Name: "expirationDateTime", From: "expirationTime", Type: warroom.Date, Help: "When the indicator expires."},
-		warroom.Field{Name: "externalId", From: "externalId|externalID", Type: warroom.String, Help: "The ID that its source gave it."},
+		warroom.Field{Name: "externalId", From: "externalId|externalID", Type: warroom.String, Help: "The ID that its source assigned."},
 		gone("fileCompileDateTime", warroom.Date),
 		gone("fileCreatedDateTime", warroom.Date),
 		warroom.Field{Name: "fileHashType", Type: warroom.String, Help: "The kind of the file's hash: sha1, sha256 or md5.", Make: oldHashType},
@@ -85,8 +84,8 @@ func oldIndicatorView(severity warroom.Type) *warroom.View {
 		gone("filePath", warroom.String),
 		gone("fileSize", warroom.Number),
 		gone("fileType", warroom.String),
-		warroom.Field{Name: "ingestedDateTime", From: "creationTimeDateTimeUtc", Type: warroom.Date, Help: "When the indicator was made."},
-		warroom.Field{Name: "isActive", Type: warroom.Boolean, Help: "Always true: the service knows no other indicators.", Make: func(rawjson.Value) warroom.Value { return warroom.Raw("true") }},
+		warroom.Field{Name: "ingestedDateTime", From: "creationTimeDateTimeUtc", Type: warroom.Date, Help: "When the indicator was created."},
+		warroom.Field{Name: "isActive", Type: warroom.Boolean, Help: "Always true: the service has only active indicators.", Make: func(rawjson.Value) warroom.Value { return warroom.Raw("true") }},
 		gone("knownFalsePositives", warroom.String),
 		warroom.Field{Name: "lastReportedDateTime", From: "lastUpdateTime", Type: warroom.Date, Help: "When the indicator last changed."},
 		gone("networkCidrBlock", warroom.String),
@@ -115,12 +114,12 @@ func oldIndicatorView(severity warroom.Type) *warroom.View {
 	)
 }
 
-// gone is a field that stays declared although nothing fills it any more.
+// gone returns a field that is still declared although it is no longer filled.
 func gone(name string, kind warroom.Type) warroom.Field {
 	return warroom.Field{Name: name, Type: kind, Help: "No longer filled: the service has nothing to show here.", Gone: true}
 }
 
-// without gives the output with fields that its command never fills.
+// without returns the output with the named fields marked as never filled.
 func without(out Output, names ...string) Output {
 	fields := slices.Clone(out.View.Fields)
 	for i, field := range fields {
@@ -143,7 +142,7 @@ func hasAddress(of func(netip.Addr) bool) func(rawjson.Value) bool {
 	}
 }
 
-// oldAction is today's action as the old commands called it. They had no word for Warn.
+// oldAction translates today's action to the old commands' terms, which have none for Warn.
 func oldAction(indicator rawjson.Value) warroom.Value {
 	switch indicator.Text("action") {
 	case "Allowed":
@@ -163,7 +162,7 @@ func oldHashType(indicator rawjson.Value) warroom.Value {
 	return nil
 }
 
-// oldSeverity gives Medium as MediumHigh, which the old commands ask for unless told otherwise.
+// oldSeverity translates Medium to MediumHigh, the default of the old commands.
 func oldSeverity(indicator rawjson.Value) warroom.Value {
 	switch severity := indicator.Text("severity"); severity {
 	case "":
@@ -179,11 +178,12 @@ func oldIndicatorOutput(title string, severity warroom.Type) Output {
 	return Output{
 		Path: "MicrosoftATP.Indicators", Key: "val.id == obj.id", View: oldIndicatorView(severity), Title: title,
 		Columns: []string{"id", "action", "severity", "fileHashType", "fileHashValue", "domainName", "networkIPv4", "networkIPv6", "url"},
-		Empty:   "There is no indicator.",
+		Empty:   "No indicator was found.",
 	}
 }
 
-// oldFileOutput is the standard path of files with what the old commands once put there besides hashes.
+// oldFileOutput returns the standard path of files with the fields that the old commands once filled in addition to
+// hashes.
 func oldFileOutput() Output {
 	out := fileOutput()
 	out.View = out.View.With(
@@ -192,7 +192,7 @@ func oldFileOutput() Output {
 	return out
 }
 
-// oldPaths are the context paths of an old command that shows indicators of these kinds. The old commands give no
+// oldPaths returns the context paths of an old command that shows indicators of these kinds. The old commands have no
 // scores.
 func oldPaths(own Output, kinds ...indicatorType) indicatorPaths {
 	paths := indicatorPaths{own: own}
@@ -213,8 +213,8 @@ func allKinds() []indicatorType {
 
 func listOldIndicators() Command {
 	type args struct {
-		Limit    int `arg:"limit" default:"50" min:"1" help:"How many indicators to show at the most."`
-		PageSize int `arg:"page_size" default:"50" min:"1" help:"Of no effect any more: pages are as large as the service allows." deprecated:"true"`
+		Limit    int `arg:"limit" default:"50" min:"1" help:"The maximum number of indicators to return."`
+		PageSize int `arg:"page_size" default:"50" min:"1" help:"No longer has any effect: pages are as large as the service allows." deprecated:"true"`
 	}
 	paths := oldPaths(oldIndicatorOutput("Indicators", warroom.String), allKinds()...)
 	return declare(Command{
@@ -241,19 +241,19 @@ func getOldIndicator() Command {
 	)
 }
 
-// oldArguments are what the old commands that make an indicator say of it, whatever it is for.
+// oldArguments holds the arguments that the old commands for creating indicators share.
 type oldArguments struct {
-	Action      string        `arg:"action" required:"true" values:"unknown,allow,block,alert" help:"What to do where the indicator is met. The service does not take unknown any more."`
+	Action      string        `arg:"action" required:"true" values:"unknown,allow,block,alert" help:"What the service does on a match. The service no longer accepts unknown."`
 	Description string        `arg:"description" required:"true" help:"What the indicator is about."`
-	Expiration  time.Duration `arg:"expiration_time" required:"true" help:"After which time span the indicator expires, such as 7 days."`
+	Expiration  time.Duration `arg:"expiration_time" required:"true" help:"The time span after which the indicator expires, such as 7 days."`
 	ThreatType  string        `arg:"threat_type" required:"true" values:"Botnet,C2,CryptoMining,Darknet,DDoS,MaliciousUrl,Malware,Phishing,Proxy,PUA,WatchList" help:"The kind of threat. It becomes part of the title."`
-	TLP         string        `arg:"tlp_level" values:"unknown,white,green,amber" help:"How far it may be passed on, by the Traffic Light Protocol. It becomes part of the title."`
-	Confidence  *int          `arg:"confidence" min:"0" max:"100" help:"How sure it is that the indicator is malicious, from 0 to 100. It becomes part of the title."`
-	Severity    string        `arg:"severity" default:"MediumHigh" values:"Informational,Low,MediumLow,MediumHigh,High,Medium" help:"How severe it is. The service knows one Medium only."`
+	TLP         string        `arg:"tlp_level" values:"unknown,white,green,amber" help:"The level of the Traffic Light Protocol at which it may be shared. It becomes part of the title."`
+	Confidence  *int          `arg:"confidence" min:"0" max:"100" help:"The confidence that the indicator is malicious, from 0 to 100. It becomes part of the title."`
+	Severity    string        `arg:"severity" default:"MediumHigh" values:"Informational,Low,MediumLow,MediumHigh,High,Medium" help:"The severity. The service has a single Medium."`
 	Tags        []string      `arg:"tags" list:"false" help:"Tags. They become part of the title."`
 }
 
-// title keeps what the service has no fields for where an analyst sees it.
+// title puts what the service has no fields for where an analyst sees it.
 func (in oldArguments) title() string {
 	parts := []string{in.ThreatType}
 	if in.TLP != "" {
@@ -265,11 +265,11 @@ func (in oldArguments) title() string {
 	return strings.Join(append(parts, in.Tags...), ", ")
 }
 
-// submit makes the indicator for a value by today's rules.
+// submit creates the indicator for a value by today's rules.
 func (in oldArguments) submit(ctx context.Context, run *Run, paths indicatorPaths, value oldValue) (Report, error) {
 	action := todaysAction(in.Action)
 	if action == "" {
-		return Report{}, wrong(run, "the service has no equivalent of the action %s any more: see %s", in.Action, submitCommand)
+		return Report{}, wrong(run, "the service no longer has an equivalent of the action %s: see %s", in.Action, submitCommand)
 	}
 	wanted, _, err := indicatorArguments{
 		Value: value.text, Type: value.kind, Action: action, Severity: todaysSeverity(in.Severity),
@@ -285,11 +285,11 @@ func (in oldArguments) submit(ctx context.Context, run *Run, paths indicatorPath
 	return report(paths.entry(run, indicator)), nil
 }
 
-// oldValue is what an indicator is for, with the service's name of its type.
+// oldValue is the value of an indicator, with the service's name of its type.
 type oldValue struct{ kind, text string }
 
-// refuseLost refuses arguments for which the service has no equivalent any more: without them the indicator would match
-// more than was asked for.
+// refuseLost refuses arguments for which the service no longer has an equivalent: without them the indicator would
+// match more than was asked for.
 func refuseLost(run *Run) error {
 	var lost []string
 	for _, argument := range run.command.Arguments() {
@@ -300,31 +300,31 @@ func refuseLost(run *Run) error {
 	if lost == nil {
 		return nil
 	}
-	return wrong(run, "the service has no equivalent of %s any more: use %s for what it can do", strings.Join(lost, ", "), submitCommand)
+	return wrong(run, "the service no longer has an equivalent of %s: use %s for what it can do", strings.Join(lost, ", "), submitCommand)
 }
 
-// oldFileArguments say which file an indicator is for.
+// oldFileArguments identifies the file that an indicator is for.
 type oldFileArguments struct {
 	oldArguments
-	Compiled string `arg:"file_compile_date_time" deprecated:"refused" help:"Not supported any more: when the file was compiled."`
-	Created  string `arg:"file_created_date_time" deprecated:"refused" help:"Not supported any more: when the file was made."`
-	HashType string `arg:"file_hash_type" values:"unknown,sha1,sha256,md5,authenticodeHash256,lsHash,ctph" help:"The kind of the file's hash: sha1, sha256 or md5. Others are not supported any more."`
-	Hash     string `arg:"file_hash_value" help:"The file's hash. It has to be given."`
-	Mutex    string `arg:"file_mutex_name" deprecated:"refused" help:"Not supported any more: a mutex of the file."`
-	FileName string `arg:"file_name" deprecated:"refused" help:"Not supported any more: the file's name."`
-	Packer   string `arg:"file_packer" deprecated:"refused" help:"Not supported any more: the packer of the file."`
-	FilePath string `arg:"file_path" deprecated:"refused" help:"Not supported any more: the file's path."`
-	FileSize string `arg:"file_size" deprecated:"refused" help:"Not supported any more: the file's size."`
-	FileType string `arg:"file_type" deprecated:"refused" help:"Not supported any more: the kind of file."`
+	Compiled string `arg:"file_compile_date_time" deprecated:"refused" help:"No longer supported: when the file was compiled."`
+	Created  string `arg:"file_created_date_time" deprecated:"refused" help:"No longer supported: when the file was created."`
+	HashType string `arg:"file_hash_type" values:"unknown,sha1,sha256,md5,authenticodeHash256,lsHash,ctph" help:"The kind of the file's hash: sha1, sha256 or md5. Other kinds are no longer supported."`
+	Hash     string `arg:"file_hash_value" help:"The file's hash. It is required."`
+	Mutex    string `arg:"file_mutex_name" deprecated:"refused" help:"No longer supported: a mutex of the file."`
+	FileName string `arg:"file_name" deprecated:"refused" help:"No longer supported: the file's name."`
+	Packer   string `arg:"file_packer" deprecated:"refused" help:"No longer supported: the packer of the file."`
+	FilePath string `arg:"file_path" deprecated:"refused" help:"No longer supported: the file's path."`
+	FileSize string `arg:"file_size" deprecated:"refused" help:"No longer supported: the file's size."`
+	FileType string `arg:"file_type" deprecated:"refused" help:"No longer supported: the kind of file."`
 }
 
-// value is the file's hash. Its kind is told by its length when it is not said.
+// value returns the file's hash. If its kind is not given, its length decides.
 func (in oldFileArguments) value(run *Run) (oldValue, error) {
 	if err := refuseLost(run); err != nil {
 		return oldValue{}, err
 	}
 	if in.Hash == "" {
-		return oldValue{}, wrong(run, "file_hash_value is missing: the service knows files by their hashes only")
+		return oldValue{}, wrong(run, "file_hash_value is missing: the service identifies files only by their hashes")
 	}
 	unsaid := in.HashType == "" || in.HashType == "unknown"
 	for _, kind := range indicatorKinds() {
@@ -332,7 +332,7 @@ func (in oldFileArguments) value(run *Run) (oldValue, error) {
 			return oldValue{kind.name, in.Hash}, nil
 		}
 	}
-	return oldValue{}, wrong(run, "the service knows files by their SHA-1, SHA-256 and MD5 hashes only: see %s", submitCommand)
+	return oldValue{}, wrong(run, "the service identifies files only by their SHA-1, SHA-256 and MD5 hashes: see %s", submitCommand)
 }
 
 func createOldFileIndicator() Command {
@@ -340,7 +340,7 @@ func createOldFileIndicator() Command {
 	paths := oldPaths(own, fileIndicator)
 	return declare(Command{
 		Name: "microsoft-atp-indicator-create-file", Area: Indicators, Deprecated: submitCommand,
-		Help:    "Makes an indicator for a file, which is known by its hash.",
+		Help:    "Creates an indicator for a file, identified by its hash.",
 		Uses:    []defender.Operation{defender.SubmitIndicator},
 		Outputs: paths.outputs(),
 		Example: `action=block description="ticket 4711" expiration_time="30 days" threat_type=Malware file_hash_type=sha1 file_hash_value=3395856ce81f2b7382dee72602f798b642f14140`,
@@ -353,30 +353,30 @@ func createOldFileIndicator() Command {
 	})
 }
 
-// oldNetworkArguments say which domain, address or URL an indicator is for.
+// oldNetworkArguments identifies the domain, address or URL that an indicator is for.
 type oldNetworkArguments struct {
 	oldArguments
 	Domain               string `arg:"domain_name" help:"A domain."`
-	CIDRBlock            string `arg:"network_cidr_block" deprecated:"refused" help:"Not supported any more: a range of addresses."`
-	DestinationASN       string `arg:"network_destination_asn" deprecated:"refused" help:"Not supported any more: the number of the autonomous system connected to."`
-	DestinationCIDRBlock string `arg:"network_destination_cidr_block" deprecated:"refused" help:"Not supported any more: the range of addresses connected to."`
+	CIDRBlock            string `arg:"network_cidr_block" deprecated:"refused" help:"No longer supported: a range of addresses."`
+	DestinationASN       string `arg:"network_destination_asn" deprecated:"refused" help:"No longer supported: the number of the autonomous system connected to."`
+	DestinationCIDRBlock string `arg:"network_destination_cidr_block" deprecated:"refused" help:"No longer supported: the range of addresses connected to."`
 	DestinationIPv4      string `arg:"network_destination_ipv4" help:"The IPv4 address connected to."`
 	DestinationIPv6      string `arg:"network_destination_ipv6" help:"The IPv6 address connected to."`
-	DestinationPort      string `arg:"network_destination_port" deprecated:"refused" help:"Not supported any more: the port connected to."`
+	DestinationPort      string `arg:"network_destination_port" deprecated:"refused" help:"No longer supported: the port connected to."`
 	IPv4                 string `arg:"network_ipv4" help:"An IPv4 address."`
 	IPv6                 string `arg:"network_ipv6" help:"An IPv6 address."`
-	Port                 string `arg:"network_port" deprecated:"refused" help:"Not supported any more: a port."`
-	Protocol             string `arg:"network_protocol" deprecated:"refused" help:"Not supported any more: the number of a protocol."`
-	SourceASN            string `arg:"network_source_asn" deprecated:"refused" help:"Not supported any more: the number of the autonomous system that connects."`
-	SourceCIDRBlock      string `arg:"network_source_cidr_block" deprecated:"refused" help:"Not supported any more: the range of addresses that connects."`
-	SourceIPv4           string `arg:"network_source_ipv4" deprecated:"refused" help:"Not supported any more: the IPv4 address that connects."`
-	SourceIPv6           string `arg:"network_source_ipv6" deprecated:"refused" help:"Not supported any more: the IPv6 address that connects."`
-	SourcePort           string `arg:"network_source_port" deprecated:"refused" help:"Not supported any more: the port that connects."`
+	Port                 string `arg:"network_port" deprecated:"refused" help:"No longer supported: a port."`
+	Protocol             string `arg:"network_protocol" deprecated:"refused" help:"No longer supported: the number of a protocol."`
+	SourceASN            string `arg:"network_source_asn" deprecated:"refused" help:"No longer supported: the number of the autonomous system that connects."`
+	SourceCIDRBlock      string `arg:"network_source_cidr_block" deprecated:"refused" help:"No longer supported: the range of addresses that connects."`
+	SourceIPv4           string `arg:"network_source_ipv4" deprecated:"refused" help:"No longer supported: the IPv4 address that connects."`
+	SourceIPv6           string `arg:"network_source_ipv6" deprecated:"refused" help:"No longer supported: the IPv6 address that connects."`
+	SourcePort           string `arg:"network_source_port" deprecated:"refused" help:"No longer supported: the port that connects."`
 	URL                  string `arg:"url" help:"A URL."`
-	UserAgent            string `arg:"user_agent" deprecated:"refused" help:"Not supported any more: the user agent of a request."`
+	UserAgent            string `arg:"user_agent" deprecated:"refused" help:"No longer supported: the user agent of a request."`
 }
 
-// value is the one domain, address or URL given. The service matches addresses that machines connect to.
+// value returns the one domain, address or URL that was given. The service matches addresses that machines connect to.
 func (in oldNetworkArguments) value(run *Run) (oldValue, error) {
 	if err := refuseLost(run); err != nil {
 		return oldValue{}, err
@@ -395,7 +395,7 @@ func (in oldNetworkArguments) value(run *Run) (oldValue, error) {
 		}
 	}
 	if len(given) != 1 {
-		return oldValue{}, wrong(run, "one domain, IP address or URL has to be given, not %d: an indicator is for one value", len(given))
+		return oldValue{}, wrong(run, "exactly one domain, IP address or URL must be given; got %d: an indicator is for one value", len(given))
 	}
 	return given[0], nil
 }
@@ -406,7 +406,7 @@ func createOldNetworkIndicator() Command {
 	file := Output{Path: "File", View: warroom.NewView(gone("Name", warroom.String))}
 	return declare(Command{
 		Name: "microsoft-atp-indicator-create-network", Area: Indicators, Deprecated: submitCommand,
-		Help:    "Makes an indicator for a domain, an IP address or a URL. One of them has to be given.",
+		Help:    "Creates an indicator for a domain, an IP address or a URL, one of which must be given.",
 		Uses:    []defender.Operation{defender.SubmitIndicator},
 		Outputs: append(paths.outputs(), file),
 		Example: `action=block description="ticket 4711" expiration_time="30 days" threat_type=Botnet network_ipv4=198.51.100.3`,
@@ -422,20 +422,20 @@ func createOldNetworkIndicator() Command {
 func updateOldIndicator() Command {
 	type args struct {
 		ID          string        `arg:"indicator_id" required:"true" help:"The ID of an indicator."`
-		Severity    string        `arg:"severity" default:"MediumHigh" values:"Informational,Low,MediumLow,MediumHigh,High,Medium" help:"How severe it is. The service knows one Medium only."`
-		Expiration  time.Duration `arg:"expiration_time" required:"true" help:"After which time span the indicator expires, such as 7 days."`
+		Severity    string        `arg:"severity" default:"MediumHigh" values:"Informational,Low,MediumLow,MediumHigh,High,Medium" help:"The severity. The service has a single Medium."`
+		Expiration  time.Duration `arg:"expiration_time" required:"true" help:"The time span after which the indicator expires, such as 7 days."`
 		Description string        `arg:"description" help:"What the indicator is about."`
 	}
 	paths := oldPaths(oldIndicatorOutput("Indicator updated", warroom.String), allKinds()...)
 	return declare(Command{
 		Name: "microsoft-atp-indicator-update", Area: Indicators, Deprecated: "microsoft-atp-sc-indicator-update",
-		Help:    "Changes when an indicator expires, how severe it is and what it is about.",
+		Help:    "Updates the expiration, the severity and the description of an indicator.",
 		Uses:    []defender.Operation{defender.GetIndicator, defender.SubmitIndicator},
 		Outputs: paths.outputs(),
 		Example: `indicator_id=996 expiration_time="30 days" severity=High`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		if in.Expiration <= 0 {
-			return Report{}, wrong(run, "expiration_time has to be longer than nothing")
+			return Report{}, wrong(run, "expiration_time must be longer than 0")
 		}
 		current, err := run.API.Indicator(ctx, in.ID)
 		if err != nil {

@@ -10,20 +10,20 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// Output declares a context path, what stands there and how the War Room shows it.
+// Output declares a context path, the objects there and their table in the War Room.
 type Output struct {
 	// Path is the context path and Key the condition by which the platform merges values there.
 	Path, Key string
-	// View names the fields; nil shows objects as the service gives them, and Fields declares them.
+	// View maps the fields. If it is nil, objects are shown as the service returns them, and Fields declares them.
 	View *warroom.View
 	// Fields declares the fields of objects that are shown as received.
 	Fields []warroom.Field
-	// Single puts one object at the path in place of a list.
+	// Single puts one object at the path instead of a list.
 	Single bool
-	// About and Under put the objects under a key of a group that says what they are about, such as the
-	// alerts of a domain under "Alerts" beside "Domain".
+	// About and Under put the objects in a group that also names what they belong to, such as the alerts of a domain
+	// under the key "Alerts" next to "Domain".
 	About, Under string
-	// Title, Columns and Empty describe the table; Empty is said when there is no row.
+	// Title, Columns and Empty describe the table; Empty is its text if it has no rows.
 	Title   string
 	Columns []string
 	Empty   string
@@ -37,7 +37,7 @@ func (o Output) path() string {
 	return o.Path + "(" + o.Key + ")"
 }
 
-// titled gives the output with another title.
+// titled returns the output with a different title.
 func (o Output) titled(format string, values ...any) Output {
 	o.Title = fmt.Sprintf(format, values...)
 	return o
@@ -62,7 +62,7 @@ func (o Output) context(rows []rawjson.Value) warroom.Context {
 	return warroom.Context{Path: o.path(), Value: o.records(rows)}
 }
 
-// rows is the entry that shows objects and puts them in the context. Without any there is no context.
+// rows returns the entry that shows objects and puts them in the context. Without objects it has no context.
 func (o Output) rows(rows []rawjson.Value, contents rawjson.Value) warroom.Entry {
 	entry := warroom.Entry{Blocks: []warroom.Block{o.table(rows)}, Contents: warroom.Raw(contents)}
 	if len(rows) > 0 {
@@ -71,7 +71,7 @@ func (o Output) rows(rows []rawjson.Value, contents rawjson.Value) warroom.Entry
 	return entry
 }
 
-// list is the entry for a list of the service; it says when there was more.
+// list returns the entry for a list of the service, with a note if there was more.
 func (o Output) list(list defender.List) warroom.Entry {
 	entry := o.rows(list.Items, list.Whole)
 	if list.Whole == "" {
@@ -80,7 +80,7 @@ func (o Output) list(list defender.List) warroom.Entry {
 	return noteMore(entry, list)
 }
 
-// listed reports a list that was asked for.
+// listed returns the report for a list that was requested.
 func (o Output) listed(list defender.List, err error) (Report, error) {
 	if err != nil {
 		return Report{}, err
@@ -88,7 +88,7 @@ func (o Output) listed(list defender.List, err error) (Report, error) {
 	return report(o.list(list)), nil
 }
 
-// single reports an object that was asked for.
+// single returns the report for an object that was requested.
 func (o Output) single(object rawjson.Value, err error) (Report, error) {
 	if err != nil {
 		return Report{}, err
@@ -96,15 +96,15 @@ func (o Output) single(object rawjson.Value, err error) (Report, error) {
 	return report(o.one(object)), nil
 }
 
-// byIDs reports objects that are asked for one by one; argument holds their ids.
+// byIDs returns the report for objects that are requested one by one; argument is the one that holds their ids.
 func (o Output) byIDs(ctx context.Context, argument string, ids []string, ask func(ctx context.Context, id string) (rawjson.Value, error)) (Report, error) {
 	asked := forEach(ctx, idsOf(ids), func(ctx context.Context, id id) (rawjson.Value, error) { return ask(ctx, string(id)) })
 	found := values(asked.Done)
 	return asked.finish(argument, o.rows(found, rawjson.Join(found)))
 }
 
-// about is the entry for objects that belong to one thing, named by id. It puts the thing in the context even
-// when it has no objects.
+// about returns the entry for the objects that belong to the one named by id. It puts the id in the context even if
+// there are no objects.
 func (o Output) about(id string, list defender.List) warroom.Entry {
 	entry := o.list(list)
 	entry.Context = []warroom.Context{{Path: o.path(), Value: o.group(id, list.Items)}}
@@ -115,14 +115,13 @@ func (o Output) group(id string, rows []rawjson.Value) warroom.Group {
 	return warroom.Group{{Key: o.About, Value: warroom.Text(id)}, {Key: o.Under, Value: o.records(rows)}}
 }
 
-// one is the entry for a single object.
+// one returns the entry for a single object.
 func (o Output) one(object rawjson.Value) warroom.Entry {
 	o.Single = true
 	return o.rows([]rawjson.Value{object}, object)
 }
 
-// apart are the entries of a list whose objects have an entry each; what there is to say of the whole list stands
-// in the last.
+// apart returns an entry for each object of a list. A note about the whole list is in the last entry.
 func (o Output) apart(list defender.List, show func(rawjson.Value) warroom.Entry) []warroom.Entry {
 	if len(list.Items) == 0 {
 		return []warroom.Entry{o.list(list)}
@@ -139,12 +138,12 @@ func (o Output) apart(list defender.List, show func(rawjson.Value) warroom.Entry
 func noteMore(entry warroom.Entry, list defender.List) warroom.Entry {
 	if list.More {
 		entry.Blocks = append(entry.Blocks, warroom.Paragraph(fmt.Sprintf(
-			"These are the first %d; the service has or may have more. Raise the limit, or narrow the filter, to see them.", len(list.Items))))
+			"These are the first %d; the service may have more. Raise the limit or narrow the filter to see them.", len(list.Items))))
 	}
 	return entry
 }
 
-// Declared are the context paths of the output, as the manifest lists them.
+// Declared returns the context paths of the output, as the manifest lists them.
 func (o Output) Declared() []Declared {
 	var declared []Declared
 	prefix := o.Path
@@ -164,7 +163,7 @@ type Declared struct {
 	Path string
 	Type warroom.Type
 	Help string
-	// Gone says that nothing fills the path any more.
+	// Gone reports whether the path is no longer filled.
 	Gone bool
 }
 

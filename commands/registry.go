@@ -8,14 +8,14 @@ type Registry struct {
 	byName  map[string]func() Command
 }
 
-// entry names a command beside the function that declares it: a declaration is made when it is asked for,
-// because an execution needs one of them.
+// entry pairs a command's name with the function that declares it. A declaration is made on demand, because an
+// execution needs only one.
 type entry struct {
 	name    string
 	declare func() Command
 }
 
-// NewRegistry makes the registry of all commands.
+// NewRegistry returns the registry of all commands.
 func NewRegistry() *Registry {
 	entries := areas()
 	registry := &Registry{entries: entries, byName: make(map[string]func() Command, len(entries))}
@@ -43,7 +43,7 @@ func areas() []entry {
 	)
 }
 
-// Find gives the command of a name.
+// Find returns the command with the given name.
 func (r *Registry) Find(name string) (Command, bool) {
 	declare, known := r.byName[name]
 	if !known {
@@ -52,7 +52,7 @@ func (r *Registry) Find(name string) (Command, bool) {
 	return declare(), true
 }
 
-// All gives all commands in the order of the documentation.
+// All returns all commands in the order of the documentation.
 func (r *Registry) All() []Command {
 	all := make([]Command, len(r.entries))
 	for i, one := range r.entries {

@@ -9,17 +9,16 @@ import (
 	"xsoar-defender/internal/simulator"
 )
 
-// askedOfTheAuthority is what one sign-in asks: where tokens are given, and for one.
+// askedOfTheAuthority lists the requests of one sign-in: the metadata of the authority, and a token.
 const askedOfTheAuthority = 2
 
-// signsInAnew are the commands that are there to show whether the sign-in still works.
-func signsInAnew(command string) bool {
+// signsInAgain lists the commands whose purpose is to check the sign-in.
+func signsInAgain(command string) bool {
 	return slices.Contains([]string{"test-module", "microsoft-atp-test"}, command)
 }
 
-// TestEveryCommandSignsInOnce counts what every command asks of whom: of the authority as much as one sign-in takes for
-// each service that it uses, and nothing more when it runs again. How many requests it makes of the services stands in
-// its trials.
+// TestEveryCommandSignsInOnce counts the requests of every command: to the authority as many as one sign-in takes for
+// each service that it uses, and none when it runs again. The trials have the number of requests to the services.
 func TestEveryCommandSignsInOnce(t *testing.T) {
 	t.Parallel()
 	for _, command := range commands.NewRegistry().All() {
@@ -40,7 +39,7 @@ func TestEveryCommandSignsInOnce(t *testing.T) {
 				t.Errorf("the first run asked the authority %d times, want %d", got, want)
 			}
 			want := 0
-			if signsInAnew(command.Name) {
+			if signsInAgain(command.Name) {
 				want = askedOfTheAuthority
 			}
 			if got := again[simulator.KindAuthority]; got != want {
@@ -50,7 +49,7 @@ func TestEveryCommandSignsInOnce(t *testing.T) {
 	}
 }
 
-// asked counts the requests of a run by whom they were made of.
+// asked counts the requests of a run by host.
 func asked(i *commandstest.Instance, command string, args map[string]any) map[simulator.Kind]int {
 	i.Tenant.ResetRequests()
 	i.Run(command, args)

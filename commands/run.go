@@ -16,57 +16,58 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// Host is what the platform does for a command while it runs.
+// Host is the platform's service to a command while it runs.
 type Host interface {
 	auth.Store
 	warroom.FileStore
-	// LastRun gives what the previous fetch left behind; an empty object when there was none.
+	// LastRun returns what the previous fetch saved, or an empty object if there was none.
 	LastRun(ctx context.Context) (json.RawMessage, error)
-	// SetLastRun leaves something behind for the next fetch.
+	// SetLastRun saves the state for the next fetch.
 	SetLastRun(ctx context.Context, value json.RawMessage) error
 	// Log writes a line for an operator.
 	Log(ctx context.Context, text string)
 }
 
-// SignIn is what commands about the connection itself need of the sign-in.
+// SignIn is the part of the sign-in that commands about the connection need.
 type SignIn interface {
-	// Forget makes the next request sign in anew.
+	// Forget makes the next request sign in again.
 	Forget()
-	// Claims reads the access token; ok is false when it is not readable.
+	// Claims reads the access token; ok is false if it is not readable.
 	Claims(ctx context.Context) (claims auth.Claims, ok bool, err error)
-	// LoginURL prepares a user's sign-in and gives the address to open.
+	// LoginURL prepares a user's sign-in and returns the address to open.
 	LoginURL(ctx context.Context) (string, error)
 }
 
-// Prober is what commands about the connection itself need to know of the way to the instance's hosts.
+// Prober examines the network route to the instance's hosts for commands about the connection.
 type Prober interface {
-	// Resolve gives the addresses of a host, in order.
+	// Resolve returns the addresses of a host, in order.
 	Resolve(ctx context.Context, host string) ([]netip.Addr, error)
-	// Route gives the way on which the instance asks a target.
+	// Route returns the route on which the instance contacts a target.
 	Route(target *url.URL) (Route, error)
-	// SignIn is what requests for tokens have shown so far in this execution, and API what those to the API have.
+	// SignIn returns what the token requests of this execution have shown so far, and API what the API requests have.
 	SignIn() Contact
 	API() Contact
 }
 
-// Route is the way to a target.
+// Route is the route to a target.
 type Route struct {
-	// Proxy is the address of the proxy without its credentials; nil when the target is asked directly.
+	// Proxy is the address of the proxy without its credentials, or nil if the target is contacted directly.
 	Proxy *url.URL
-	// Exempt says that there is a proxy, but not for this target.
+	// Exempt reports whether a proxy is configured but not used for this target.
 	Exempt bool
 }
 
 // Contact is what the requests of an execution to one service have shown.
 type Contact struct {
-	// Target is where the newest request went; nil when there was none.
+	// Target is the URL of the latest request, or nil if there was none.
 	Target *url.URL
-	// Err is why the newest request got no answer; nil when it got one.
+	// Err is why the latest request was not answered, or nil if it was.
 	Err error
-	// Header is of the newest answer, and At is when it came by the clock of this machine; nil when there was none.
+	// Header is the header of the latest answer, or nil if there was none, and At the time of its arrival by the clock
+	// of this machine.
 	Header http.Header
 	At     time.Time
-	// TLS is the connection of the newest answer; nil when there was none, or over plain http.
+	// TLS is the connection of the latest answer, or nil if there was none or the connection was plain HTTP.
 	TLS *tls.ConnectionState
 }
 
@@ -79,9 +80,9 @@ type Run struct {
 	Host     Host
 	Now      func() time.Time
 	Random   io.Reader
-	// Brand is the vendor under which scores are given.
+	// Brand is the vendor name of scores.
 	Brand string
-	// All are all commands there are, for those that report on them.
+	// All returns every command, for commands that report on them.
 	All func() []Command
 
 	command Command

@@ -15,16 +15,16 @@ import (
 	"xsoar-defender/internal/simulator"
 )
 
-// soakFor is how many executions TestSoak makes: go test ./commands -run TestSoak -v -soak=20000.
+// soakFor is the number of executions of TestSoak: go test ./commands -run TestSoak -v -soak=20000.
 var soakFor = flag.Int("soak", 1000, "how many executions TestSoak makes")
 
-// footprint is what a process holds on to.
+// footprint is the resources that a process holds.
 type footprint struct {
 	goroutines, descriptors int
 	heap                    uint64
 }
 
-// measure collects what is garbage first. What ends by itself, such as the connections of a cut answer, has a while to.
+// measure collects garbage first, and allows a while for what ends by itself, such as the connections of a cut answer.
 func measure(t *testing.T) footprint {
 	t.Helper()
 	var best footprint
@@ -42,7 +42,7 @@ func measure(t *testing.T) footprint {
 	return best
 }
 
-// openDescriptors counts the open files of the process; zero where the system does not list them.
+// openDescriptors returns the number of open files of the process, or 0 if the system does not list them.
 func openDescriptors(t *testing.T) int {
 	t.Helper()
 	const listed = "/proc/self/fd"
@@ -53,16 +53,16 @@ func openDescriptors(t *testing.T) int {
 	return len(open)
 }
 
-// What may be there at the end beyond what there was after a quarter of the executions: a few connections, and
-// what the simulated tenant, which is in the same process, remembers of the actions started.
+// The allowed growth after a quarter of the executions: a few connections, and the actions that the simulated tenant,
+// which is in the same process, remembers.
 const (
 	moreGoroutines  = 12
 	moreDescriptors = 8
 	moreHeap        = 6 << 20
 )
 
-// TestSoak runs commands of every kind in one process, every other one under a fault, and looks at what the process
-// holds on to.
+// TestSoak runs commands of every kind in one process, every other one with a fault, and measures the resources that the
+// process holds.
 func TestSoak(t *testing.T) {
 	s := newSoak(t)
 	const quarter = 4
@@ -111,7 +111,8 @@ func newSoak(t *testing.T) *soak {
 	return s
 }
 
-// execute makes one execution. In as many rounds over the commands as there are troubles, every command meets every one.
+// execute makes one execution. After as many rounds over the commands as there are troubles, every command has met
+// every trouble.
 func (s *soak) execute(number int) {
 	s.t.Helper()
 	i := s.instance
@@ -135,7 +136,7 @@ func (s *soak) execute(number int) {
 	if result.Err != nil {
 		s.failed++
 	}
-	// Once an answer said that hunting has moved, queries go where the trials answer nothing.
+	// Once an answer says that hunting has moved, queries go where the trials have no answer.
 	if result.Err != nil && !faulty && !strings.Contains(command.Name, "hunting") {
 		s.t.Errorf("execution %d, %s, failed without a fault: %v", number, command.Name, result.Err)
 	}

@@ -22,16 +22,16 @@ func softwareCommands() []entry {
 	}
 }
 
-// keyedByID is the condition by which objects with the service's own ids merge.
+// keyedByID is the condition by which objects with the service's own ids are merged.
 const keyedByID = "val.id && val.id == obj.id"
 
 func listSoftware() Command {
 	type args struct {
-		IDs     []string `arg:"id" help:"IDs of software, which are made of vendor and product, such as google-_-chrome."`
+		IDs     []string `arg:"id" help:"The IDs of the software, made of vendor and product, such as google-_-chrome."`
 		Names   []string `arg:"name" help:"Names of products."`
 		Vendors []string `arg:"vendor" help:"Names of vendors."`
-		Limit   int      `arg:"limit" default:"50" min:"1" help:"How many products to show at the most."`
-		Offset  int      `arg:"offset" default:"0" min:"0" help:"How many products to pass over."`
+		Limit   int      `arg:"limit" default:"50" min:"1" help:"The maximum number of products to return."`
+		Offset  int      `arg:"offset" default:"0" min:"0" help:"The number of products to skip."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.Software", Key: keyedByID,
@@ -39,23 +39,23 @@ func listSoftware() Command {
 			asGiven("id", warroom.String, "The ID of the software."),
 			asGiven("name", warroom.String, "The product."),
 			asGiven("vendor", warroom.String, "Its vendor."),
-			asGiven("weaknesses", warroom.Number, "How many vulnerabilities are known of it."),
+			asGiven("weaknesses", warroom.Number, "The number of its known vulnerabilities."),
 			asGiven("publicExploit", warroom.Boolean, "Whether there is a public exploit for one of them."),
 			asGiven("activeAlert", warroom.Boolean, "Whether it has an active alert."),
-			asGiven("exposedMachines", warroom.Number, "How many machines are vulnerable through it."),
-			asGiven("installedMachines", warroom.Number, "On how many machines it is installed."),
-			asGiven("impactScore", warroom.Number, "How much it adds to the exposure score."),
-			asGiven("isNormalized", warroom.Boolean, "Whether the service knows the product."),
+			asGiven("exposedMachines", warroom.Number, "The number of machines that it exposes."),
+			asGiven("installedMachines", warroom.Number, "The number of machines on which it is installed."),
+			asGiven("impactScore", warroom.Number, "Its contribution to the exposure score."),
+			asGiven("isNormalized", warroom.Boolean, "Whether the service recognizes the product."),
 			asGiven("category", warroom.String, "The kind of software."),
 			asGiven("distributions", warroom.String, "The versions that are installed."),
 		),
 		Title:   "Software",
 		Columns: []string{"id", "name", "vendor", "weaknesses", "activeAlert", "exposedMachines", "installedMachines", "publicExploit"},
-		Empty:   "No software fits.",
+		Empty:   "No software matches.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-list-software", Area: Software,
-		Help:    "Lists the software of the tenant's machines that fits all conditions given.",
+		Help:    "Lists the software of the tenant's machines that matches all the given conditions.",
 		Uses:    []defender.Operation{defender.ListSoftware},
 		Outputs: []Output{out},
 		Example: `vendor=contoso limit=10`,
@@ -71,14 +71,14 @@ func listSoftware() Command {
 	})
 }
 
-// softwareArguments name one or several products.
+// softwareArguments names one or more products.
 type softwareArguments struct {
-	IDs []string `arg:"id" help:"IDs of software, which are made of vendor and product, such as google-_-chrome. At least one has to be given."`
+	IDs []string `arg:"id" help:"The IDs of the software, made of vendor and product, such as google-_-chrome. At least one must be given."`
 }
 
 const softwareExample = `id=google-_-chrome`
 
-// aboutEach shows what belongs to each of several things: every item once.
+// aboutEach shows what belongs to each of several ids: every item once.
 func aboutEach(
 	ctx context.Context, run *Run, argument string, ids []string,
 	ask func(ctx context.Context, id string) (defender.List, error), show func(defender.List) []warroom.Entry,
@@ -95,7 +95,7 @@ func together(show func(defender.List) warroom.Entry) func(defender.List) []warr
 	return func(list defender.List) []warroom.Entry { return []warroom.Entry{show(list)} }
 }
 
-// merged are the items of several lists, each once, and the answers as received.
+// merged returns the items of several lists, each once, and the answers as received.
 func merged(lists []done[id, defender.List]) defender.List {
 	var all defender.List
 	wholes := make([]rawjson.Value, len(lists))
@@ -133,11 +133,11 @@ func listSoftwareVersions() Command {
 		Path: "MicrosoftATP.SoftwareVersion", Key: "val.version && val.version == obj.version && val.softwareId == obj.softwareId",
 		View: warroom.NewView(
 			asGiven("version", warroom.String, "A version of the software."),
-			asGiven("installations", warroom.Number, "On how many machines this version is installed."),
-			asGiven("vulnerabilities", warroom.Number, "How many vulnerabilities are known of it."),
+			asGiven("installations", warroom.Number, "The number of machines on which this version is installed."),
+			asGiven("vulnerabilities", warroom.Number, "The number of its known vulnerabilities."),
 			asGiven("softwareId", warroom.String, "The ID of the software."),
 		),
-		Title: "Versions of the software", Columns: []string{"version", "installations", "vulnerabilities"}, Empty: "The software is installed nowhere.",
+		Title: "Versions of the software", Columns: []string{"version", "installations", "vulnerabilities"}, Empty: "The software is not installed on any machine.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-list-software-version-distribution", Area: Software,
@@ -180,18 +180,18 @@ func listSoftwareMachines() Command {
 
 func listSoftwareMissingKBs() Command {
 	type args struct {
-		ID string `arg:"id" required:"true" help:"The ID of the software, which is made of vendor and product, such as microsoft-_-edge."`
+		ID string `arg:"id" required:"true" help:"The ID of the software, made of vendor and product, such as microsoft-_-edge."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.SoftwareKB", Key: keyedByID,
 		View: warroom.NewView(
 			asGiven("id", warroom.String, "The number of the update."),
 			asGiven("name", warroom.String, "The update's name."),
-			asGiven("osBuild", warroom.Number, "The build of the operating system that it brings."),
+			asGiven("osBuild", warroom.Number, "The build of the operating system that it installs."),
 			asGiven("productsNames", warroom.String, "The products that it is for."),
 			asGiven("url", warroom.String, "Where it can be downloaded."),
-			asGiven("machineMissedOn", warroom.Number, "How many machines lack it."),
-			asGiven("cveAddressed", warroom.Number, "How many vulnerabilities it mends."),
+			asGiven("machineMissedOn", warroom.Number, "The number of machines that lack it."),
+			asGiven("cveAddressed", warroom.Number, "The number of vulnerabilities that it fixes."),
 		),
 		Title:   "Missing security updates",
 		Columns: []string{"id", "name", "osBuild", "productsNames", "url", "machineMissedOn", "cveAddressed"},
@@ -199,7 +199,7 @@ func listSoftwareMissingKBs() Command {
 	}
 	return declare(Command{
 		Name: "microsoft-atp-list-missing-kb-by-software", Area: Software,
-		Help:    "Lists the security updates that machines with a software lack.",
+		Help:    "Lists the security updates that machines with a given software product lack.",
 		Uses:    []defender.Operation{defender.ListSoftwareMissingKBs},
 		Outputs: []Output{out},
 		Example: `id=microsoft-_-edge_chromium-based`,
@@ -216,30 +216,30 @@ func vulnerabilityOutput(path string, columns ...string) Output {
 			asGiven("id", warroom.String, "The vulnerability's ID."),
 			asGiven("name", warroom.String, "Its name, mostly the ID."),
 			asGiven("description", warroom.String, "What it is."),
-			asGiven("severity", warroom.String, "How severe it is: Low, Medium, High or Critical."),
+			asGiven("severity", warroom.String, "The severity: Low, Medium, High or Critical."),
 			asGiven("cvssV3", warroom.Number, "The CVSS score, version 3."),
-			asGiven("cvssVector", warroom.String, "What the score follows from."),
-			asGiven("exposedMachines", warroom.Number, "How many machines have it."),
+			asGiven("cvssVector", warroom.String, "The vector that the score is computed from."),
+			asGiven("exposedMachines", warroom.Number, "The number of machines that have it."),
 			asGiven("publishedOn", warroom.Date, "When it was published."),
 			asGiven("updatedOn", warroom.Date, "When its description last changed."),
 			asGiven("firstDetected", warroom.Date, "When it was first found in the tenant."),
 			asGiven("publicExploit", warroom.Boolean, "Whether there is a public exploit."),
-			asGiven("exploitVerified", warroom.Boolean, "Whether an exploit was shown to work."),
-			asGiven("exploitInKit", warroom.Boolean, "Whether an exploit is part of a kit."),
-			asGiven("exploitTypes", warroom.String, "What exploits of it do."),
-			asGiven("exploitUris", warroom.String, "Where exploits are found."),
-			asGiven("cveSupportability", warroom.String, "Whether the service looks for it."),
-			asGiven("epss", warroom.Number, "How likely it is to be exploited, from 0 to 1."),
+			asGiven("exploitVerified", warroom.Boolean, "Whether an exploit was verified."),
+			asGiven("exploitInKit", warroom.Boolean, "Whether an exploit is part of an exploit kit."),
+			asGiven("exploitTypes", warroom.String, "The kinds of its exploits."),
+			asGiven("exploitUris", warroom.String, "The addresses of its exploits."),
+			asGiven("cveSupportability", warroom.String, "Whether the service supports its detection."),
+			asGiven("epss", warroom.Number, "The probability that it is exploited, from 0 to 1."),
 			asGiven("tags", warroom.Unknown, "Its tags."),
 			asGiven("status", warroom.String, "Its state in the tenant."),
 		),
-		Title: "Vulnerabilities", Columns: columns, Empty: "No vulnerability fits.",
+		Title: "Vulnerabilities", Columns: columns, Empty: "No vulnerability matches.",
 	}
 }
 
-// vulnerabilityEntries shows every vulnerability in an entry of its own, as existing playbooks have it, and puts it at
-// the platform's standard path as well. Its score is unknown: the platform's verdicts do not tell how severe a
-// vulnerability is.
+// vulnerabilityEntries shows every vulnerability in an entry of its own, as existing playbooks expect, and puts it at
+// the platform's standard path as well. Its score is unknown: the platform's verdicts do not express the severity of a
+// vulnerability.
 func vulnerabilityEntries(run *Run, out, standard Output, list defender.List) []warroom.Entry {
 	return out.apart(list, func(vulnerability rawjson.Value) warroom.Entry {
 		rows := []rawjson.Value{vulnerability}
@@ -258,18 +258,18 @@ func listVulnerabilities() Command {
 		Names       []string `arg:"name_equal" help:"Names of vulnerabilities."`
 		Name        string   `arg:"name_contains" help:"A part of the name."`
 		Description string   `arg:"description_contains" help:"A part of the description."`
-		Published   Moment   `arg:"published_on" help:"Only vulnerabilities published at this date or later, or within this time span such as 30 days."`
-		CVSS        *float64 `arg:"cvss" min:"0" max:"10" help:"The least CVSS score."`
-		Severities  []string `arg:"severity" values:"Low,Medium,High,Critical" help:"How severe they are."`
-		Updated     Moment   `arg:"updated_on" help:"Only vulnerabilities updated at this date or later, or within this time span such as 30 days."`
-		Limit       int      `arg:"limit" default:"25" min:"1" help:"How many vulnerabilities to show at the most."`
-		Offset      int      `arg:"offset" default:"0" min:"0" help:"How many vulnerabilities to pass over."`
+		Published   Moment   `arg:"published_on" help:"Only vulnerabilities published on or after this date, or within this time span back from now, such as 30 days."`
+		CVSS        *float64 `arg:"cvss" min:"0" max:"10" help:"The minimum CVSS score."`
+		Severities  []string `arg:"severity" values:"Low,Medium,High,Critical" help:"The severities."`
+		Updated     Moment   `arg:"updated_on" help:"Only vulnerabilities updated on or after this date, or within this time span back from now, such as 30 days."`
+		Limit       int      `arg:"limit" default:"25" min:"1" help:"The maximum number of vulnerabilities to return."`
+		Offset      int      `arg:"offset" default:"0" min:"0" help:"The number of vulnerabilities to skip."`
 	}
 	out := vulnerabilityOutput("MicrosoftATP.Vulnerability",
 		"id", "name", "description", "severity", "publishedOn", "updatedOn", "exposedMachines", "exploitVerified", "publicExploit", "cvssV3")
 	return declare(Command{
 		Name: "microsoft-atp-list-vulnerabilities", Area: Software,
-		Help:    "Lists vulnerabilities that the tenant's machines have and that fit all conditions given.",
+		Help:    "Lists vulnerabilities of the tenant's machines that match all the given conditions.",
 		Uses:    []defender.Operation{defender.ListVulnerabilities},
 		Outputs: []Output{out, cveOutput(), scoreOutput()},
 		Example: `severity=Critical published_on="30 days" cvss=9`,
@@ -296,7 +296,7 @@ func listVulnerabilities() Command {
 	})
 }
 
-// containing looks for a text inside a property, unless it was not given.
+// containing returns the filter for a text inside a property, or none if the text was not given.
 func containing(property, text string) defender.Filter {
 	if text == "" {
 		return defender.Filter{}
@@ -304,7 +304,7 @@ func containing(property, text string) defender.Filter {
 	return defender.Contains(property, text)
 }
 
-// since lets through what came at a time or later, unless it was not given.
+// since returns the filter for a time or later, or none if the time was not given.
 func since(property string, at Moment) defender.Filter {
 	if at.IsZero() {
 		return defender.Filter{}
@@ -314,7 +314,7 @@ func since(property string, at Moment) defender.Filter {
 
 func listSoftwareVulnerabilities() Command {
 	type args struct {
-		IDs []string `arg:"id" required:"true" help:"IDs of software, which are made of vendor and product, such as google-_-chrome."`
+		IDs []string `arg:"id" required:"true" help:"The IDs of the software, made of vendor and product, such as google-_-chrome."`
 	}
 	out := vulnerabilityOutput("MicrosoftATP.SoftwareCVE",
 		"id", "name", "description", "severity", "cvssV3", "publishedOn", "updatedOn", "exposedMachines", "exploitVerified", "publicExploit")
@@ -334,14 +334,14 @@ func listSoftwareVulnerabilities() Command {
 func listMachineVulnerabilities() Command {
 	type args struct {
 		Machines   []string `arg:"machine_id" help:"IDs of machines."`
-		Software   []string `arg:"software_id" help:"IDs of software, which are made of vendor and product, such as google-_-chrome, or IDs of rows of this list."`
+		Software   []string `arg:"software_id" help:"The IDs of the software, made of vendor and product, such as google-_-chrome, or IDs of rows of this list."`
 		CVEs       []string `arg:"cve_id" help:"IDs of vulnerabilities, such as CVE-2026-12345."`
 		Products   []string `arg:"product_name" help:"Names of products."`
 		Versions   []string `arg:"product_version" help:"Versions of products."`
-		Severities []string `arg:"severity" values:"Low,Medium,High,Critical" help:"How severe they are."`
+		Severities []string `arg:"severity" values:"Low,Medium,High,Critical" help:"The severities."`
 		Vendors    []string `arg:"product_vendor" help:"Names of vendors."`
-		Limit      int      `arg:"limit" default:"25" min:"1" help:"How many rows to show at the most."`
-		Offset     int      `arg:"offset" default:"0" min:"0" help:"How many rows to pass over."`
+		Limit      int      `arg:"limit" default:"25" min:"1" help:"The maximum number of rows to return."`
+		Offset     int      `arg:"offset" default:"0" min:"0" help:"The number of rows to skip."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.MachineCVE", Key: keyedByID,
@@ -349,22 +349,22 @@ func listMachineVulnerabilities() Command {
 			asGiven("id", warroom.String, "The row's ID, made of machine, vulnerability, vendor, product, version and update."),
 			asGiven("cveId", warroom.String, "The vulnerability's ID."),
 			asGiven("machineId", warroom.String, "The machine's ID."),
-			asGiven("fixingKbId", warroom.Unknown, "The number of the update that mends it."),
-			asGiven("productName", warroom.String, "The product that brings it."),
+			asGiven("fixingKbId", warroom.Unknown, "The number of the update that fixes it."),
+			asGiven("productName", warroom.String, "The product that causes it."),
 			asGiven("productVendor", warroom.String, "The product's vendor."),
 			asGiven("productVersion", warroom.String, "The product's version."),
-			asGiven("severity", warroom.String, "How severe it is: Low, Medium, High or Critical."),
+			asGiven("severity", warroom.String, "The severity: Low, Medium, High or Critical."),
 		),
 		Title:   "Vulnerabilities by machine",
 		Columns: []string{"id", "cveId", "machineId", "productName", "productVendor", "productVersion", "severity"},
-		Empty:   "No machine has a vulnerability that fits.",
+		Empty:   "No machine has a matching vulnerability.",
 	}
-	// The rows say nothing of a vulnerability but which it is.
+	// The rows have only the ID of a vulnerability.
 	cve := cveOutput()
 	cve.View = cve.View.Only("ID")
 	return declare(Command{
 		Name: "microsoft-atp-list-vulnerabilities-by-machine", Area: Software,
-		Help:    "Lists which machine has which vulnerability through which software, as far as it fits all conditions given.",
+		Help:    "Lists which machine has which vulnerability because of which software, limited to the rows that match all the given conditions.",
 		Uses:    []defender.Operation{defender.ListMachineVulnerabilities},
 		Outputs: []Output{out, cve, scoreOutput()},
 		Example: `machine_id=` + exampleMachine + ` severity=Critical`,
@@ -388,8 +388,8 @@ func listMachineVulnerabilities() Command {
 	})
 }
 
-// ofSoftware lets through rows of any of the products. The rows have no ID of the software, but its vendor and
-// its name, of which the ID is made. Anything else is the ID of a row.
+// ofSoftware returns the filter for rows of any of the products. The rows do not have the ID of the software, but its
+// vendor and its name, which the ID is made of. Anything else is the ID of a row.
 func ofSoftware(ids []string) defender.Filter {
 	filters := make([]defender.Filter, len(ids))
 	for i, id := range ids {
@@ -401,8 +401,8 @@ func ofSoftware(ids []string) defender.Filter {
 	return defender.Or(filters...)
 }
 
-// isVulnerabilityID knows the form of a vulnerability's ID: a prefix, a year and a number of at least four digits.
-// Microsoft's own, for those without a CVE yet, begin with TVM.
+// isVulnerabilityID reports whether a text has the form of a vulnerability's ID: a prefix, a year and a number of at
+// least four digits. Microsoft's own IDs, for those without a CVE yet, begin with TVM.
 func isVulnerabilityID(text string) bool {
 	prefix, rest, _ := strings.Cut(text, "-")
 	year, number, _ := strings.Cut(rest, "-")
@@ -422,7 +422,7 @@ func listVulnerabilityMachines() Command {
 			warroom.Field{Name: "OSPlatform", From: "osPlatform", Type: warroom.String, Help: "The operating system."},
 			warroom.Field{Name: "RBACGroupID", From: "rbacGroupId", Type: warroom.Number, Help: "The ID of the device group."},
 			warroom.Field{Name: "RBACGroupName", From: "rbacGroupName", Type: warroom.String, Help: "The name of the device group."},
-			warroom.Field{Name: "CVE", From: "cve", Type: warroom.Unknown, Help: "Which of the vulnerabilities the machine has."},
+			warroom.Field{Name: "CVE", From: "cve", Type: warroom.Unknown, Help: "The given vulnerabilities that the machine has."},
 		),
 		Title:   "Machines with the vulnerabilities",
 		Columns: []string{"ID", "ComputerDNSName", "OSPlatform", "RBACGroupID", "RBACGroupName", "CVE"},
@@ -437,7 +437,7 @@ func listVulnerabilityMachines() Command {
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		for _, cve := range in.CVEs {
 			if !isVulnerabilityID(cve) {
-				return Report{}, wrong(run, "cve_id has to hold IDs such as CVE-2026-12345, not %q", cve)
+				return Report{}, wrong(run, "cve_id must contain IDs such as CVE-2026-12345; got %q", cve)
 			}
 		}
 		return aboutEach(ctx, run, "cve_id", in.CVEs, telling("cve", run.API.VulnerabilityMachines), together(func(list defender.List) warroom.Entry {
@@ -447,8 +447,7 @@ func listVulnerabilityMachines() Command {
 	})
 }
 
-// machinesOnce joins the rows of each machine, of which there is one for every vulnerability, to one row with all
-// of them.
+// machinesOnce joins the rows of each machine, one for every vulnerability, into one row with all of them.
 func machinesOnce(rows []rawjson.Value) []rawjson.Value {
 	var machines []rawjson.Value
 	place := map[string]int{}

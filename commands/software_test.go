@@ -18,7 +18,7 @@ const (
 	versionsPath = "MicrosoftATP.SoftwareVersion(val.version && val.version == obj.version && val.softwareId == obj.softwareId)"
 )
 
-// Every filter, with the query that it becomes.
+// Every filter, with its query.
 func TestFiltersOfLists(t *testing.T) {
 	const (
 		software        = "microsoft-atp-list-software"
@@ -67,7 +67,7 @@ func TestFiltersOfLists(t *testing.T) {
 			result.All()
 			for name, want := range map[string]string{"$filter": test.filter, "$top": test.top, "$skip": test.skip} {
 				if got := result.Requests[0].Query.Get(name); got != want {
-					t.Errorf("wanted %s to be %q, got %q", name, want, got)
+					t.Errorf("got %q, want %s to be %q", got, name, want)
 				}
 			}
 		})
@@ -81,7 +81,7 @@ func TestTimesOfVulnerabilities(t *testing.T) {
 				result := commandstest.New(t).Run("microsoft-atp-list-vulnerabilities", map[string]any{argument: given})
 				result.All()
 				if got := result.Requests[0].Query.Get("$filter"); !strings.HasPrefix(got, property+" ge "+want) {
-					t.Errorf("wanted %s since %s, got %q", property, want, got)
+					t.Errorf("got %q, want %s since %s", got, property, want)
 				}
 			})
 		}
@@ -94,16 +94,16 @@ func TestArgumentsThatListsDoNotTake(t *testing.T) {
 		args    map[string]any
 		want    string
 	}{
-		{"microsoft-atp-list-vulnerabilities", map[string]any{"cvss": "11"}, "cvss has to be 10 or less"},
-		{"microsoft-atp-list-vulnerabilities", map[string]any{"severity": "Awful"}, "severity has to be one of"},
-		{"microsoft-atp-list-vulnerabilities", map[string]any{"published_on": "soon"}, "published_on has to be a date"},
-		{"microsoft-atp-list-software", map[string]any{"offset": "-1"}, "offset has to be 0 or more"},
+		{"microsoft-atp-list-vulnerabilities", map[string]any{"cvss": "11"}, "cvss must be 10 or less"},
+		{"microsoft-atp-list-vulnerabilities", map[string]any{"severity": "Awful"}, "severity must be one of"},
+		{"microsoft-atp-list-vulnerabilities", map[string]any{"published_on": "soon"}, "published_on must be a date"},
+		{"microsoft-atp-list-software", map[string]any{"offset": "-1"}, "offset must be 0 or more"},
 		{"microsoft-atp-list-software-version-distribution", nil, "id is missing"},
 		{"microsoft-atp-list-machines-by-software", nil, "id is missing"},
 		{"microsoft-atp-list-vulnerabilities-by-software", nil, "id is missing"},
 		{"microsoft-atp-list-missing-kb-by-software", nil, "id is missing"},
 		{"microsoft-atp-list-machines-by-vulnerability", nil, "cve_id is missing"},
-		{"microsoft-atp-list-machines-by-vulnerability", map[string]any{"cve_id": "CVE-2026-0001,Log4Shell"}, `not "Log4Shell"`},
+		{"microsoft-atp-list-machines-by-vulnerability", map[string]any{"cve_id": "CVE-2026-0001,Log4Shell"}, `got "Log4Shell"`},
 	}
 	for _, test := range tests {
 		t.Run(test.command+" "+test.want, func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestArgumentsThatListsDoNotTake(t *testing.T) {
 	}
 }
 
-// Rows of the service with everything they may say.
+// Rows of the service with every key.
 const (
 	softwareRow = `{"id": "contoso-_-vpn", "name": "vpn", "vendor": "contoso", "weaknesses": 3, "publicExploit": true, "activeAlert": false,
 		"exposedMachines": 0, "installedMachines": 12, "impactScore": 0.25, "isNormalized": true, "category": "Network", "distributions": ["7.0.2"]}`
@@ -144,17 +144,17 @@ func TestListsOfTheTenantAreCutAtTheLimit(t *testing.T) {
 		t.Run(command, func(t *testing.T) {
 			instance := commandstest.New(t)
 			first := instance.Run(command, map[string]any{"limit": 3}).All()
-			first[len(first)-1].WantReadable("the service has or may have more.")
+			first[len(first)-1].WantReadable("the service may have more.")
 			rows := rowsAt(path, first)
 			rest := rowsAt(path, instance.Run(command, map[string]any{"limit": 2, "offset": 1}).All())
 			if len(rows) != 3 || !slices.Equal(rest, rows[1:]) {
-				t.Errorf("after one row wanted %q, got %q", rows[1:], rest)
+				t.Errorf("after one row got %q, want %q", rest, rows[1:])
 			}
 		})
 	}
 }
 
-// rowsAt are the objects at a context path of several entries.
+// rowsAt returns the objects at a context path of several entries.
 func rowsAt(path string, entries []commandstest.Entry) []string {
 	var rows []string
 	for _, entry := range entries {
@@ -174,7 +174,7 @@ func TestLimitsAboveTheLargestPage(t *testing.T) {
 		result := commandstest.New(t).Run(command, map[string]any{"limit": 20_000})
 		result.All()
 		if got := result.Requests[0].Query.Get("$top"); got != want {
-			t.Errorf("%s: wanted pages of %s, the largest that Microsoft documents, got %s", command, want, got)
+			t.Errorf("%s: got %s, want pages of %s, the largest that Microsoft documents", command, got, want)
 		}
 	}
 }
@@ -224,7 +224,7 @@ func TestSoftwareThatIsNotKnownDoesNotHideTheRest(t *testing.T) {
 			entries := instance.Run(command, map[string]any{"id": "contoso-_-vpn,no-_-such"}).All()
 			entries[len(entries)-1].WantReadable("Failed: 1", "no-_-such", "NotFound")
 			if len(entries[0].Context) == 0 {
-				t.Error("wanted the context of the software that is known, got none")
+				t.Error("got none, want the context of the software that is known")
 			}
 			instance.Run(command, map[string]any{"id": "no-_-such"}).WantFailure("NotFound")
 		})
@@ -239,7 +239,7 @@ func TestMissingUpdatesOfSoftware(t *testing.T) {
 	entry.WantColumns("id", "name", "osBuild", "productsNames", "url", "machineMissedOn", "cveAddressed")
 }
 
-// aVulnerability is a vulnerability of the service with everything it may say.
+// aVulnerability is a vulnerability of the service with every key.
 func aVulnerability(id string) string {
 	return `{"id": "` + id + `", "name": "` + id + `", "description": "a flaw", "severity": "High", "cvssV3": 8.10, "cvssVector": "CVSS:3.1/AV:N",
 		"exposedMachines": 2, "publishedOn": "2026-05-17T22:56:00Z", "updatedOn": "2026-06-17T22:56:00Z", "firstDetected": "2026-05-18T00:00:00Z",
@@ -262,7 +262,7 @@ func TestVulnerabilitiesStandAtTheStandardPathAsWell(t *testing.T) {
 	wantEntries := func(t *testing.T, entries []commandstest.Entry, path string, columns ...string) {
 		t.Helper()
 		if len(entries) != 2 {
-			t.Fatalf("wanted an entry for each of two vulnerabilities, got %d", len(entries))
+			t.Fatalf("got %d, want an entry for each of two vulnerabilities", len(entries))
 		}
 		for i, id := range []string{first, second} {
 			entries[i].WantAt(path+keyedByID, "["+aVulnerability(id)+"]")
@@ -298,9 +298,9 @@ func TestVulnerabilitiesStandAtTheStandardPathAsWell(t *testing.T) {
 		instance := commandstest.New(t)
 		instance.Answer(http.MethodGet, "/api/vulnerabilities", 200, `{"value": []}`)
 		entry := instance.Run("microsoft-atp-list-vulnerabilities", nil).Entry()
-		entry.WantReadable("No vulnerability fits.")
+		entry.WantReadable("No vulnerability matches.")
 		if len(entry.Context) > 0 {
-			t.Errorf("wanted no context, got %q", entry.Paths())
+			t.Errorf("got %q, want no context", entry.Paths())
 		}
 	})
 }
@@ -332,6 +332,6 @@ func TestThrottledSoftwareIsAskedForAgain(t *testing.T) {
 	entry := instance.Run("microsoft-atp-list-machines-by-software", map[string]any{"id": "a-_-b,c-_-d"}).Entry()
 	entry.WantAt("MicrosoftATP.SoftwareMachine"+keyedByID, `[{"id": "m1"}]`)
 	if entry.Poll == nil || entry.Poll.Args["id"] != "c-_-d" {
-		t.Errorf("wanted the rest to be asked for later, got %+v", entry.Poll)
+		t.Errorf("got %+v, want the rest to be asked for later", entry.Poll)
 	}
 }

@@ -7,18 +7,18 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// The platform's own context objects: all integrations describe a file, an address and so on at the same paths
-// with the same keys, and playbooks that know no integration read them there. A handler that shows one appends
+// The platform's standard context objects: all integrations describe a file, an address and so on at the same paths
+// with the same keys, so that playbooks can read them whatever the integration. A handler that shows one appends
 // standardOutput().context(objects) to its entry's context, and declares standardOutput() among its outputs.
 
-// verdict is what the platform is told of an indicator, in its numbers.
+// verdict is a verdict on an indicator, in the platform's numbers.
 type verdict int
 
-// verdictUnknown is the only verdict that commands give: that the tenant blocks an indicator, or that the service
-// knows a vulnerability, says nothing that another vendor's verdict has to stand back for.
+// verdictUnknown is the only verdict of commands: that the tenant blocks an indicator, or that the service knows a
+// vulnerability, must not outweigh another vendor's verdict.
 const verdictUnknown verdict = 0
 
-// indicatorType is what kind of indicator a score is about, in the platform's terms.
+// indicatorType is the kind of indicator that a score is about, in the platform's terms.
 type indicatorType string
 
 // The kinds of indicators that have scores.
@@ -30,21 +30,21 @@ const (
 	cveIndicator    indicatorType = "cve"
 )
 
-// scoreOutput is the context path of scores. Its objects are made by dbotScore.
+// scoreOutput returns the context path of scores. dbotScore makes its objects.
 func scoreOutput() Output {
 	return Output{
 		Path: "DBotScore", Key: "val.Indicator && val.Indicator == obj.Indicator && val.Vendor == obj.Vendor && val.Type == obj.Type",
 		View: warroom.NewView(
 			warroom.Field{Name: "Indicator", From: "Indicator", Type: warroom.String, Help: "The indicator that the score is about."},
 			warroom.Field{Name: "Type", From: "Type", Type: warroom.String, Help: "The kind of indicator: file, ip, domain, url or cve."},
-			warroom.Field{Name: "Vendor", From: "Vendor", Type: warroom.String, Help: "Who gives the score."},
+			warroom.Field{Name: "Vendor", From: "Vendor", Type: warroom.String, Help: "The vendor of the score."},
 			warroom.Field{Name: "Score", From: "Score", Type: warroom.Number, Help: "0 unknown, 1 good, 2 suspicious, 3 bad."},
-			warroom.Field{Name: "Reliability", From: "Reliability", Type: warroom.String, Help: "How reliable the instance says that its vendor is."},
+			warroom.Field{Name: "Reliability", From: "Reliability", Type: warroom.String, Help: "The vendor's reliability, as configured in the instance."},
 		),
 	}
 }
 
-// dbotScore is the score of one indicator, for scoreOutput.
+// dbotScore returns the score of one indicator, for scoreOutput.
 func dbotScore(run *Run, indicator string, kind indicatorType, score verdict) rawjson.Value {
 	type object struct {
 		Indicator   string
@@ -56,8 +56,8 @@ func dbotScore(run *Run, indicator string, kind indicatorType, score verdict) ra
 	return rawjson.Make(object{indicator, kind, run.Brand, score, run.Instance.Reliability})
 }
 
-// ipOutput, domainOutput and urlOutput are the standard paths of what is known by one text. Their objects are
-// made by ipObject, domainObject and urlObject.
+// ipOutput, domainOutput and urlOutput return the standard paths of objects that consist of one text. ipObject,
+// domainObject and urlObject make the objects.
 func ipOutput() Output { return namedOutput("IP", "Address", "The IP address.") }
 
 func domainOutput() Output { return namedOutput("Domain", "Name", "The domain's name.") }
@@ -79,7 +79,7 @@ func domainObject(name string) rawjson.Value { return rawjson.Make(map[string]st
 
 func urlObject(data string) rawjson.Value { return rawjson.Make(map[string]string{"Data": data}) }
 
-// fileOutput is the standard path of files. Its objects are made by fileObject.
+// fileOutput returns the standard path of files. fileObject makes its objects.
 func fileOutput() Output {
 	return Output{
 		Path: "File",
@@ -105,14 +105,14 @@ func hashView() *warroom.View {
 // hashKind is a kind of file hash, as the standard File object spells it.
 type hashKind string
 
-// The kinds of hashes that the service knows files by.
+// The kinds of hashes by which the service identifies files.
 const (
 	md5Hash    hashKind = "MD5"
 	sha1Hash   hashKind = "SHA1"
 	sha256Hash hashKind = "SHA256"
 )
 
-// hashKindOf tells the kind of a hash by its length; text that is no such hash has none.
+// hashKindOf returns the kind of a hash by its length, or "" if the text is not a hash.
 func hashKindOf(text string) hashKind {
 	for _, known := range []struct {
 		kind   hashKind
@@ -125,7 +125,7 @@ func hashKindOf(text string) hashKind {
 	return ""
 }
 
-// fileObject is the file with this hash, for fileOutput.
+// fileObject returns the file with this hash, for fileOutput.
 func fileObject(kind hashKind, hash string) rawjson.Value {
 	return rawjson.Make(map[string]any{
 		string(kind): hash,
@@ -133,7 +133,7 @@ func fileObject(kind hashKind, hash string) rawjson.Value {
 	})
 }
 
-// cveOutput is the standard path of vulnerabilities; its objects are those of the service.
+// cveOutput returns the standard path of vulnerabilities. Its objects are those of the service.
 func cveOutput() Output {
 	return Output{
 		Path: "CVE", Key: "val.ID && val.ID == obj.ID",
@@ -149,7 +149,7 @@ func cveOutput() Output {
 	}
 }
 
-// cvss puts the score of a vulnerability where the standard has it.
+// cvss puts the score of a vulnerability where the standard expects it.
 func cvss(vulnerability rawjson.Value) warroom.Value {
 	if !vulnerability.Has("cvssV3") {
 		return nil

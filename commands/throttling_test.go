@@ -17,8 +17,8 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// quotaService isolates machines, and refuses what comes over its requests a minute, as the real service does:
-// with the time until its minute is over. Its clock stands still unless somebody waits.
+// quotaService isolates machines, and refuses requests beyond its quota per minute as the real service does, with the
+// time until the minute is over. Its clock moves only when a command waits.
 type quotaService struct {
 	mu        sync.Mutex
 	now       time.Time
@@ -78,8 +78,8 @@ func execute(t *testing.T, command Command, transport interface {
 	return command.Execute(t.Context(), run, raw)
 }
 
-// TestThreeHundredMachinesAreIsolatedOnceEach isolates 300 machines under 100 requests a minute: every machine
-// exactly once, what was done is reported by the run that did it, and only the rest is scheduled again.
+// TestThreeHundredMachinesAreIsolatedOnceEach isolates 300 machines with 100 requests a minute: every machine exactly
+// once, each action is reported by the run that started it, and only the rest is scheduled again.
 func TestThreeHundredMachinesAreIsolatedOnceEach(t *testing.T) {
 	const machines = 300
 	for _, usedByOthers := range []int{0, 40} {
@@ -113,14 +113,14 @@ func TestThreeHundredMachinesAreIsolatedOnceEach(t *testing.T) {
 			}
 			for _, id := range ids {
 				if service.isolated[id] != 1 {
-					t.Errorf("%s was isolated %d times, wanted once", id, service.isolated[id])
+					t.Errorf("%s was isolated %d times, want once", id, service.isolated[id])
 				}
 			}
 			if reported != machines {
-				t.Errorf("%d machine actions were reported, wanted %d", reported, machines)
+				t.Errorf("got %d reported machine actions, want %d", reported, machines)
 			}
 			if most := (machines+usedByOthers)/service.perMinute + 1; runs > most {
-				t.Errorf("it took %d runs, wanted at most %d", runs, most)
+				t.Errorf("got %d runs, want at most %d", runs, most)
 			}
 			t.Logf("%d runs, %d requests refused, %s by the service's clock", runs, service.refused, service.now.Sub(begin))
 		})

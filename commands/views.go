@@ -8,19 +8,19 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// The views of what several areas show. Their keys are what existing playbooks read.
+// Views that several areas share. Existing playbooks read their keys.
 
 func machineView() *warroom.View {
 	return warroom.NewView(
 		warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The machine's ID."},
 		warroom.Field{Name: "ComputerDNSName", From: "computerDnsName", Type: warroom.String, Help: "The machine's fully qualified name."},
-		warroom.Field{Name: "FirstSeen", From: "firstSeen", Type: warroom.Date, Help: "When the service first heard of the machine."},
+		warroom.Field{Name: "FirstSeen", From: "firstSeen", Type: warroom.Date, Help: "When the service first saw the machine."},
 		warroom.Field{Name: "LastSeen", From: "lastSeen", Type: warroom.Date, Help: "When the machine last sent its full report, which it does about once a day."},
 		warroom.Field{Name: "OSPlatform", From: "osPlatform", Type: warroom.String, Help: "The operating system."},
 		warroom.Field{Name: "OSVersion", From: "osVersion|version", Type: warroom.String, Help: "The version of the operating system."},
 		warroom.Field{Name: "OSProcessor", From: "osProcessor|osArchitecture", Type: warroom.String, Help: "The processor's architecture."},
 		warroom.Field{Name: "LastIPAddress", From: "lastIpAddress", Type: warroom.String, Help: "The last internal IP address."},
-		warroom.Field{Name: "LastExternalIPAddress", From: "lastExternalIpAddress", Type: warroom.String, Help: "The last address with which the machine reached the internet."},
+		warroom.Field{Name: "LastExternalIPAddress", From: "lastExternalIpAddress", Type: warroom.String, Help: "The last address from which the machine connected to the internet."},
 		warroom.Field{Name: "AgentVersion", From: "agentVersion", Type: warroom.String, Help: "The version of the sensor."},
 		warroom.Field{Name: "OSBuild", From: "osBuild", Type: warroom.Number, Help: "The build of the operating system."},
 		warroom.Field{Name: "HealthStatus", From: "healthStatus", Type: warroom.String, Help: "The health of the sensor."},
@@ -35,15 +35,15 @@ func machineView() *warroom.View {
 	)
 }
 
-// machineColumns are the columns of a table of machines.
+// machineColumns returns the columns of a table of machines.
 func machineColumns(more ...string) []string {
 	return append([]string{
 		"ID", "ComputerDNSName", "OSPlatform", "LastIPAddress", "LastExternalIPAddress", "HealthStatus", "RiskScore", "ExposureLevel",
 	}, more...)
 }
 
-// addressView shows the addresses of network adapters. The key MACAddress is the one that the manifest has
-// always promised, macAddress the one that was given.
+// addressView shows the addresses of network adapters. The manifest has always declared the key MACAddress,
+// while the key that was filled is macAddress.
 func addressView() *warroom.View {
 	return warroom.NewView(
 		warroom.Field{Name: "ipAddress", From: "ipAddress", Type: warroom.String, Help: "An IP address of the machine."},
@@ -69,13 +69,13 @@ func alertView() *warroom.View {
 		warroom.Field{Name: "IncidentID", From: "incidentId", Type: warroom.Number, Help: "The ID of the incident that the alert belongs to."},
 		warroom.Field{Name: "InvestigationID", From: "investigationId", Type: warroom.Number, Help: "The ID of the automated investigation."},
 		warroom.Field{Name: "InvestigationState", From: "investigationState", Type: warroom.String, Help: "The state of the automated investigation."},
-		warroom.Field{Name: "AssignedTo", From: "assignedTo", Type: warroom.String, Help: "Who works on the alert."},
-		warroom.Field{Name: "Severity", From: "severity", Type: warroom.String, Help: "How severe the alert is."},
+		warroom.Field{Name: "AssignedTo", From: "assignedTo", Type: warroom.String, Help: "The owner of the alert."},
+		warroom.Field{Name: "Severity", From: "severity", Type: warroom.String, Help: "The severity of the alert."},
 		warroom.Field{Name: "Status", From: "status", Type: warroom.String, Help: "New, InProgress or Resolved."},
 		warroom.Field{Name: "Classification", From: "classification", Type: warroom.String, Help: "What the alert turned out to be."},
 		warroom.Field{Name: "Determination", From: "determination", Type: warroom.String, Help: "What was behind the alert."},
 		warroom.Field{Name: "DetectionSource", From: "detectionSource", Type: warroom.String, Help: "What raised the alert."},
-		warroom.Field{Name: "Category", From: "category", Type: warroom.String, Help: "The stage of an attack that the alert stands for."},
+		warroom.Field{Name: "Category", From: "category", Type: warroom.String, Help: "The attack stage that the alert belongs to."},
 		warroom.Field{Name: "ThreatFamilyName", From: "threatFamilyName", Type: warroom.String, Help: "The malware family."},
 		warroom.Field{Name: "Title", From: "title", Type: warroom.String, Help: "The alert's title."},
 		warroom.Field{Name: "Description", From: "description", Type: warroom.String, Help: "What was seen."},
@@ -105,7 +105,7 @@ func commentView() *warroom.View {
 	)
 }
 
-// alertColumns are the columns of a table of alerts.
+// alertColumns returns the columns of a table of alerts.
 func alertColumns() []string {
 	return []string{"ID", "Title", "Description", "IncidentID", "Severity", "Status", "Classification", "Category", "ThreatFamilyName", "MachineID"}
 }
@@ -114,14 +114,14 @@ func machineActionView() *warroom.View {
 	return warroom.NewView(
 		warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The machine action's ID."},
 		warroom.Field{Name: "Type", From: "type", Type: warroom.String, Help: "What the action does."},
-		warroom.Field{Name: "Scope", From: "scope", Type: warroom.Unknown, Help: "How far it goes: Full or Selective for isolation, Quick or Full for a scan."},
-		warroom.Field{Name: "Requestor", From: "requestor", Type: warroom.String, Help: "Who asked for it."},
+		warroom.Field{Name: "Scope", From: "scope", Type: warroom.Unknown, Help: "The extent of the action: Full or Selective for isolation, Quick or Full for a scan."},
+		warroom.Field{Name: "Requestor", From: "requestor", Type: warroom.String, Help: "Who requested it."},
 		warroom.Field{Name: "RequestorComment", From: "requestorComment", Type: warroom.String, Help: "Why."},
 		warroom.Field{Name: "Status", From: "status", Type: warroom.String, Help: "Pending, InProgress, Succeeded, Failed, TimeOut or Cancelled."},
 		warroom.Field{Name: "MachineID", From: "machineId", Type: warroom.String, Help: "The ID of the machine."},
 		warroom.Field{Name: "ComputerDNSName", From: "computerDnsName", Type: warroom.String, Help: "The name of the machine."},
-		warroom.Field{Name: "CreationDateTimeUtc", From: "creationDateTimeUtc", Type: warroom.Date, Help: "When it was asked for."},
-		warroom.Field{Name: "LastUpdateTimeUtc", From: "lastUpdateDateTimeUtc|lastUpdateTimeUtc", Type: warroom.Date, Help: "When its state last changed."},
+		warroom.Field{Name: "CreationDateTimeUtc", From: "creationDateTimeUtc", Type: warroom.Date, Help: "When it was requested."},
+		warroom.Field{Name: "LastUpdateTimeUtc", From: "lastUpdateDateTimeUtc|lastUpdateTimeUtc", Type: warroom.Date, Help: "When its status last changed."},
 		warroom.Field{Name: "RelatedFileInfo", From: "relatedFileInfo", Of: warroom.NewView(
 			warroom.Field{Name: "FileIdentifier", From: "fileIdentifier", Type: warroom.String, Help: "The hash of the file that the action is about."},
 			warroom.Field{Name: "FileIdentifierType", From: "fileIdentifierType", Type: warroom.String, Help: "The kind of that hash."},
@@ -134,7 +134,7 @@ func machineActionColumns() []string {
 	return []string{"ID", "Type", "Requestor", "RequestorComment", "Status", "MachineID", "ComputerDNSName"}
 }
 
-// macOf is the MAC address of the adapter that has the machine's last internal address, else the first one.
+// macOf returns the MAC address of the adapter that has the machine's last internal address, or else the first one.
 func macOf(machine rawjson.Value) string {
 	last, first, found := machine.Text("lastIpAddress"), "", ""
 	for _, address := range machine.Items("ipAddresses") {

@@ -13,7 +13,7 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// The names under which a command that waits passes on what it waits for.
+// The arguments with which a waiting command passes its state to its next run.
 const (
 	actionArgument   = "machine_action_id"
 	leftArgument     = "left_to_start"
@@ -21,13 +21,13 @@ const (
 	intervalArgument = "interval_in_seconds"
 )
 
-// The waits of commands that follow a machine action, where the arguments name none.
+// The default waits of commands that follow a machine action.
 const (
 	defaultInterval = 10 * time.Second
 	defaultLimit    = 10 * time.Minute
 )
 
-// again schedules the command once more with the arguments of this run and the changes.
+// again schedules the command with the arguments of this run and the changes.
 func (r *Run) again(changes map[string]any, after, limit time.Duration) *warroom.Poll {
 	args := map[string]any{}
 	for name, value := range r.raw {
@@ -37,11 +37,11 @@ func (r *Run) again(changes map[string]any, after, limit time.Duration) *warroom
 	return &warroom.Poll{Command: r.command.Name, Args: args, After: after, Limit: limit}
 }
 
-// pause are the arguments that say how often to look and for how long. Without them a command looks every ten
+// pause holds the arguments that set how often and for how long a command checks. By default it checks every ten
 // seconds for ten minutes.
 type pause struct {
-	Interval int `arg:"interval_in_seconds" min:"10" max:"86400" help:"How many seconds to wait before looking again; at least 10, which is the default."`
-	Timeout  int `arg:"timeout_in_seconds" min:"10" max:"604800" help:"For how many seconds to go on looking; 600 by default."`
+	Interval int `arg:"interval_in_seconds" min:"10" max:"86400" help:"The number of seconds between two checks of the status; at least 10, which is the default."`
+	Timeout  int `arg:"timeout_in_seconds" min:"10" max:"604800" help:"The number of seconds after which the command stops waiting; 600 by default."`
 }
 
 func (p pause) interval() time.Duration {
@@ -58,7 +58,7 @@ func (p pause) limit() time.Duration {
 	return time.Duration(p.Timeout) * time.Second
 }
 
-// look schedules the next look at actions. It holds their ids and nothing that would start them again.
+// look schedules the next check of actions. It holds their ids and nothing that would start them again.
 func (p pause) look(run *Run, actions ...string) *warroom.Poll {
 	changes := map[string]any{actionArgument: strings.Join(actions, ","), pollingArgument: true}
 	if p.Interval == 0 {
@@ -69,7 +69,7 @@ func (p pause) look(run *Run, actions ...string) *warroom.Poll {
 	return poll
 }
 
-// EndedError says that a machine action ended without success.
+// EndedError reports that a machine action ended without success.
 type EndedError struct{ Action defender.MachineAction }
 
 func (e *EndedError) Error() string {
@@ -87,12 +87,12 @@ func (e *EndedError) Error() string {
 	return inOneLine(text) + "."
 }
 
-// inOneLine makes one line of a sentence with words of the service, in which nothing is hidden.
+// inOneLine turns a sentence that quotes the service into one line without hidden characters.
 func inOneLine(text string) string {
 	return strings.Join(strings.Fields(warroom.Visible(text)), " ")
 }
 
-// troubles are the errors that the service tells of an action, by command.
+// troubles returns the errors that the service reports for an action, by command.
 func troubles(action defender.MachineAction) string {
 	var told []string
 	if info := action.Text("troubleshootInfo"); info != "" {
@@ -106,36 +106,36 @@ func troubles(action defender.MachineAction) string {
 	return strings.Join(told, "; ")
 }
 
-// waiting are the arguments of commands that start actions on several machines and can wait for their end.
+// waiting holds the arguments of commands that start actions on several machines and can wait until they end.
 type waiting struct {
-	Polling   bool `arg:"polling" default:"false" help:"Whether to wait for the end of the actions."`
-	ForActive bool `arg:"wait_for_active" default:"false" help:"Whether to wait, where a machine is busy with another action of the kind, until it can start."`
+	Polling   bool `arg:"polling" default:"false" help:"Whether to wait until the actions have ended."`
+	ForActive bool `arg:"wait_for_active" default:"false" help:"Whether to wait until the action can start when a machine is busy with another action of the same type."`
 	pause
-	Actions []string `arg:"machine_action_id" list:"false" hidden:"true" help:"The actions that the command waits for; set by the command itself."`
-	Left    []string `arg:"left_to_start" list:"false" hidden:"true" help:"What is still to be started; set by the command itself."`
+	Actions []string `arg:"machine_action_id" list:"false" hidden:"true" help:"The actions that the command is waiting for. Set by the command itself."`
+	Left    []string `arg:"left_to_start" list:"false" hidden:"true" help:"The targets that remain to be started. Set by the command itself."`
 }
 
-// launch is what a command starts: one action for every target.
+// launch describes what a command starts: one action for every target.
 type launch struct {
 	out Output
-	// kind is the type of the actions, by which one that stands in the way is found.
+	// kind is the type of the actions, by which an action in the way is found.
 	kind    string
 	targets []id
-	// argument is the command's argument that holds the targets; empty when none does alone.
+	// argument is the command's argument that holds the targets, or empty if they come from several arguments.
 	argument string
-	// machine gives the machine of a target.
+	// machine returns the machine of a target.
 	machine func(id) string
 	start   func(ctx context.Context, target id) (defender.MachineAction, error)
-	// fits says whether an action is one for a target on its machine; nil: every one is.
+	// fits reports whether an action is for a target on its machine; nil accepts every action.
 	fits func(target id, action defender.MachineAction) bool
-	// apart gives every action an entry of its own.
+	// apart returns every action an entry of its own.
 	apart bool
 }
 
-// machinesOf are the machines of a launch whose targets are machines.
+// machinesOf returns the machines of a launch whose targets are machines.
 func machinesOf(target id) string { return string(target) }
 
-// launch starts what is to be started and follows what was started before.
+// launch starts the actions that have not been started and follows those that have.
 func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error) {
 	switch {
 	case len(w.Left) > 0:
@@ -169,7 +169,7 @@ func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error)
 	return w.keep(run, result, started), nil
 }
 
-// keep makes a report of actions that were started wait for their end.
+// keep schedules the wait for the actions that a report shows as started.
 func (w waiting) keep(run *Run, result Report, started []rawjson.Value) Report {
 	actions := w.Actions
 	for _, action := range started {
@@ -185,7 +185,7 @@ func (w waiting) keep(run *Run, result Report, started []rawjson.Value) Report {
 	return result
 }
 
-// wait moves what failed because a machine was busy to what is left.
+// wait moves the targets that failed because their machine was busy to those that are left.
 func (o *outcome[I, T]) wait(after time.Duration) {
 	var failed []failure
 	for _, one := range o.Failed {
@@ -200,7 +200,7 @@ func (o *outcome[I, T]) wait(after time.Duration) {
 	o.Failed = failed
 }
 
-// entries shows actions, together or apart.
+// entries shows actions, in one entry or in one each.
 func (l launch) entries(actions []rawjson.Value) []warroom.Entry {
 	if !l.apart {
 		if l.out.Single && len(actions) == 1 {
@@ -215,7 +215,7 @@ func (l launch) entries(actions []rawjson.Value) []warroom.Entry {
 	return entries
 }
 
-// follow looks whether the actions have ended. While one has not, it schedules the next look and says nothing.
+// follow checks whether the actions have ended. While one has not, it schedules the next check and shows nothing.
 func (w waiting) follow(ctx context.Context, run *Run, l launch) (Report, error) {
 	looked := forEach(ctx, idsOf(w.Actions), func(ctx context.Context, id id) (defender.MachineAction, error) {
 		return run.API.MachineAction(ctx, string(id))

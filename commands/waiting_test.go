@@ -16,13 +16,13 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// actionService starts machine actions and lets the test say how they go on.
+// actionService starts machine actions whose status the test sets.
 type actionService struct {
 	mu sync.Mutex
-	// status is that of an action, by machine; started counts how often one was started.
+	// status is the status of an action by machine; started counts the starts.
 	status  map[string]string
 	started map[string]int
-	// busy are machines that refuse because another action runs.
+	// busy lists machines that refuse because another action is running.
 	busy map[string]bool
 }
 
@@ -54,7 +54,7 @@ func (s *actionService) action(machine string) string {
 	return fmt.Sprintf(`{"id":"action-%s","type":"Isolate","status":%q,"machineId":%q,"troubleshootInfo":"no answer from the sensor"}`, machine, s.status[machine], machine)
 }
 
-// again runs a command with the arguments of its poll, as another process would: only the arguments are left.
+// again runs a command with the arguments of its poll, as another process would, which has only the arguments.
 func (s *actionService) again(t *testing.T, entry warroom.Entry) (Report, error) {
 	t.Helper()
 	if entry.Poll == nil {
@@ -89,7 +89,7 @@ func only(t *testing.T, done Report, err error) warroom.Entry {
 		t.Fatal(err)
 	}
 	if len(done.Entries) != 1 {
-		t.Fatalf("got %d entries, wanted one", len(done.Entries))
+		t.Fatalf("got %d entries, want one", len(done.Entries))
 	}
 	return done.Entries[0]
 }
@@ -110,19 +110,19 @@ func TestPollingFollowsActionsAndStartsNoneAgain(t *testing.T) {
 		t.Error("the first entry does not report the actions that were started")
 	}
 	if first.Poll.After != 30*time.Second || first.Poll.Limit != 15*time.Minute {
-		t.Errorf("the next look is after %s for %s, wanted 30s for 15m", first.Poll.After, first.Poll.Limit)
+		t.Errorf("got the next check after %s for %s, want 30s for 15m", first.Poll.After, first.Poll.Limit)
 	}
 	if got := first.Poll.Args["machine_action_id"]; got != "action-a,action-b" {
-		t.Errorf("the poll follows %v, wanted both actions", got)
+		t.Errorf("got a poll for %v, want both actions", got)
 	}
 	service.status["a"] = "Succeeded"
 	done, err = service.again(t, first)
 	second := only(t, done, err)
 	if first.Poll.Done != 0 || first.Poll.All != 2 || second.Poll.Done != 1 || second.Poll.All != 2 {
-		t.Errorf("the polls count %d of %d and %d of %d, wanted 0 of 2 and 1 of 2", first.Poll.Done, first.Poll.All, second.Poll.Done, second.Poll.All)
+		t.Errorf("got polls with %d of %d and %d of %d, want 0 of 2 and 1 of 2", first.Poll.Done, first.Poll.All, second.Poll.Done, second.Poll.All)
 	}
 	if len(second.Context) > 0 || len(second.Blocks) > 0 {
-		t.Error("a look that finds an action running says something")
+		t.Error("got an entry with text for a running action, want none")
 	}
 	service.status["b"] = "Succeeded"
 	done, err = service.again(t, second)
@@ -131,7 +131,7 @@ func TestPollingFollowsActionsAndStartsNoneAgain(t *testing.T) {
 		t.Error("the command goes on after all actions have ended")
 	}
 	if rows := last.Context[0].Value.(warroom.Records).Rows; len(rows) != 2 || rows[1].Text("status") != "Succeeded" {
-		t.Errorf("the last entry reports %v, wanted both actions as they ended", rows)
+		t.Errorf("got %v in the last entry, want both actions as they ended", rows)
 	}
 	for machine, times := range service.started {
 		if times != 1 {
@@ -159,7 +159,7 @@ func TestActionsThatEndBadlyAreToldApart(t *testing.T) {
 			var many *ManyError
 			var ended *EndedError
 			if !errors.As(err, &many) || !errors.As(err, &ended) {
-				t.Errorf("with no success the error is %v, wanted how each ended", err)
+				t.Errorf("got the error %v without success, want how each ended", err)
 			}
 		})
 	}
@@ -171,7 +171,7 @@ func TestABusyMachineNamesWhatItIsBusyWith(t *testing.T) {
 	_, err := service.run(t, isolation("a", nil))
 	var busy *BusyError
 	if !errors.As(err, &busy) || busy.Running.ID() != "other" || !strings.Contains(err.Error(), "2026-11-22T10:00:00Z") {
-		t.Errorf("got %v, wanted an error that names the action and since when it runs", err)
+		t.Errorf("got %v, want an error that names the action and since when it runs", err)
 	}
 }
 
@@ -184,7 +184,7 @@ func TestWaitForActiveStartsOnceTheMachineIsFree(t *testing.T) {
 		t.Error("the machine that is free was not isolated at once")
 	}
 	if got := first.Poll.Args["machine_id"]; got != "a" {
-		t.Errorf("the next run is for %v, wanted the busy machine alone", got)
+		t.Errorf("got the next run for %v, want only the busy machine", got)
 	}
 	service.busy["a"] = false
 	done, err = service.again(t, first)
@@ -192,7 +192,7 @@ func TestWaitForActiveStartsOnceTheMachineIsFree(t *testing.T) {
 		t.Error("the command goes on after the last machine")
 	}
 	if service.started["a"] != 1 || service.started["b"] != 1 {
-		t.Errorf("actions were started %v times, wanted once each", service.started)
+		t.Errorf("got actions started %v times, want once each", service.started)
 	}
 }
 
@@ -205,11 +205,11 @@ func TestWaitForActiveAndPollingTogether(t *testing.T) {
 	done, err = service.again(t, entry)
 	entry = only(t, done, err)
 	if got := entry.Poll.Args["machine_action_id"]; got != "action-b,action-a" {
-		t.Errorf("the command follows %v, wanted the actions of both runs", got)
+		t.Errorf("got a poll for %v, want the actions of both runs", got)
 	}
 	service.status["a"], service.status["b"] = "Succeeded", "Succeeded"
 	done, err = service.again(t, entry)
 	if entry = only(t, done, err); entry.Poll != nil || service.started["a"] != 1 || service.started["b"] != 1 {
-		t.Errorf("wanted an end with each action started once, got poll %v and %v", entry.Poll, service.started)
+		t.Errorf("got poll %v and %v, want an end with each action started once", entry.Poll, service.started)
 	}
 }

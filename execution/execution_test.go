@@ -237,7 +237,7 @@ func TestAnErrorIsReadableWhoeverWroteIt(t *testing.T) {
 		want []string
 	}{
 		"hidden characters of the service": {nil, []string{"aU+0000bU+202EcU+001B[31m (HTTP 400)."}},
-		"a value of many bytes":            {map[string]any{"page_size": strings.Repeat("x", 1<<20)}, []string{`page_size has to be a number, not "xxx`, " […] ", `xxx".`}},
+		"a value of many bytes":            {map[string]any{"page_size": strings.Repeat("x", 1<<20)}, []string{`page_size must be a number; got "xxx`, " […] ", `xxx".`}},
 	} {
 		result := w.run(listMachines, row.args, w.tenant.Instance("client-secret"), w.host())
 		if result.Err == nil {

@@ -70,9 +70,9 @@ func TestDiagnosisBehindAProxy(t *testing.T) {
 		t.Fatal(result.Err)
 	}
 	wantRows(t, result, map[string]string{
-		"DNS: token proxy":   "not looked at: the proxy looks tenant.example up",
-		"DNS: API":           "not looked at: the proxy looks tenant.example up",
-		"DNS: proxy":         "ok: 127.0.0.1 is an address itself",
+		"DNS: token proxy":   "not checked: the proxy resolves tenant.example",
+		"DNS: API":           "not checked: the proxy resolves tenant.example",
+		"DNS: proxy":         "ok: 127.0.0.1 is already an address",
 		"Proxy: token proxy": "ok: http://" + address,
 		"Proxy: API":         "ok: http://" + address,
 		"TLS: API":           "warning: TLS 1.3, certificate of Simulated tenant, valid until 2090-01-01, not verified",
@@ -104,11 +104,11 @@ func TestDiagnosisOfTheWayToTheHosts(t *testing.T) {
 			"a host that is known", elsewhere,
 			map[string]string{"NO_PROXY": "login.example", "HTTPS_PROXY": "http://proxy.example"},
 			map[string]string{"login.example": "::ffff:127.0.0.2 127.0.0.1 127.0.0.1"},
-			map[string]string{"DNS: authority": "ok: login.example is 127.0.0.1, 127.0.0.2", "Proxy: authority": "ok: none: NO_PROXY leaves login.example out"},
+			map[string]string{"DNS: authority": "ok: login.example is 127.0.0.1, 127.0.0.2", "Proxy: authority": "ok: none: NO_PROXY exempts login.example"},
 		},
 		{
 			"a host that is not known", elsewhere, nil, nil,
-			map[string]string{"DNS: authority": "failed: login.example has no address", "Proxy: authority": "warning: none: HTTPS_PROXY of the environment is empty"},
+			map[string]string{"DNS: authority": "failed: login.example has no address", "Proxy: authority": "warning: none: HTTPS_PROXY in the environment is empty"},
 		},
 		{
 			"name servers that are silent", elsewhere, nil,
@@ -119,13 +119,13 @@ func TestDiagnosisOfTheWayToTheHosts(t *testing.T) {
 			"a proxy that is not known", elsewhere,
 			map[string]string{"https_proxy": "http://proxy.example"},
 			nil,
-			map[string]string{"DNS: authority": "not looked at", "DNS: proxy": "failed: proxy.example has no address", "Proxy: authority": "ok: http://proxy.example"},
+			map[string]string{"DNS: authority": "not checked", "DNS: proxy": "failed: proxy.example has no address", "Proxy: authority": "ok: http://proxy.example"},
 		},
 		{
 			"a proxy that is no address", elsewhere,
 			map[string]string{"https_proxy": "http://[::1"},
 			nil,
-			map[string]string{"DNS: authority": "not looked at: the proxy is not known", "Proxy: authority": "failed: HTTPS_PROXY"},
+			map[string]string{"DNS: authority": "not checked: the proxy is not known", "Proxy: authority": "failed: HTTPS_PROXY"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -170,12 +170,12 @@ func TestDiagnosisWithEveryWayToSignIn(t *testing.T) {
 			}
 			proxy, tls := "ok: none: Use system proxy settings is not selected", "warning: TLS 1.3"
 			if test.role == "managed identity endpoint" {
-				proxy, tls = "ok: none: it is always asked directly", "not looked at: 169.254.169.254 is asked over plain http"
+				proxy, tls = "ok: none: it is always contacted directly", "not checked: 169.254.169.254 is contacted over plain HTTP"
 			}
 			wantRows(t, result, map[string]string{
-				"Configuration": "; " + test.role + " ", "DNS: " + test.role: "is an address itself", "Proxy: " + test.role: proxy, "TLS: " + test.role: tls,
-				strings.ToUpper(test.role[:1]) + test.role[1:]: "ok: ", "Token": "ok: signed in anew; application ", "Clock": "ok: agrees with the clock of the API",
-				"Tenant": "ok: " + w.tenant.TenantID(), "Audience": "ok: https://api.securitycenter.microsoft.com, which fits the cloud",
+				"Configuration": "; " + test.role + " ", "DNS: " + test.role: "is already an address", "Proxy: " + test.role: proxy, "TLS: " + test.role: tls,
+				strings.ToUpper(test.role[:1]) + test.role[1:]: "ok: ", "Token": "ok: signed in again; application ", "Clock": "ok: agrees with the clock of the API",
+				"Tenant": "ok: " + w.tenant.TenantID(), "Audience": "ok: https://api.securitycenter.microsoft.com, which matches the cloud",
 			})
 			shown := fmt.Sprint(result.Diagnosis.JSON(), result.Diagnosis.Entry())
 			for _, token := range bearers(w.tenant) {
@@ -194,8 +194,8 @@ func TestDiagnosisOfASignInThatCannotBePrepared(t *testing.T) {
 		t.Errorf("wanted one error that names the variable, got %v", result.Err)
 	}
 	wantRows(t, result, map[string]string{
-		"Configuration": "ok: signs in with workload identity", "DNS: authority": "ok: ", "Authority": "not looked at: ",
-		"Token": "failed: the environment has no AZURE_FEDERATED_TOKEN_FILE", "API": "not looked at: there is no token",
+		"Configuration": "ok: signs in with workload identity", "DNS: authority": "ok: ", "Authority": "not checked: ",
+		"Token": "failed: the environment has no AZURE_FEDERATED_TOKEN_FILE", "API": "not checked: there is no token",
 	})
 	if got := w.tenant.Requests(); len(got) > 0 {
 		t.Errorf("wanted nothing to be asked, got %d requests", len(got))
@@ -210,7 +210,7 @@ func TestDiagnosisOfACertificateThatIsNotTrusted(t *testing.T) {
 	}
 	wantRows(t, result, map[string]string{
 		"TLS: authority": "failed: the certificate of Simulated tenant, valid until 2090-01-01, is not trusted",
-		"TLS: API":       "not looked at: 127.0.0.1 was not asked", "Authority": "failed: 127.0.0.1 did not answer", "Token": "failed: the TLS certificate of",
+		"TLS: API":       "not checked: 127.0.0.1 was not contacted", "Authority": "failed: 127.0.0.1 did not answer", "Token": "failed: the TLS certificate of",
 	})
 }
 

@@ -68,14 +68,14 @@ func (h *Host) write(values map[string]json.RawMessage, version int) bool {
 	return true
 }
 
-// LastRun gives what the previous fetch left behind.
+// LastRun returns what the previous fetch saved.
 func (h *Host) LastRun(context.Context) (json.RawMessage, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.lastRun, nil
 }
 
-// SetLastRun leaves something behind for the next fetch.
+// SetLastRun saves the state for the next fetch.
 func (h *Host) SetLastRun(_ context.Context, value json.RawMessage) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,7 +90,7 @@ func (h *Host) Log(_ context.Context, text string) {
 	h.logged = append(h.logged, text)
 }
 
-// Logged are the lines that were logged.
+// Logged returns the lines that were logged.
 func (h *Host) Logged() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -116,7 +116,7 @@ func (h *Host) Discard(id string) error { return os.Remove(h.path(id)) }
 // File reads a file that a command saved.
 func (h *Host) File(id string) ([]byte, error) { return os.ReadFile(h.path(id)) }
 
-// Files is how many files are kept.
+// Files returns the number of saved files.
 func (h *Host) Files() (int, error) {
 	entries, err := os.ReadDir(h.folder)
 	return len(entries), err

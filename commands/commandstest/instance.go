@@ -1,5 +1,5 @@
-// Package commandstest runs commands from end to end for tests: an integration instance whose sign-in and API
-// are a simulated tenant, and a platform that keeps everything in memory. Time passes only when a command waits.
+// Package commandstest runs commands end to end in tests, with an integration instance whose sign-in and API are a
+// simulated tenant, and a platform that keeps everything in memory. Time passes only when a command waits.
 package commandstest
 
 import (
@@ -18,7 +18,7 @@ import (
 	"xsoar-defender/internal/testclock"
 )
 
-// Instance is an integration instance at a simulated tenant of its own.
+// Instance is an integration instance with a simulated tenant of its own.
 type Instance struct {
 	Tenant *simulator.Tenant
 	// Params are the instance's parameters, as the platform hands them over; a test may change them.
@@ -64,7 +64,7 @@ func New(t testing.TB) *Instance {
 	return i
 }
 
-// In gives the same instance for a part of the test, such as one input of a fuzz test.
+// In returns the same instance for a part of the test, such as one input of a fuzz test.
 func (i *Instance) In(t testing.TB) *Instance {
 	part := *i
 	part.t = t
@@ -76,7 +76,7 @@ func (i *Instance) Answer(method, path string, status int, body string) {
 	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: method, Path: path, Status: status, Body: body})
 }
 
-// Hold says whether the tenant's delays last until the client gives up, in place of passing at once.
+// Hold reports whether the tenant's delays last until the client gives up, instead of passing at once.
 func (i *Instance) Hold(held bool) { i.held.Store(held) }
 
 // Run runs a command with its arguments, as the platform would.
@@ -110,7 +110,7 @@ func (i *Instance) Again(entry Entry) Result {
 	return i.Run(entry.Poll.Command, entry.Poll.Args)
 }
 
-// leastWait is the shortest time after which the platform runs a command again.
+// leastWait is the shortest time after which the platform runs a scheduled command.
 const leastWait = 10 * time.Second
 
 func rawArguments(t testing.TB, args map[string]any) map[string]json.RawMessage {

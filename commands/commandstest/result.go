@@ -13,17 +13,17 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// Result is what came of running a command.
+// Result is the result of running a command.
 type Result struct {
 	execution.Result
 	Command string
-	// Requests are the requests of this run to the API, to Microsoft Graph and for downloads, in order.
+	// Requests lists the requests of this run to the API, to Microsoft Graph and for downloads, in order.
 	Requests []simulator.Request
 
 	t testing.TB
 }
 
-// Asked are the requests as "METHOD target", with the target unescaped and without query.
+// Asked returns the requests as "METHOD target", with the target unescaped and without query.
 func (r Result) Asked() []string {
 	asked := make([]string, len(r.Requests))
 	for i, request := range r.Requests {
@@ -36,34 +36,34 @@ func (r Result) Asked() []string {
 func (r Result) WantAsked(want ...string) {
 	r.t.Helper()
 	if got := r.Asked(); len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
-		r.t.Errorf("%s: wanted the requests %q, got %q", r.Command, want, got)
+		r.t.Errorf("%s: got %q, want the requests %q", r.Command, got, want)
 	}
 }
 
-// Body is the body of the only request.
+// Body returns the body of the only request.
 func (r Result) Body() string {
 	r.t.Helper()
 	if len(r.Requests) != 1 {
-		r.t.Fatalf("%s: wanted one request, got %q", r.Command, r.Asked())
+		r.t.Fatalf("%s: got %q, want one request", r.Command, r.Asked())
 	}
 	return string(r.Requests[0].Body)
 }
 
-// Entry is the only entry of a run that succeeded.
+// Entry returns the only entry of a run that succeeded.
 func (r Result) Entry() Entry {
 	r.t.Helper()
 	all := r.All()
 	if len(all) != 1 {
-		r.t.Fatalf("%s: wanted one entry, got %d", r.Command, len(all))
+		r.t.Fatalf("%s: got %d, want one entry", r.Command, len(all))
 	}
 	return all[0]
 }
 
-// All are the entries of a run that succeeded.
+// All returns the entries of a run that succeeded.
 func (r Result) All() []Entry {
 	r.t.Helper()
 	if r.Err != nil {
-		r.t.Fatalf("%s: wanted success, got the error %v", r.Command, r.Err)
+		r.t.Fatalf("%s: got the error %v, want success", r.Command, r.Err)
 	}
 	entries := make([]Entry, len(r.Entries))
 	for i, entry := range r.Entries {
@@ -72,11 +72,11 @@ func (r Result) All() []Entry {
 	return entries
 }
 
-// Failure is the text of the error with which a run ended that shows nothing else.
+// Failure returns the error text of a run that failed and has no entries.
 func (r Result) Failure() string {
 	r.t.Helper()
 	if r.Err == nil || len(r.Entries) > 0 {
-		r.t.Fatalf("%s: wanted an error alone, got %d entries and the error %v", r.Command, len(r.Entries), r.Err)
+		r.t.Fatalf("%s: got %d entries and the error %v, want an error alone", r.Command, len(r.Entries), r.Err)
 	}
 	return r.Err.Error()
 }
@@ -87,19 +87,19 @@ func (r Result) WantFailure(texts ...string) {
 	got := r.Failure()
 	for _, text := range texts {
 		if !strings.Contains(got, text) {
-			r.t.Errorf("%s: wanted an error with %q, got %q", r.Command, text, got)
+			r.t.Errorf("%s: got %q, want an error with %q", r.Command, got, text)
 		}
 	}
 }
 
-// Entry is an entry with what the platform makes of it.
+// Entry is an entry as the platform receives it.
 type Entry struct {
 	warroom.Entry
 
 	t testing.TB
 }
 
-// Readable is the text that the War Room shows.
+// Readable returns the text that the War Room shows.
 func (e Entry) Readable() string { return warroom.Markdown(e.Blocks) }
 
 // WantReadable checks that the War Room shows each of the texts.
@@ -108,12 +108,12 @@ func (e Entry) WantReadable(texts ...string) {
 	got := e.Readable()
 	for _, text := range texts {
 		if !strings.Contains(got, text) {
-			e.t.Errorf("wanted the entry to say %q, got\n%s", text, got)
+			e.t.Errorf("got\n%s\nwant the entry to say %q", got, text)
 		}
 	}
 }
 
-// Columns are the columns of the entry's first table as the War Room shows it.
+// Columns returns the columns of the entry's first table as the War Room shows it.
 func (e Entry) Columns() []string {
 	for _, block := range e.Blocks {
 		if table, ok := block.(warroom.Table); ok {
@@ -127,11 +127,11 @@ func (e Entry) Columns() []string {
 func (e Entry) WantColumns(want ...string) {
 	e.t.Helper()
 	if got := e.Columns(); !reflect.DeepEqual(got, want) {
-		e.t.Errorf("wanted the columns %q, got %q", want, got)
+		e.t.Errorf("got %q, want the columns %q", got, want)
 	}
 }
 
-// Raw is the entry's contents as the platform receives them.
+// Raw returns the entry's contents as the platform receives them.
 func (e Entry) Raw() gjson.Result {
 	e.t.Helper()
 	if e.Contents == nil {
@@ -140,7 +140,7 @@ func (e Entry) Raw() gjson.Result {
 	return e.parsed(e.Contents)
 }
 
-// At is the value at a context path, which is given with its key part.
+// At returns the value at a context path, which is given with its key part.
 func (e Entry) At(path string) gjson.Result {
 	e.t.Helper()
 	for _, one := range e.Context {
@@ -151,7 +151,7 @@ func (e Entry) At(path string) gjson.Result {
 	return gjson.Result{}
 }
 
-// Paths are the context paths of the entry, with their key parts.
+// Paths returns the context paths of the entry, with their key parts.
 func (e Entry) Paths() []string {
 	var paths []string
 	for _, one := range e.Context {
@@ -165,7 +165,7 @@ func (e Entry) WantAt(path, want string) {
 	e.t.Helper()
 	got := e.At(path)
 	if !got.Exists() {
-		e.t.Errorf("wanted the context path %s, got %q", path, e.Paths())
+		e.t.Errorf("got %q, want the context path %s", e.Paths(), path)
 		return
 	}
 	WantJSON(e.t, path, got.Raw, want)
@@ -195,7 +195,7 @@ func (e Entry) parsed(value warroom.Value) gjson.Result {
 func WantJSON(t testing.TB, what, got, want string) {
 	t.Helper()
 	if !reflect.DeepEqual(decoded(t, got), decoded(t, want)) {
-		t.Errorf("%s: wanted %s, got %s", what, want, got)
+		t.Errorf("%s: got %s, want %s", what, got, want)
 	}
 }
 

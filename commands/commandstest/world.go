@@ -8,7 +8,7 @@ import (
 	"xsoar-defender/internal/testclock"
 )
 
-// Brand is the vendor under which the instance gives scores.
+// Brand is the vendor name of the instance's scores.
 const Brand = "Microsoft Defender Advanced Threat Protection"
 
 // Start is the time at which every test begins.
@@ -17,13 +17,13 @@ func Start() time.Time { return time.Date(2026, time.November, 20, 10, 15, 0, 0,
 // NewClock returns a clock that shows Start.
 func NewClock() *testclock.Clock { return testclock.New(Start()) }
 
-// Random is a source of randomness that several goroutines may read and that gives the same in every run.
+// Random is a source of pseudo-random bytes for several goroutines that is the same in every run.
 type Random struct {
 	mu     sync.Mutex
 	source *rand.ChaCha8
 }
 
-// NewRandom makes a source.
+// NewRandom returns a new source.
 func NewRandom() *Random { return &Random{source: rand.NewChaCha8([32]byte{})} }
 
 // Read fills into.

@@ -37,7 +37,7 @@ func TestDoctorTellsWhatTheTenantDoes(t *testing.T) {
 	}{
 		{"nothing", func(*simulator.Tenant) {}, 0, map[string]string{"API": "^ok: .* answers", "Permissions": "^ok: cover every command"}},
 		{"an expired secret", (*simulator.Tenant).ExpireSecret, 1, map[string]string{
-			"Authority": "^ok: ", "Token": `^failed: .*\(AADSTS7000222\): .*secret`, "API": "^not looked at: there is no token",
+			"Authority": "^ok: ", "Token": `^failed: .*\(AADSTS7000222\): .*secret`, "API": "^not checked: there is no token",
 		}},
 		{"a few missing permissions", func(tenant *simulator.Tenant) { tenant.SetPermissions(mostPermissions()...) }, 0, map[string]string{
 			"API": "^ok: ", "Permissions": `^warning: do not cover \d+ commands: Grant `,
@@ -53,11 +53,11 @@ func TestDoctorTellsWhatTheTenantDoes(t *testing.T) {
 			"Token": "^ok: ", "API": `^failed: .*\(HTTP 500\), correlation .*: The service has trouble`, "Permissions": "^ok: ",
 		}},
 		{"a connection that breaks", refuse(simulator.Fault{Cut: simulator.CutBefore}), 1, map[string]string{
-			"API": "^failed: .* the connection broke .*: Try again", "TLS: API": "gave no answer", "Clock": "^ok: agrees with the clock of the authority",
+			"API": "^failed: .* the connection broke .*: Try again", "TLS: API": "did not answer", "Clock": "^ok: agrees with the clock of the authority",
 		}},
 		{"another service", refuse(simulator.Fault{Body: "<html>", ContentType: "text/html"}), 1, map[string]string{"API": `^failed: .*not valid JSON: Check that the URL`}},
 		{"too many requests for long", refuse(simulator.Fault{Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Minute}), 0, map[string]string{
-			"API": "^warning: .* takes no request now: Try again in 300 seconds", "Rate": "^warning: the API refused 1 requests of this run.* 99 more times",
+			"API": "^warning: .* does not accept requests at the moment: Try again in 300 seconds", "Rate": "^warning: the API refused 1 requests of this run.* 99 more times",
 		}},
 		{"too many requests for a moment", refuse(simulator.Fault{Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Second, Times: 1}), 0, map[string]string{
 			"API": "^ok: ", "Rate": "^warning: the API refused 1 requests of this run.* 98 more times",

@@ -79,7 +79,7 @@ func TestStatesAreColouredByWhatTheySay(t *testing.T) {
 		{"Result", "failed", red},
 		{"Result", "warning", yellow},
 		{"Result", "ok", green},
-		{"Result", "not looked at", ""},
+		{"Result", "not checked", ""},
 		{"ExposureLevel", "Low", ""},
 		{"Status", "Highly unusual", ""},
 		{"ComputerDNSName", "High", ""},

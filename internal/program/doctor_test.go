@@ -61,7 +61,7 @@ func TestDiagnosisOfEveryWayToSignIn(t *testing.T) {
 		// A login is continued where it was begun: in the War Room.
 		if !e.needsLogin {
 			rows := e.doctor(false)
-			for check, want := range map[string]string{"Token": "ok: signed in anew", "API": "ok: ", "Clock": "ok: ", "Tenant": "ok: " + e.tenant.TenantID()} {
+			for check, want := range map[string]string{"Token": "ok: signed in again", "API": "ok: ", "Clock": "ok: ", "Tenant": "ok: " + e.tenant.TenantID()} {
 				if got := rowOf(rows, check); !strings.HasPrefix(got, want) {
 					t.Errorf("%s: got %q, want %q", check, got, want)
 				}
@@ -69,7 +69,7 @@ func TestDiagnosisOfEveryWayToSignIn(t *testing.T) {
 		}
 		outcome := e.ready().diagnose()
 		shown := outcome.Shown()
-		if outcome.Failure() != "" || len(shown) != 1 || !strings.Contains(shown[0].HumanReadable, "| Token | ok | signed in anew") {
+		if outcome.Failure() != "" || len(shown) != 1 || !strings.Contains(shown[0].HumanReadable, "| Token | ok | signed in again") {
 			t.Errorf("got the failure %q and the entries %+v, want one with the checks", outcome.Failure(), shown)
 		}
 	})
@@ -103,8 +103,8 @@ func TestDiagnosisWithoutAConnection(t *testing.T) {
 			t.Errorf("got the token %q, want that it failed", got)
 		}
 		for _, check := range []string{"Audience", "Tenant", "API", "Permissions"} {
-			if got := rowOf(rows, check); !strings.HasPrefix(got, "not looked at: ") {
-				t.Errorf("%s: got %q, want that it was not looked at", check, got)
+			if got := rowOf(rows, check); !strings.HasPrefix(got, "not checked: ") {
+				t.Errorf("%s: got %q, want that it was not checked", check, got)
 			}
 		}
 	})
