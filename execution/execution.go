@@ -29,7 +29,7 @@ const TestCommand = "test-module"
 // DiagnosisCommand is the command that looks at the whole connection of an instance.
 const DiagnosisCommand = "microsoft-atp-test"
 
-// Request is what is asked for.
+// Request is one execution: a command with its arguments, at an instance.
 type Request struct {
 	Command string
 	Args    map[string]json.RawMessage
@@ -41,21 +41,20 @@ type Request struct {
 	Debug bool
 }
 
-// Result is what came of it. With an error there may be entries of what succeeded before.
+// Result is the outcome of an execution. With an error there may be entries of the parts that succeeded before it.
 type Result struct {
 	Entries []warroom.Entry
 	Err     error
 	Metrics *defender.Metrics
 	// Commit, when set, is to be called once the entries were handed over.
 	Commit func(ctx context.Context) error
-	// Diagnosis is what a command about the connection has found, also beside an error; nil for all others.
+	// Diagnosis is what a command about the connection has found, also with an error; nil for all others.
 	Diagnosis *commands.Diagnosis
 
 	command string
 }
 
-// Counted says that there are requests to tell the platform about, which does not want to hear of those of its
-// own commands.
+// Counted reports whether there are requests to tell the platform about. It does not want those of its own commands.
 func (r Result) Counted() bool {
 	counted := false
 	if r.Metrics != nil && r.command != FetchCommand && r.command != TestCommand {
@@ -78,9 +77,9 @@ type Runner struct {
 	Sleep   func(ctx context.Context, wait time.Duration) error
 	Random  io.Reader
 	Getenv  func(name string) string
-	// Errors is where the details of a mistake in the code go.
+	// Errors receives the details of a mistake in the code.
 	Errors io.Writer
-	// Limits bound the requests; zero values stand for the client's defaults.
+	// Limits bound the requests; zero values mean the client's defaults.
 	Limits defender.Limits
 	// Progress, when set, is told how far long requests are.
 	Progress   defender.Progress
@@ -89,22 +88,22 @@ type Runner struct {
 	Memory *auth.Memory
 }
 
-// UnknownCommandError says that there is no such command.
+// UnknownCommandError means that the integration has no such command.
 type UnknownCommandError struct{ Name string }
 
 func (e *UnknownCommandError) Error() string {
 	return fmt.Sprintf("There is no command %q: update the integration, or check the name.", e.Name)
 }
 
-// shownError is an error with a text as people read it, whoever wrote it: without secrets of the instance, without hidden
-// characters, and without a line that goes on for ever.
+// shownError is an error with a text fit for people, whatever its source: without secrets of the instance, without hidden
+// characters, and without endless lines.
 type shownError struct {
 	err  error
 	text string
 }
 
-// longestLine is how many characters of a line of an error are shown. What the service, or the value of an argument, says
-// beyond that is left out of the middle: the end says what to do.
+// longestLine is the largest number of characters shown of a line of an error. The middle of a longer one is left out: its
+// end says what to do.
 const longestLine = 1000
 
 // readable makes a text fit to be shown.
@@ -156,14 +155,14 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 	return result
 }
 
-// explain writes the details of a mistake in the code for the operator.
+// explain writes the details of a mistake in the code to the operator.
 func (r *Runner) explain(err error, instance params.Instance) {
 	if mistake, ok := errors.AsType[*commands.PanicError](err); ok {
 		fmt.Fprintf(r.Errors, "xsoar-defender: panic: %s\n%s\n", instance.Redact(fmt.Sprint(mistake.Value)), instance.Redact(string(mistake.Stack)))
 	}
 }
 
-// prepare makes what a command needs from the instance: its sign-in and its API client.
+// prepare makes the sign-in and the API client of an instance for a command.
 func (r *Runner) prepare(request Request, instance params.Instance, host commands.Host) *commands.Run {
 	way := newNetwork(r.Transports, instance, r.Getenv, r.Now)
 	environment := r.Environment(instance, request.Instance, host)
@@ -187,7 +186,7 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 	}
 }
 
-// Environment gives what an instance of this name needs to sign in. What the sign-in keeps goes into the store.
+// Environment returns what the instance of this name needs to sign in. The sign-in keeps its tokens in store.
 func (r *Runner) Environment(instance params.Instance, name string, store auth.Store) auth.Environment {
 	return auth.Environment{
 		Store: store, Transport: r.Transports.For(instance, r.Getenv), Direct: r.Transports.Direct(),
@@ -204,8 +203,8 @@ type signer interface {
 	Forget()
 }
 
-// newSigner makes a signer. One that cannot be made fails when the first token is asked for, as every other sign-in
-// that fails does: the rest of the instance can be looked at all the same.
+// newSigner makes a signer. If that fails, the error comes with the first token, as for any other failed sign-in: a diagnosis
+// can still look at the rest of the instance.
 func newSigner(instance params.Instance, scope string, hosts []string, environment auth.Environment) signer {
 	made, err := auth.New(instance, scope, hosts, environment)
 	if err != nil {
@@ -214,7 +213,7 @@ func newSigner(instance params.Instance, scope string, hosts []string, environme
 	return made
 }
 
-// noSigner has no tokens, for a reason.
+// noSigner fails every request for a token.
 type noSigner struct{ err error }
 
 func (s noSigner) Token(context.Context, *url.URL) (string, error) { return "", s.err }
@@ -223,11 +222,10 @@ func (s noSigner) Renew(context.Context, *url.URL, string) (string, error) { ret
 
 func (noSigner) Forget() {}
 
-// tokens are the tokens of a signer as the client asks for them.
+// tokens adapts a signer to the client of the API.
 type tokens struct{ signer }
 
-// Renew gives the refused token back when signing in anew gives the same one, so that the API's own refusal is what
-// the analyst sees.
+// Renew returns the refused token if another sign-in yields the same one, so that the analyst sees the API's own refusal.
 func (t tokens) Renew(ctx context.Context, target *url.URL, rejected string) (string, error) {
 	fresh, err := t.signer.Renew(ctx, target, rejected)
 	if errors.Is(err, auth.ErrSameToken) {
@@ -236,7 +234,7 @@ func (t tokens) Renew(ctx context.Context, target *url.URL, rejected string) (st
 	return fresh, err
 }
 
-// signIn is the sign-in as commands about the connection see it.
+// signIn gives commands about the connection access to the sign-in.
 type signIn struct {
 	signer      signer
 	instance    params.Instance

@@ -26,11 +26,11 @@ func TestAnUnknownCommandIsAnError(t *testing.T) {
 		result := w.run(name, nil, w.tenant.Instance("client-secret"), w.host())
 		var unknown *execution.UnknownCommandError
 		if !errors.As(result.Err, &unknown) || unknown.Name != name || len(result.Entries) > 0 {
-			t.Errorf("%q: wanted an error that names it, got %v", name, result.Err)
+			t.Errorf("%q: got %v, want an error that names it", name, result.Err)
 		}
 	}
 	if got := w.tenant.Requests(); len(got) > 0 {
-		t.Errorf("wanted nothing to be asked, got %d requests", len(got))
+		t.Errorf("got %d requests, want nothing to be asked", len(got))
 	}
 }
 
@@ -40,16 +40,16 @@ func TestAllThatIsWrongWithAnInstanceIsSaidAtOnce(t *testing.T) {
 	result := w.run(listMachines, nil, wrong, w.host())
 	var problems *params.Problems
 	if !errors.As(result.Err, &problems) || len(problems.List) != 4 {
-		t.Errorf("wanted four problems, got %v", result.Err)
+		t.Errorf("got %v, want four problems", result.Err)
 	}
 	for _, raw := range []string{``, `null`, `[]`, `"x"`, `{`} {
 		result := w.Run(t.Context(), execution.Request{Command: listMachines, Params: json.RawMessage(raw)}, w.host())
 		if !errors.As(result.Err, &problems) {
-			t.Errorf("params %q: wanted the problems, got %v", raw, result.Err)
+			t.Errorf("params %q: got %v, want the problems", raw, result.Err)
 		}
 	}
 	if got := w.tenant.Requests(); len(got) > 0 {
-		t.Errorf("wanted nothing to be asked, got %d requests", len(got))
+		t.Errorf("got %d requests, want nothing to be asked", len(got))
 	}
 }
 
@@ -57,7 +57,7 @@ func TestASuccessfulExecution(t *testing.T) {
 	w := newWorld(t)
 	result := w.run(listMachines, nil, w.tenant.Instance("client-secret"), w.host())
 	if result.Err != nil || len(result.Entries) == 0 || !result.Counted() {
-		t.Errorf("wanted entries and requests to count, got %d, %t and %v", len(result.Entries), result.Counted(), result.Err)
+		t.Errorf("got %d, %t and %v, want entries and requests to count", len(result.Entries), result.Counted(), result.Err)
 	}
 }
 
@@ -65,11 +65,11 @@ func TestThePlatformsOwnCommandsAreNotCounted(t *testing.T) {
 	w := newWorld(t)
 	for _, command := range []string{execution.TestCommand, execution.FetchCommand} {
 		if result := w.run(command, nil, w.tenant.Instance("client-secret"), w.host()); result.Err != nil || result.Counted() {
-			t.Errorf("%s: wanted success and nothing to count, got %v and %t", command, result.Err, result.Counted())
+			t.Errorf("%s: got %v and %t, want success and nothing to count", command, result.Err, result.Counted())
 		}
 	}
 	if result := execution.Failed(errors.ErrUnsupported); !errors.Is(result.Err, errors.ErrUnsupported) || result.Counted() {
-		t.Errorf("an execution that could not begin: wanted its error and nothing to count, got %+v", result)
+		t.Errorf("an execution that could not begin: got %+v, want its error and nothing to count", result)
 	}
 }
 
@@ -99,17 +99,17 @@ func TestAPanicIsOneErrorAndTheNextExecutionWorks(t *testing.T) {
 			result := w.run(row.command, row.args, instance, panicking{host, "lost my head over " + secret})
 			var mistake *commands.PanicError
 			if !errors.As(result.Err, &mistake) || len(result.Entries) > 0 {
-				t.Fatalf("wanted one error that says so, got %v and %d entries", result.Err, len(result.Entries))
+				t.Fatalf("got %v and %d entries, want one error that says so", result.Err, len(result.Entries))
 			}
 			if text := result.Err.Error(); strings.Contains(text, "lost my head") || strings.Contains(text, secret) {
-				t.Errorf("wanted a sentence without details, got %q", text)
+				t.Errorf("got %q, want a sentence without details", text)
 			}
 			details := w.log.take()
 			if !strings.Contains(details, "lost my head over [redacted]") || !strings.Contains(details, "panicking") || strings.Contains(details, secret) {
-				t.Errorf("wanted the details and where it was for the operator, without the secret, got %s", details)
+				t.Errorf("got %s, want the details and where it was for the operator, without the secret", details)
 			}
 			if again := w.run(listMachines, nil, instance, host); again.Err != nil {
-				t.Errorf("wanted the next execution to work, got %v", again.Err)
+				t.Errorf("got %v, want the next execution to work", again.Err)
 			}
 		})
 	}
@@ -121,10 +121,10 @@ func TestAnErrorShowsNoSecretWhoeverWroteIt(t *testing.T) {
 	w.tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusBadRequest, Code: "Echo", Message: "You sent " + secret})
 	result := w.run(listMachines, nil, w.tenant.Instance("client-secret"), w.host())
 	if refused, ok := errors.AsType[*defender.APIError](result.Err); !ok || refused.Code != "Echo" {
-		t.Fatalf("wanted the refusal, got %v", result.Err)
+		t.Fatalf("got %v, want the refusal", result.Err)
 	}
 	if text := result.Err.Error(); strings.Contains(text, secret) || !strings.Contains(text, "You sent [redacted]") {
-		t.Errorf("wanted the refusal without the secret, got %q", text)
+		t.Errorf("got %q, want the refusal without the secret", text)
 	}
 }
 
@@ -135,7 +135,7 @@ func TestAnExecutionThatIsEndedSaysWhy(t *testing.T) {
 	cancel(stopped)
 	request := execution.Request{Command: listMachines, Params: encode(t, w.tenant.Instance("client-secret"))}
 	if result := w.Run(ctx, request, w.host()); !errors.Is(result.Err, stopped) {
-		t.Errorf("wanted %v, got %v", stopped, result.Err)
+		t.Errorf("got %v, want %v", result.Err, stopped)
 	}
 }
 
@@ -148,11 +148,11 @@ func TestDebuggingLogsRequestsWithoutSecrets(t *testing.T) {
 	}
 	logged := strings.Join(host.Logged(), "\n")
 	if !strings.Contains(logged, "GET /api/machines: Successful in ") {
-		t.Errorf("wanted a line about the request, got %q", logged)
+		t.Errorf("got %q, want a line about the request", logged)
 	}
 	for _, secret := range append(bearers(w.tenant), w.tenant.Secret(), "$top") {
 		if strings.Contains(logged, secret) {
-			t.Errorf("wanted no %q in the log, got %q", secret, logged)
+			t.Errorf("got %q, want no %q in the log", logged, secret)
 		}
 	}
 }
@@ -186,11 +186,11 @@ func TestInstancesShareNothing(t *testing.T) {
 			before := len(bearers(one.tenant))
 			request := execution.Request{Command: listMachines, Params: encode(t, one.params), Instance: one.name}
 			if result := w.Run(t.Context(), request, one.host); result.Err != nil {
-				t.Fatalf("%s: wanted success, got %v", one.name, result.Err)
+				t.Fatalf("%s: got %v, want success", one.name, result.Err)
 			}
 			for _, token := range bearers(one.tenant)[before:] {
 				if known, seen := owner[token]; seen && known != one.name {
-					t.Errorf("%s: wanted a token of its own, got that of %s", one.name, known)
+					t.Errorf("%s: got that of %s, want a token of its own", one.name, known)
 				}
 				owner[token] = one.name
 			}
@@ -203,12 +203,12 @@ func TestInstancesShareNothing(t *testing.T) {
 	for _, one := range instances {
 		// The tokens of managed identities carry an absolute end, which the library reads by the machine's own clock.
 		if got := count[one.name]; got == 0 || got > 1 && one.params["auth_type"] != "Azure Managed Identities" {
-			t.Errorf("%s: wanted one token to be kept, got %d", one.name, got)
+			t.Errorf("%s: got %d, want one token to be kept", one.name, got)
 		}
 	}
 	for _, tenant := range []*simulator.Tenant{w.tenant, second} {
 		if slices.ContainsFunc(tenant.Requests(), func(r simulator.Request) bool { return r.Header.Get("Cookie") != "" }) {
-			t.Error("wanted no cookies, got some")
+			t.Error("got some, want no cookies")
 		}
 	}
 }
@@ -223,7 +223,7 @@ func TestMetricsAreOfOneExecution(t *testing.T) {
 			got = append(got, fmt.Sprint(outcome, " ", requests))
 		})
 		if strings.Join(got, ", ") != want {
-			t.Errorf("wanted the counts %q, got %q", want, got)
+			t.Errorf("got %q, want the counts %q", got, want)
 		}
 	}
 }
@@ -246,11 +246,11 @@ func TestAnErrorIsReadableWhoeverWroteIt(t *testing.T) {
 		got := result.Err.Error()
 		for _, want := range row.want {
 			if !strings.Contains(got, want) {
-				t.Errorf("%s: wanted %q in the error, got %q", name, want, got)
+				t.Errorf("%s: got %q, want %q in the error", name, got, want)
 			}
 		}
 		if len(got) > longest {
-			t.Errorf("%s: wanted a line that a person can read, got %d bytes", name, len(got))
+			t.Errorf("%s: got %d bytes, want a line that a person can read", name, len(got))
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // FuzzProxyAddress reads any text as the address of a proxy: it is used as an address with a host, or an error names the
-// variable. An error never shows the password that stands in the address.
+// variable. An error never shows the password in the address.
 func FuzzProxyAddress(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"http://user:", "@proxy:8080"}, {"", ""}, {"proxy:", ""}, {"socks5://", "@proxy"}, {"http://user:", "%zz@proxy"}, {"http://[::1", ""}, {"ftp://", "@x"}, {"\x7f", " "}, {"https://u:", "@proxy\\@x"},
@@ -27,9 +27,9 @@ func FuzzProxyAddress(f *testing.F) {
 		found, err := client.Transport.(*http.Transport).Proxy(request)
 		switch {
 		case err != nil && (strings.Contains(err.Error(), password) || !strings.Contains(err.Error(), "HTTPS_PROXY")):
-			t.Errorf("%q: wanted an error that names the variable and not its value, got %v", variables, err)
+			t.Errorf("%q: got %v, want an error that names the variable and not its value", variables, err)
 		case err == nil && found != nil && found.Host == "":
-			t.Errorf("%q: wanted an address with a host, got %+v", variables, found)
+			t.Errorf("%q: got %+v, want an address with a host", variables, found)
 		}
 	})
 }

@@ -23,7 +23,7 @@ import (
 	"xsoar-defender/params"
 )
 
-// childVariable makes the test binary carry one execution out in place of the tests: some things are read from the
+// childVariable makes the test binary carry one execution out instead of the tests: some things are read from the
 // environment once in the life of a process.
 const childVariable = "EXECUTION_TEST_CHILD"
 
@@ -76,7 +76,7 @@ func (l *log) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// take gives what was written and forgets it.
+// take returns what was written, and forgets it.
 func (l *log) take() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -111,7 +111,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() {
 		w.Transports.Direct().CloseIdleConnections()
 		if left := w.log.take(); left != "" {
-			t.Errorf("wanted nothing for the operator, got %s", left)
+			t.Errorf("got %s, want nothing for the operator", left)
 		}
 	})
 	return w
@@ -153,14 +153,14 @@ func encode(t *testing.T, value any) json.RawMessage {
 	return raw
 }
 
-// with gives parameters with changes.
+// with returns the parameters with changes.
 func with(instance map[string]any, changes map[string]any) map[string]any {
 	changed := maps.Clone(instance)
 	maps.Copy(changed, changes)
 	return changed
 }
 
-// decode gives the instance of parameters.
+// decode returns the instance that parameters describe.
 func decode(t *testing.T, instance map[string]any) params.Instance {
 	t.Helper()
 	decoded, err := params.Decode(encode(t, instance), func(string) string { return "" })

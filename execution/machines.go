@@ -9,9 +9,8 @@ import (
 	"xsoar-defender/params"
 )
 
-// Machines finds machines of the request's instance, the parameters of which are all that counts of the request, whose
-// names begin with a text, and else those whose IDs do. It gives as many as fit into one page at the most, and is for
-// whoever types the text: neither the names nor the IDs are sorted.
+// Machines finds machines whose names begin with a text or, if there are none, those whose IDs do. Of the request only the
+// parameters of the instance count. It returns at most mostMachines, in no order, for the completion of what a user types.
 func (r *Runner) Machines(ctx context.Context, request Request, host commands.Host, beginning string) (defender.List, error) {
 	instance, err := params.Decode(request.Params, r.Getenv)
 	if err != nil {
@@ -38,5 +37,5 @@ func (r *Runner) Machines(ctx context.Context, request Request, host commands.Ho
 	return found, err
 }
 
-// mostMachines are more than anybody picks one from.
+// mostMachines is more than anybody picks one from.
 const mostMachines = 1000

@@ -16,8 +16,7 @@ import (
 	"xsoar-defender/params"
 )
 
-// network is what an execution sees of the way to the hosts of its instance: it watches the requests that are made
-// anyhow.
+// network shows an execution the way to the hosts of its instance. It makes no requests of its own: it watches the others.
 type network struct {
 	transports *Transports
 	instance   params.Instance
@@ -32,7 +31,7 @@ func newNetwork(transports *Transports, instance params.Instance, getenv func(st
 	return &network{transports: transports, instance: instance, getenv: getenv, signIn: watch{now: now}, api: watch{now: now}}
 }
 
-// Resolve gives the addresses of a host, in order.
+// Resolve returns the addresses of a host, sorted.
 func (n *network) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	addresses, err := n.transports.lookup(ctx, host)
 	if err != nil {
@@ -45,7 +44,7 @@ func (n *network) Resolve(ctx context.Context, host string) ([]netip.Addr, error
 	return slices.Compact(addresses), nil
 }
 
-// Route finds the proxy as the transport of the instance does.
+// Route returns the proxy that the transport of the instance uses for target.
 func (n *network) Route(target *url.URL) (commands.Route, error) {
 	if !n.instance.UseProxy {
 		return commands.Route{}, nil
@@ -62,13 +61,13 @@ func (n *network) Route(target *url.URL) (commands.Route, error) {
 	return commands.Route{Proxy: &url.URL{Scheme: proxy.Scheme, Host: proxy.Host}}, nil
 }
 
-// SignIn is what requests for tokens have shown.
+// SignIn returns what the requests for tokens have shown.
 func (n *network) SignIn() commands.Contact { return n.signIn.seen() }
 
-// API is what requests to the API have shown.
+// API returns what the requests to the API have shown.
 func (n *network) API() commands.Contact { return n.api.seen() }
 
-// watch keeps what the newest request to a service has shown.
+// watch records what the newest request to a service has shown.
 type watch struct {
 	now func() time.Time
 
@@ -98,7 +97,7 @@ func (t watched) Do(request *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// note keeps what came of a request. What an earlier answer has shown stands when no other comes.
+// note records the outcome of a request. Without a response it keeps what an earlier one has shown.
 func (w *watch) note(target *url.URL, response *http.Response, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

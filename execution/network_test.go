@@ -21,7 +21,7 @@ import (
 func rows(t *testing.T, result execution.Result) map[string]string {
 	t.Helper()
 	if result.Diagnosis == nil {
-		t.Fatalf("wanted a diagnosis, got none beside the error %v", result.Err)
+		t.Fatalf("got only the error %v, want a diagnosis", result.Err)
 	}
 	found := map[string]string{}
 	for _, check := range gjson.Get(string(result.Diagnosis.JSON()), "Checks").Array() {
@@ -35,12 +35,12 @@ func wantRows(t *testing.T, result execution.Result, want map[string]string) {
 	got := rows(t, result)
 	for check, text := range want {
 		if !strings.Contains(got[check], text) {
-			t.Errorf("%s: wanted %q, got %q", check, text, got[check])
+			t.Errorf("%s: got %q, want %q", check, got[check], text)
 		}
 	}
 }
 
-// withNames gives the world name servers.
+// withNames returns the world with name servers.
 func (w *world) withNames(hosts map[string]string) {
 	w.Transports.Lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
 		switch addresses, known := hosts[host]; {
@@ -85,7 +85,7 @@ func TestDiagnosisBehindAProxy(t *testing.T) {
 		shown := fmt.Sprint(result.Err, result.Diagnosis.JSON(), result.Diagnosis.Entry())
 		for _, secret := range []string{"password-of-the-test", "proxy-user"} {
 			if strings.Contains(shown, secret) {
-				t.Errorf("%s: wanted nothing of the proxy's credentials, got %s", setting, shown)
+				t.Errorf("%s: got %s, want nothing of the proxy's credentials", setting, shown)
 			}
 		}
 	}
@@ -139,7 +139,7 @@ func TestDiagnosisOfTheWayToTheHosts(t *testing.T) {
 				Command: execution.DiagnosisCommand, Params: encode(t, with(w.tenant.Instance("client-secret"), test.changes)), Instance: "instance",
 			}, w.host())
 			if !errors.Is(result.Err, errNobodyIsAsked) {
-				t.Errorf("wanted the execution to have ended, got %v", result.Err)
+				t.Errorf("got %v, want the execution to have ended", result.Err)
 			}
 			wantRows(t, result, test.want)
 		})
@@ -166,7 +166,7 @@ func TestDiagnosisWithEveryWayToSignIn(t *testing.T) {
 			}
 			result := w.run(execution.DiagnosisCommand, nil, w.tenant.Instance(test.mode), w.host())
 			if result.Err != nil || result.Diagnosis.Failed() {
-				t.Errorf("wanted nothing to have failed, got %v and %v", result.Err, rows(t, result))
+				t.Errorf("got %v and %v, want nothing to have failed", result.Err, rows(t, result))
 			}
 			proxy, tls := "ok: none: Use system proxy settings is not selected", "warning: TLS 1.3"
 			if test.role == "managed identity endpoint" {
@@ -191,14 +191,14 @@ func TestDiagnosisOfASignInThatCannotBePrepared(t *testing.T) {
 	w := newWorld(t)
 	result := w.run(execution.DiagnosisCommand, nil, w.tenant.Instance("workload-identity"), w.host())
 	if result.Err == nil || !strings.Contains(result.Err.Error(), "AZURE_FEDERATED_TOKEN_FILE") || len(result.Entries) > 0 {
-		t.Errorf("wanted one error that names the variable, got %v", result.Err)
+		t.Errorf("got %v, want one error that names the variable", result.Err)
 	}
 	wantRows(t, result, map[string]string{
 		"Configuration": "ok: signs in with workload identity", "DNS: authority": "ok: ", "Authority": "not checked: ",
 		"Token": "failed: the environment has no AZURE_FEDERATED_TOKEN_FILE", "API": "not checked: there is no token",
 	})
 	if got := w.tenant.Requests(); len(got) > 0 {
-		t.Errorf("wanted nothing to be asked, got %d requests", len(got))
+		t.Errorf("got %d requests, want nothing to be asked", len(got))
 	}
 }
 
@@ -214,7 +214,7 @@ func TestDiagnosisOfACertificateThatIsNotTrusted(t *testing.T) {
 	})
 }
 
-// TestDiagnosisMakesNoRequestOfItsOwn counts what is asked beside what the Test button asks.
+// TestDiagnosisMakesNoRequestOfItsOwn counts the requests in addition to those of the Test button.
 func TestDiagnosisMakesNoRequestOfItsOwn(t *testing.T) {
 	w := newWorld(t)
 	count := func(command string) map[simulator.Kind]int {
@@ -230,6 +230,6 @@ func TestDiagnosisMakesNoRequestOfItsOwn(t *testing.T) {
 	}
 	test, diagnosis := count(execution.TestCommand), count(execution.DiagnosisCommand)
 	if fmt.Sprint(test) != fmt.Sprint(diagnosis) {
-		t.Errorf("wanted the requests %v, got %v", test, diagnosis)
+		t.Errorf("got %v, want the requests %v", diagnosis, test)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"net"
 )
 
-// promptReads is for how many reads at its beginning a connection acknowledges at once what it receives.
+// promptReads is the number of reads, from the first on, that a connection acknowledges at once.
 const promptReads = 16
 
 // promptConn is a connection that acknowledges at once what it receives at its beginning. A server that has just shaken

@@ -24,7 +24,7 @@ type Transports struct {
 	// DialDirect, when set before the first use, makes the connections of Direct: a simulated tenant leads those
 	// to the address of the managed identity endpoint to itself.
 	DialDirect func(ctx context.Context, network, address string) (net.Conn, error)
-	// Lookup, when set, looks up the addresses of a host for a diagnosis in place of the machine's resolver.
+	// Lookup, when set, looks up the addresses of a host for a diagnosis, instead of the machine's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 
 	mu    sync.Mutex
@@ -42,8 +42,8 @@ type transportKind struct {
 // NewTransports makes an empty set.
 func NewTransports() *Transports { return &Transports{kinds: map[transportKind]*http.Client{}} }
 
-// For gives the client for the hosts of an instance. getenv looks up the proxy settings of the environment, which count
-// for instances that want a proxy.
+// For returns the client for the hosts of an instance. getenv looks up the proxy settings of the environment, for instances
+// that use a proxy.
 func (t *Transports) For(instance params.Instance, getenv func(name string) string) *http.Client {
 	kind := transportKind{cloud: instance.Cloud.API.String(), insecure: instance.Insecure}
 	if instance.UseProxy {
@@ -62,11 +62,11 @@ func proxySettings(getenv func(string) string) httpproxy.Config {
 	}
 }
 
-// errNoProxyAddress says that the setting for a proxy is of no use. Package httpproxy would do without the proxy then,
-// which the instance does not want.
+// errNoProxyAddress means that the setting for a proxy is not an address. Package httpproxy would connect directly then,
+// which the instance must not.
 var errNoProxyAddress = errors.New("HTTPS_PROXY is not the address of a proxy")
 
-// proxyOf gives what finds the proxy of a request.
+// proxyOf returns a function that finds the proxy of a request.
 func proxyOf(settings httpproxy.Config) func(*http.Request) (*url.URL, error) {
 	find := settings.ProxyFunc()
 	return func(request *http.Request) (*url.URL, error) {
@@ -81,7 +81,7 @@ func proxyOf(settings httpproxy.Config) func(*http.Request) (*url.URL, error) {
 	}
 }
 
-// isProxyAddress takes addresses with and without a scheme, as is usual.
+// isProxyAddress reports whether a setting is an address, with or without a scheme, as is usual.
 func isProxyAddress(setting string) bool {
 	if !strings.Contains(setting, "://") {
 		setting = "http://" + setting
@@ -98,7 +98,7 @@ func (t *Transports) lookup(ctx context.Context, host string) ([]netip.Addr, err
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
 
-// Direct gives the client for the managed identity endpoint, which is never asked through a proxy.
+// Direct returns the client for the managed identity endpoint, which is never asked through a proxy.
 func (t *Transports) Direct() *http.Client { return t.client(transportKind{}) }
 
 func (t *Transports) client(kind transportKind) *http.Client {
@@ -137,10 +137,10 @@ const (
 	connectTimeout = 10 * time.Second
 	keepAlive      = 30 * time.Second
 	idleTimeout    = 90 * time.Second
-	// keptSessions fits the hosts of one cloud. A session goes on where an idle connection was closed, without the
-	// certificates being sent and checked again; it says nothing of who the client is.
+	// keptSessions is enough for the hosts of one cloud. Resuming a session after an idle connection was closed saves sending
+	// and checking certificates again; a session does not identify the client.
 	keptSessions = 8
-	// idleConnections fits the requests that one command makes at once.
+	// idleConnections is enough for the requests that one command makes at once.
 	idleConnections = 8
 	readBuffer      = 16 << 10
 )

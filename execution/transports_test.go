@@ -171,7 +171,7 @@ func TestProxies(t *testing.T) {
 				}
 			}
 			if got != row.want {
-				t.Errorf("wanted the proxy %q, got %q", row.want, got)
+				t.Errorf("got %q, want the proxy %q", got, row.want)
 			}
 		})
 	}
@@ -185,7 +185,7 @@ func TestAProxyThatIsNoAddressIsAnError(t *testing.T) {
 			response.Body.Close()
 		}
 		if err == nil || !strings.Contains(err.Error(), "HTTPS_PROXY") || strings.Contains(err.Error(), "hidden") {
-			t.Errorf("%q: wanted an error that names the variable and not its value, got %v", address, err)
+			t.Errorf("%q: got %v, want an error that names the variable and not its value", address, err)
 		}
 	}
 }
@@ -198,10 +198,10 @@ func TestTheManagedIdentityEndpointIsReachedDirectly(t *testing.T) {
 		t.Error("wanted no proxy for the endpoint")
 	}
 	if result := w.run(listMachines, nil, behindProxy(w.tenant, "managed-identity"), w.host()); result.Err != nil {
-		t.Errorf("wanted success, got %v", result.Err)
+		t.Errorf("got %v, want success", result.Err)
 	}
 	if got, want := proxy.connected(), []string{"tenant.example:443"}; !slices.Equal(got, want) {
-		t.Errorf("wanted the proxy to be asked for %q alone, got %q", want, got)
+		t.Errorf("got %q, want the proxy to be asked for %q alone", got, want)
 	}
 	if !slices.ContainsFunc(w.tenant.Requests(), func(r simulator.Request) bool { return r.Kind == simulator.KindIdentity }) {
 		t.Error("wanted the endpoint to be asked")
@@ -292,18 +292,18 @@ func TestAProxyThatWantsCredentials(t *testing.T) {
 			before := len(w.tenant.Requests())
 			result := w.run(listMachines, nil, behindProxy(w.tenant, "cortex"), w.host())
 			if (result.Err == nil) != row.fine {
-				t.Errorf("wanted success %t, got %v", row.fine, result.Err)
+				t.Errorf("got %v, want success %t", result.Err, row.fine)
 			}
 			if asked := len(w.tenant.Requests()) > before; asked != row.fine {
-				t.Errorf("wanted the tenant to be asked %t, got %t", row.fine, asked)
+				t.Errorf("got %t, want the tenant to be asked %t", asked, row.fine)
 			}
 			if shown := fmt.Sprint(result.Err); strings.Contains(shown, "password") || strings.Contains(shown, "p%40ss") {
-				t.Errorf("wanted an error without the proxy's password, got %s", shown)
+				t.Errorf("got %s, want an error without the proxy's password", shown)
 			}
 		})
 	}
 	if got, want := proxy.connected(), []string{"tenant.example:443"}; !slices.Equal(got, want) {
-		t.Errorf("wanted the proxy to be asked for %q, got %q", want, got)
+		t.Errorf("got %q, want the proxy to be asked for %q", got, want)
 	}
 }
 
@@ -336,7 +336,7 @@ func TestTheEnvironmentOfAProcessNamesTheProxy(t *testing.T) {
 			instance["proxy"] = row.wanted
 			got := inProcess(t, w, instance, row.variables...)
 			if !strings.Contains(got, row.says) || strings.Contains(got, "password") || strings.Contains(got, "p%40ss") {
-				t.Errorf("wanted %q and no password, got %s", row.says, got)
+				t.Errorf("got %s, want %q and no password", got, row.says)
 			}
 		})
 	}
@@ -382,9 +382,9 @@ func TestACustomAuthorityIsTrusted(t *testing.T) {
 			got := inProcess(t, w, instance, "SSL_CERT_FILE="+row.file, "SSL_CERT_DIR="+t.TempDir())
 			switch {
 			case row.fine && got != "ok":
-				t.Errorf("wanted ok, got %s", got)
+				t.Errorf("got %s, want ok", got)
 			case !row.fine && !strings.Contains(got, "is not trusted"):
-				t.Errorf("wanted an error that says that the certificate is not trusted, got %s", got)
+				t.Errorf("got %s, want an error that says that the certificate is not trusted", got)
 			}
 		})
 	}

@@ -19,10 +19,10 @@ import (
 	"xsoar-defender/internal/rawjson"
 )
 
-// refusedMark stands in the platform's answer to a callback that it refuses, before the reason.
+// refusedMark comes before the reason in the platform's answer to a callback that it refuses.
 const refusedMark = "[ERROR-fd5a7750-7182-4b38-90ba-091824478903]"
 
-// errInputEnded says that the platform closed the plugin's input while a callback waited for its answer.
+// errInputEnded means that the platform closed the plugin's input while a callback waited for its answer.
 var errInputEnded = errors.New("the platform closed the input in the middle of a callback")
 
 // RefusedError is the platform's refusal of a callback.
@@ -32,11 +32,11 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("The platform refused %s: %s.", e.Callback, strings.TrimRight(e.Reason, "."))
 }
 
-// host is the platform as commands see it during one execution.
+// host is the platform as a command sees it during one execution.
 type host struct {
 	loop          *loop
 	investigation string
-	// stopped is closed when the execution is cancelled because the process has to end.
+	// stopped is closed when the execution is cancelled because the process must end.
 	stopped <-chan struct{}
 
 	mu sync.Mutex // one callback at a time: answers come in the order of the questions
@@ -124,7 +124,7 @@ func (h *host) Load(context.Context) (map[string]json.RawMessage, error) {
 	return read.values, err
 }
 
-// writeTries is how often a write of the integration context is tried while other processes win.
+// writeTries is how often a write of the integration context is tried while other processes keep getting in first.
 const writeTries = 16
 
 // Update changes the integration context under its version, so that nothing that another process wrote in
@@ -162,7 +162,7 @@ func (h *host) Update(ctx context.Context, change func(values map[string]json.Ra
 	}
 }
 
-// conflictWait is a short random wait, longer after every conflict, so that several processes do not meet again.
+// conflictWait returns a short random wait, longer after every conflict, so that several processes do not meet again.
 func conflictWait(random io.Reader, try int) time.Duration {
 	most := min(10*time.Millisecond<<min(try, 6), 300*time.Millisecond)
 	drawn, err := rand.Int(random, big.NewInt(int64(most)))
@@ -172,7 +172,7 @@ func conflictWait(random io.Reader, try int) time.Duration {
 	return time.Duration(drawn.Int64())
 }
 
-// LastRun gives what the previous fetch left behind.
+// LastRun returns what the previous fetch left behind.
 func (h *host) LastRun(context.Context) (json.RawMessage, error) {
 	got, err := h.execute("getLastRun", map[string]any{})
 	return json.RawMessage(got), err

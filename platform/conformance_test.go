@@ -34,7 +34,7 @@ import (
 func TestConformance(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "conformance", "*.json"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("wanted recorded cases, got %d and the error %v", len(files), err)
+		t.Fatalf("got %d and the error %v, want recorded cases", len(files), err)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
@@ -70,7 +70,7 @@ type recordedCase struct {
 	} `json:"expect"`
 }
 
-// recordedRoute is how the API answers one operation: with each of the responses in turn, the last one for ever.
+// recordedRoute is how the API answers one operation: with each of the responses in turn, the last one forever.
 type recordedRoute struct {
 	Method    string            `json:"method"`
 	Path      string            `json:"path"`
@@ -89,7 +89,7 @@ type wantedRequest struct {
 	// Filter are the comparisons of the $filter, whatever way they are joined and ordered.
 	Filter []string       `json:"filter"`
 	Body   map[string]any `json:"body"`
-	// Contains are texts that the body has to mention.
+	// Contains are texts that the body must mention.
 	Contains []string `json:"query_contains"`
 }
 
@@ -240,7 +240,7 @@ func converse(t *testing.T, recorded recordedCase, api *recordedAPI) conversatio
 	for line := range strings.Lines(plugin.Output()) {
 		var message struct{ Results []map[string]any }
 		if err := decodeNumbers(line, &message); err != nil {
-			t.Fatalf("wanted lines of JSON, got the error %v in %.200s", err, line)
+			t.Fatalf("got the error %v in %.200s, want lines of JSON", err, line)
 		}
 		heard.take(t, message.Results)
 	}
@@ -289,7 +289,7 @@ func (c *conversation) take(t *testing.T, results []map[string]any) {
 func (c recordedCase) differences(api *recordedAPI, heard conversation) []string {
 	found := c.requestDifferences(api.seen)
 	if c.Expect.Metrics != nil && !reflect.DeepEqual(c.Expect.Metrics, heard.metrics) {
-		found = append(found, fmt.Sprintf("metrics: wanted %v, got %v", c.Expect.Metrics, heard.metrics))
+		found = append(found, fmt.Sprintf("metrics: got %v, want %v", heard.metrics, c.Expect.Metrics))
 	}
 	switch {
 	case c.Expect.Error:
@@ -297,7 +297,7 @@ func (c recordedCase) differences(api *recordedAPI, heard conversation) []string
 	case c.Expect.Incidents != nil:
 		return append(found, c.incidentDifferences(heard)...)
 	case len(c.Expect.Entries) != len(heard.entries):
-		return append(found, fmt.Sprintf("wanted %d entries, got %d: %.500s", len(c.Expect.Entries), len(heard.entries), encoded(heard.entries)))
+		return append(found, fmt.Sprintf("got %d: %.500s, want %d entries", len(heard.entries), encoded(heard.entries), len(c.Expect.Entries)))
 	}
 	for i, want := range c.Expect.Entries {
 		for _, difference := range c.entryDifferences(want, heard.entries[i], heard.folder) {
@@ -309,10 +309,10 @@ func (c recordedCase) differences(api *recordedAPI, heard conversation) []string
 
 func errorDifferences(entries []map[string]any) []string {
 	if len(entries) != 1 || fmt.Sprint(entries[0]["Type"]) != typeError {
-		return []string{fmt.Sprintf("wanted one error entry, got %.500s", encoded(entries))}
+		return []string{fmt.Sprintf("got %.500s, want one error entry", encoded(entries))}
 	}
 	if text, _ := entries[0]["Contents"].(string); strings.TrimSpace(text) == "" {
-		return []string{"wanted an error entry with a text, got an empty one"}
+		return []string{"got an empty error entry, want one with a text"}
 	}
 	return nil
 }
@@ -321,7 +321,7 @@ func (c recordedCase) requestDifferences(seen []seenRequest) []string {
 	var found []string
 	left := slices.DeleteFunc(slices.Clone(seen), func(request seenRequest) bool { return strings.HasPrefix(request.Path, "/download/") })
 	if len(left) != len(c.Expect.Requests) {
-		found = append(found, fmt.Sprintf("wanted %d requests, got %d: %v", len(c.Expect.Requests), len(left), left))
+		found = append(found, fmt.Sprintf("got %d: %v, want %d requests", len(left), left, len(c.Expect.Requests)))
 	}
 	for _, want := range c.Expect.Requests {
 		why := []string{"it was not made"}
@@ -348,12 +348,12 @@ func (w wantedRequest) differences(request seenRequest, loose bool) []string {
 		want, got := slices.Compact(slices.Sorted(slices.Values(w.Filter))), comparisons(request.Query.Get("$filter"))
 		extra := slices.DeleteFunc(slices.Clone(got), func(one string) bool { return slices.Contains(want, one) })
 		if len(got)-len(extra) != len(want) || (len(extra) > 0 && !loose) {
-			found = append(found, fmt.Sprintf("wanted the $filter %q, got %q", want, request.Query.Get("$filter")))
+			found = append(found, fmt.Sprintf("got %q, want the $filter %q", request.Query.Get("$filter"), want))
 		}
 	}
 	for key, value := range w.Query {
 		if got := request.Query.Get(key); got != value {
-			found = append(found, fmt.Sprintf("wanted %s=%q, got %q", key, value, got))
+			found = append(found, fmt.Sprintf("got %q, want %s=%q", got, key, value))
 		}
 	}
 	if w.Body != nil {
@@ -365,7 +365,7 @@ func (w wantedRequest) differences(request seenRequest, loose bool) []string {
 	}
 	for _, text := range w.Contains {
 		if !strings.Contains(request.Body, strings.Trim(encoded(text), `"`)) {
-			found = append(found, fmt.Sprintf("wanted a query that mentions %q, got %s", text, request.Body))
+			found = append(found, fmt.Sprintf("got %s, want a query that mentions %q", request.Body, text))
 		}
 	}
 	return found
@@ -395,7 +395,7 @@ func lowered(object map[string]any) any {
 
 func (c recordedCase) incidentDifferences(heard conversation) []string {
 	if len(heard.entries) == 0 || fmt.Sprint(heard.entries[0]["Type"]) == typeError {
-		return []string{"wanted incidents, got " + encoded(heard.entries)}
+		return []string{"got " + encoded(heard.entries) + ", want incidents"}
 	}
 	var got []struct {
 		Name     string `json:"name"`
@@ -404,14 +404,14 @@ func (c recordedCase) incidentDifferences(heard conversation) []string {
 	}
 	text, _ := heard.entries[0]["Contents"].(string)
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
-		return []string{"wanted a list of incidents as text, got " + text}
+		return []string{"got " + text + ", want a list of incidents as text"}
 	}
 	if len(got) != len(c.Expect.Incidents) {
-		return []string{fmt.Sprintf("wanted %d incidents, got %d", len(c.Expect.Incidents), len(got))}
+		return []string{fmt.Sprintf("got %d, want %d incidents", len(got), len(c.Expect.Incidents))}
 	}
 	var found []string
 	if !heard.keptLastRun {
-		found = append(found, "wanted a last run for the next fetch, got none")
+		found = append(found, "got none, want a last run for the next fetch")
 	}
 	const toTheSecond = len("2006-01-02T15:04:05")
 	for i, want := range c.Expect.Incidents {
@@ -421,7 +421,7 @@ func (c recordedCase) incidentDifferences(heard conversation) []string {
 		}
 		found = append(found, comparison{}.missing("rawJSON", want.Alert, alert)...)
 		if len(got[i].Occurred) < toTheSecond || got[i].Occurred[:toTheSecond] != want.Occurred[:toTheSecond] || got[i].Name == "" {
-			found = append(found, fmt.Sprintf("incident %d: wanted a name and the time %s, got %q and %s", i, want.Occurred, got[i].Name, got[i].Occurred))
+			found = append(found, fmt.Sprintf("incident %d: got %q and %s, want a name and the time %s", i, got[i].Name, got[i].Occurred, want.Occurred))
 		}
 	}
 	return found
@@ -429,7 +429,7 @@ func (c recordedCase) incidentDifferences(heard conversation) []string {
 
 func (c recordedCase) entryDifferences(want, got map[string]any, folder string) []string {
 	if kind := fmt.Sprint(got["Type"]); kind != fmt.Sprint(want["Type"]) {
-		return []string{fmt.Sprintf("wanted Type %v, got %s: %.300v", want["Type"], kind, got["Contents"])}
+		return []string{fmt.Sprintf("got %s: %.300v, want Type %v", kind, got["Contents"], want["Type"])}
 	}
 	if want["has_file"] == true {
 		return c.fileDifferences(got, folder)
@@ -442,7 +442,7 @@ func (c recordedCase) entryDifferences(want, got map[string]any, folder string) 
 		}
 	}
 	if _, polls := got["PollingCommand"]; polls && want["PollingCommand"] == nil {
-		found = append(found, fmt.Sprintf("wanted no PollingCommand, got %v", got["PollingCommand"]))
+		found = append(found, fmt.Sprintf("got %v, want no PollingCommand", got["PollingCommand"]))
 	}
 	if context, given := want["EntryContext"]; given {
 		found = append(found, compare.missing("EntryContext", context, got["EntryContext"])...)
@@ -453,7 +453,7 @@ func (c recordedCase) entryDifferences(want, got map[string]any, folder string) 
 	}
 	if columns, given := want["columns"]; given {
 		if header := headerRow(got["HumanReadable"]); !reflect.DeepEqual(columns, header) {
-			found = append(found, fmt.Sprintf("wanted the columns %v, got %v", columns, header))
+			found = append(found, fmt.Sprintf("got %v, want the columns %v", header, columns))
 		}
 	}
 	return found
@@ -492,11 +492,11 @@ func headerRow(readable any) any {
 func (c recordedCase) fileDifferences(got map[string]any, folder string) []string {
 	id, _ := got["FileID"].(string)
 	if name, _ := got["File"].(string); name == "" || id == "" {
-		return []string{fmt.Sprintf("wanted File and FileID, got %v and %v", got["File"], got["FileID"])}
+		return []string{fmt.Sprintf("got %v and %v, want File and FileID", got["File"], got["FileID"])}
 	}
 	saved, err := os.ReadFile(filepath.Join(folder, platformtest.Investigation+"_"+id))
 	if err != nil {
-		return []string{"wanted a saved file, got the error " + err.Error()}
+		return []string{"got the error " + err.Error() + ", want a saved file"}
 	}
 	var want, inside any
 	if err := decodeNumbers(string(c.Expect.FileBytes), &want); err != nil {
@@ -508,7 +508,7 @@ func (c recordedCase) fileDifferences(got map[string]any, folder string) []strin
 		inside = string(saved)
 	}
 	if !reflect.DeepEqual(inside, want) {
-		return []string{fmt.Sprintf("wanted a file with %v, got %.300s", want, saved)}
+		return []string{fmt.Sprintf("got %.300s, want a file with %v", saved, want)}
 	}
 	return nil
 }
@@ -544,7 +544,7 @@ func (c comparison) missing(path string, want, got any) []string {
 			return nil
 		}
 	}
-	return []string{fmt.Sprintf("%s: wanted %.200s, got %.200s", path, encoded(want), encoded(got))}
+	return []string{fmt.Sprintf("%s: got %.200s, want %.200s", path, encoded(got), encoded(want))}
 }
 
 func (c comparison) missingKeys(path string, want, got map[string]any) []string {
@@ -577,7 +577,7 @@ func (c comparison) missingItems(path string, want []any, got any) []string {
 	}
 	items, isList := got.([]any)
 	if !isList || len(items) != len(want) {
-		return []string{fmt.Sprintf("%s: wanted %d items, got %.200s", path, len(want), encoded(got))}
+		return []string{fmt.Sprintf("%s: got %.200s, want %d items", path, encoded(got), len(want))}
 	}
 	var found []string
 	left := slices.Clone(items)
@@ -669,7 +669,7 @@ func TestComparisonFindsWhatIsMissing(t *testing.T) {
 				t.Fatal(err)
 			}
 			if found := test.how.missing("value", want, got); (found == nil) != test.same {
-				t.Errorf("wanted same=%v, got the differences %q", test.same, found)
+				t.Errorf("got the differences %q, want same=%v", found, test.same)
 			}
 		})
 	}

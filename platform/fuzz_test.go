@@ -56,11 +56,11 @@ func FuzzLoop(f *testing.F) {
 		results, completed := 0, 0
 		for line := range strings.Lines(out.String()) {
 			if !json.Valid([]byte(line)) || !utf8.ValidString(line) {
-				t.Fatalf("wanted lines of JSON, got %q", line)
+				t.Fatalf("got %q, want lines of JSON", line)
 			}
 			var message struct{ Type string }
 			if err := json.Unmarshal([]byte(line), &message); err != nil {
-				t.Fatalf("wanted messages, got %q: %v", line, err)
+				t.Fatalf("got %q: %v, want messages", line, err)
 			}
 			switch message.Type {
 			case "result", "exception":
@@ -70,7 +70,7 @@ func FuzzLoop(f *testing.F) {
 			}
 		}
 		if results != completed {
-			t.Errorf("wanted every execution to be completed, got %d results and %d ends in %q", results, completed, out.String())
+			t.Errorf("got %d results and %d ends in %q, want every execution to be completed", results, completed, out.String())
 		}
 	})
 }

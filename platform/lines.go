@@ -11,16 +11,16 @@ import (
 // this no message of the platform is meant.
 const MaxLine = 64 << 20
 
-// errLongLine says that a line was longer than MaxLine. The rest of it was passed over.
+// errLongLine means that a line was longer than MaxLine. The rest of it was skipped.
 var errLongLine = errors.New("the line is longer than 64 MiB")
 
-// line is one line of the platform, or why there is none.
+// line is one line of the platform, or the reason why it could not be read.
 type line struct {
 	text []byte
 	err  error
 }
 
-// readLines reads lines until the input ends and closes the channel then. It runs beside an execution, so that
+// readLines reads lines until the input ends and closes the channel then. It runs during an execution, so that
 // the end of the input is seen while a callback waits for its answer.
 func readLines(in io.Reader, stop <-chan struct{}) <-chan line {
 	lines := make(chan line)

@@ -21,11 +21,11 @@ type Runner interface {
 	Run(ctx context.Context, request execution.Request, host commands.Host) execution.Result
 }
 
-// Options are what the loop works with.
+// Options are the loop's surroundings.
 type Options struct {
 	In  io.Reader
 	Out io.Writer
-	// Errors is free text for an operator.
+	// Errors receives free text for an operator.
 	Errors io.Writer
 	// Files is the folder in which the platform looks for files; "" is the working directory.
 	Files  string
@@ -45,9 +45,9 @@ type loop struct {
 	// encoder writes every message but pong; it is kept, for its buffer is the largest thing a small execution needs.
 	encoder *warroom.Encoder
 	lines   <-chan line
-	// cut says that the input ended in the middle of a callback.
+	// cut reports whether the input ended in the middle of a callback.
 	cut bool
-	// counts says whether the platform takes metrics entries; nil until it was asked. It does not change
+	// counts reports whether the platform takes metrics entries; nil until it was asked. It does not change
 	// during the life of the process.
 	counts *bool
 }
@@ -81,7 +81,7 @@ func Serve(ctx context.Context, o Options) error {
 	}
 }
 
-// serve answers one line; last says that the process has to end then.
+// serve answers one line; last reports whether the process must end then.
 func (l *loop) serve(ctx context.Context, next line) (last bool, err error) {
 	l.out.narrow()
 	text := strings.TrimSpace(string(next.text))
@@ -107,7 +107,7 @@ func (l *loop) serve(ctx context.Context, next line) (last bool, err error) {
 	return native, l.complete(ctx, result, host, request.Command == execution.FetchCommand)
 }
 
-// running is the context of an execution: when ctx ends it goes on for the grace period.
+// running returns the context of an execution, which outlives ctx by the grace period.
 func (l *loop) running(ctx context.Context) (running context.Context, end func()) {
 	running, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stopping := context.AfterFunc(ctx, func() {
@@ -153,7 +153,7 @@ func (l *loop) complete(ctx context.Context, result execution.Result, host *host
 	return message.Flush()
 }
 
-// takesMetrics says whether the platform understands metrics entries, which it does from 6.8 on.
+// takesMetrics reports whether the platform understands metrics entries, which it does from 6.8 on.
 func (l *loop) takesMetrics(host *host) bool {
 	if l.counts == nil {
 		version, err := host.version()

@@ -108,7 +108,7 @@ func TestLoopHandsTheExecutionOver(t *testing.T) {
 	}
 	want := map[string]json.RawMessage{"id": json.RawMessage(`"a"`), "flags": json.RawMessage(`["x"]`)}
 	if !maps.EqualFunc(got.Args, want, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
-		t.Errorf("got the arguments %s, want %s: debug-mode is none", got.Args, want)
+		t.Errorf("got the arguments %s, want %s, without debug-mode", got.Args, want)
 	}
 }
 
@@ -339,7 +339,7 @@ func TestFilesAreWhereThePlatformLooksForThem(t *testing.T) {
 	}
 }
 
-// TestFilesStayInTheirFolder has the platform, or whoever speaks for it, name investigations that lead elsewhere.
+// TestFilesStayInTheirFolder plays a platform, or anyone who speaks for it, that names investigations that lead elsewhere.
 func TestFilesStayInTheirFolder(t *testing.T) {
 	for _, investigation := range []string{"../../x", "..", ".", "", "/", "a/b", "..%2fx", "\u0000", "\n", "\u202e"} {
 		line := strings.Replace(platformtest.Request{Command: "any"}.Line(), `"Inv":{"id":"1"}`, `"Inv":{"id":`+string(rawjson.Make(investigation))+`}`, 1)
@@ -358,9 +358,9 @@ func TestFilesStayInTheirFolder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		beside, err := os.ReadDir(filepath.Dir(files))
-		if err != nil || len(beside) != 1 {
-			t.Errorf("%q: %d things are beside the folder for files (%v), want none", investigation, len(beside)-1, err)
+		there, err := os.ReadDir(filepath.Dir(files))
+		if err != nil || len(there) != 1 {
+			t.Errorf("%q: %d things are next to the folder for files (%v), want none", investigation, len(there)-1, err)
 		}
 		inside, err := os.ReadDir(files)
 		if refused := strings.Contains(investigation, "\x00"); err != nil || len(inside) != 1 && !refused {

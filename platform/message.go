@@ -14,7 +14,7 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// executionLine is what the platform sends to have a command run. Keys that are not here are ignored.
+// executionLine is the platform's request to run a command. Other keys are ignored.
 type executionLine struct {
 	Command string                     `json:"command"`
 	Args    map[string]json.RawMessage `json:"args"`
@@ -30,11 +30,11 @@ type executionLine struct {
 	} `json:"context"`
 }
 
-// debugArgument is what the platform adds to the arguments of a run with debugging on.
+// debugArgument is the argument that the platform adds to a run with debugging on.
 const debugArgument = "debug-mode"
 
-// DecodeExecution reads an execution line. It also gives the id of the investigation, which names files, and
-// whether the process has to end after this execution.
+// DecodeExecution reads an execution line. It also returns the id of the investigation, which names files, and
+// whether the process must end after this execution.
 func DecodeExecution(text []byte) (request execution.Request, investigation string, native bool, err error) {
 	var decoded executionLine
 	if err := json.Unmarshal(text, &decoded); err != nil {

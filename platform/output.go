@@ -3,11 +3,11 @@ package platform
 import "io"
 
 const (
-	// largeMessage is from how many bytes on what is written counts as large.
+	// largeMessage is the size in bytes from which on a message counts as large.
 	largeMessage = 1 << 20
-	// widePipe is what the pipe to the platform holds from a large message on, in bytes; the system gives it a quarter of
-	// that. The platform and the program then take turns less often, which for 10,000 machines takes a tenth off the CPU
-	// time. It is no wider, and not for ever, because the system bounds what all pipes of a user hold together.
+	// widePipe is the size in bytes of the pipe to the platform during a large message; the system's default is a quarter of
+	// it. The platform and the program then take turns less often, which saves a tenth of the CPU time for 10,000 machines.
+	// It is no larger, and only for the message, because the system bounds the size of all pipes of a user together.
 	widePipe = 256 << 10
 )
 
@@ -15,7 +15,7 @@ const (
 type output struct {
 	to      io.Writer
 	written int // since the platform's last line
-	// narrowed is what the pipe held before it was made wide; 0 when it was not.
+	// narrowed is the size of the pipe before it was made wide, or 0 if it was not.
 	narrowed int
 }
 
@@ -42,7 +42,7 @@ func (o *output) widen(more int) {
 	}
 }
 
-// narrow undoes widen. The pipe has to be empty, as it is when the platform has sent a line of its own accord.
+// narrow undoes widen. The pipe must be empty, as it is when the platform sends an execution or a ping.
 func (o *output) narrow() {
 	if o.narrowed > 0 {
 		resizePipe(o.to, o.narrowed)

@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipeSize is how much a pipe may hold, in bytes; 0 when it is none.
+// pipeSize returns the size of a pipe in bytes, or 0 if out is not a pipe.
 func pipeSize(out io.Writer) int { return pipe(out, unix.F_GETPIPE_SZ, 0) }
 
-// resizePipe says how much a pipe may hold. One that may not be resized stays as it is.
+// resizePipe sets the size of a pipe. If the system does not allow it, the pipe stays as it is.
 func resizePipe(out io.Writer, size int) { pipe(out, unix.F_SETPIPE_SZ, size) }
 
 func pipe(out io.Writer, command, argument int) (result int) {

@@ -4,7 +4,7 @@ package platform
 
 import "io"
 
-// pipeSize knows of no pipe: only Linux tells a program, and lets it ask for another size.
+// pipeSize returns 0: only Linux tells a program the size of a pipe and lets it change it.
 func pipeSize(io.Writer) int { return 0 }
 
 func resizePipe(io.Writer, int) {}

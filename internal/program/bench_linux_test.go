@@ -51,7 +51,7 @@ func (l *largeTenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "$top is missing", http.StatusBadRequest)
 			return
 		}
-		skip, _ := strconv.Atoi(query.Get("$skip")) // none is none
+		skip, _ := strconv.Atoi(query.Get("$skip")) // 0 if there is none
 		all = all[min(skip, len(all)):]
 		body := bytes.Join(unraw(all[:min(top, len(all))]), []byte(","))
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)+len(`{"value":[]}`)))
@@ -75,7 +75,7 @@ func (l *largeTenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// download answers with a file of so many megabytes.
+// download answers with a file of the given size in megabytes.
 func (l *largeTenant) download(w http.ResponseWriter, megabytes string) {
 	left, err := strconv.Atoi(megabytes)
 	if err != nil {
@@ -98,7 +98,7 @@ func unraw(items []json.RawMessage) [][]byte {
 }
 
 // BenchmarkGrowth runs lists of growing size in processes of their own, through the platform's loop, and gives
-// their CPU time and their largest resident memory, as Linux shows it, beside the time that the platform waits.
+// their CPU time and their largest resident memory, as Linux shows it, in addition to the time that the platform waits.
 func BenchmarkGrowth(b *testing.B) {
 	for _, size := range []int{1000, 10_000, 100_000} {
 		tenant := newLargeTenant(b, size)

@@ -66,7 +66,7 @@ func TestNoSecretIsWrittenAnywhere(t *testing.T) {
 }
 
 // TestNoParameterIsWrittenAnywhere plants a secret in every parameter that the platform keeps encrypted, those of older
-// instances among them, and in the address of the proxy: one that is of no use, which errors are about, beside all that the
+// instances among them, and in the address of the proxy: one that is of no use, which errors are about, in addition to all that the
 // instance needs. The engine then looks for each of them, as above.
 func TestNoParameterIsWrittenAnywhere(t *testing.T) {
 	eachWay(t, every, func(t *testing.T, e *engine) {
@@ -135,7 +135,7 @@ func (e *engine) apiThatRepeats(plugin *platformtest.Plugin) {
 // mostRepeated bounds how many lines of a private key the API repeats.
 const mostRepeated = 8
 
-// linksWithSignatures has files be downloaded by links that anybody could use who has them.
+// linksWithSignatures downloads files by links that work for anyone who has them.
 func (e *engine) linksWithSignatures(plugin *platformtest.Plugin) {
 	e.t.Helper()
 	link := e.tenant.URL() + "/download/result?sig=" + e.canary("signature")
@@ -166,7 +166,7 @@ func (e *engine) linksWithSignatures(plugin *platformtest.Plugin) {
 	}
 }
 
-// authorityThatTells has whoever gives tokens refuse, with all that it was sent and with tokens in the refusal.
+// authorityThatTells has the authority, or who else gives tokens, refuse and repeat everything it was sent, and tokens.
 func (e *engine) authorityThatTells(plugin *platformtest.Plugin) {
 	e.t.Helper()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

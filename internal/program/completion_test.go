@@ -54,7 +54,7 @@ func TestCompletionObeysNothingBehindTheCursor(t *testing.T) {
 			t.Errorf("%s: the file holds %q (%v)", behind, text, err)
 		}
 		if _, err := os.Stat(filepath.Join(folder, "made.txt")); err == nil {
-			t.Errorf("%s: the shell did what stands behind the cursor", behind)
+			t.Errorf("%s: the shell ran a word behind the cursor", behind)
 		}
 	}
 }

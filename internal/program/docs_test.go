@@ -17,7 +17,7 @@ import (
 	"xsoar-defender/internal/repository"
 )
 
-// writeTranscripts has the transcripts of the documentation be written in place of compared: .ci/transcripts.
+// writeTranscripts writes the transcripts of the documentation instead of comparing them: .ci/transcripts.
 var writeTranscripts = flag.Bool("transcripts", false, "write what the commands of the documentation show into its pages")
 
 // The program runs for the documentation at a time of its own, on a terminal of its own.
@@ -38,7 +38,7 @@ type block struct {
 	lines    []string
 }
 
-// page is a page as a row of blocks; what stands between them is a block without a fence.
+// page is a page as a row of blocks; the text between them is a block without a fence.
 type page struct {
 	name   string
 	blocks []block
@@ -106,7 +106,7 @@ func TestShellLinesAreMarked(t *testing.T) {
 			}
 			for _, line := range one.lines {
 				if typed.MatchString(line) {
-					t.Errorf("%s: the line %q stands in a block that no test runs: call it %s or %s", page.name, strings.TrimSpace(line), console, shell)
+					t.Errorf("%s: the line %q is in a block that no test runs: call it %s or %s", page.name, strings.TrimSpace(line), console, shell)
 				}
 			}
 		}

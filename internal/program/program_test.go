@@ -62,7 +62,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scriptExits runs a program that has to end with an exit code: exits CODE PROGRAM [ARGUMENT ...].
+// scriptExits runs a program that must end with an exit code: exits CODE PROGRAM [ARGUMENT ...].
 func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT ...]")
@@ -79,7 +79,7 @@ func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// scriptedTenant is the simulated tenant of a script: a process of the program beside those of the script.
+// scriptedTenant is the simulated tenant of a script: a process of the program next to those of the script.
 type scriptedTenant struct {
 	command *exec.Cmd
 	// needs are the environment variables that the program says an instance needs, by its file.
@@ -295,7 +295,7 @@ func openPage(address string, follow bool) (status int, leads, text string, err 
 	return response.StatusCode, response.Header.Get("Location"), string(page), err
 }
 
-// scriptRedirects gives an instance a redirect URI with a port that is free: redirects FILE.
+// scriptRedirects sets an instance a redirect URI with a port that is free: redirects FILE.
 func scriptRedirects(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: redirects FILE")

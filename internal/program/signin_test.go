@@ -31,9 +31,9 @@ type way struct {
 	kept bool
 	// systemClock says that the proof it signs in with is dated by the system's clock, by a library.
 	systemClock bool
-	// needsLogin says that a user has to log in first.
+	// needsLogin says that a user must log in first.
 	needsLogin bool
-	// spoil makes the instance's proof wrong, and refused is what the failure then has to say.
+	// spoil makes the instance's proof wrong, and refused is what the failure must then say.
 	spoil   func(e *engine)
 	refused string
 	// cutOff leads to an address where nothing listens.
@@ -126,7 +126,7 @@ func newEngine(t *testing.T, way way) *engine {
 	return e
 }
 
-// ready is an engine at which a user has logged in, where one has to.
+// ready is an engine at which a user has logged in, where one must.
 func (e *engine) ready() *engine {
 	e.t.Helper()
 	if e.needsLogin {
@@ -191,7 +191,7 @@ func (e *engine) succeed(request platformtest.Request) platformtest.Outcome {
 	return outcome
 }
 
-// work has a new process do something that needs a token, and wants it to ask for so many.
+// work has a new process do something that needs a token, and wants it to ask for this number of tokens.
 func (e *engine) work(what string, tokens int) {
 	e.t.Helper()
 	before := countTokenRequests(e.tenant)
@@ -534,7 +534,7 @@ func (e *engine) addFiles(said map[string]string, folder string) {
 func (e *engine) secrets() map[string]string {
 	secrets := map[string]string{}
 	add := func(name, secret string) {
-		// What is shorter is none.
+		// Anything shorter is not a secret.
 		if len(secret) >= 16 {
 			secrets[name+" "+secret[:4]+"..."] = secret
 		}

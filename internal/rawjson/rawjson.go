@@ -16,7 +16,7 @@ import (
 // Value is one valid JSON value, mostly an object.
 type Value string
 
-// MaxDepth is how many objects and lists may stand inside one another, far more than the service nests. Whatever
+// MaxDepth is how many objects and lists may be nested, far more than the service nests. Whatever
 // reads JSON calls itself for every level: without a limit, a text of brackets alone would use up the stack, which
 // no Go program survives.
 const MaxDepth = 1000
@@ -28,7 +28,7 @@ var (
 )
 
 // Parse checks text once as a whole, so that later reads need not. Bytes that are not UTF-8 become the
-// replacement character: a line of the platform's protocol has to be UTF-8.
+// replacement character: a line of the platform's protocol must be UTF-8.
 func Parse(text string) (Value, error) {
 	if tooDeep(text) {
 		return "", ErrTooDeep
@@ -64,7 +64,7 @@ func tooDeep(text string) bool {
 	return false
 }
 
-// endOfString gives the position of the quote that ends the string whose first character, behind its quote, is at.
+// endOfString returns the position of the quote that ends the string whose first character, behind its quote, is at.
 func endOfString(text string, at int) int {
 	for ; ; at++ {
 		next := strings.IndexByte(text[at:], '"')
@@ -123,7 +123,7 @@ func Plain(value gjson.Result) string {
 	return value.String()
 }
 
-// Has says whether a key holds a value other than null.
+// Has reports whether a key holds a value other than null.
 func (v Value) Has(key string) bool {
 	found := v.Key(key)
 	return found.Exists() && found.Type != gjson.Null

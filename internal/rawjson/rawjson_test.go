@@ -16,7 +16,7 @@ func parse(t *testing.T, text string) rawjson.Value {
 	t.Helper()
 	object, err := rawjson.Parse(text)
 	if err != nil {
-		t.Fatalf("Parse(%q): wanted it to be accepted, got %v", text, err)
+		t.Fatalf("Parse(%q): got %v, want it to be accepted", text, err)
 	}
 	return object
 }
@@ -27,7 +27,7 @@ func TestParseTakesEveryJSONValueAsReceived(t *testing.T) {
 		`{"a":1,"a":2}`, `{"":0}`, `"\ud800"`, `1e999`,
 	} {
 		if got := parse(t, text); string(got) != text {
-			t.Errorf("Parse(%q): wanted the same text, got %q", text, got)
+			t.Errorf("Parse(%q): got %q, want the same text", text, got)
 		}
 	}
 }
@@ -39,7 +39,7 @@ func TestParseRefusesWhatIsNotJSON(t *testing.T) {
 	} {
 		object, err := rawjson.Parse(text)
 		if !errors.Is(err, rawjson.ErrNotJSON) || object != "" {
-			t.Errorf("Parse(%q): wanted ErrNotJSON and nothing, got %v and %q", text, err, object)
+			t.Errorf("Parse(%q): got %v and %q, want ErrNotJSON and nothing", text, err, object)
 		}
 	}
 }
@@ -47,10 +47,10 @@ func TestParseRefusesWhatIsNotJSON(t *testing.T) {
 func TestParseReplacesBytesThatAreNotUTF8(t *testing.T) {
 	got := parse(t, "{\"name\":\"a\xff\xfeb\"}")
 	if want := "a\uFFFDb"; got.Text("name") != want {
-		t.Errorf("wanted the text %q, got %q", want, got.Text("name"))
+		t.Errorf("got %q, want the text %q", got.Text("name"), want)
 	}
 	if !utf8.ValidString(string(got)) {
-		t.Errorf("wanted valid UTF-8, got %q", got)
+		t.Errorf("got %q, want valid UTF-8", got)
 	}
 }
 
@@ -68,7 +68,7 @@ func TestParseBoundsTheDepth(t *testing.T) {
 		{"objects", nested(`{"a":`, `1`, `}`, rawjson.MaxDepth+1), rawjson.ErrTooDeep},
 		{"lists in objects", nested(`{"a":[`, `1`, `]}`, rawjson.MaxDepth/2+1), rawjson.ErrTooDeep},
 		{"10 MB of brackets", strings.Repeat(`[`, 10<<20), rawjson.ErrTooDeep},
-		{"many beside one another", `[` + strings.Repeat(`{},`, 5*rawjson.MaxDepth) + `{}]`, nil},
+		{"many next to one another", `[` + strings.Repeat(`{},`, 5*rawjson.MaxDepth) + `{}]`, nil},
 		{"brackets in a text", `["` + strings.Repeat(`[{`, rawjson.MaxDepth) + `"]`, nil},
 		{"brackets in a text behind an escaped quote", `["\"` + strings.Repeat(`[`, 2*rawjson.MaxDepth) + `"]`, nil},
 		{"brackets behind a text that ends in a backslash", `["\\",` + strings.Repeat(`[`, 2*rawjson.MaxDepth), rawjson.ErrTooDeep},
@@ -77,7 +77,7 @@ func TestParseBoundsTheDepth(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			if _, err := rawjson.Parse(row.text); !errors.Is(err, row.want) {
-				t.Errorf("wanted the error %v, got %v", row.want, err)
+				t.Errorf("got %v, want the error %v", err, row.want)
 			}
 		})
 	}
@@ -90,7 +90,7 @@ func TestKeyFindsAnyName(t *testing.T) {
 	} {
 		object := rawjson.Make(map[string]any{name: "found", "other": map[string]any{name: "deeper"}})
 		if got := object.Text(name); got != "found" {
-			t.Errorf("key %q of %s: wanted found, got %q", name, object, got)
+			t.Errorf("key %q of %s: got %q, want found", name, object, got)
 		}
 		if !object.Has(name) {
 			t.Errorf("key %q of %s: wanted Has to say so", name, object)
@@ -102,7 +102,7 @@ func TestKeyIsNoPath(t *testing.T) {
 	object := parse(t, `{"a":{"b":1},"list":[{"c":2}]}`)
 	for _, name := range []string{"a.b", "list.0", "list.#", "list.0.c", "*", "@this", "a|b", "{a}", ""} {
 		if got := object.Key(name); got.Exists() {
-			t.Errorf("key %q: wanted none, got %s", name, got.Raw)
+			t.Errorf("key %q: got %s, want none", name, got.Raw)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func TestTextTakesTheFirstKeyThatHoldsAValue(t *testing.T) {
 	}
 	for _, row := range rows {
 		if got := object.Text(row.keys...); got != row.want {
-			t.Errorf("Text(%q): wanted %q, got %q", row.keys, row.want, got)
+			t.Errorf("Text(%q): got %q, want %q", row.keys, got, row.want)
 		}
 	}
 }
@@ -136,7 +136,7 @@ func TestHasTellsNullFromAValue(t *testing.T) {
 	object := parse(t, `{"null":null,"false":false,"zero":0,"empty":""}`)
 	for key, want := range map[string]bool{"null": false, "missing": false, "false": true, "zero": true, "empty": true} {
 		if got := object.Has(key); got != want {
-			t.Errorf("Has(%q): wanted %t, got %t", key, want, got)
+			t.Errorf("Has(%q): got %t, want %t", key, got, want)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func TestStringIsTheReadableForm(t *testing.T) {
 		`"a\tb"`: "a\tb", `1.50`: "1.50", `-0`: "-0", `true`: "true", `null`: "", `{"a":1}`: `{"a":1}`, `[1]`: "[1]", ``: "",
 	} {
 		if got := rawjson.Value(text).String(); got != want {
-			t.Errorf("String of %q: wanted %q, got %q", text, want, got)
+			t.Errorf("String of %q: got %q, want %q", text, got, want)
 		}
 	}
 }
@@ -169,7 +169,7 @@ func TestItemsAreTheElementsOfAList(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			got := rawjson.Value(row.text).Items(row.path)
 			if !slices.Equal(got, row.want) || (got == nil) != (row.want == nil) {
-				t.Errorf("wanted %q, got %q", row.want, got)
+				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
 	}
@@ -181,7 +181,7 @@ func TestEachKeepsTheOrderReceived(t *testing.T) {
 		got = append(got, key+"="+string(value))
 	})
 	if want := []string{"b=1", `a={"x":null}`, `="t"`, "b=2"}; !slices.Equal(got, want) {
-		t.Errorf("wanted %q, got %q", want, got)
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -198,11 +198,11 @@ func TestValuesReadsSeveralKeys(t *testing.T) {
 	}
 	for _, row := range rows {
 		if got := object.Values(row.names...); !slices.Equal(got, row.want) {
-			t.Errorf("Values(%q): wanted %q, got %q", row.names, row.want, got)
+			t.Errorf("Values(%q): got %q, want %q", row.names, got, row.want)
 		}
 	}
 	if got := rawjson.Value("").Values("a"); !slices.Equal(got, []rawjson.Value{""}) {
-		t.Errorf("no answer: wanted nothing, got %q", got)
+		t.Errorf("no answer: got %q, want nothing", got)
 	}
 }
 
@@ -220,7 +220,7 @@ func TestBareLeavesTheAnnotationsOut(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			if got := rawjson.Value(row.text).Bare(); string(got) != row.want {
-				t.Errorf("wanted %s, got %s", row.want, got)
+				t.Errorf("got %s, want %s", got, row.want)
 			}
 		})
 	}
@@ -234,10 +234,10 @@ func TestJoinMakesOneList(t *testing.T) {
 	} {
 		got := rawjson.Join(items)
 		if got != want {
-			t.Errorf("Join(%q): wanted %s, got %s", items, want, got)
+			t.Errorf("Join(%q): got %s, want %s", items, got, want)
 		}
 		if back := got.Items(""); !slices.Equal(back, items) && len(items) > 0 {
-			t.Errorf("Items of %s: wanted %q, got %q", got, items, back)
+			t.Errorf("Items of %s: got %q, want %q", got, back, items)
 		}
 	}
 }
@@ -250,7 +250,7 @@ func TestMakeEncodesPlainValues(t *testing.T) {
 	got := rawjson.Make(pair{"<a&b>\n\u2028\xff", []any{1, nil, true, map[string]int{"b": 2, "a": 1}}})
 	want := rawjson.Value(`{"name":"<a&b>\n\u2028\ufffd","rest":[1,null,true,{"a":1,"b":2}]}`)
 	if got != want {
-		t.Errorf("wanted %s, got %s", want, got)
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
@@ -274,26 +274,26 @@ func FuzzParse(f *testing.F) {
 		object, err := rawjson.Parse(text)
 		if err != nil {
 			if object != "" {
-				t.Errorf("wanted nothing beside the error %v, got %q", err, object)
+				t.Errorf("got %q, want only the error %v", object, err)
 			}
 			if json.Valid([]byte(text)) && !errors.Is(err, rawjson.ErrTooDeep) {
-				t.Errorf("wanted the valid %q to be accepted, got %v", text, err)
+				t.Errorf("got %v, want the valid %q to be accepted", err, text)
 			}
 			return
 		}
 		if !json.Valid([]byte(object)) || !utf8.ValidString(string(object)) {
-			t.Fatalf("wanted valid JSON in UTF-8, got %q", object)
+			t.Fatalf("got %q, want valid JSON in UTF-8", object)
 		}
 		object.Text(key)
 		if bare := object.Bare(); !json.Valid([]byte(bare)) {
-			t.Errorf("wanted JSON without annotations, got %q", bare)
+			t.Errorf("got %q, want JSON without annotations", bare)
 		}
 		if items := object.Items(""); items != nil && !json.Valid([]byte(rawjson.Join(items))) {
-			t.Errorf("wanted the joined items to be JSON, got %q", rawjson.Join(items))
+			t.Errorf("got %q, want the joined items to be JSON", rawjson.Join(items))
 		}
 		object.Each(func(name string, value rawjson.Value) {
 			if !json.Valid([]byte(value)) {
-				t.Errorf("wanted the value of %q to be JSON, got %q", name, value)
+				t.Errorf("got %q, want the value of %q to be JSON", value, name)
 			}
 		})
 	})

@@ -93,7 +93,7 @@ func TestProgramHasNoTemplates(t *testing.T) {
 	}
 }
 
-// fromOutside is what belongs to the outside of the program. It is passed in by those who may take it.
+// fromOutside lists what belongs to the outside of the program and must be passed in.
 func fromOutside() map[string][]string {
 	return map[string][]string{
 		"os":          {"Getenv", "LookupEnv", "Environ", "ExpandEnv", "Setenv", "Unsetenv", "Stdin", "Stdout", "Stderr", "Args", "Exit", "UserHomeDir", "UserConfigDir", "UserCacheDir"},
@@ -130,7 +130,7 @@ func TestTheOutsideIsPassedIn(t *testing.T) {
 				}
 			}
 			if taken {
-				t.Errorf("%s: takes %s.%s, which has to be passed in", source.At(use.at), use.path, use.name)
+				t.Errorf("%s: takes %s.%s, which must be passed in", source.At(use.at), use.path, use.name)
 			}
 		}
 	}
@@ -237,7 +237,7 @@ func TestRulesSeeWhatTheyForbid(t *testing.T) {
 }
 
 // TestFilesNameNoMachine looks in all files of the repository for folders of a machine and for hosts that packages
-// or images come from: what is here has to work anywhere.
+// or images come from: what is here must work anywhere.
 func TestFilesNameNoMachine(t *testing.T) {
 	folders := regexp.MustCompile(`(^|[^\w.])/(work|tmp|root)/`)
 	hosts := regexp.MustCompile(`(?i)\b(docker|ghcr|quay|gcr|mcr\.microsoft|pkg\.dev|proxy\.golang|goproxy|sum\.golang|pypi|npmjs)\.(io|com|org|cn|dev)\b`)
@@ -295,7 +295,7 @@ func isName(expression ast.Expr, names ...string) bool {
 	return ok && slices.Contains(names, name.Name)
 }
 
-// nothing gives an empty package for every import.
+// nothing returns an empty package for every import.
 type nothing struct{}
 
 func (nothing) Import(imported string) (*types.Package, error) {
@@ -391,7 +391,7 @@ func mutable(of repository.Source) []fault {
 	return found
 }
 
-// ofPackage says whether a type is one of the packages named.
+// ofPackage reports whether a type is one of the packages named.
 func ofPackage(expression ast.Expr, names ...string) bool {
 	if star, ok := expression.(*ast.StarExpr); ok {
 		expression = star.X

@@ -1,6 +1,6 @@
 // Package platformtest is the platform's half of the conversation with a plugin, for tests. It starts the plugin
 // as a process, or serves it within the test, sends executions, answers the callbacks as the platform does, and
-// gives what was reported.
+// returns what was reported.
 package platformtest
 
 import (
@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// RefusedMark stands before the reason when the platform refuses a callback.
+// RefusedMark comes before the reason when the platform refuses a callback.
 const RefusedMark = "[ERROR-fd5a7750-7182-4b38-90ba-091824478903]"
 
 // Platform is what the platform keeps for one instance. Plugins that share it see the same integration context,
@@ -37,7 +37,7 @@ func (p *Platform) SetRelease(version string) {
 	p.release = version
 }
 
-// Context gives the integration context.
+// Context returns the integration context.
 func (p *Platform) Context() json.RawMessage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,7 +52,7 @@ func (p *Platform) SetContext(value json.RawMessage) {
 	p.number++
 }
 
-// History gives every integration context that was written, the oldest first.
+// History returns every integration context that was written, the oldest first.
 func (p *Platform) History() []json.RawMessage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,7 +66,7 @@ func (p *Platform) Conflicts() int {
 	return p.refused
 }
 
-// LastRun gives what the last fetch left behind.
+// LastRun returns what the last fetch left behind.
 func (p *Platform) LastRun() json.RawMessage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,7 +80,7 @@ func (p *Platform) SetLastRun(value json.RawMessage) {
 	p.lastRun = bytes.Clone(value)
 }
 
-// answer gives the line with which the platform answers a callback.
+// answer returns the line with which the platform answers a callback.
 func (p *Platform) answer(m message) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -96,7 +96,7 @@ type Outcome struct {
 	Log, Callbacks []string
 }
 
-// Failure is the text of the first error entry, empty when there is none.
+// Failure is the text of the first error entry, or empty if no entry is one.
 func (o Outcome) Failure() string {
 	for _, entry := range o.Entries {
 		if entry.Type == ErrorEntry {
@@ -117,7 +117,7 @@ func (o Outcome) Shown() []Entry {
 	return shown
 }
 
-// Hook may answer a callback in place of the platform. An empty answer sends nothing.
+// Hook may answer a callback instead of the platform. An empty answer sends nothing.
 type Hook func(callback string) (answer string, taken bool)
 
 // Plugin is a running plugin.
@@ -226,10 +226,10 @@ func (p *Plugin) read(out io.Reader) (done <-chan struct{}) {
 	return finished
 }
 
-// ErrEnded says that the plugin's output ended where a line was expected.
+// ErrEnded means that the plugin's output ended where a line was expected.
 var ErrEnded = errors.New("the plugin has closed its output")
 
-// Receive gives the plugin's next line.
+// Receive returns the plugin's next line.
 func (p *Plugin) Receive() (string, error) {
 	select {
 	case text, open := <-p.lines:
@@ -324,7 +324,7 @@ func (p *Plugin) reply(m message) error {
 	return p.Send(answer)
 }
 
-// ErrKilled says that Kill ended the plugin.
+// ErrKilled means that Kill ended the plugin.
 var ErrKilled = errors.New("the plugin was killed")
 
 // Signal sends the plugin's process a signal.

@@ -23,13 +23,13 @@ func WantTable(t testing.TB, table warroom.Table) {
 	}
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	if want := len(grid.Rows) + 2; len(lines) != want {
-		t.Errorf("wanted a header, a rule and %d rows, got %d lines: %q", len(grid.Rows), len(lines), text)
+		t.Errorf("got %d lines: %q, want a header, a rule and %d rows", len(lines), text, len(grid.Rows))
 		return
 	}
 	for _, line := range lines {
 		odd, single := cells(line, oddBackslashes), cells(line, anyBackslash)
 		if odd != len(grid.Columns) || single != len(grid.Columns) {
-			t.Errorf("wanted %d cells however a pipe is escaped, got %d and %d: %q", len(grid.Columns), odd, single, line)
+			t.Errorf("got %d and %d: %q, want %d cells however a pipe is escaped", odd, single, line, len(grid.Columns))
 		}
 	}
 }

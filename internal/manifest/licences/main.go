@@ -96,7 +96,7 @@ const head = `# Licences
 
 <!-- Written by go generate ./internal/manifest/licences. -->
 
-These modules are linked into the program, beside the standard library of Go, which is BSD-3-Clause. The licence is the one that
+These modules are linked into the program, in addition to the standard library of Go, which is BSD-3-Clause. The licence is the one that
 the text of the module's own licence file is. Only %s may be linked.
 
 | Module | Version | Licence |
@@ -115,7 +115,7 @@ func render(modules []module) ([]byte, error) {
 	return page.Bytes(), errors.Join(problems...)
 }
 
-// mostlyLicence is how much of a licence file, in percent, has to be text of a known licence: the rest may name the holders
+// mostlyLicence is how much of a licence file, in percent, must be text of a known licence: the rest may name the holders
 // of the rights, and no further conditions.
 const mostlyLicence = 80
 

@@ -30,7 +30,7 @@ type rule struct {
 	Sequence   []rule          `yaml:"sequence"`
 }
 
-// ReadSchema reads a schema from a file: one rule, and beside it the named ones that others include. What it cannot
+// ReadSchema reads a schema from a file: one rule, and the named ones that others include. What it cannot
 // read fails the test.
 func ReadSchema(t *testing.T, path string) Schema {
 	t.Helper()

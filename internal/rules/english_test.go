@@ -1,0 +1,125 @@
+package rules_test
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"xsoar-defender/internal/repository"
+)
+
+// phrase is a pattern of words that read as if translated, with what to write instead.
+type phrase struct {
+	found   *regexp.Regexp
+	instead string
+}
+
+// phrases are the patterns that a search can find. Those that begin a doc comment are looked for only there.
+func phrases() []phrase {
+	var all []phrase
+	for found, instead := range map[string]string{
+		// Comments.
+		`^\s*// \w+ (says|tells) whether\b`:       "X reports whether …",
+		`^\s*// \w+ gives\b`:                      "X returns …",
+		`^\s*// \w+ (is|are) what (is|was|are)\b`: "name the thing, or say what it does",
+		`\b(is|are|was|were|it) none\b`:           "is not a …, has none, or 0 if there is none",
+		`\bstands? (for|still|up)\b|\bstands?\b`:  "is, or see",
+		`\blies\b`:                                "is, or see",
+		`\bhas to\b`:                              "must",
+		`\bin place of\b`:                         "instead of",
+		`\banew\b`:                                "again",
+		`\bfor ever\b`:                            "forever",
+		`\b[Ww]hoever\b`:                          "anyone who",
+		`\b[Bb]eside\b`:                           "next to, or in addition to",
+		`\bso many\b`:                             "the number's name",
+		`\bof (before|old)\b|OfOld\b`:             "earlier, or retired",
+		`\bhas \w+ be \w+ed\b`:                    "the verb itself",
+		`\b[Ww]anted [^"]*,? got\b`:               "got X, want Y",
+		// Texts that users see.
+		`\bat the most\b`:                       "at most, or the maximum number of",
+		`\bpass(es|ed)? over\b`:                 "skip",
+		`"No \w+( \w+)? fits\b`:                 "No X matches.",
+		`\bdoes not take\b.*\bany more\b`:       "no longer accepts",
+		`\bare not right\b`:                     "Invalid arguments for X: …",
+		`\bcalled wrongly\b`:                    "Usage error",
+		`\bwhat there is\b|\bthat there is not`: "name it",
+		`help:"Makes an?\b|"Makes an?\b`:        "Creates a …",
+		`\bgoes before\b`:                       "takes precedence",
+		`\bbelongs? into\b`:                     "goes in",
+		`\bis told (there|here)\b`:              "is described there",
+		`\bthe one that works for you\b`:        "your production server",
+		`\bonly a wish\b`:                       "has no effect until",
+		`\bdoes not pass by itself\b`:           "Tests use a fake clock.",
+		`\bWhy, for Microsoft`:                  "A comment for the action, shown in Microsoft's action center.",
+		`\bof machines, fully qualified\b`:      "The fully qualified DNS names of the machines.",
+	} {
+		all = append(all, phrase{regexp.MustCompile(found), instead})
+	}
+	slices.SortFunc(all, func(a, b phrase) int { return strings.Compare(a.found.String(), b.found.String()) })
+	return all
+}
+
+// in returns the pattern's words in a line, or "" if the line has none.
+func (p phrase) in(line string) string {
+	for _, words := range p.found.FindAllString(line, -1) {
+		// A value can stand for something, and a clock can stand still.
+		if _, second, _ := strings.Cut(words, " "); !strings.HasPrefix(words, "stand") || second == "" {
+			return words
+		}
+	}
+	return ""
+}
+
+// notYetRead are the folders whose texts are still to be read as a whole. The list only shrinks.
+func notYetRead() []string {
+	return []string{
+		"auth", "commands", "commands/commandstest", "defender", "docs", "execution", "internal/cli", "internal/cli/local", "internal/cli/loopback",
+		"internal/cli/pages", "internal/kql", "internal/manifest", "internal/pack", "internal/pack/content/Playbooks", "internal/playbook", "internal/program", "internal/simulator", "internal/simulator/kusto", "internal/simulator/odata", "params", "warroom", ".",
+	}
+}
+
+// isProse reports whether people write a file's texts here: neither what is generated nor what tests read as data.
+func isProse(name string) bool {
+	switch {
+	case strings.Contains(name, "testdata/"), strings.HasPrefix(name, "test_data/"):
+		return false
+	case name == "integration.yml", name == "docs/licences.md", name == "internal/rules/english_test.go":
+		return false
+	case strings.HasPrefix(name, ".ci/"), strings.HasPrefix(name, "container/"):
+		return true
+	}
+	return slices.Contains([]string{".go", ".md", ".svg", ".yml"}, path.Ext(name)) || path.Base(name) == "Dockerfile" || path.Base(name) == "Makefile"
+}
+
+// TestTextsAreIdiomatic looks for words that read as if translated, in code, comments, help texts and documents.
+func TestTextsAreIdiomatic(t *testing.T) {
+	exempt, left := notYetRead(), map[string]int{}
+	for _, name := range repository.Files(t) {
+		if !isProse(name) {
+			continue
+		}
+		folder, number := path.Dir(name), 0
+		for line := range strings.Lines(string(repository.Read(t, name))) {
+			number++
+			for _, phrase := range phrasesOnce {
+				words := phrase.in(line)
+				switch {
+				case words == "":
+				case slices.Contains(exempt, folder):
+					left[folder]++
+				default:
+					t.Errorf("%s:%d: got %q, want %s", name, number, strings.TrimSpace(words), phrase.instead)
+				}
+			}
+		}
+	}
+	for _, folder := range slices.Sorted(maps.Keys(left)) {
+		t.Log(fmt.Sprintf("%4d in %s, which is still to be read", left[folder], folder))
+	}
+}
+
+var phrasesOnce = phrases()
