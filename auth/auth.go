@@ -62,17 +62,20 @@ type Signer struct {
 	provider *kiota.AzureIdentityAccessTokenProvider
 }
 
-// New gives the signer of an instance for one scope; an empty scope is that of the instance's cloud. Only hosts, written
-// without scheme and port, receive a token. No request is made before the first Token.
+// New returns the signer of an instance for one scope. An empty scope is that of the instance's cloud; if the tenant does
+// not know its resource, the other scopes of the cloud are tried. Only hosts, written without scheme and port, receive a
+// token. No request is made before the first Token.
 func New(instance params.Instance, scope string, hosts []string, env Environment) (*Signer, error) {
 	// Kiota takes an empty list as leave to send the token anywhere.
 	if len(hosts) == 0 {
 		return nil, errors.New("auth: no host is allowed to receive the token")
 	}
+	scopes := []string{scope}
 	if scope == "" {
 		scope = instance.Cloud.Scope
+		scopes = append([]string{scope}, instance.Cloud.OtherScopes...)
 	}
-	source, err := newSource(settings{instance: instance, scope: scope, env: env})
+	source, err := newSearchingSource(settings{instance: instance, env: env}, scopes)
 	if err != nil {
 		return nil, err
 	}

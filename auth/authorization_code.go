@@ -6,12 +6,15 @@ import (
 	"encoding/json"
 	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"xsoar-defender/params"
 )
 
 const (
@@ -109,7 +112,29 @@ func (c *authorizationCode) maybeOf(legacyCode string) bool {
 
 func (c *authorizationCode) refused(refusal *ServiceError) bool { return refusal.OAuth == invalidGrant }
 
+// redeem asks the authority for an access token, in the tenant of the instance. The implementation that existing instances
+// come from redeemed everything at params.AnyOrganization, whatever tenant the instance named. So where the tenant of the
+// instance is the wrong one, that is tried as well.
 func (c *authorizationCode) redeem(ctx context.Context, x *exchange, kept contents, with ticket) (answer, error) {
+	got, err := c.redeemInTenant(ctx, x, kept, with)
+	if err == nil || !slices.Contains(wrongTenant, x.explain(err).Code) || c.instance.TenantID == params.AnyOrganization {
+		return got, err
+	}
+	elsewhere, again := *c.vault, c.session.wire.open()
+	elsewhere.instance.TenantID = params.AnyOrganization
+	again.hide(with.value)
+	got, second := (&authorizationCode{vault: &elsewhere, session: c.session, origin: c.origin}).redeemInTenant(ctx, again, kept, with)
+	if second != nil {
+		return answer{}, err
+	}
+	return got, nil
+}
+
+// wrongTenant are the codes of a tenant that does not exist, that does not have the application or the user, or that the
+// code was not issued for. See https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes.
+var wrongTenant = []string{"AADSTS50020", "AADSTS90002", "AADSTS90072", "AADSTS900023", "AADSTS700005", "AADSTS700016"}
+
+func (c *authorizationCode) redeemInTenant(ctx context.Context, x *exchange, kept contents, with ticket) (answer, error) {
 	proof, err := c.proof()
 	if err != nil {
 		return answer{}, err

@@ -27,6 +27,7 @@ const (
 	refreshRecord = "refresh" // the refresh token of a login, by the configuration without the scope: it serves every scope
 	loginRecord   = "login"   // PKCE verifier and state of the login URL made last
 	backoffRecord = "backoff" // failures of the token proxy in a row
+	scopeRecord   = "scope"   // the scope that works where none is documented, by the configuration without the scope
 )
 
 // contents is the integration context with this package's part of it taken apart.
@@ -44,6 +45,7 @@ const (
 //     theirs is the newer state: nothing is written (see session.save). So a reset is not undone by a refresh under way,
 //     and no token is blanked or put back. An answer without a refresh token writes the old one again.
 //   - Login records: the login URL made last wins; the exchange that used one removes it, unless a newer one has come.
+//   - Scope records: the last one written stays, as for access records.
 //   - Back-off records: a failure adds one to the newest count, a success removes the record.
 type contents struct {
 	values  map[string]json.RawMessage
@@ -60,6 +62,8 @@ type record struct {
 	// Failures in a row of the token proxy, and until when, in milliseconds since 1970, it is left alone.
 	Failures int   `json:"failures,omitempty"`
 	Until    int64 `json:"until,omitempty"`
+	// Scope is the one whose resource the tenant knows.
+	Scope string `json:"scope,omitempty"`
 }
 
 // readContents takes our part out of values. What is there but is no object can only be damage and counts as nothing.

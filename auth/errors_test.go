@@ -35,9 +35,9 @@ func TestErrorsOfTheAuthority(t *testing.T) {
 	}{
 		{params.ClientSecret, 401, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret is the value.", "Invalid client secret provided", "not its ID"},
 		{params.ClientSecret, 401, "invalid_client", 7000222, "The provided client secret keys for app 'x' are expired. Visit the portal.", "The provided client secret keys for app 'x' are expired", "create a new client secret"},
-		{params.ClientSecret, 400, "unauthorized_client", 700016, "Application with identifier 'x' was not found in the directory 'y'. This can happen.", "Application with identifier 'x' was not found in the directory 'y'", "ID / Client ID"},
+		{params.ClientSecret, 400, "unauthorized_client", 700016, "Application with identifier 'x' was not found in the directory 'y'. This can happen.", "Application with identifier 'x' was not found in the directory 'y'", "ID"},
 		{params.ClientSecret, 401, "unauthorized_client", 7000112, "Application is disabled.", "Application is disabled", "enable"},
-		{params.ClientSecret, 400, "invalid_request", 90002, "Tenant 'x' not found. Check the tenant.", "Tenant 'x' not found", "Token / Tenant ID"},
+		{params.ClientSecret, 400, "invalid_request", 90002, "Tenant 'x' not found. Check the tenant.", "Tenant 'x' not found", "Token"},
 		{params.ClientSecret, 400, "invalid_resource", 500011, "The resource principal named x was not found in the tenant named y.", "The resource principal named x was not found in the tenant named y", "Token Scope"},
 		{params.ClientSecret, 400, "invalid_scope", 70011, "The provided request must include a 'scope' input parameter.", "The provided request must include a 'scope' input parameter", "Token Scope"},
 		{params.ClientSecret, 400, "invalid_scope", 1002012, "The provided value for scope x is not valid.", "The provided value for scope x is not valid", "Token Scope"},
@@ -47,10 +47,10 @@ func TestErrorsOfTheAuthority(t *testing.T) {
 		{params.WorkloadIdentity, 401, "invalid_client", 70021, "No matching federated identity record found.", "No matching federated identity record found", "federated credential"},
 		{params.AuthorizationCode, 400, "invalid_grant", 65001, "The user or administrator has not consented.", "The user or administrator has not consented", "consent"},
 		{params.AuthorizationCode, 400, "invalid_grant", 50076, "You must use multi-factor authentication.", "You must use multi-factor authentication", "log in again"},
-		{params.AuthorizationCode, 400, "invalid_request", 50011, "The redirect URI does not match.", "The redirect URI does not match", "Application Redirect URI"},
+		{params.AuthorizationCode, 400, "invalid_request", 50011, "The redirect URI does not match.", "The redirect URI does not match", "Application redirect URI"},
 		{params.AuthorizationCode, 401, "invalid_client", 7000222, "The secret is expired.", "The secret is expired", "create a new client secret"},
 		{params.AuthorizationCode, 400, "invalid_grant", 999999, "Nobody knows.", "Nobody knows", "log in again"},
-		{params.ClientSecret, 400, "invalid_request", 999999, "Nobody knows.", "Nobody knows", "Key / Client Secret"},
+		{params.ClientSecret, 400, "invalid_request", 999999, "Nobody knows.", "Nobody knows", "Key"},
 		{params.ClientSecret, 500, "server_error", 90033, "A transient error has occurred.", "A transient error has occurred", "try again"},
 	} {
 		t.Run(fmt.Sprintf("%s %d", test.mode, test.number), func(t *testing.T) {
@@ -92,23 +92,23 @@ func TestAnswersThatAreNoAnswers(t *testing.T) {
 	}{
 		{"throttled", 429, `{}`, "HTTP 429", "try again"},
 		{"unavailable", 503, `<html>` + canary + `</html>`, "HTTP 503", "try again"},
-		{"redirected", 302, ``, "HTTP 302", "ID / Client ID"},
-		{"unknown address", 404, `<html></html>`, "HTTP 404", "ID / Client ID"},
-		{"code only", 400, `{"error":"invalid_client"}`, "invalid_client", "ID / Client ID"},
-		{"code that is no code", 400, `{"error":"` + strings.Repeat("x", 65) + `"}`, "HTTP 400", "ID / Client ID"},
+		{"redirected", 302, ``, "HTTP 302", "ID"},
+		{"unknown address", 404, `<html></html>`, "HTTP 404", "ID"},
+		{"code only", 400, `{"error":"invalid_client"}`, "invalid_client", "ID"},
+		{"code that is no code", 400, `{"error":"` + strings.Repeat("x", 65) + `"}`, "HTTP 400", "ID"},
 		{"code in the text", 400, `{"error":"invalid_client","error_description":"AADSTS7000215: No."}`, "AADSTS7000215", "not its ID"},
 		{"refusal with status 200", 200, `{"error":"invalid_client","error_description":"AADSTS7000215: No."}`, "AADSTS7000215", "not its ID"},
-		{"no token", 200, `{"expires_in":3600}`, auth.CodeInvalidAnswer, "ID / Client ID"},
-		{"no JSON", 200, `<html>` + canary + `</html>`, auth.CodeInvalidAnswer, "ID / Client ID"},
-		{"cut off", 200, `{"access_token":"` + canary, auth.CodeInvalidAnswer, "ID / Client ID"},
-		{"too large", 200, `{"access_token":"` + strings.Repeat("x", 2<<20) + `"}`, auth.CodeInvalidAnswer, "ID / Client ID"},
+		{"no token", 200, `{"expires_in":3600}`, auth.CodeInvalidAnswer, "ID"},
+		{"no JSON", 200, `<html>` + canary + `</html>`, auth.CodeInvalidAnswer, "ID"},
+		{"cut off", 200, `{"access_token":"` + canary, auth.CodeInvalidAnswer, "ID"},
+		{"too large", 200, `{"access_token":"` + strings.Repeat("x", 2<<20) + `"}`, auth.CodeInvalidAnswer, "ID"},
 	} {
 		for _, mode := range []params.Mode{params.ClientSecret, params.AuthorizationCode} {
 			t.Run(mode.String()+" "+test.name, func(t *testing.T) {
 				inWorld(t, func(w *world) {
 					w.entra.answer = func(request) (int, string) { return test.status, test.body }
 					remedy := test.remedy
-					if mode == params.AuthorizationCode && remedy == "ID / Client ID" {
+					if mode == params.AuthorizationCode && remedy == "ID" {
 						remedy = "log in again"
 					}
 					err := w.refusal(instance(mode, withCode(someCode, "")))

@@ -13,19 +13,19 @@ const (
 	// remedyLoginAgain is for a login whose refresh token no longer works.
 	remedyLoginAgain = "run `!microsoft-atp-auth-reset`, then log in again with `!microsoft-atp-generate-login-url`" +
 		" and put the address" + remedyPaste
-	remedyPaste = " that the browser ends at into Authorization Code of the instance"
+	remedyPaste = " that the browser ends at into Authorization code of the instance"
 	// remedyOnceMore is for a login that a user is making at this moment.
 	remedyOnceMore          = "log in once more"
 	remedyNewSecretAndLogin = remedyNewSecret + ", and then " + remedyLoginAgain
 
-	remedyNewSecret   = "create a new client secret and put its value into Key / Client Secret of the instance"
-	remedySecret      = "put the value of the client secret, not its ID, into Key / Client Secret of the instance"
-	remedyProof       = "fill in Key / Client Secret, or the certificate, of the instance"
-	remedyClient      = "check ID / Client ID and Token / Tenant ID of the instance"
-	remedyTenant      = "check Token / Tenant ID of the instance, and that its Endpoint Type is the tenant's cloud"
+	remedyNewSecret   = "create a new client secret and put its value into Key of the instance"
+	remedySecret      = "put the value of the client secret, not its ID, into Key of the instance"
+	remedyProof       = "fill in Key, or the certificate, of the instance"
+	remedyClient      = "check ID and Token of the instance"
+	remedyTenant      = "check Token of the instance, and that its Endpoint Type is the tenant's cloud"
 	remedyScope       = "check Endpoint Type and Token Scope of the instance"
 	remedyProduct     = remedyScope + ", and that the tenant has Microsoft Defender for Endpoint"
-	remedyRedirect    = "register exactly the Application Redirect URI of the instance with the application, for platform Web"
+	remedyRedirect    = "register exactly the Application redirect URI of the instance with the application, for platform Web"
 	remedyRegister    = "check the registration of the application in Microsoft Entra ID"
 	remedyEnable      = "let an administrator of the tenant enable the application"
 	remedyConsent     = "let an administrator of the tenant grant consent to the permissions of the application"
@@ -125,14 +125,14 @@ func whileLoggingIn(remedy string) string {
 
 // fallbackRemedies says what to check when the code says nothing, by mode.
 var fallbackRemedies = [...]string{
-	params.CortexApplication: "check ID / Client ID, Token / Tenant ID and Key / Client Secret of the instance against what the" +
+	params.CortexApplication: "check ID, Token and Key of the instance against what the" +
 		" Cortex XSOAR application gave you",
-	params.ClientSecret: "check ID / Client ID, Token / Tenant ID and Key / Client Secret of the instance",
-	params.ClientCertificate: "check ID / Client ID, Token / Tenant ID, Certificate Thumbprint and Private Key" +
+	params.ClientSecret: "check ID, Token and Key of the instance",
+	params.ClientCertificate: "check ID, Token, Certificate Thumbprint and Private Key" +
 		" of the instance",
 	params.AuthorizationCode: remedyLoginAgain,
 	params.ManagedIdentity: "check that the engine runs on an Azure machine with a managed identity, and that" +
-		" Managed Identity Client ID of the instance is that of a user-assigned one or empty",
+		" Azure Managed Identities Client ID of the instance is that of a user-assigned one or empty",
 	params.WorkloadIdentity: "check that the engine runs in a pod that Azure Workload Identity has set up, and that the" +
 		" application has a federated credential for its service account",
 }

@@ -15,7 +15,9 @@ import (
 type settings struct {
 	instance params.Instance
 	scope    string
-	env      Environment
+	// lastScope reports that no other scope is tried if the tenant does not know this one.
+	lastScope bool
+	env       Environment
 }
 
 // secret gives the instance's own secret, which what is kept is sealed with. It is empty for modes that have none.

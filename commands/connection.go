@@ -27,11 +27,31 @@ func testModule() Command {
 		Help: "Signs in and calls the API, as the Test button of an instance does.",
 		Uses: []defender.Operation{defender.ListAlerts},
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
+		if problems := run.Instance.Fetch.Problems; problems != nil {
+			return Report{}, problems
+		}
+		if run.Instance.Mode == params.AuthorizationCode {
+			return Report{}, &LoginTestError{LoggedIn: run.Instance.Grant != params.Grant{}}
+		}
 		if err := tryConnection(ctx, run); err != nil {
 			return Report{}, err
 		}
 		return report(warroom.Say("ok")), nil
 	})
+}
+
+// LoginTestError is the answer of the Test button of an instance that users log in to. While the platform tests an
+// instance it neither reads nor writes the integration context: whatever the test redeemed, a code or a refresh token,
+// would be lost. See https://xsoar.pan.dev/docs/integrations/integration-cache.
+type LoginTestError struct{ LoggedIn bool }
+
+func (e *LoginTestError) Error() string {
+	first := ""
+	if !e.LoggedIn {
+		first = "run !microsoft-atp-generate-login-url and log in, then "
+	}
+	return "The Test button cannot test the Authentication Type Authorization Code, because it would use up the login: save the instance, " +
+		first + "run !microsoft-atp-test in the War Room."
 }
 
 // tryConnection signs in again, so that a stored token does not hide that its secret is no longer valid, and reads

@@ -206,7 +206,7 @@ func diagnose(ctx context.Context, run *Run) *Diagnosis {
 		d.Gaps = gaps(run.All(), e.claims)
 	}
 	d.Checks = slices.Concat(
-		[]Check{e.configuration()}, e.names(ctx), e.proxies(), []Check{
+		[]Check{e.configuration()}, fieldChecks(run.Instance), e.names(ctx), e.proxies(), []Check{
 			e.tls(e.signIn), e.tls(e.api),
 			e.signInAnswers(), e.token(), e.audience(), e.tenant(), e.apiAnswers(), e.permissions(d.Gaps),
 			e.clock(), e.tokenTimes(), e.rate(),
@@ -236,6 +236,20 @@ func (e *examination) configuration() Check {
 	check := passed(checkConfiguration, "signs in with %s; cloud %s; %s %s; API %s",
 		e.run.Instance.Mode, e.run.Instance.Cloud.Name, e.signIn.role, e.signIn.host(), e.api.host())
 	return judgeProof(check, e.run.Instance.Certificate, e.run.Now())
+}
+
+// fieldChecks are about the fields of an instance that stop a part of it, or that work but should change.
+func fieldChecks(instance params.Instance) []Check {
+	var checks []Check
+	if instance.Fetch.Problems != nil {
+		for _, problem := range instance.Fetch.Problems.List {
+			checks = append(checks, passed(problem.Field, "no alerts are fetched, because the field needs a change").but(CheckFailed, upperFirst(problem.Fix)))
+		}
+	}
+	for _, warning := range instance.Warnings {
+		checks = append(checks, passed(warning.Field, "works, but should be changed").but(CheckWarning, upperFirst(warning.Fix)))
+	}
+	return checks
 }
 
 // judgeProof adds the validity of the application's certificate. Nothing is known about a certificate that is given only
@@ -330,7 +344,12 @@ func (e *examination) tenant() Check {
 	if why := e.why(); why != "" {
 		return notApplied(checkTenant, "%s", why)
 	}
-	return judgeTenant(e.claims.Tenant, e.run.Instance.TenantID)
+	check := judgeTenant(e.claims.Tenant, e.run.Instance.TenantID)
+	if check.Result == CheckFailed && e.run.Instance.Mode == params.AuthorizationCode {
+		// The login was redeemed in the user's own tenant.
+		check.Result = CheckWarning
+	}
+	return check
 }
 
 // judgeTenant compares the tenant of a token with that of the instance, which may be a domain or empty.
@@ -343,10 +362,12 @@ func judgeTenant(signedIn, wanted string) Check {
 		return passed(checkTenant, "%s; the instance does not name one", signedIn)
 	case strings.Contains(wanted, "."):
 		return passed(checkTenant, "%s, for %s", signedIn, wanted)
+	case wanted == params.AnyOrganization || wanted == "common":
+		return passed(checkTenant, "%s; the instance lets users of any organization log in", signedIn).but(CheckWarning, "Put this ID in Token of the instance.")
 	case strings.EqualFold(signedIn, wanted):
 		return passed(checkTenant, "%s, the tenant of the instance", signedIn)
 	}
-	return passed(checkTenant, "%s, but the instance names %s", signedIn, wanted).but(CheckFailed, "Check Token / Tenant ID of the instance.")
+	return passed(checkTenant, "%s, but the instance names %s", signedIn, wanted).but(CheckFailed, "Check Token of the instance.")
 }
 
 func (e *examination) apiAnswers() Check {

@@ -208,6 +208,7 @@ func TestTenantsOfTokens(t *testing.T) {
 		{"the same", judgeTenant(first, first), CheckPassed, "as the instance names it"},
 		{"the same in capitals", judgeTenant(first, strings.ToUpper(first)), CheckPassed, first},
 		{"another", judgeTenant(second, first), CheckFailed, "but the instance names " + first},
+		{"any organization", judgeTenant(first, "organizations"), CheckWarning, "users of any organization"},
 		{"of a domain", judgeTenant(first, "contoso.example"), CheckPassed, "for contoso.example"},
 		{"of nothing that is named", judgeTenant(first, ""), CheckPassed, "the instance names none"},
 		{"none", judgeTenant("", first), CheckNotApplied, "names none"},
@@ -227,14 +228,14 @@ func TestLimitsThatAnAnswerTells(t *testing.T) {
 
 func TestEveryProblemOfAConfigurationIsARow(t *testing.T) {
 	d := DiagnoseConfiguration(&params.Problems{List: []params.Problem{
-		{Field: "ID / Client ID", Fix: "put the ID there."}, {Field: "API URL", Fix: "put a whole address there."},
+		{Field: "ID", Fix: "put the ID there."}, {Field: "Server URL", Fix: "put a whole address there."},
 	}})
 	var rows []string
 	for _, check := range d.Checks {
 		wantClear(t, check)
 		rows = append(rows, fmt.Sprintf("%s: %s: %s %s", check.Check, check.Result, check.Found, check.Remedy))
 	}
-	if want := "Configuration: failed: ID / Client ID must be changed Put the ID there."; rows[0] != want || !strings.HasPrefix(rows[1], "Configuration: failed: API URL") {
+	if want := "Configuration: failed: ID must be changed Put the ID there."; rows[0] != want || !strings.HasPrefix(rows[1], "Configuration: failed: Server URL") {
 		t.Errorf("got %q, want the problems first, such as %q", rows, want)
 	}
 	for _, row := range rows[2:] {

@@ -26,6 +26,9 @@ func fetchIncidents() Command {
 		Help: "Fetches alerts as incidents. The platform calls it at a regular interval.",
 		Uses: []defender.Operation{defender.ListAlerts},
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
+		if problems := run.Instance.Fetch.Problems; problems != nil {
+			return Report{}, problems
+		}
 		kept, err := run.Host.LastRun(ctx)
 		if err != nil {
 			return Report{}, err

@@ -20,24 +20,24 @@ const (
 )
 
 const (
-	// leastKeyBits is what Go's RSA signs with at least. Microsoft Entra ID asks for 2048.
+	// leastKeyBits is the shortest RSA key that Go signs with. Microsoft Entra ID asks for 2048 bits.
 	leastKeyBits = 1024
 	// maxKeyBytes holds an RSA key of 8192 bits. Checking one that is much longer would take seconds in every execution.
 	maxKeyBytes = 6 << 10
 )
 
-// What to do about a PEM text. None of these shows anything of it.
+// What to do about a PEM text. None of these errors shows any of it.
 var (
 	errCutOff             = errors.New("put the whole private key there, with all of its lines from -----BEGIN to -----END")
-	errEncrypted          = errors.New("put the private key there without a passphrase; the one that is stored is encrypted")
-	errDamagedKey         = errors.New("put an RSA private key in PEM form there (PKCS #1 or PKCS #8); the one that is stored is damaged or of another form")
-	errShortKey           = errors.New("put an RSA private key of at least 2048 bits there; the one that is stored is too short")
-	errNotRSA             = errors.New("put an RSA private key there; the one that is stored is of another kind")
-	errDamagedCertificate = errors.New("paste the certificate beside the private key again, or leave it out; the one that is stored is damaged")
+	errEncrypted          = errors.New("put the private key there without a passphrase; the stored one is encrypted")
+	errDamagedKey         = errors.New("put an RSA private key in PEM format there (PKCS #1 or PKCS #8); the stored one is damaged or in another format")
+	errShortKey           = errors.New("put an RSA private key of at least 2048 bits there; the stored one is too short")
+	errNotRSA             = errors.New("put an RSA private key there; the stored one is of another kind")
+	errDamagedCertificate = errors.New("paste the certificate again next to the private key, or leave it out; the stored one is damaged")
 )
 
-// certificate reads creds_certificate or its older forms, and says whether any part of it is filled. Its result is nil
-// when it is refused.
+// certificate reads creds_certificate or its older forms, and reports whether any part of it is filled. The certificate is
+// nil if it is refused.
 func (f *form) certificate() (*Certificate, bool) {
 	identifier, password := f.credentials(fieldCertificate)
 	if identifier == "" {
@@ -54,7 +54,7 @@ func (f *form) certificate() (*Certificate, bool) {
 		f.refuse(fieldCertificate, err.Error())
 	}
 	if password == "" {
-		f.refusePart(fieldCertificate, passwordPart, "put the private key that belongs to the thumbprint there, in PEM form, or clear the thumbprint")
+		f.refusePart(fieldCertificate, passwordPart, "put the private key that belongs to the thumbprint there, in PEM format, or clear the thumbprint")
 		return nil, true
 	}
 	key, certificates, err := parsePEM(password)
@@ -69,14 +69,14 @@ func (f *form) certificate() (*Certificate, bool) {
 	case identifier == "" && chain == nil:
 		f.refuse(fieldCertificate, "put the SHA-1 thumbprint of the certificate there, or add the certificate to the private key")
 	case thumbprint != nil && chain != nil && !matches:
-		f.refuse(fieldCertificate, "put the thumbprint of the certificate that came with the private key there, or leave it empty; the one that is stored belongs to another certificate")
+		f.refuse(fieldCertificate, "put the thumbprint of the certificate that came with the private key there, or leave it empty; the stored one belongs to another certificate")
 	}
 	return &Certificate{Key: key, Thumbprint: thumbprint, Chain: chain}, true
 }
 
-// parseThumbprint gives the 20 bytes of a SHA-1 thumbprint, which is the digest that Microsoft Entra ID shows of a
-// certificate; nil for an empty text. What users copy along with the digits does not matter: separators, and the invisible
-// mark that the certificate dialog of Windows puts in front.
+// parseThumbprint returns the 20 bytes of a SHA-1 thumbprint, the digest of a certificate that Microsoft Entra ID shows, or
+// nil for an empty text. It ignores what users copy along with the digits: separators, and the invisible mark that the
+// certificate dialog of Windows puts in front.
 func parseThumbprint(text string) ([]byte, error) {
 	if text == "" {
 		return nil, nil
@@ -89,9 +89,9 @@ func parseThumbprint(text string) ([]byte, error) {
 	return thumbprint, nil
 }
 
-// chainOf puts the certificate of the key in front of the others, and says whether it has the thumbprint. When a renewed
-// certificate was pasted beside the earlier one of the same key, the thumbprint chooses. Without a certificate of the key
-// there is no chain.
+// chainOf puts the certificate of the key in front of the others, and reports whether it has the thumbprint. If a renewed
+// certificate was pasted next to the earlier one of the same key, the thumbprint chooses between them. Without a
+// certificate of the key there is no chain.
 func chainOf(key *rsa.PrivateKey, certificates []*x509.Certificate, thumbprint []byte) (chain []*x509.Certificate, matches bool) {
 	leaf := -1
 	for i, certificate := range certificates {
@@ -114,9 +114,9 @@ func chainOf(key *rsa.PrivateKey, certificates []*x509.Certificate, thumbprint [
 	return slices.Concat(certificates[leaf:leaf+1], certificates[:leaf], certificates[leaf+1:]), matches
 }
 
-// parsePEM reads the RSA private key of a PEM text and the certificates that stand beside it. The platform's single-line
-// inputs turn newlines into spaces, and JSON files into \n: both are undone. The error is a sentence that tells the user
-// what to put there, and shows nothing of the text.
+// parsePEM reads the RSA private key of a PEM text and the certificates next to it. It undoes what the platform's
+// single-line inputs do to newlines, which become spaces, and what JSON files do, where they become \n. The error is a
+// sentence that tells the user what to put there, and shows nothing of the text.
 func parsePEM(text string) (*rsa.PrivateKey, []*x509.Certificate, error) {
 	var key *rsa.PrivateKey
 	var certificates []*x509.Certificate
@@ -144,7 +144,7 @@ func parsePEM(text string) (*rsa.PrivateKey, []*x509.Certificate, error) {
 	return key, certificates, nil
 }
 
-// nextBlock cuts the next PEM block out of a text. The standard library's decoder wants the markers on lines of their
+// nextBlock cuts the next PEM block out of a text. The standard library's decoder requires the markers on lines of their
 // own, which they may no longer have here.
 func nextBlock(text string) (label, body, rest string, whole bool) {
 	_, text, _ = strings.Cut(text, beginMark)

@@ -27,6 +27,9 @@ var wantClouds = []cloudSummary{
 	{"UK Geo Proximity", "https://uk.api.security.microsoft.com", public, publicScope, graph, graph + "/.default"},
 	{"US Geo Proximity", "https://us.api.security.microsoft.com", public, publicScope, graph, graph + "/.default"},
 	{"AU Geo Proximity", "https://au.api.security.microsoft.com", public, publicScope, graph, graph + "/.default"},
+	{"SWA Geo Proximity", "https://swa.api.security.microsoft.com", public, publicScope, graph, graph + "/.default"},
+	{"INA Geo Proximity", "https://ina.api.security.microsoft.com", public, publicScope, graph, graph + "/.default"},
+	{"AEA Geo Proximity", "https://aea.api.security.microsoft.com", public, publicScope, graph, graph + "/.default"},
 	{"US GCC", "https://api-gcc.securitycenter.microsoft.us", public, "https://api-gcc.securitycenter.microsoft.us/.default", graph, graph + "/.default"},
 	{"US GCC-High", "https://api-gov.securitycenter.microsoft.us", government, "https://api-gov.securitycenter.microsoft.us/.default", "https://graph.microsoft.us", "https://graph.microsoft.us/.default"},
 	{"DoD", "https://api-gov.securitycenter.microsoft.us", government, "https://api-gov.securitycenter.microsoft.us/.default", "https://dod-graph.microsoft.us", "https://dod-graph.microsoft.us/.default"},
@@ -43,6 +46,27 @@ func TestCloudTable(t *testing.T) {
 	for _, want := range wantClouds {
 		if got := summary(decode(t, ownApplication().with(fields{"endpoint_type": want.name})).Cloud); got != want {
 			t.Errorf("endpoint_type %s: want %v, got %v", want.name, want, got)
+		}
+	}
+}
+
+func TestOtherScopesAreThoseOfEarlierInstances(t *testing.T) {
+	const earlier, earlierGovernment = "https://securitycenter.onmicrosoft.com/windowsatpservice/.default", "https://securitycenter.onmicrosoft.us/windowsatpservice/.default"
+	for _, test := range []struct {
+		name  string
+		given fields
+		want  []string
+	}{
+		{"documented", fields{"endpoint_type": "EU Geo Proximity"}, nil},
+		{"GCC", fields{"endpoint_type": "US GCC"}, []string{earlier, publicScope}},
+		{"GCC High", fields{"endpoint_type": "US GCC-High"}, []string{earlierGovernment, publicScope}},
+		{"DoD", fields{"endpoint_type": "DoD"}, []string{earlierGovernment, publicScope}},
+		{"Custom with a host of a government cloud", fields{"endpoint_type": "Custom", "url": "https://api-gcc.security.microsoft.us"}, []string{"https://api-gcc.securitycenter.microsoft.us/.default", earlier}},
+		{"Custom with another host", fields{"endpoint_type": "Custom", "url": "https://gateway.test"}, nil},
+		{"a scope in the instance", fields{"endpoint_type": "DoD", "token_scope": "api://x/.default"}, nil},
+	} {
+		if got := decode(t, ownApplication().with(test.given)).Cloud.OtherScopes; !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
 		}
 	}
 }
@@ -69,7 +93,7 @@ func TestTheTableCannotBeChangedFromOutside(t *testing.T) {
 }
 
 func TestCloudOfAnInstance(t *testing.T) {
-	worldwide, gcc := wantClouds[0], wantClouds[5]
+	worldwide, gcc := wantClouds[0], wantClouds[8]
 	change := func(from cloudSummary, changes ...func(*cloudSummary)) cloudSummary {
 		for _, apply := range changes {
 			apply(&from)
@@ -141,18 +165,18 @@ func TestCloudProblems(t *testing.T) {
 		environment string
 		want        string
 	}{
-		{"Custom without URL", fields{"endpoint_type": "Custom"}, "", "API URL"},
+		{"Custom without URL", fields{"endpoint_type": "Custom"}, "", "Server URL"},
 		{"a type of no cloud", fields{"endpoint_type": "US GCC High"}, "", "Endpoint Type"},
-		{"http", fields{"url": "http://api.security.microsoft.com"}, "", "API URL"},
-		{"http to a name that only begins alike", fields{"url": "http://localhost.evil.test"}, "", "API URL"},
-		{"no scheme", fields{"url": "api.security.microsoft.com"}, "", "API URL"},
-		{"another scheme", fields{"url": "ftp://api.security.microsoft.com"}, "", "API URL"},
-		{"no host", fields{"url": "https:///api"}, "", "API URL"},
-		{"a user name", fields{"url": "https://user:pass@api.security.microsoft.com"}, "", "API URL"},
-		{"a query", fields{"url": "https://api.security.microsoft.com/?a=b"}, "", "API URL"},
-		{"a fragment", fields{"url": "https://api.security.microsoft.com/#a"}, "", "API URL"},
-		{"a port that is none", fields{"url": "https://api.security.microsoft.com:99999"}, "", "API URL"},
-		{"a control character", fields{"url": "https://api.security.microsoft.com/a\nb"}, "", "API URL"},
+		{"http", fields{"url": "http://api.security.microsoft.com"}, "", "Server URL"},
+		{"http to a name that only begins alike", fields{"url": "http://localhost.evil.test"}, "", "Server URL"},
+		{"no scheme", fields{"url": "api.security.microsoft.com"}, "", "Server URL"},
+		{"another scheme", fields{"url": "ftp://api.security.microsoft.com"}, "", "Server URL"},
+		{"no host", fields{"url": "https:///api"}, "", "Server URL"},
+		{"a user name", fields{"url": "https://user:pass@api.security.microsoft.com"}, "", "Server URL"},
+		{"a query", fields{"url": "https://api.security.microsoft.com/?a=b"}, "", "Server URL"},
+		{"a fragment", fields{"url": "https://api.security.microsoft.com/#a"}, "", "Server URL"},
+		{"a port that is none", fields{"url": "https://api.security.microsoft.com:99999"}, "", "Server URL"},
+		{"a control character", fields{"url": "https://api.security.microsoft.com/a\nb"}, "", "Server URL"},
 		{"authority with a tenant", fields{"endpoint_type": "Custom", "url": "https://a.test", "azure_ad_endpoint": public + "/" + tenantID}, "", "Authority URL"},
 		{"authority over http", fields{"endpoint_type": "Custom", "url": "https://a.test", "azure_ad_endpoint": "http://login.test"}, "", "Authority URL"},
 		{"the environment's authority over http", fields{"endpoint_type": "Custom", "url": "https://a.test"}, "http://login.test", "Authority URL"},

@@ -25,10 +25,10 @@ var durationUnits = []struct {
 	{[]string{"year", "years", "y"}, 365 * day},
 }
 
-// DurationError says that a text is not a span of time that ParseDuration understands.
+// DurationError is the error of a text that is not a time span which ParseDuration understands.
 type DurationError struct{ Text string }
 
-// Error quotes the start of the text and says what to write.
+// Error quotes the start of the text and describes what to write.
 func (e *DurationError) Error() string {
 	text := []rune(e.Text)
 	if len(text) > 40 {

@@ -2,6 +2,7 @@ package params
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -9,38 +10,68 @@ import (
 // Limits of the fetch parameters.
 const (
 	maxFetchLimit = 200
-	// lookBackLimit is 180 days: Microsoft documents that Defender keeps alerts that long.
+	// lookBackLimit is 180 days in minutes, the time for which Defender keeps alerts.
+	// See https://learn.microsoft.com/en-us/defender-endpoint/data-storage-privacy.
 	lookBackLimit = 180 * 24 * 60
 )
 
-// detectionSource gives the API's name for an option of fetch_detection_source: Microsoft documents, for the renaming of
-// values in advanced hunting, which value each product had. The API still uses the earlier ones.
-func detectionSource(option string) string {
-	switch option {
-	case "Antivirus":
-		return "WindowsDefenderAv"
-	case "CustomTI":
-		return "CustomerTI"
-	case "EDR":
-		return "WindowsDefenderAtp"
-	case "MDO":
-		return "OfficeATP"
-	}
-	return option // CustomDetection has kept its name
+// labelled are the options of a filter, as users see them, each with the API's value for it.
+type labelled []struct{ label, value string }
+
+// detectionSources are the options of fetch_detectionsource. The labels are those that existing instances hold.
+// Microsoft documents the values at https://learn.microsoft.com/en-us/defender-endpoint/api/alerts.
+var detectionSources = labelled{
+	{"Antivirus", "WindowsDefenderAv"},
+	{"Automated investigation", "AutomatedInvestigation"},
+	{"Custom detection", "CustomDetection"},
+	{"Custom TI", "CustomerTI"},
+	{"EDR", "WindowsDefenderAtp"},
+	{"Microsoft 365 Defender", "MTP"},
+	{"Microsoft Defender for Office 365", "OfficeATP"},
+	{"Microsoft Defender Experts", "ThreatExperts"},
+	{"SmartScreen", "WindowsDefenderSmartScreen"},
+	{"Third-party sensors", "ThirdPartySensors"},
 }
 
-// fetch reads what makes incidents of alerts. It is checked even while fetching is off, so that switching it on works.
+// earlierDetectionSources are the options of fetch_detection_source, a hidden field.
+var earlierDetectionSources = labelled{
+	{"Antivirus", "WindowsDefenderAv"},
+	{"CustomDetection", "CustomDetection"},
+	{"CustomTI", "CustomerTI"},
+	{"EDR", "WindowsDefenderAtp"},
+	{"MDO", "OfficeATP"},
+}
+
+func (l labelled) labels() []string {
+	labels := make([]string, len(l))
+	for i, option := range l {
+		labels[i] = option.label
+	}
+	return labels
+}
+
+// values returns the API's values for labels that the form has accepted.
+func (l labelled) values(labels []string) []string {
+	var values []string
+	for _, option := range l {
+		if slices.Contains(labels, option.label) {
+			values = append(values, option.value)
+		}
+	}
+	return values
+}
+
+// fetch reads the fields of the section Collect. It checks them even while fetching is off, so that switching it on works.
+// A problem with one of them stops the fetch and the test of the instance, but no other command (see Decode).
 func (f *form) fetch() Fetch {
 	fetch := Fetch{
-		Enabled:    f.checkbox(fieldIsFetch),
-		Statuses:   f.severalOf(fieldFetchStatus),
-		Severities: f.severalOf(fieldFetchSeverity),
-		Evidence:   f.checkbox(fieldFetchEvidence),
-		Max:        f.wholeNumber(fieldMaxFetch, 1, maxFetchLimit),
-		LookBack:   time.Duration(f.wholeNumber(fieldLookBack, 0, lookBackLimit)) * time.Minute,
-	}
-	for _, source := range f.severalOf(fieldFetchDetectionSource) {
-		fetch.DetectionSources = append(fetch.DetectionSources, detectionSource(source))
+		Enabled:          f.checkbox(fieldIsFetch),
+		Statuses:         f.severalOf(fieldFetchStatus),
+		Severities:       f.severalOf(fieldFetchSeverity),
+		DetectionSources: f.detectionSources(),
+		Evidence:         f.checkbox(fieldFetchEvidence),
+		Max:              f.wholeNumber(fieldMaxFetch, 1, maxFetchLimit),
+		LookBack:         time.Duration(f.wholeNumber(fieldLookBack, 0, lookBackLimit)) * time.Minute,
 	}
 	first, err := ParseDuration(f.text(fieldFirstFetch))
 	if err != nil {
@@ -50,7 +81,16 @@ func (f *form) fetch() Fetch {
 	return fetch
 }
 
-// wholeNumber reads a number from least to most.
+// detectionSources returns the API's values of the chosen detection sources. The earlier field counts only while nothing
+// is chosen in the visible one, which replaced it; its problems are reported under the visible one's label.
+func (f *form) detectionSources() []string {
+	if chosen := f.severalOf(fieldFetchSource); len(chosen) > 0 {
+		return detectionSources.values(chosen)
+	}
+	return earlierDetectionSources.values(f.severalOfAs(fieldFetchSource, fieldOldFetchSource))
+}
+
+// wholeNumber reads a whole number from least to most.
 func (f *form) wholeNumber(at field, least, most int) int {
 	number, err := strconv.Atoi(f.text(at))
 	if err != nil || number < least || number > most {

@@ -12,33 +12,36 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// maxValue bounds one value of the configuration in bytes. The longest sensible one, a private key with the certificates
-// of a whole chain, stays far below it.
+// maxValue is the limit for one value of the configuration, in bytes. The longest sensible value, a private key with a
+// whole chain of certificates, stays far below it.
 const maxValue = 64 << 10
 
-// form is the params object of an execution, with what is found wrong in it while it is read.
+// form is the params object of an execution, with the problems found while reading it.
 type form struct {
 	values   [fieldCount]gjson.Result
 	findings []finding
 }
 
-// finding is a Problem before its field has got its display name.
+// finding is a Problem whose field does not have its display name yet.
 type finding struct {
 	field field
 	part  part
 	fix   string
 }
 
+// stopsEverything reports whether no command can run with the finding. Findings about the fetch stop only the fetch.
+func (f finding) stopsEverything() bool { return parameters[f.field].Section != SectionCollect }
+
 // part tells the two inputs of a credentials field apart.
 type part int
 
 const (
-	firstPart    part = iota // the whole of any other field
-	passwordPart             // what the user types under DisplayPassword
+	firstPart    part = iota // the identifier; of any other field, all of it
+	passwordPart             // the input labelled DisplayPassword
 )
 
-// newForm finds the declared fields in a params object. Other keys are ignored; of a repeated one the last counts, as in
-// the platform's own reading of JSON.
+// newForm finds the declared fields in a params object. It ignores other keys. Of a repeated key the last one counts, as
+// when the platform reads JSON.
 func newForm(raw json.RawMessage) (*form, error) {
 	f := &form{}
 	if len(raw) == 0 {
@@ -61,8 +64,14 @@ func newForm(raw json.RawMessage) (*form, error) {
 	return f, nil
 }
 
-// refuse notes what to put into a field. What was noted first about a field stands: it is the cause of what follows.
-func (f *form) refuse(at field, fix string) { f.refusePart(at, firstPart, fix) }
+// refuse notes what to put into a field. The first note about a field stays: it is the cause of those that would follow.
+func (f *form) refuse(at field, fix string) {
+	if parameters[at].HiddenUsername {
+		f.refusePart(at, passwordPart, fix)
+		return
+	}
+	f.refusePart(at, firstPart, fix)
+}
 
 func (f *form) refusePart(at field, which part, fix string) {
 	for _, known := range f.findings {
@@ -73,8 +82,8 @@ func (f *form) refusePart(at field, which part, fix string) {
 	f.findings = append(f.findings, finding{at, which, fix})
 }
 
-// problems gives everything that was refused, in the order of the parameters; nil when nothing was.
-func (f *form) problems() error {
+// problems returns everything that was refused, in the order of the parameters, or nil if nothing was.
+func (f *form) problems() *Problems {
 	if len(f.findings) == 0 {
 		return nil
 	}
@@ -92,7 +101,7 @@ func (f *form) problems() error {
 	return &Problems{List: list}
 }
 
-// text reads a trimmed text; an empty one is the field's default.
+// text returns the trimmed text of a field, or the field's default if it is empty.
 func (f *form) text(at field) string {
 	text, err := scalar(f.values[at])
 	if err != nil {
@@ -102,28 +111,28 @@ func (f *form) text(at field) string {
 	return cmp.Or(text, parameters[at].Default)
 }
 
-// scalar gives the trimmed text of a JSON string or number, "" for null and for what is not there.
+// scalar returns the trimmed text of a JSON string or number, or "" if the value is null or missing.
 func scalar(value gjson.Result) (string, error) {
 	switch {
 	case value.Type == gjson.Null:
 		return "", nil
 	case value.Type != gjson.String && value.Type != gjson.Number:
-		return "", errors.New("put text there; the value that is stored is of another kind")
+		return "", errors.New("put text there; the stored value is of another kind")
 	case len(value.Raw) > maxValue:
-		return "", errors.New("put a shorter value there; the one that is stored is longer than " + strconv.Itoa(maxValue) + " bytes")
+		return "", errors.New("put a shorter value there; the stored value is longer than " + strconv.Itoa(maxValue) + " bytes")
 	}
 	text := value.Raw
 	if value.Type == gjson.String {
 		text = value.Str
 	}
 	if !utf8.ValidString(text) {
-		return "", errors.New("type the value again; the one that is stored holds bytes that are no UTF-8 text")
+		return "", errors.New("type the value again; the stored value is not valid UTF-8 text")
 	}
-	// A copy, because the text would keep all of the execution's parameters in memory otherwise.
+	// A copy: a substring would keep all parameters of the execution in memory.
 	return strings.Clone(strings.TrimSpace(text)), nil
 }
 
-// checkbox reads a checkbox; one that is refused reads as false.
+// checkbox reports whether a checkbox is selected. It returns false for a value that it refuses.
 func (f *form) checkbox(at field) bool {
 	switch value := f.values[at]; value.Type {
 	case gjson.True, gjson.False:
@@ -135,11 +144,11 @@ func (f *form) checkbox(at field) bool {
 	case "false", "":
 		return false
 	}
-	f.refuse(at, "select or clear the checkbox; the value that is stored is neither true nor false")
+	f.refuse(at, "select or clear the checkbox; the stored value is neither true nor false")
 	return false
 }
 
-// oneOf reads a choice, spelled as its option; "" when it is refused.
+// oneOf returns the chosen option, spelled as declared, or "" if the value is refused.
 func (f *form) oneOf(at field) string {
 	chosen := f.text(at)
 	for _, option := range parameters[at].Options {
@@ -151,20 +160,23 @@ func (f *form) oneOf(at field) string {
 	return ""
 }
 
-// severalOf reads choices, each once and spelled as its option, from a list or a comma-separated text. Nothing stored
-// means the default; an empty list or text is an answer too and means no restriction.
-func (f *form) severalOf(at field) []string {
-	items, err := listItems(f.values[at], parameters[at].Default)
+// severalOf returns the chosen options of a list or a comma-separated text, each once and spelled as declared. If nothing
+// is stored it returns the default. An empty list or text is a choice as well: it means no restriction.
+func (f *form) severalOf(at field) []string { return f.severalOfAs(at, at) }
+
+// severalOfAs reads choices from the field older, and reports its problems under the label of the field at.
+func (f *form) severalOfAs(at, older field) []string {
+	items, err := listItems(f.values[older], parameters[older].Default)
 	if err != nil {
 		f.refuse(at, err.Error())
 		return nil
 	}
-	options := parameters[at].Options
+	options := parameters[older].Options
 	var chosen []string
 	for _, item := range items {
 		found := slices.IndexFunc(options, func(option string) bool { return strings.EqualFold(option, item) })
 		if found < 0 {
-			f.refuse(at, "choose among: "+strings.Join(options, ", "))
+			f.refuse(at, "choose from: "+strings.Join(parameters[at].Options, ", "))
 			return nil
 		}
 		if !slices.Contains(chosen, options[found]) {
@@ -174,13 +186,13 @@ func (f *form) severalOf(at field) []string {
 	return chosen
 }
 
-// listItems gives the texts of a JSON array, or of a comma-separated text, without empty ones.
+// listItems returns the texts of a JSON array, or of a comma-separated text, without empty ones.
 func listItems(value gjson.Result, missing string) ([]string, error) {
 	text := missing
 	var err error
 	switch {
 	case value.IsArray():
-		// Joined, because no option holds a comma: both ways of writing a list are then the same.
+		// No option holds a comma, so both ways of writing a list can be read alike.
 		text, err = joinArray(value)
 	case value.Type != gjson.Null:
 		text, err = scalar(value)
@@ -199,7 +211,7 @@ func listItems(value gjson.Result, missing string) ([]string, error) {
 
 func joinArray(array gjson.Result) (string, error) {
 	if len(array.Raw) > maxValue {
-		return "", errors.New("choose fewer values; the list that is stored is longer than " + strconv.Itoa(maxValue) + " bytes")
+		return "", errors.New("choose fewer values; the stored list is longer than " + strconv.Itoa(maxValue) + " bytes")
 	}
 	var texts []string
 	var failure error
@@ -212,14 +224,14 @@ func joinArray(array gjson.Result) (string, error) {
 	return strings.Join(texts, ","), failure
 }
 
-// credentials reads a credentials field, trimmed; a field or a part that is absent or null is empty.
+// credentials returns the trimmed parts of a credentials field. A field or part that is missing or null is empty.
 func (f *form) credentials(at field) (identifier, password string) {
 	value := f.values[at]
 	if value.Type == gjson.String && strings.TrimSpace(value.Str) == "" || value.Type == gjson.Null {
 		return "", ""
 	}
 	if !value.IsObject() {
-		f.refusePart(at, passwordPart, "type the value again; what is stored is not a credentials value")
+		f.refusePart(at, passwordPart, "type the value again; the stored value is not a credentials value")
 		return "", ""
 	}
 	var parts [2]gjson.Result
@@ -246,23 +258,20 @@ func (f *form) credentialsPart(at field, which part, value gjson.Result) string 
 	return text
 }
 
-// textOr reads a field that has an older name, hidden by now; the older one counts only when the newer one is empty.
-func (f *form) textOr(at, older field) string {
-	if text := f.text(at); text != "" {
-		return text
+// passwordOr reads the password of a credentials field. While that is empty, the first of the hidden fields that it
+// replaced counts that holds something.
+func (f *form) passwordOr(at field, older ...field) string {
+	_, text := f.credentials(at)
+	for _, field := range older {
+		if text == "" {
+			text = f.olderText(at, passwordPart, field)
+		}
 	}
-	return f.olderText(at, firstPart, older)
+	return text
 }
 
-// passwordOr reads the password of a credentials field, or the hidden field that is its older form.
-func (f *form) passwordOr(at, older field) Secret {
-	if _, password := f.credentials(at); password != "" {
-		return Secret(password)
-	}
-	return Secret(f.olderText(at, passwordPart, older))
-}
-
-// olderText reads a hidden field. Its problems are told of the visible one that replaces it: only that can be changed.
+// olderText reads a hidden field. Its problems are reported under the label of the visible field that replaced it, which
+// is the one that users can change.
 func (f *form) olderText(at field, which part, older field) string {
 	text, err := scalar(f.values[older])
 	if err != nil {

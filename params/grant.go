@@ -10,10 +10,10 @@ import (
 // RefreshTokenPrefix marks a refresh token where a code is expected, for users who already have one.
 const RefreshTokenPrefix = "refresh_token:"
 
-// RefusedLoginError says that the authority has sent the browser back without a code.
+// RefusedLoginError is the error of a login after which the authority sent the browser back without a code.
 type RefusedLoginError struct {
-	// Code is of RFC 6749, such as access_denied, and Message is what the authority says about it. Both come out of an
-	// address that anybody can make; they are short and in one line.
+	// Code is one of RFC 6749, such as access_denied, and Message the authority's explanation. Both come from an address
+	// that anyone can write, and are cut to short texts of one line.
 	Code, Message string
 }
 
@@ -25,15 +25,15 @@ func (e *RefusedLoginError) Error() string {
 	return text + ")"
 }
 
-// ErrNoCode says that a text is an address or a query, but none with a code in it.
-var ErrNoCode = errors.New("there is no code in what was pasted")
+// ErrNoCode is the error of an address or a query that holds no code.
+var ErrNoCode = errors.New("the pasted address holds no code")
 
-var errNoRefreshToken = errors.New("put a refresh token behind " + RefreshTokenPrefix + ", or the authorization code in its place")
+var errNoRefreshToken = errors.New("put a refresh token after " + RefreshTokenPrefix + ", or the authorization code instead")
 
-// ParseGrant reads what a user pasted after the login, or what a browser brought: the whole address that the browser
-// ended at, its query, the code alone, or a refresh token behind its prefix. Line breaks that copying left in it do not
-// matter. The error is a *RefusedLoginError, ErrNoCode, or a sentence that tells the user what to paste; it quotes at most
-// what the authority said when it refused the login.
+// ParseGrant reads the text that a user pasted after the login, or that a browser sent: the whole address that the browser
+// ended at, its query, the code alone, or a refresh token after its prefix. Line breaks in it do not matter. The error is a
+// *RefusedLoginError, ErrNoCode, or a sentence that tells the user what to paste; it quotes nothing but the authority's
+// explanation of a refused login.
 func ParseGrant(pasted string) (Grant, error) {
 	pasted = withoutLineBreaks(pasted)
 	if token, found := strings.CutPrefix(pasted, RefreshTokenPrefix); found {
@@ -57,7 +57,7 @@ func ParseGrant(pasted string) (Grant, error) {
 	}
 }
 
-// grantFix tells the user of an instance what to paste instead.
+// grantFix returns the sentence that tells the user of an instance what to paste instead.
 func grantFix(err error) string {
 	if _, refused := errors.AsType[*RefusedLoginError](err); refused {
 		return err.Error() + "; run !microsoft-atp-generate-login-url, log in again and paste the new address"
@@ -68,8 +68,8 @@ func grantFix(err error) string {
 	return err.Error()
 }
 
-// loginAnswer finds the values with which the authority sends a browser back: in the query, or in the fragment when the
-// application asked for that. False means that the text is no address and no query, so a code alone.
+// loginAnswer returns the values with which the authority sends a browser back: those of the query, or of the fragment if
+// the application asked for that. False means that the text is neither an address nor a query, but a code alone.
 func loginAnswer(pasted string) (url.Values, bool) {
 	if values := pairs(pasted); values.Has("code") || values.Has("error") {
 		return values, true
@@ -81,7 +81,7 @@ func loginAnswer(pasted string) (url.Values, bool) {
 	return nil, strings.Contains(pasted, "://")
 }
 
-// pairs reads a query, a fragment, or both. It leaves out malformed pairs, for which the parser's error stands.
+// pairs reads a query, a fragment, or both. It leaves out malformed pairs, which are what the parser's error is about.
 func pairs(text string) url.Values {
 	values, _ := url.ParseQuery(strings.ReplaceAll(strings.TrimLeft(text, "?#"), "#", "&"))
 	return values
@@ -93,12 +93,11 @@ func bareCode(pasted string) Grant {
 	if decoded, err := url.PathUnescape(code); err == nil {
 		code = decoded
 	}
-	// The state is a help only: without it the code is tried all the same.
+	// The state is optional: without it the code is tried as well.
 	return Grant{Code: Secret(code), State: pairs(rest).Get("state")}
 }
 
-// refusal gives the authority's code and message. What follows the first sentences of its message, trace and correlation
-// IDs, is of no use here.
+// refusal returns the authority's code and message, without the trace and correlation IDs at the end of the message.
 func refusal(answer url.Values) *RefusedLoginError {
 	message, _, _ := strings.Cut(answer.Get("error_description"), "Trace ID:")
 	return &RefusedLoginError{
@@ -106,7 +105,7 @@ func refusal(answer url.Values) *RefusedLoginError {
 	}
 }
 
-// printable gives at most limit characters of a text in one line, without control characters.
+// printable returns at most limit characters of a text in one line, without control characters.
 func printable(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsGraphic(r) {

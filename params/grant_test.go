@@ -47,11 +47,11 @@ func TestGrantProblems(t *testing.T) {
 		{"the address of the login page", "https://login.microsoftonline.com/t/oauth2/v2.0/authorize?response_type=code&client_id=x", "no code", "client_id"},
 		{"an address alone", "https://localhost/myapp", "no code", "localhost"},
 		{"an empty code", "https://localhost/myapp?code=&state=x", "no code", "localhost"},
-		{"an empty refresh token", "refresh_token: ", "behind refresh_token:", "null"},
+		{"an empty refresh token", "refresh_token: ", "after refresh_token:", "null"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, problems := decodeWith(t, userLogin().with(fields{"auth_code": password(test.pasted)}), noEnvironment)
-			if fieldsOf(problems) != "Authorization Code" {
+			if fieldsOf(problems) != "Authorization code" {
 				t.Fatalf("want a problem of the authorization code, got %v", problems)
 			}
 			fix := problems[0].Fix
@@ -74,7 +74,7 @@ func FuzzGrant(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, pasted string) {
 		instance, problems := decodeWith(t, userLogin().with(fields{"auth_code": password(pasted)}), noEnvironment)
-		if len(problems) > 0 && (fieldsOf(problems) != "Authorization Code" || strings.ContainsAny(problems[0].Fix, "\r\n")) {
+		if len(problems) > 0 && (fieldsOf(problems) != "Authorization code" || strings.ContainsAny(problems[0].Fix, "\r\n")) {
 			t.Errorf("want one line about the authorization code, got %q", problems)
 		}
 		if instance.Grant.Code != "" && instance.Grant.RefreshToken != "" {

@@ -74,9 +74,13 @@ func decodeWith(t testing.TB, config any, env func(string) string) (params.Insta
 	return decodeRaw(t, raw, env)
 }
 
+// decodeRaw returns the problems of a configuration, those of the fetch alone included.
 func decodeRaw(t testing.TB, raw []byte, env func(string) string) (params.Instance, []params.Problem) {
 	t.Helper()
 	instance, err := params.Decode(raw, env)
+	if err == nil && instance.Fetch.Problems != nil {
+		return instance, instance.Fetch.Problems.List
+	}
 	if err == nil {
 		return instance, nil
 	}
@@ -87,7 +91,7 @@ func decodeRaw(t testing.TB, raw []byte, env func(string) string) (params.Instan
 	return instance, problems.List
 }
 
-// decode wants a configuration without problems.
+// decode fails the test unless the configuration has no problems.
 func decode(t testing.TB, config any) params.Instance {
 	t.Helper()
 	instance, problems := decodeWith(t, config, noEnvironment)
@@ -97,7 +101,7 @@ func decode(t testing.TB, config any) params.Instance {
 	return instance
 }
 
-// fieldsOf gives the names of the refused fields, joined.
+// fieldsOf returns the labels of the refused fields, joined.
 func fieldsOf(problems []params.Problem) string {
 	names := make([]string, len(problems))
 	for i, problem := range problems {
@@ -106,7 +110,7 @@ func fieldsOf(problems []params.Problem) string {
 	return strings.Join(names, "|")
 }
 
-// keyPair is what the certificate tests paste: made when the tests run, so that no key lies in the repository.
+// keyPair holds what the certificate tests paste, made when they run, so that no key is in the repository.
 type keyPair struct {
 	key                *rsa.PrivateKey
 	pkcs1, pkcs8       string
@@ -174,7 +178,7 @@ func thumbprintOf(t testing.TB, text string) []byte {
 	return thumbprint
 }
 
-// holdsAny tells whether a text shows one of the secrets.
+// holdsAny reports whether a text shows one of the secrets, and which.
 func holdsAny(text []byte, secrets ...string) (string, bool) {
 	for _, secret := range secrets {
 		if bytes.Contains(text, []byte(secret)) {

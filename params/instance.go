@@ -1,19 +1,20 @@
-// Package params decodes the configuration of an integration instance, once per execution, and says everything that is
-// wrong with it before any request is made.
+// Package params decodes the configuration of an integration instance, once per execution, and reports everything wrong
+// with it before any request is made.
 package params
 
 import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
-// Mode is the way an instance signs in to Microsoft.
+// Mode is the way in which an instance signs in to Microsoft.
 type Mode int
 
-// The sign-in modes. Which one an instance uses follows from auth_type, self_deployed and use_managed_identities; only
-// between the two kinds of client credentials the proof that is filled in decides.
+// The sign-in modes. The mode of an instance follows from auth_type, self_deployed and use_managed_identities. Only between
+// the two kinds of client credentials does the proof decide that is filled in.
 const (
 	CortexApplication Mode = iota // the Cortex XSOAR application, through its token proxy
 	ClientSecret
@@ -23,7 +24,7 @@ const (
 	WorkloadIdentity
 )
 
-// String gives the words that users know the mode by.
+// String returns the words that users know the mode by.
 func (m Mode) String() string {
 	switch m {
 	case CortexApplication:
@@ -53,22 +54,26 @@ const (
 	HuntingGraph    HuntingAPI = "Graph"
 )
 
-// Instance is the configuration of an instance, decoded and checked. What its mode has no use for is empty.
+// Instance is the configuration of an instance, decoded and checked. Fields that its mode does not use are empty.
 type Instance struct {
 	Mode  Mode
 	Cloud Cloud
 
 	// ClientID and TenantID name the application and its tenant; both are empty for CortexApplication. For
 	// ManagedIdentity the tenant is empty and the client ID is that of a user-assigned identity. For WorkloadIdentity
-	// either can be empty: the environment of the workload then holds it.
+	// either can be empty: then the environment of the workload holds it. For AuthorizationCode the tenant can be
+	// AnyOrganization or common.
 	ClientID, TenantID string
 
 	ClientSecret            Secret       // of ClientSecret, and of AuthorizationCode without a certificate
 	Certificate             *Certificate // of ClientCertificate, and of AuthorizationCode with a certificate; else nil
 	Proxy                   TokenProxy   // of CortexApplication
 	RedirectURI             string       // of AuthorizationCode, exactly as the user gave it
-	Grant                   Grant        // of AuthorizationCode: what was pasted after the login
+	Grant                   Grant        // of AuthorizationCode, as pasted after the login
 	ManagedIdentityClientID string       // of ManagedIdentity; empty for the system-assigned identity
+
+	// Warnings are about values that work but should change, in the order of the parameters.
+	Warnings []Problem
 
 	HuntingAPI  HuntingAPI
 	Reliability string // full text of the grade, for example "B - Usually reliable"
@@ -77,36 +82,36 @@ type Instance struct {
 	UseProxy    bool // use HTTP_PROXY, HTTPS_PROXY and NO_PROXY
 }
 
-// Certificate is what an application proves itself with in place of a client secret. At least one of Thumbprint and
-// Chain is known, and they agree when both are.
+// Certificate is the proof of an application that has no client secret. At least one of Thumbprint and Chain is known, and
+// they agree if both are.
 type Certificate struct {
 	Key        *rsa.PrivateKey
-	Thumbprint []byte              // the 20 bytes of the SHA-1 thumbprint that the user gave; nil when none was given
-	Chain      []*x509.Certificate // certificates that came with the key, first the one that belongs to it; nil when none did
+	Thumbprint []byte              // the 20 bytes of the SHA-1 thumbprint in the instance; nil if it has none
+	Chain      []*x509.Certificate // the certificates next to the key, its own one first; nil if there are none
 }
 
-// MarshalJSON gives "[redacted]": the encoding of the key would show it.
+// MarshalJSON returns "[redacted]", since the encoding of the key would show it.
 func (c Certificate) MarshalJSON() ([]byte, error) { return redactedJSON(), nil }
 
-// TokenProxy is the registration of a tenant with the Cortex XSOAR application, whose token proxy hands out tokens.
+// TokenProxy is the registration of a tenant with the Cortex XSOAR application, whose token proxy issues tokens.
 type TokenProxy struct {
 	ID       string
 	URL      string
 	Token    Secret
-	Key      Secret      // base64 text as the user gave it
+	Key      Secret      // base64 text, as in the instance
 	KeyBytes SecretBytes // the 16, 24 or 32 bytes of Key: an AES key
 }
 
-// Grant is what the user pasted after logging in: a code or a refresh token. It is empty before the first login.
+// Grant is the code or refresh token that the user pasted after logging in. It is empty before the first login.
 type Grant struct {
 	Code         Secret
-	State        string // that came back with the code; empty when only the code was pasted
+	State        string // that came back with the code; empty if only the code was pasted
 	RefreshToken Secret
 }
 
-// Fetch says which alerts become incidents.
+// Fetch describes the alerts that become incidents.
 type Fetch struct {
-	Enabled bool // the instance fetches incidents at all
+	Enabled bool // whether the instance fetches incidents
 
 	// Statuses, Severities and DetectionSources hold values of the API; an empty one means no restriction.
 	Statuses, Severities, DetectionSources []string
@@ -114,12 +119,17 @@ type Fetch struct {
 	Evidence bool          // ask for the evidence of each alert
 	Max      int           // alerts per fetch, 1 to 200
 	First    time.Duration // how far the first fetch reaches back
-	LookBack time.Duration // how far every other fetch looks back behind the newest alert it knows
+	LookBack time.Duration // how far every other fetch goes back before the newest alert it knows
+
+	// Problems is everything wrong with the fields above, or nil. It stops the fetch and the test of the instance; every
+	// other command runs.
+	Problems *Problems
 }
 
 // Decode reads the params object of an execution. A missing or null object counts as an empty one. env looks up an
 // environment variable, of which only AZURE_AUTHORITY_HOST is asked for, as the authority of a Custom cloud that names
-// none. The error is a *Problems that lists everything that has to be changed.
+// none. The error is a *Problems that lists everything that must be changed. Problems of the fetch alone are no error:
+// see Fetch.Problems.
 func Decode(raw json.RawMessage, env func(string) string) (Instance, error) {
 	f, err := newForm(raw)
 	if err != nil {
@@ -134,8 +144,10 @@ func Decode(raw json.RawMessage, env func(string) string) (Instance, error) {
 		UseProxy:    f.checkbox(fieldProxy),
 	}
 	f.signIn(&instance)
-	if err := f.problems(); err != nil {
-		return Instance{}, err
+	found := f.problems()
+	if found != nil && slices.ContainsFunc(f.findings, finding.stopsEverything) {
+		return Instance{}, found
 	}
+	instance.Fetch.Problems = found
 	return instance, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func TestAnObjectIsWanted(t *testing.T) {
 	}
 	for _, raw := range []string{``, `null`, `{}`} {
 		_, problems := decodeRaw(t, []byte(raw), noEnvironment)
-		if want := "ID / Client ID|Token / Tenant ID|Key / Client Secret"; fieldsOf(problems) != want {
+		if want := "ID|Token|Key"; fieldsOf(problems) != want {
 			t.Errorf("%q: want %s, got %v", raw, want, problems)
 		}
 	}
@@ -120,18 +121,18 @@ func TestTextIsTrimmed(t *testing.T) {
 func TestWhatCannotBeReadIsAProblemOfItsField(t *testing.T) {
 	long := strings.Repeat("x", 10<<20)
 	for _, test := range []struct{ name, raw, want string }{
-		{"a list for text", `{"url":["https://api.test"]}`, "API URL"},
+		{"a list for text", `{"url":["https://api.test"]}`, "Server URL"},
 		{"a checkbox for text", `{"max_fetch":true}`, "Maximum alerts per fetch"},
 		{"an object for a choice", `{"hunting_api":{}}`, "Hunting API"},
-		{"text for credentials", `{"credentials":"MDEyMzQ1Njc4OWFiY2RlZg=="}`, "Key / Client Secret"},
-		{"a list for credentials", `{"credentials":[]}`, "Key / Client Secret"},
-		{"a list for a password", `{"credentials":{"password":["x"]}}`, "Key / Client Secret"},
-		{"an object for an old name", `{"_auth_id":"","auth_id":{}}`, "ID / Client ID"},
-		{"an object for an old password", `{"credentials":null,"enc_key":{}}`, "Key / Client Secret"},
+		{"text for credentials", `{"credentials":"MDEyMzQ1Njc4OWFiY2RlZg=="}`, "Key"},
+		{"a list for credentials", `{"credentials":[]}`, "Key"},
+		{"a list for a password", `{"credentials":{"password":["x"]}}`, "Key"},
+		{"an object for an old name", `{"_auth_id":"","auth_id":{}}`, "ID"},
+		{"an object for an old password", `{"credentials":null,"enc_key":{}}`, "Key"},
 		{"a list within a list", `{"fetch_status":[["New"]]}`, "Alert statuses to fetch"},
-		{"invalid UTF-8", "{\"_tenant_id\":\"a\xffb\"}", "Token / Tenant ID"},
-		{"a long text", `{"_auth_id":"` + long + `"}`, "ID / Client ID"},
-		{"a long password", `{"credentials":{"password":"` + long + `"}}`, "Key / Client Secret"},
+		{"invalid UTF-8", "{\"_tenant_id\":\"a\xffb\"}", "Token"},
+		{"a long text", `{"_auth_id":"` + long + `"}`, "ID"},
+		{"a long password", `{"credentials":{"password":"` + long + `"}}`, "Key"},
 		{"a long list", `{"fetch_status":["` + long + `"]}`, "Alert statuses to fetch"},
 		{"a long number", `{"look_back":1` + strings.Repeat("0", 1<<20) + `}`, "Look back (minutes)"},
 	} {
@@ -181,16 +182,26 @@ func TestFetch(t *testing.T) {
 	}{
 		{
 			"lists",
-			fields{"fetch_status": []string{"new", "InProgress"}, "fetch_severity": []string{"High"}, "fetch_detection_source": []string{"EDR"}},
+			fields{"fetch_status": []string{"new", "InProgress"}, "fetch_severity": []string{"High"}, "fetch_detectionsource": []string{"EDR"}},
 			params.Fetch{Statuses: []string{"New", "InProgress"}, Severities: []string{"High"}, DetectionSources: []string{"WindowsDefenderAtp"}},
 		},
 		{
 			"texts",
-			fields{"fetch_status": "New, InProgress,,New", "fetch_severity": "high,low", "fetch_detection_source": "Antivirus,CustomDetection,CustomTI,EDR,MDO"},
+			fields{"fetch_status": "New, InProgress,,New", "fetch_severity": "high,low", "fetch_detectionsource": "Antivirus,Custom detection,custom ti,EDR,Microsoft Defender for Office 365"},
 			params.Fetch{
 				Statuses: []string{"New", "InProgress"}, Severities: []string{"High", "Low"},
 				DetectionSources: []string{"WindowsDefenderAv", "CustomDetection", "CustomerTI", "WindowsDefenderAtp", "OfficeATP"},
 			},
+		},
+		{
+			"the earlier field of detection sources counts while nothing is chosen in the visible one",
+			fields{"fetch_status": "", "fetch_severity": "", "fetch_detectionsource": "", "fetch_detection_source": "Antivirus,CustomDetection,CustomTI,EDR,MDO"},
+			params.Fetch{DetectionSources: []string{"WindowsDefenderAv", "CustomDetection", "CustomerTI", "WindowsDefenderAtp", "OfficeATP"}},
+		},
+		{
+			"the visible field of detection sources takes precedence",
+			fields{"fetch_status": "", "fetch_severity": "", "fetch_detectionsource": []string{"SmartScreen"}, "fetch_detection_source": "EDR"},
+			params.Fetch{DetectionSources: []string{"WindowsDefenderSmartScreen"}},
 		},
 		{"nothing chosen is no restriction", fields{"fetch_status": "", "fetch_severity": []string{}}, params.Fetch{}},
 	} {
@@ -215,7 +226,7 @@ func TestFetchProblems(t *testing.T) {
 		"Look back (minutes)":              {fields{"look_back": "-1"}, fields{"look_back": "15 minutes"}, fields{"look_back": "999999999999"}},
 		"Alert statuses to fetch":          {fields{"fetch_status": "New,Old"}, fields{"fetch_status": true}},
 		"Alert severities to fetch":        {fields{"fetch_severity": []string{"Critical"}}},
-		"Alert detection sources to fetch": {fields{"fetch_detection_source": "WindowsDefenderAv"}},
+		"Alert detection sources to fetch": {fields{"fetch_detectionsource": "WindowsDefenderAv"}, fields{"fetch_detection_source": "Custom TI"}},
 	} {
 		for _, given := range values {
 			_, problems := decodeWith(t, ownApplication().with(given.(fields)), noEnvironment)
@@ -226,12 +237,82 @@ func TestFetchProblems(t *testing.T) {
 	}
 }
 
+func TestAProblemOfTheFetchStopsNoOtherCommand(t *testing.T) {
+	raw, err := json.Marshal(ownApplication().with(fields{"fetch_detectionsource": "Carrier pigeon", "max_fetch": "many"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance, err := params.Decode(raw, noEnvironment)
+	if err != nil {
+		t.Fatalf("got %v, want an instance that every other command can use", err)
+	}
+	if got, want := fieldsOf(instance.Fetch.Problems.List), "Alert detection sources to fetch|Maximum alerts per fetch"; got != want {
+		t.Errorf("got problems of %s, want %s", got, want)
+	}
+}
+
+func TestEveryLabelOfADetectionSourceHasItsValue(t *testing.T) {
+	for label, value := range map[string]string{
+		"Antivirus": "WindowsDefenderAv", "Automated investigation": "AutomatedInvestigation", "Custom detection": "CustomDetection",
+		"Custom TI": "CustomerTI", "EDR": "WindowsDefenderAtp", "Microsoft 365 Defender": "MTP", "Microsoft Defender for Office 365": "OfficeATP",
+		"Microsoft Defender Experts": "ThreatExperts", "SmartScreen": "WindowsDefenderSmartScreen", "Third-party sensors": "ThirdPartySensors",
+	} {
+		got := decode(t, ownApplication().with(fields{"fetch_detectionsource": []string{label}})).Fetch.DetectionSources
+		if !slices.Equal(got, []string{value}) {
+			t.Errorf("%s: got %v, want %s", label, got, value)
+		}
+	}
+}
+
+func TestTheVisibleIDAndTokenTakePrecedence(t *testing.T) {
+	visible := fields{"_auth_id_encrypted": password("a"), "_tenant_id_encrypted": password("a.test")}
+	hidden := fields{"_auth_id": "b", "_tenant_id": "b.test", "auth_id": "c", "tenant_id": "c.test"}
+	for _, test := range []struct {
+		name                 string
+		given                fields
+		wantID, wantTenantID string
+	}{
+		{"all of them", hidden.with(visible), "a", "a.test"},
+		{"the visible ones are empty", hidden.with(fields{"_auth_id_encrypted": nil, "_tenant_id_encrypted": fields{"identifier": "", "password": ""}}), "b", "b.test"},
+		{"the oldest alone", fields{"_auth_id": "", "_tenant_id": nil, "auth_id": "c", "tenant_id": "c.test"}, "c", "c.test"},
+		{"one of each", fields{"_auth_id_encrypted": password("a"), "_auth_id": "b", "_tenant_id": nil, "tenant_id": "c.test"}, "a", "c.test"},
+	} {
+		if got := decode(t, ownApplication().with(test.given)); got.ClientID != test.wantID || got.TenantID != test.wantTenantID {
+			t.Errorf("%s: got %q and %q, want %q and %q", test.name, got.ClientID, got.TenantID, test.wantID, test.wantTenantID)
+		}
+	}
+}
+
+func TestAUserMayLogInWithoutATenant(t *testing.T) {
+	for given, want := range map[string]string{
+		"organizations": "organizations", "Common": "common", "consumers": "organizations", "my company": "organizations",
+		tenantID: tenantID, "contoso.com": "contoso.com",
+	} {
+		got := decode(t, userLogin().with(fields{"_tenant_id": given}))
+		if got.TenantID != want {
+			t.Errorf("%s: got the tenant %q, want %q", given, got.TenantID, want)
+		}
+		if warned := len(got.Warnings) > 0; warned != (given != want || given == "organizations") {
+			t.Errorf("%s: got the warnings %v", given, got.Warnings)
+		}
+	}
+	for _, config := range []fields{ownApplication(), userLogin()} {
+		given := "organizations"
+		if config["auth_type"] == "Authorization Code" {
+			given = ""
+		}
+		if _, problems := decodeWith(t, config.with(fields{"_tenant_id": given}), noEnvironment); fieldsOf(problems) != "Token" {
+			t.Errorf("%q: got the problems %v, want one of the Token", given, problems)
+		}
+	}
+}
+
 func TestAllProblemsAreToldAtOnceInTheOrderOfTheFields(t *testing.T) {
 	_, problems := decodeWith(t, fields{
 		"look_back": "x", "max_fetch": "0", "self_deployed": "true", "_tenant_id": "common", "endpoint_type": "Custom",
 		"creds_certificate": fields{"identifier": "12"}, "hunting_api": "Bing", "proxy": "maybe",
 	}, noEnvironment)
-	want := "API URL|ID / Client ID|Token / Tenant ID|Certificate Thumbprint|Private Key|Hunting API|Use system proxy settings|Maximum alerts per fetch|Look back (minutes)"
+	want := "Server URL|ID|Token|Certificate Thumbprint|Private Key|Hunting API|Use system proxy settings|Maximum alerts per fetch|Look back (minutes)"
 	if got := fieldsOf(problems); got != want {
 		t.Errorf("want\n%s, got\n%s", want, got)
 	}

@@ -23,8 +23,8 @@ func TestDeclaredParameters(t *testing.T) {
 		{"token_scope", 0, "", false, false},
 		{"auth_type", 15, "Client Credentials", false, false},
 		{"self_deployed", 8, "false", false, false},
-		{"_auth_id", 0, "", false, false},
-		{"_tenant_id", 0, "", false, false},
+		{"_auth_id_encrypted", 9, "", false, true},
+		{"_tenant_id_encrypted", 9, "", false, true},
 		{"credentials", 9, "", false, true},
 		{"creds_certificate", 9, "", false, false},
 		{"redirect_uri", 0, "", false, false},
@@ -39,24 +39,27 @@ func TestDeclaredParameters(t *testing.T) {
 		{"incidentType", 13, "", false, false},
 		{"fetch_status", 16, "New", false, false},
 		{"fetch_severity", 16, "Informational,Low,Medium,High", false, false},
-		{"fetch_detection_source", 16, "", false, false},
+		{"fetch_detectionsource", 16, "", false, false},
 		{"fetch_evidence", 8, "false", false, false},
 		{"max_fetch", 0, "50", false, false},
 		{"first_fetch_timestamp", 0, "3 days", false, false},
 		{"look_back", 0, "15", false, false},
 		{"is_gcc", 8, "false", true, false},
+		{"_auth_id", 0, "", true, false},
+		{"_tenant_id", 0, "", true, false},
 		{"auth_id", 4, "", true, false},
 		{"tenant_id", 4, "", true, false},
 		{"enc_key", 4, "", true, false},
 		{"certificate_thumbprint", 4, "", true, false},
 		{"private_key", 14, "", true, false},
+		{"fetch_detection_source", 16, "", true, false},
 	}
 	var got []declaration
 	for _, p := range params.Parameters() {
 		got = append(got, declaration{p.Name, p.Type, p.Default, p.Hidden, p.HiddenUsername})
 	}
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("want\n%v, got\n%v", want, got)
+		t.Errorf("got\n%v, want\n%v", got, want)
 	}
 }
 
@@ -114,6 +117,8 @@ func TestEveryDeclaredParameterIsRead(t *testing.T) {
 		"token_scope":                  {ownApplication(), "api://x/.default"},
 		"auth_type":                    {ownApplication(), "Azure Managed Identities"},
 		"self_deployed":                {ownApplication(), false},
+		"_auth_id_encrypted":           {ownApplication(), password("other")},
+		"_tenant_id_encrypted":         {ownApplication(), password("contoso.com")},
 		"_auth_id":                     {ownApplication(), "other"},
 		"_tenant_id":                   {ownApplication(), "contoso.com"},
 		"credentials":                  {ownApplication(), password("other")},
@@ -129,6 +134,7 @@ func TestEveryDeclaredParameterIsRead(t *testing.T) {
 		"isFetch":                      {ownApplication(), true},
 		"fetch_status":                 {ownApplication(), "Resolved"},
 		"fetch_severity":               {ownApplication(), "High"},
+		"fetch_detectionsource":        {ownApplication(), "EDR"},
 		"fetch_detection_source":       {ownApplication(), "EDR"},
 		"fetch_evidence":               {ownApplication(), true},
 		"max_fetch":                    {ownApplication(), "1"},

@@ -9,50 +9,50 @@ import (
 const redacted = "[redacted]"
 
 // Secret is text that must never be shown: a client secret, a token, a key or a code. Every way of printing, logging or
-// encoding it gives "[redacted]"; only Reveal gives the text. Package fmt does not ask the values of unexported struct
+// encoding it gives "[redacted]"; only Reveal returns the text. Package fmt does not ask the values of unexported struct
 // fields how to print themselves, so keep a Secret in an exported field or out of what is printed.
 type Secret string
 
-// Reveal gives the text itself, for the request that has to carry it.
+// Reveal returns the text itself, for the request that must carry it.
 func (s Secret) Reveal() string { return string(s) }
 
-// String gives "[redacted]".
+// String returns "[redacted]".
 func (s Secret) String() string { return redacted }
 
-// GoString gives "[redacted]".
+// GoString returns "[redacted]".
 func (s Secret) GoString() string { return redacted }
 
 // Format writes "[redacted]" whatever the verb and its flags are.
 func (s Secret) Format(state fmt.State, _ rune) { writeRedacted(state) }
 
-// MarshalText gives "[redacted]".
+// MarshalText returns "[redacted]".
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// MarshalJSON gives "[redacted]" as a JSON string.
+// MarshalJSON returns "[redacted]" as a JSON string.
 func (s Secret) MarshalJSON() ([]byte, error) { return redactedJSON(), nil }
 
-// LogValue gives "[redacted]".
+// LogValue returns "[redacted]".
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // SecretBytes is a binary Secret: it prints, logs and encodes as "[redacted]", and is used as the []byte that it is.
 type SecretBytes []byte
 
-// String gives "[redacted]".
+// String returns "[redacted]".
 func (s SecretBytes) String() string { return redacted }
 
-// GoString gives "[redacted]".
+// GoString returns "[redacted]".
 func (s SecretBytes) GoString() string { return redacted }
 
 // Format writes "[redacted]" whatever the verb and its flags are.
 func (s SecretBytes) Format(state fmt.State, _ rune) { writeRedacted(state) }
 
-// MarshalText gives "[redacted]".
+// MarshalText returns "[redacted]".
 func (s SecretBytes) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// MarshalJSON gives "[redacted]" as a JSON string.
+// MarshalJSON returns "[redacted]" as a JSON string.
 func (s SecretBytes) MarshalJSON() ([]byte, error) { return redactedJSON(), nil }
 
-// LogValue gives "[redacted]".
+// LogValue returns "[redacted]".
 func (s SecretBytes) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 func redactedJSON() []byte { return []byte(`"` + redacted + `"`) }

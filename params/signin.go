@@ -7,11 +7,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// tokenProxyURL is where the Cortex XSOAR application hands out tokens, unless the ID names another place.
+// tokenProxyURL is where the Cortex XSOAR application issues tokens, unless the ID names another address.
 const tokenProxyURL = "https://oproxy.demisto.ninja/obtain-token"
 
-// signIn decides the mode and reads what it needs. A choice that is refused leaves the mode unknown: nothing is said then
-// about fields that another mode would not need.
+// signIn decides the mode and reads the fields that it needs. If a choice is refused, the mode is unknown, and nothing is
+// said about fields that only some modes need.
 func (f *form) signIn(instance *Instance) {
 	before := len(f.findings)
 	authType := f.oneOf(fieldAuthType)
@@ -40,18 +40,20 @@ func (f *form) managedIdentity(instance *Instance) {
 	instance.ClientID, instance.ManagedIdentityClientID = clientID, clientID
 }
 
-// workloadIdentity needs neither client ID nor tenant: the webhook of Azure Workload Identity puts both into the
+// workloadIdentity needs neither a client ID nor a tenant: the webhook of Azure Workload Identity puts both in the
 // environment of the process.
 func (f *form) workloadIdentity(instance *Instance) {
 	instance.Mode = WorkloadIdentity
-	instance.ClientID = f.textOr(fieldAuthID, fieldOldAuthID)
-	if instance.TenantID = f.textOr(fieldTenantID, fieldOldTenantID); instance.TenantID != "" {
+	instance.ClientID = f.id()
+	if instance.TenantID = f.token(); instance.TenantID != "" {
 		f.checkTenant(instance.TenantID)
 	}
 }
 
 func (f *form) clientCredentials(instance *Instance) {
 	f.application(instance)
+	instance.TenantID = f.token()
+	f.checkTenant(instance.TenantID)
 	instance.Mode = ClientSecret
 	if instance.Certificate != nil {
 		instance.Mode = ClientCertificate
@@ -64,6 +66,7 @@ func (f *form) authorizationCode(instance *Instance, selfDeployed bool) {
 		f.refuse(fieldSelfDeployed, "select it, because a user can log in only to an application of your own, or choose another authentication type")
 	}
 	f.application(instance)
+	instance.TenantID = f.loginTenant(instance)
 	instance.RedirectURI = f.text(fieldRedirectURI)
 	if _, ok := parseAddress(instance.RedirectURI); !ok {
 		f.refuse(fieldRedirectURI, "put a redirect URI of the application there, exactly as it is registered, for example https://localhost/myapp")
@@ -71,57 +74,56 @@ func (f *form) authorizationCode(instance *Instance, selfDeployed bool) {
 	_, pasted := f.credentials(fieldAuthCode)
 	grant, err := ParseGrant(pasted)
 	if err != nil {
-		f.refusePart(fieldAuthCode, passwordPart, grantFix(err))
+		f.refuse(fieldAuthCode, grantFix(err))
 	}
 	instance.Grant = grant
 }
 
-// application reads who an own application is and what proves it. A certificate goes before a client secret: it is the
-// stronger proof, and where both are filled the secret is often a placeholder, because earlier implementations demanded
-// one even beside a certificate. A certificate that is refused does not fall back to the secret.
+// application reads the client ID of a self-deployed application and its proof. A certificate takes precedence over a
+// client secret: it is the stronger proof, and next to it the secret is often a placeholder, because earlier
+// implementations required one. If the certificate is refused, the secret is not used instead.
 func (f *form) application(instance *Instance) {
-	if instance.ClientID = f.textOr(fieldAuthID, fieldOldAuthID); instance.ClientID == "" {
-		f.refuse(fieldAuthID, "put the application (client) ID of your Azure application there")
+	if instance.ClientID = f.id(); instance.ClientID == "" {
+		f.refuse(fieldID, "put the application (client) ID of your Azure application there")
 	}
-	instance.TenantID = f.textOr(fieldTenantID, fieldOldTenantID)
-	f.checkTenant(instance.TenantID)
-	secret := f.passwordOr(fieldCredentials, fieldOldKey)
+	secret := Secret(f.passwordOr(fieldCredentials, fieldOldKey))
 	certificate, filled := f.certificate()
 	switch {
 	case filled:
 		instance.Certificate = certificate
 	case secret == "":
-		f.refusePart(fieldCredentials, passwordPart, "put a client secret of your Azure application there, or fill in the certificate instead")
+		f.refuse(fieldCredentials, "put a client secret of your Azure application there, or fill in the certificate instead")
 	default:
 		instance.ClientSecret = secret
 	}
 }
 
 func (f *form) cortexApplication(instance *Instance) {
-	const orOwn = " that you got when you registered with the Cortex XSOAR application there; for an Azure application of your own, select the checkbox for it"
-	id, address, _ := strings.Cut(f.textOr(fieldAuthID, fieldOldAuthID), "@")
+	orOwn := " that the Cortex XSOAR application issued there; for an Azure application of your own, select " + parameters[fieldSelfDeployed].Display
+	id, address, _ := strings.Cut(f.id(), "@")
 	proxy := TokenProxy{
 		ID:    strings.TrimSpace(id),
 		URL:   strings.TrimSpace(address),
-		Token: Secret(f.textOr(fieldTenantID, fieldOldTenantID)),
-		Key:   f.passwordOr(fieldCredentials, fieldOldKey),
+		Token: Secret(f.token()),
+		Key:   Secret(f.passwordOr(fieldCredentials, fieldOldKey)),
 	}
 	if proxy.ID == "" {
-		f.refuse(fieldAuthID, "put the ID"+orOwn)
+		f.refuse(fieldID, "put the ID"+orOwn)
 	}
 	if proxy.URL == "" {
 		proxy.URL = tokenProxyURL
 	} else if _, ok := parseAddress(proxy.URL); !ok {
-		f.refuse(fieldAuthID, "put the ID there as you got it; what follows its @ has to be a whole https:// address")
+		f.refuse(fieldID, "put the ID there as it was issued; the part after its @ must be a whole https:// address")
 	}
 	if proxy.Token == "" {
-		f.refuse(fieldTenantID, "put the token"+orOwn)
+		f.refuse(fieldToken, "put the token"+orOwn)
 	}
 	switch key, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(proxy.Key.Reveal()), "")); {
 	case proxy.Key == "":
-		f.refusePart(fieldCredentials, passwordPart, "put the key"+orOwn)
+		f.refuse(fieldCredentials, "put the key"+orOwn)
 	case err != nil || len(key) != 16 && len(key) != 24 && len(key) != 32:
-		f.refusePart(fieldCredentials, passwordPart, "put the key there exactly as you got it: it is base64 text of 16, 24 or 32 bytes; for a client secret of an Azure application of your own, select the checkbox for it")
+		f.refuse(fieldCredentials, "put the key there exactly as it was issued: it is base64 text of 16, 24 or 32 bytes; for a client secret of an Azure application of your own, select "+
+			parameters[fieldSelfDeployed].Display)
 	default:
 		proxy.KeyBytes = key
 	}
@@ -129,16 +131,51 @@ func (f *form) cortexApplication(instance *Instance) {
 	instance.Proxy = proxy
 }
 
-// checkTenant refuses what is neither a tenant ID nor a domain. The tenant becomes part of the authority's addresses, so
-// nothing else may pass.
+// id returns the client ID, or the ID of the Cortex XSOAR application: the visible field first, then its predecessors,
+// the newest first.
+func (f *form) id() string { return f.passwordOr(fieldID, fieldPlainID, fieldOldID) }
+
+// token returns the tenant, or the Token of the Cortex XSOAR application, likewise.
+func (f *form) token() string { return f.passwordOr(fieldToken, fieldPlainToken, fieldOldToken) }
+
+const tenantFix = "put the directory (tenant) ID there, or a domain of the tenant such as contoso.onmicrosoft.com"
+
+// checkTenant refuses a text that is neither a tenant ID nor a domain. The tenant becomes part of the authority's
+// addresses, so nothing else may pass.
 func (f *form) checkTenant(tenant string) {
-	if len(tenant) == len(uuid.Nil.String()) && uuid.Validate(tenant) == nil || isDomain(tenant) {
-		return
+	if !isTenant(tenant) {
+		f.refuse(fieldToken, tenantFix)
 	}
-	f.refuse(fieldTenantID, "put the directory (tenant) ID there, or a domain of the tenant such as contoso.onmicrosoft.com")
 }
 
-// isDomain tells names with at least two labels of ASCII letters, digits and inner hyphens, the last not a number.
+func isTenant(text string) bool {
+	return len(text) == len(uuid.Nil.String()) && uuid.Validate(text) == nil || isDomain(text)
+}
+
+// AnyOrganization is the authority's name for the tenants of all organizations, in which a user's own one is found.
+// See https://learn.microsoft.com/en-us/entra/identity-platform/v2-protocols#endpoints.
+const AnyOrganization = "organizations"
+
+// loginTenant returns the tenant in which users log in. The implementation that existing instances come from redeemed
+// codes at AnyOrganization whatever Token held. So an instance that names no tenant there goes on that way, with a
+// warning.
+func (f *form) loginTenant(instance *Instance) string {
+	given := f.token()
+	text := strings.ToLower(given)
+	if given == "" || isTenant(given) {
+		f.checkTenant(given)
+		return given
+	}
+	warning := Problem{Field: parameters[fieldToken].Display, Fix: tenantFix + "; it names none, so users of any organization can log in."}
+	if text != "common" {
+		text = AnyOrganization
+	}
+	instance.Warnings = append(instance.Warnings, warning)
+	return text
+}
+
+// isDomain reports whether name has at least two labels of ASCII letters, digits and inner hyphens, the last of which is
+// not a number.
 func isDomain(name string) bool {
 	labels := strings.Split(name, ".")
 	for _, label := range labels {

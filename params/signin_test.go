@@ -136,7 +136,7 @@ func TestAuthorizationCodeKeepsTheRedirectURIAsItIsRegistered(t *testing.T) {
 }
 
 func TestSignInProblems(t *testing.T) {
-	const id, tenant, secret = "ID / Client ID", "Token / Tenant ID", "Key / Client Secret"
+	const id, tenant, secret = "ID", "Token", "Key"
 	for _, test := range []struct {
 		name  string
 		given fields
@@ -156,11 +156,11 @@ func TestSignInProblems(t *testing.T) {
 		{"tenant that is an address", ownApplication().with(fields{"_tenant_id": "10.0.0.1"}), tenant},
 		{"tenant beyond the length of a domain", ownApplication().with(fields{"_tenant_id": strings.Repeat("a.", 130) + "com"}), tenant},
 		{"workload identity with a bad tenant", fields{"auth_type": "Azure Workload Identity", "_tenant_id": "x"}, tenant},
-		{"login without an own application", userLogin().with(fields{"self_deployed": false}), "Use my own Azure application"},
-		{"login without redirect URI", userLogin().with(fields{"redirect_uri": nil}), "Application Redirect URI"},
-		{"login with a relative redirect URI", userLogin().with(fields{"redirect_uri": "/myapp"}), "Application Redirect URI"},
-		{"login with a redirect URI over http", userLogin().with(fields{"redirect_uri": "http://xsoar.test/"}), "Application Redirect URI"},
-		{"login with nothing", fields{"auth_type": "Authorization Code"}, "Use my own Azure application|" + id + "|" + tenant + "|" + secret + "|Application Redirect URI"},
+		{"login without an own application", userLogin().with(fields{"self_deployed": false}), "Use a self-deployed Azure Application"},
+		{"login without redirect URI", userLogin().with(fields{"redirect_uri": nil}), "Application redirect URI"},
+		{"login with a relative redirect URI", userLogin().with(fields{"redirect_uri": "/myapp"}), "Application redirect URI"},
+		{"login with a redirect URI over http", userLogin().with(fields{"redirect_uri": "http://xsoar.test/"}), "Application redirect URI"},
+		{"login with nothing", fields{"auth_type": "Authorization Code"}, "Use a self-deployed Azure Application|" + id + "|" + tenant + "|" + secret + "|Application redirect URI"},
 		{"Cortex XSOAR application with an address only", cortexApplication().with(fields{"_auth_id": "@https://proxy.test"}), id},
 		{"Cortex XSOAR application over http", cortexApplication().with(fields{"_auth_id": "id@http://proxy.test"}), id},
 		{"Cortex XSOAR application with two addresses", cortexApplication().with(fields{"_auth_id": "id@https://a.test@b.test"}), id},
@@ -169,7 +169,7 @@ func TestSignInProblems(t *testing.T) {
 		{"a key that is not base64", cortexApplication().with(fields{"credentials": password("s3cret~value")}), secret},
 		{"a key of 15 bytes", cortexApplication().with(fields{"credentials": password("MDEyMzQ1Njc4OWFiY2Rl")}), secret},
 		{"a mode that cannot be told", fields{"auth_type": "Password"}, "Authentication Type"},
-		{"a checkbox that decides the mode", fields{"self_deployed": "perhaps"}, "Use my own Azure application"},
+		{"a checkbox that decides the mode", fields{"self_deployed": "perhaps"}, "Use a self-deployed Azure Application"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, problems := decodeWith(t, test.given, noEnvironment)

@@ -150,12 +150,15 @@ func (d *demo) signIn(ctx context.Context, mode string) error {
 	if err != nil {
 		return err
 	}
+	commands := []string{execution.TestCommand, execution.DiagnosisCommand}
 	if needsLogin(one.params) {
 		if err := d.logIn(ctx, one); err != nil {
 			return err
 		}
+		// The Test button cannot test a login.
+		commands = commands[1:]
 	}
-	for _, command := range []string{execution.TestCommand, execution.DiagnosisCommand} {
+	for _, command := range commands {
 		if _, err := d.run(ctx, one, command); err != nil {
 			return err
 		}

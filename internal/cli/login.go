@@ -37,7 +37,7 @@ func (p *program) loginCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "login --instance FILE", Short: "Log a user in for an instance with an authorization code", Args: cobra.NoArgs,
 		Long: `Opens the login page of an instance whose Authentication Type is Authorization Code, waits until a user has logged
-in there, and writes the value for the instance's Authorization Code: a refresh token. It is a secret, and it is not
+in there, and writes the value for the instance's Authorization code: a refresh token. It is a secret, and it is not
 kept here, unless --store keeps it for run instead of writing it.
 
 If the redirect URI of the instance begins with http://localhost, the program waits there for the browser. Otherwise,
@@ -102,7 +102,7 @@ func (p *program) login(ctx context.Context, options loginOptions) error {
 		return nil
 	}
 	const day = 24 * time.Hour
-	l.say("You are logged in. Put the whole line that begins with %s into Authorization Code of the instance. It is a secret:"+
+	l.say("You are logged in. Put the whole line that begins with %s into Authorization code of the instance. It is a secret:"+
 		" anyone who has it and the application's secret can act as you. It expires after %d days without use, or earlier if"+
 		" your password changes or an administrator revokes it.", params.RefreshTokenPrefix, auth.RefreshLife/day)
 	if _, err := fmt.Fprintln(p.Out, params.RefreshTokenPrefix+token.Reveal()); err != nil {

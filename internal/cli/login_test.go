@@ -243,7 +243,7 @@ func TestLoginThatFailsIsOneSentence(t *testing.T) {
 		{"the user declines", func(w *loginWorld) { w.tenant.SetConsent(false) }, nil, "(AADSTS65004); log in once more.", true},
 		{"the client secret has expired", func(w *loginWorld) { w.tenant.ExpireSecret() }, nil, "(AADSTS7000222); create a new client secret", true},
 		{"another way to sign in", func(w *loginWorld) { w.params = w.tenant.Instance("client-secret") }, nil, "choose Authorization Code as Authentication Type", false},
-		{"an instance that is not right", func(w *loginWorld) { delete(w.params, "_auth_id") }, nil, "ID / Client ID", false},
+		{"an instance that is not right", func(w *loginWorld) { delete(w.params, "_auth_id") }, nil, "ID", false},
 		{"nobody logs in", func(w *loginWorld) {
 			w.OpenBrowser = func(string) error { return nil }
 			w.Sleep = func(context.Context, time.Duration) error { return nil }
@@ -372,12 +372,12 @@ func TestLoginIsPasted(t *testing.T) {
 		{
 			"something else first", "",
 			[]string{"--paste"},
-			func(back *url.URL) string { return "\nhttps://soar.contoso.example/\n" + back.String() }, 0, "no code in what was pasted",
+			func(back *url.URL) string { return "\nhttps://soar.contoso.example/\n" + back.String() }, 0, "the pasted address holds no code",
 		},
 		{
 			"a refresh token first", "",
 			[]string{"--paste"},
-			func(back *url.URL) string { return "refresh_token:x\n" + back.String() }, 0, "no code in what was pasted",
+			func(back *url.URL) string { return "refresh_token:x\n" + back.String() }, 0, "the pasted address holds no code",
 		},
 		{
 			"the answer of another login first", "",

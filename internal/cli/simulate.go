@@ -223,7 +223,7 @@ func (l *lab) logIn(ctx context.Context, one labInstance) error {
 	if err := l.write(one); err != nil {
 		return err
 	}
-	return l.session(one, l.runner()).run(ctx, execution.TestCommand, nil)
+	return l.session(one, l.runner()).run(ctx, execution.DiagnosisCommand, nil)
 }
 
 // describe says what there is to work with.

@@ -305,7 +305,7 @@ func scriptRedirects(ts *testscript.TestScript, neg bool, args []string) {
 	changeInstance(ts, args[0], args[0], "redirect_uri", uri)
 }
 
-// scriptPastes puts the text of a file into Authorization Code of an instance: pastes TEXT FILE NEW-FILE.
+// scriptPastes puts the text of a file into Authorization code of an instance: pastes TEXT FILE NEW-FILE.
 func scriptPastes(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: pastes TEXT FILE NEW-FILE")
