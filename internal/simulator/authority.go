@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 )
 
@@ -77,8 +78,10 @@ func oauthError(code int) string {
 func (t *Tenant) newAuthority() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /common/discovery/instance", t.serveDiscovery)
-	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", t.serveConfiguration("/v2.0", "/oauth2/v2.0"))
-	mux.HandleFunc("GET /{tenant}/.well-known/openid-configuration", t.serveConfiguration("/", "/oauth2"))
+	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", t.serveConfiguration("v2.0"))
+	mux.HandleFunc("GET /{tenant}/.well-known/openid-configuration", t.serveConfiguration(""))
+	mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", t.serveKeys)
+	mux.HandleFunc("GET /{tenant}/discovery/keys", t.serveKeys)
 	mux.HandleFunc("GET /{tenant}/oauth2/v2.0/authorize", t.serveAuthorize(false))
 	mux.HandleFunc("GET /{tenant}/oauth2/authorize", t.serveAuthorize(true))
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", t.serveToken(false))
@@ -108,9 +111,13 @@ func (t *Tenant) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// serveConfiguration describes a tenant's endpoints; issuer and folder are where this version of them ends and
-// lives.
-func (t *Tenant) serveConfiguration(issuer, folder string) http.HandlerFunc {
+// commonTenant is the name under which Entra serves what does not depend on a tenant.
+const commonTenant = "common"
+
+// serveConfiguration describes the endpoints of a tenant: of a version, or without one the older ones.
+//
+// https://learn.microsoft.com/en-us/entra/identity-platform/v2-protocols-oidc#find-your-apps-openid-configuration-document-uri
+func (t *Tenant) serveConfiguration(version string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		name := r.PathValue("tenant")
 		if !t.isTenant(name) {
@@ -119,15 +126,44 @@ func (t *Tenant) serveConfiguration(issuer, folder string) http.HandlerFunc {
 		}
 		tenant := t.base + "/" + url.PathEscape(name)
 		answerJSON(w, http.StatusOK, map[string]any{
-			"issuer":                                t.base + "/" + t.registration.tenantID + issuer,
-			"authorization_endpoint":                tenant + folder + "/authorize",
-			"token_endpoint":                        tenant + folder + "/token",
+			"issuer":                                t.issuer(version),
+			"authorization_endpoint":                tenant + path.Join("/oauth2", version, "authorize"),
+			"token_endpoint":                        tenant + path.Join("/oauth2", version, "token"),
+			"jwks_uri":                              tenant + path.Join("/discovery", version, "keys"),
 			"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
 			"response_types_supported":              []string{"code"},
 			"response_modes_supported":              []string{"query"},
+			"grant_types_supported":                 []string{"authorization_code", "client_credentials", "refresh_token"},
 			"scopes_supported":                      []string{"openid", "profile", "email", "offline_access"},
 			"subject_types_supported":               []string{"pairwise"},
+			"id_token_signing_alg_values_supported": []string{"RS256"},
+			"code_challenge_methods_supported":      []string{"plain", "S256"},
+			"request_uri_parameter_supported":       false,
+			"claims_supported": []string{
+				"sub", "iss", "aud", "exp", "iat", "nonce", "preferred_username", "name", "tid", "ver", "email",
+			},
+			"tenant_region_scope": "NA",
+			"cloud_instance_name": strings.TrimPrefix(t.base, "https://"),
+			"msgraph_host":        strings.TrimPrefix(t.base, "https://"),
 		})
+	}
+}
+
+// describeAnswer sets the headers that Entra's token endpoint sends with every answer.
+func describeAnswer(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store, no-cache")
+	h.Set("Pragma", "no-cache")
+	h.Set("Expires", "-1")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	h.Set("x-ms-request-id", h.Get(requestIDHeader))
+	h.Del(requestIDHeader) // a header of the API
+	if id := r.Header.Get("client-request-id"); id != "" && strings.EqualFold(r.Header.Get("return-client-request-id"), "true") {
+		h.Set("client-request-id", id)
+	}
+	if r.Header.Get("x-client-SKU") != "" {
+		h.Set("x-ms-clitelem", "1,0,0,,")
 	}
 }
 
@@ -151,7 +187,7 @@ func (t *Tenant) refusalBody(r *http.Request, no *refusal) map[string]any {
 		correlation = t.guid()
 	}
 	now := t.now().UTC().Format("2006-01-02 15:04:05Z")
-	return map[string]any{
+	body := map[string]any{
 		"error": oauthError(no.code),
 		"error_description": fmt.Sprintf("%s Trace ID: %s Correlation ID: %s Timestamp: %s",
 			no.text(), trace, correlation, now),
@@ -159,7 +195,12 @@ func (t *Tenant) refusalBody(r *http.Request, no *refusal) map[string]any {
 		"timestamp":      now,
 		"trace_id":       trace,
 		"correlation_id": correlation,
+		"error_uri":      fmt.Sprintf("%s/error?code=%d", t.base, no.code),
 	}
+	if no.code == 65001 {
+		body["suberror"] = "consent_required"
+	}
+	return body
 }
 
 func (no *refusal) text() string { return fmt.Sprintf("AADSTS%d: %s", no.code, no.message) }

@@ -501,7 +501,7 @@ func TestRefreshTokens(t *testing.T) {
 		t.Errorf("the refresh token before: got %d %s", got.status, got.text)
 	}
 	graph := s.refresh(second, "scope", "offline_access "+graphScope)
-	if graph.json["scope"] != "https://graph.microsoft.com/ThreatHunting.Read.All" {
+	if graph.json["scope"] != "https://graph.microsoft.com/ThreatHunting.Read.All "+graphScope {
 		t.Errorf("a refresh for Graph: got %d %s", graph.status, graph.text)
 	}
 	refused(t, "without secret", s.refresh(second, "client_secret", ""), 401, "invalid_client", 7000218)

@@ -51,6 +51,9 @@ func (t *Tenant) signInAnswer(target *url.URL, q url.Values) url.Values {
 	}
 	answer.Set("code", code)
 	answer.Set("session_state", t.guid())
+	if q.Get("client_info") == "1" {
+		answer.Set("client_info", t.clientInfo())
+	}
 	return answer
 }
 
@@ -115,6 +118,7 @@ func (t *Tenant) authorizationCode(q url.Values) (string, *refusal) {
 	if wanted, no = t.delegated(wanted); no != nil {
 		return "", no
 	}
+	wanted.nonce = q.Get("nonce")
 	if !t.settings.consent {
 		return "", refuse(65004, "The user did not agree to what the application asks for.")
 	}

@@ -62,7 +62,7 @@ func (t *Tenant) serveIdentity(form identityForm) http.HandlerFunc {
 			answerJSON(w, status, form.refusal(status, message))
 			return
 		}
-		token, message := t.identityToken(r.URL.Query())
+		token, message := t.managedToken(r.URL.Query())
 		if message != "" {
 			answerJSON(w, http.StatusBadRequest, form.refusal(http.StatusBadRequest, message))
 			return
@@ -82,9 +82,9 @@ func (f identityForm) check(r *http.Request) (int, string) {
 	return 0, ""
 }
 
-// identityToken gives the answer for a managed identity, in which even the numbers are strings, as Microsoft
+// managedToken gives the answer for a managed identity, in which even the numbers are strings, as Microsoft
 // documents. Without an identifier it is the system assigned one.
-func (t *Tenant) identityToken(q url.Values) (token map[string]string, problem string) {
+func (t *Tenant) managedToken(q url.Values) (token map[string]string, problem string) {
 	id := t.registration.systemIdentity
 	switch {
 	case q.Has("object_id") || q.Has("principal_id") || q.Has("msi_res_id") || q.Has("mi_res_id"):

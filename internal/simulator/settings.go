@@ -10,6 +10,8 @@ import (
 const (
 	domain   = "contoso.example"
 	testUser = "analyst@" + domain
+
+	testUserName = "Alex Analyst"
 )
 
 // registration is what the tenant knows by an identifier. The identifiers follow from the seed.
@@ -19,11 +21,14 @@ type registration struct {
 	systemIdentity string // client id of the system assigned managed identity
 	userIdentity   string // client id of the user assigned managed identity
 	cortexID       string // the registration at the token proxy
+	userID         string // object id of the test user
+	objectID       string // of the application's service principal
 }
 
 func (t *Tenant) newRegistration() registration {
 	return registration{
 		tenantID: t.guid(), clientID: t.guid(), systemIdentity: t.guid(), userIdentity: t.guid(), cortexID: t.guid(),
+		userID: t.guid(), objectID: t.guid(),
 	}
 }
 
@@ -43,7 +48,8 @@ func (t *Tenant) newSecrets() secrets {
 type settings struct {
 	secret         string
 	secretExpired  bool
-	signingKey     []byte // of access tokens
+	signing        *signingKey // nil until it is first needed
+	keyNumber      int64       // of the signing key, counted from 1
 	tokenLifetime  time.Duration
 	roles, scopes  []string
 	redirects      []string
@@ -60,7 +66,7 @@ const defaultTokenLifetime = 3599 * time.Second
 func (t *Tenant) newSettings() settings {
 	return settings{
 		secret:         t.opaque(),
-		signingKey:     t.draw(),
+		keyNumber:      1,
 		tokenLifetime:  defaultTokenLifetime,
 		roles:          slices.Concat(applicationPermissions, graphPermissions),
 		scopes:         slices.Concat(delegatedPermissions, graphPermissions),
@@ -115,10 +121,9 @@ func (t *Tenant) ExpireSecret() {
 	t.change(func(s *settings) { s.secretExpired = true })
 }
 
-// ExpireTokens makes every access token given so far worthless: the API answers 401 to it.
+// ExpireTokens makes every access token given so far worthless, by signing with another key: the API answers 401.
 func (t *Tenant) ExpireTokens() {
-	key := t.draw()
-	t.change(func(s *settings) { s.signingKey = key })
+	t.change(func(s *settings) { s.signing, s.keyNumber = nil, s.keyNumber+1 })
 }
 
 // SetTokenLifetime sets how long access tokens live that are given from now on; they start with 3599 s.

@@ -13,6 +13,7 @@ package simulator
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
@@ -59,6 +60,7 @@ type Tenant struct {
 	identityURL string
 	tls         serverCertificate
 	application func() (*applicationCertificate, error) // made when first needed: an RSA key takes a while
+	privateKey  func() *rsa.PrivateKey                  // that tokens are signed with
 
 	registration registration
 	fixed        secrets
@@ -136,6 +138,7 @@ func Start(o Options) (*Tenant, error) {
 		return nil, errors.Join(err, main.Close(), identity.Close())
 	}
 	t.application = sync.OnceValues(func() (*applicationCertificate, error) { return newApplicationCertificate(t.tls) })
+	t.privateKey = newPrivateKey(o.Random != nil)
 	t.company = newCompany(o.Seed, t.now, t.base)
 	t.authority, t.identity = t.newAuthority(), t.newIdentityEndpoint()
 

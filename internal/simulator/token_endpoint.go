@@ -55,6 +55,9 @@ type scope struct {
 	audience string
 	names    []string // permissions by name, or .default for all that there are
 	offline  bool     // a refresh token is wanted
+	openID   []string // the scopes of OpenID Connect that are wanted
+	all      bool     // the permissions were asked for by .default
+	nonce    string   // of the sign-in, for the ID token
 }
 
 // defaultScope stands for every permission that the application has been given.
@@ -69,6 +72,7 @@ func (t *Tenant) parseScope(text string) (scope, *refusal) {
 			s.offline = true
 			continue
 		case "openid", "profile", "email":
+			s.openID = append(s.openID, part)
 			continue
 		}
 		slash := strings.LastIndex(part, "/")
@@ -84,7 +88,7 @@ func (t *Tenant) parseScope(text string) (scope, *refusal) {
 		}
 		s.audience, s.names = audience, append(s.names, part[slash+1:])
 	}
-	if s.audience == "" {
+	if s.audience == "" && len(s.openID) == 0 {
 		return scope{}, refuse(70011, "The scope %q names no resource.", text)
 	}
 	return s, nil
@@ -92,9 +96,13 @@ func (t *Tenant) parseScope(text string) (scope, *refusal) {
 
 // delegated resolves the scope to the permissions that the user has consented to.
 func (t *Tenant) delegated(s scope) (scope, *refusal) {
+	if s.audience == "" { // only who the user is
+		s.audience = graphAudience
+		return s, nil
+	}
 	given := permissionsFor(s.audience, t.settings.scopes)
 	if slices.Contains(s.names, defaultScope) {
-		s.names = given
+		s.names, s.all = given, true
 		return s, nil
 	}
 	for _, name := range s.names {
@@ -115,15 +123,17 @@ type tokenRequest struct {
 // tokenAnswer is what a token request is granted.
 type tokenAnswer struct {
 	audience string
-	scopes   []string // of a user's token
+	scopes   []string // of a user's token, as the answer names them
 	access   string
 	refresh  string
+	identity string // ID token
+	info     string // client_info, of a user's token
 }
 
 // serveToken is the token endpoint; the older one answers numbers as strings.
 func (t *Tenant) serveToken(v1 bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
+		describeAnswer(w, r)
 		tenant := r.PathValue("tenant")
 		if !t.isTenant(tenant) {
 			t.answerRefusal(w, r, unknownTenant(tenant))
@@ -160,8 +170,10 @@ func unescaped(s string) string {
 func (t *Tenant) answerToken(w http.ResponseWriter, a tokenAnswer, v1 bool) {
 	seconds := int(t.settings.tokenLifetime.Seconds())
 	body := map[string]any{"token_type": "Bearer", "access_token": a.access}
-	if a.refresh != "" {
-		body["refresh_token"] = a.refresh
+	for name, value := range map[string]string{"refresh_token": a.refresh, "id_token": a.identity, "client_info": a.info} {
+		if value != "" {
+			body[name] = value
+		}
 	}
 	if v1 {
 		body["resource"] = a.audience
@@ -173,7 +185,7 @@ func (t *Tenant) answerToken(w http.ResponseWriter, a tokenAnswer, v1 bool) {
 	}
 	body["expires_in"], body["ext_expires_in"] = seconds, seconds
 	if len(a.scopes) > 0 {
-		body["scope"] = a.audience + "/" + strings.Join(a.scopes, " "+a.audience+"/")
+		body["scope"] = strings.Join(a.scopes, " ")
 	}
 	answerJSON(w, http.StatusOK, body)
 }
@@ -298,8 +310,28 @@ func (t *Tenant) redeemCode(q tokenRequest) (tokenAnswer, *refusal) {
 	case !code.verifies(q.form.Get("code_verifier")):
 		return tokenAnswer{}, refuse(501481, "The code verifier does not fit the code challenge of the sign-in.")
 	}
+	s, no := t.redeemed(q, code.scope)
+	if no != nil {
+		return tokenAnswer{}, no
+	}
 	code.used = true
-	return t.userTokens(code.who, code.scope), nil
+	return t.userTokens(q, code.who, s), nil
+}
+
+// redeemed returns what a code of the scope is redeemed for. Microsoft's libraries ask for the scopes of OpenID Connect and
+// for a refresh token only when they redeem it.
+func (t *Tenant) redeemed(q tokenRequest, given scope) (scope, *refusal) {
+	asked, named, no := t.wanted(q)
+	if no != nil || !named {
+		return given, no
+	}
+	given.offline = given.offline || asked.offline
+	for _, name := range asked.openID {
+		if !slices.Contains(given.openID, name) {
+			given.openID = append(slices.Clip(given.openID), name)
+		}
+	}
+	return given, nil
 }
 
 // verifies compares the verifier of PKCE with the challenge that the code was asked with.
@@ -333,7 +365,7 @@ func (t *Tenant) redeemRefreshToken(q tokenRequest) (tokenAnswer, *refusal) {
 	}
 	s.offline = true // a new refresh token comes with every refresh, asked for or not
 	t.spend(given)
-	return t.userTokens(given.who, s), nil
+	return t.userTokens(q, given.who, s), nil
 }
 
 // takeRefreshToken finds what a refresh token stands for, unless it is dead.
@@ -357,13 +389,28 @@ func (t *Tenant) spend(given *refreshGrant) {
 	}
 }
 
-// userTokens makes a user's access token and, when asked for, refresh token.
-func (t *Tenant) userTokens(who holder, s scope) tokenAnswer {
-	answer := tokenAnswer{audience: s.audience, scopes: s.names, access: t.accessToken(s.audience, who, s.names)}
+// userTokens makes a user's access token and, if asked for, refresh token, ID token and client_info.
+func (t *Tenant) userTokens(q tokenRequest, who holder, s scope) tokenAnswer {
+	answer := tokenAnswer{audience: s.audience, scopes: s.granted(), access: t.accessToken(s.audience, who, s.names)}
 	if s.offline {
 		answer.refresh = t.refreshToken(who, s)
 	}
+	if slices.Contains(s.openID, "openid") {
+		answer.identity = t.identityToken(who, s)
+	}
+	if q.form.Get("client_info") == "1" {
+		answer.info = t.clientInfo()
+	}
 	return answer
+}
+
+// granted returns the scopes as an answer names them: a client that asked for .default looks for it there.
+func (s scope) granted() []string {
+	granted := each(s.names, func(name string) string { return s.audience + "/" + name })
+	if s.all {
+		granted = append(granted, s.audience+"/"+defaultScope)
+	}
+	return append(granted, s.openID...)
 }
 
 // refreshToken makes a refresh token.

@@ -1,6 +1,9 @@
 package simulator
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -54,16 +57,24 @@ type holder struct {
 	user     string
 }
 
-// accessClaims is the content of an access token.
+// accessClaims is the content of an access token of version 1.0, which the Defender API and Microsoft Graph ask for.
+//
+// https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference
 type accessClaims struct {
 	jwt.RegisteredClaims
-	Audience      string   `json:"aud"` // one text, as in Entra's tokens, and not a list
-	TenantID      string   `json:"tid"`
-	ApplicationID string   `json:"appid"`
-	Roles         []string `json:"roles,omitempty"`
-	Scopes        string   `json:"scp,omitempty"`
-	User          string   `json:"upn,omitempty"`
-	Version       string   `json:"ver"`
+	Audience        string   `json:"aud"` // one text, as in Entra's tokens, and not a list
+	TenantID        string   `json:"tid"`
+	ApplicationID   string   `json:"appid"`
+	ApplicationName string   `json:"app_displayname"`
+	IdentityOf      string   `json:"idp"`
+	ObjectID        string   `json:"oid"`
+	Roles           []string `json:"roles,omitempty"`
+	Scopes          string   `json:"scp,omitempty"`
+	Name            string   `json:"name,omitempty"`
+	User            string   `json:"upn,omitempty"`
+	UniqueName      string   `json:"unique_name,omitempty"`
+	TokenID         string   `json:"uti"`
+	Version         string   `json:"ver"`
 }
 
 // accessToken makes an access token for a resource; scopes are those of a user's token. The lock is held.
@@ -71,33 +82,90 @@ func (t *Tenant) accessToken(audience string, who holder, scopes []string) strin
 	now := t.now()
 	claims := accessClaims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer:    fmt.Sprintf("%s/%s/", t.base, t.registration.tenantID),
+			Issuer:    t.issuer(""),
 			IssuedAt:  jwt.NewNumericDate(now),
 			NotBefore: jwt.NewNumericDate(now),
 			ExpiresAt: jwt.NewNumericDate(now.Add(t.settings.tokenLifetime)),
-			ID:        t.guid(),
+			Subject:   t.registration.objectID,
 		},
-		Audience:      audience,
-		TenantID:      t.registration.tenantID,
-		ApplicationID: who.clientID,
-		User:          who.user,
-		Version:       "1.0",
+		Audience:        audience,
+		TenantID:        t.registration.tenantID,
+		ApplicationID:   who.clientID,
+		ApplicationName: applicationName,
+		IdentityOf:      t.issuer(""),
+		ObjectID:        t.registration.objectID,
+		User:            who.user,
+		UniqueName:      who.user,
+		TokenID:         t.opaque(),
+		Version:         "1.0",
+	}
+	if who.user != "" {
+		claims.Name, claims.ObjectID, claims.Subject = testUserName, t.registration.userID, t.subject(who.clientID)
 	}
 	if who.user == "" {
 		claims.Roles = permissionsFor(audience, t.settings.roles)
 	} else {
 		claims.Scopes = strings.Join(scopes, " ")
 	}
-	return signed(claims, t.settings.signingKey)
+	return t.signingKey().sign(claims)
 }
 
-// signed makes a token of the claims. Its claims are strings and numbers, which always encode.
-func signed(claims jwt.Claims, key []byte) string {
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key)
-	if err != nil {
-		panic(err)
+// applicationName is what the registration of the application is called.
+const applicationName = "xsoar-defender"
+
+// identityClaims is the content of an ID token.
+//
+// https://learn.microsoft.com/en-us/entra/identity-platform/id-token-claims-reference
+type identityClaims struct {
+	jwt.RegisteredClaims
+	Audience string `json:"aud"`
+	TenantID string `json:"tid"`
+	ObjectID string `json:"oid"`
+	Name     string `json:"name,omitempty"`
+	Username string `json:"preferred_username,omitempty"`
+	Email    string `json:"email,omitempty"`
+	Nonce    string `json:"nonce,omitempty"`
+	TokenID  string `json:"uti"`
+	Version  string `json:"ver"`
+}
+
+// identityToken returns the ID token of a user for the application. The lock is held.
+func (t *Tenant) identityToken(who holder, s scope) string {
+	now := t.now()
+	claims := identityClaims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    t.issuer("v2.0"),
+			Subject:   t.subject(who.clientID),
+			IssuedAt:  jwt.NewNumericDate(now),
+			NotBefore: jwt.NewNumericDate(now),
+			ExpiresAt: jwt.NewNumericDate(now.Add(t.settings.tokenLifetime)),
+		},
+		Audience: who.clientID,
+		TenantID: t.registration.tenantID,
+		ObjectID: t.registration.userID,
+		Nonce:    s.nonce,
+		TokenID:  t.opaque(),
+		Version:  "2.0",
 	}
-	return token
+	if slices.Contains(s.openID, "profile") {
+		claims.Name, claims.Username = testUserName, who.user
+	}
+	if slices.Contains(s.openID, "email") {
+		claims.Email = who.user
+	}
+	return t.signingKey().sign(claims)
+}
+
+// subject returns the identifier of the user towards an application: another one for each application.
+func (t *Tenant) subject(clientID string) string {
+	sum := sha256.Sum256([]byte(t.registration.userID + clientID))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// clientInfo returns the identifiers by which Microsoft's client libraries keep the accounts of users apart.
+func (t *Tenant) clientInfo() string {
+	info := must(json.Marshal(map[string]string{"uid": t.registration.userID, "utid": t.registration.tenantID}))
+	return base64.RawURLEncoding.EncodeToString(info)
 }
 
 // permissionsFor keeps the permissions that belong to the resource.
@@ -123,12 +191,10 @@ func (t *Tenant) authorize(r *http.Request) (application, *apiError) {
 		return application{}, unauthorized
 	}
 	t.mu.Lock()
-	key := t.settings.signingKey
+	key := t.signingKey()
 	t.mu.Unlock()
 	var claims accessClaims
-	_, err := jwt.ParseWithClaims(bearer, &claims, func(*jwt.Token) (any, error) { return key, nil },
-		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Name}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(t.now))
-	if err != nil {
+	if err := key.verify(bearer, &claims, jwt.WithTimeFunc(t.now)); err != nil {
 		return application{}, unauthorized
 	}
 	if refused := t.checkAudience(kindOf(r.URL.Path), claims.Audience); refused != nil {
@@ -193,12 +259,12 @@ func (t *Tenant) WorkloadToken() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.settings.assertionClock()
-	return signed(jwt.RegisteredClaims{
+	return must(jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
 		Issuer:    workloadIssuer,
 		Subject:   workloadSubject,
 		Audience:  jwt.ClaimStrings{workloadAudience},
 		IssuedAt:  jwt.NewNumericDate(now),
 		NotBefore: jwt.NewNumericDate(now),
 		ExpiresAt: jwt.NewNumericDate(now.Add(workloadLifetime)),
-	}, t.fixed.workloadKey)
+	}).SignedString(t.fixed.workloadKey))
 }
