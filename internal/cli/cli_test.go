@@ -19,6 +19,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/tidwall/gjson"
+
 	"xsoar-defender/auth"
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
@@ -367,7 +369,7 @@ func TestSimulateWritesAnInstanceForEveryMode(t *testing.T) {
 	if got := cli.Execute(ctx, w.World); got != 0 {
 		t.Fatalf("the exit code is %d, want 0: %s", got, &w.errs)
 	}
-	want := map[string]bool{"workload-token": true, "authorization-code-signed-in.json": true}
+	want := map[string]bool{"workload-token": true, "certificate.pem": true, "authorization-code-signed-in.json": true}
 	for _, mode := range simulator.Modes() {
 		want[mode+".json"] = true
 	}
@@ -391,6 +393,29 @@ func TestSimulateWritesAnInstanceForEveryMode(t *testing.T) {
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("the folder holds %q, want %q", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+	}
+}
+
+func TestSimulateSaysWhatAClientNeeds(t *testing.T) {
+	t.Parallel()
+	ctx, end := context.WithCancel(context.Background())
+	w := newWorld(t, "simulate", "--json", "--out", t.TempDir())
+	w.Sleep = func(ctx context.Context, _ time.Duration) error { end(); return context.Cause(ctx) }
+	if got := cli.Execute(ctx, w.World); got != 0 {
+		t.Fatalf("the exit code is %d, want 0: %s", got, &w.errs)
+	}
+	said := w.out.String()
+	if strings.Count(said, "\n") != 1 || !gjson.Valid(said) {
+		t.Fatalf("the output is not one line of JSON: %s", said)
+	}
+	for _, name := range []string{
+		"url", "certificate", "certificateFile", "tenantId", "authority", "tokenEndpoint", "clientId", "clientSecret",
+		"clientCertificate", "redirectUri", "user", "scopes.defender", "scopes.graph", "workloadTokenFile", "identityEndpoint",
+		"identityHeader", "instances.client-secret.file", "instances.managed-identity.environment.IDENTITY_ENDPOINT",
+	} {
+		if gjson.Get(said, name).String() == "" {
+			t.Errorf("the output lacks %s", name)
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 // simulateOptions is what a call of simulate asks for.
 type simulateOptions struct {
 	listen, out string
+	json        bool
 	where       storage
 }
 
@@ -45,7 +46,8 @@ instance files unless --out names a folder for them, are removed then.`,
 			return nil
 		},
 	}
-	command.Flags().StringVar(&options.listen, "listen", "127.0.0.1:0", "address on which the tenant listens")
+	command.Flags().StringVar(&options.listen, "listen", "127.0.0.1:0", "loopback address on which the tenant listens")
+	command.Flags().BoolVar(&options.json, "json", false, "print what a client needs as one line of JSON, as soon as the tenant is ready")
 	command.Flags().StringVar(&options.out, "out", "", "folder for the instance files (default: a new temporary one)")
 	options.where.stateFlag(command)
 	if err := command.MarkFlagDirname("out"); err != nil {
@@ -71,7 +73,11 @@ func (p *program) simulate(ctx context.Context, options simulateOptions) (err er
 	if err := l.open(ctx); err != nil {
 		return err
 	}
-	l.describe()
+	if options.json {
+		fmt.Fprintln(l.Out, l.facts())
+	} else {
+		l.describe()
+	}
 	return l.renewWorkloadToken(ctx)
 }
 
@@ -115,6 +121,9 @@ const signedIn = "-signed-in"
 func (l *lab) open(ctx context.Context) error {
 	if err := l.writeWorkloadToken(); err != nil {
 		return err
+	}
+	if err := maybe.WriteFile(l.certificate(), l.tenant.Certificate(), 0o600); err != nil {
+		return fmt.Errorf("writing the tenant's certificate: %w", err)
 	}
 	for _, mode := range simulator.Modes() {
 		one, err := l.instance(mode, l.tenant.Instance(mode), l.variables(mode))
@@ -226,9 +235,41 @@ func (l *lab) logIn(ctx context.Context, one labInstance) error {
 	return l.session(one, l.runner()).run(ctx, execution.DiagnosisCommand, nil)
 }
 
+// certificate returns the file with the certificate that clients must trust to reach the tenant.
+func (l *lab) certificate() string { return filepath.Join(l.folder, "certificate.pem") }
+
+// facts returns what a client of any kind needs to work with the tenant, as one line of JSON. Programs read it, so its names
+// stay; docs/simulator.md describes them.
+func (l *lab) facts() rawjson.Value {
+	instances := map[string]any{}
+	for _, one := range l.instances {
+		instances[one.name] = map[string]any{"file": l.path(one), "environment": one.variables}
+	}
+	authority := l.tenant.URL() + "/" + l.tenant.TenantID()
+	return rawjson.Make(map[string]any{
+		"url":               l.tenant.URL(),
+		"certificate":       string(l.tenant.Certificate()),
+		"certificateFile":   l.certificate(),
+		"tenantId":          l.tenant.TenantID(),
+		"domain":            l.tenant.Domain(),
+		"authority":         authority,
+		"tokenEndpoint":     authority + "/oauth2/v2.0/token",
+		"clientId":          l.tenant.ClientID(),
+		"clientSecret":      l.tenant.Secret(),
+		"clientCertificate": l.tenant.ApplicationCertificate(),
+		"redirectUri":       l.tenant.RedirectURI(),
+		"user":              l.tenant.User(),
+		"scopes":            map[string]any{"defender": simulator.DefenderScope, "graph": simulator.GraphScope},
+		"workloadTokenFile": l.workloadToken(),
+		"identityEndpoint":  l.tenant.IdentityURL(),
+		"identityHeader":    l.tenant.IdentityHeader(),
+		"instances":         instances,
+	})
+}
+
 // describe says what there is to work with.
 func (l *lab) describe() {
-	fmt.Fprintf(l.Out, "The tenant is at %s. Its instances, with the environment variables that they need:\n\n", l.tenant.URL())
+	fmt.Fprintf(l.Out, "The tenant is at %s. Clients must trust %s. Its instances, with the environment variables that they need:\n\n", l.tenant.URL(), l.certificate())
 	for _, one := range l.instances {
 		fmt.Fprintln(l.Out, l.path(one))
 		for _, name := range slices.Sorted(maps.Keys(one.variables)) {

@@ -26,6 +26,25 @@ func Modes() []string {
 // redirect vary, and so does the tenant.
 const redirectURI = "http://localhost:8400/callback"
 
+// The scopes that stand for all permissions at the Defender API and at Microsoft Graph.
+const (
+	DefenderScope = "https://api.securitycenter.microsoft.com/" + defaultScope
+	GraphScope    = graphAudience + "/" + defaultScope
+)
+
+// RedirectURI returns the redirect URI that is registered for the application.
+func (t *Tenant) RedirectURI() string { return redirectURI }
+
+// ApplicationCertificate returns the private key and the certificate with which the application signs in, as PEM, or
+// nothing if there is none.
+func (t *Tenant) ApplicationCertificate() string {
+	certificate, err := t.application()
+	if err != nil {
+		return ""
+	}
+	return certificate.keyPEM + string(certificatePEM(certificate.leaf))
+}
+
 // Instance gives the parameters of an integration instance that signs in to this tenant in the given mode, as
 // the platform hands them over, or nil for a mode that Modes does not name. The secret is the one of the
 // moment. A managed or a workload identity also needs the variables of Environment.

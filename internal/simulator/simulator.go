@@ -3,8 +3,8 @@
 // company. The demonstration, the simulate command and the tests sign in and work against it as they would
 // against the real service, without a network, without waiting and with the same outcome for the same seed.
 //
-// It listens on loopback only unless told otherwise, and its secrets follow from the seed unless a source of
-// randomness is given: it is no place for real data.
+// It listens on loopback only, and its secrets follow from the seed unless a source of randomness is given: it is no
+// place for real data.
 //
 // Every process of the program has this package in it, and few use it. Its tables are therefore literals of constants,
 // which the compiler lays out as data, or functions.
@@ -44,8 +44,8 @@ type Options struct {
 	Now func() time.Time
 	// Random is read once, at the start, and decides secrets, codes and tokens. Nil derives them from Seed.
 	Random io.Reader
-	// Listen is the address of the HTTPS server, "127.0.0.1:0" when empty. The managed identity endpoint
-	// always takes a free loopback port.
+	// Listen is the address of the HTTPS server, "127.0.0.1:0" if empty. Another one than of loopback is refused: the
+	// tenant gives its secrets to anyone who reaches it. The managed identity endpoint always takes a free loopback port.
 	Listen string
 	// Sleep waits for as long as a scripted delay says, or until the context ends. Nil waits in real time.
 	Sleep func(context.Context, time.Duration) error
@@ -123,6 +123,9 @@ func Start(o Options) (*Tenant, error) {
 	if listen == "" {
 		listen = "127.0.0.1:0"
 	}
+	if err := onLoopback(listen); err != nil {
+		return nil, err
+	}
 	main, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("simulator: %w", err)
@@ -131,7 +134,7 @@ func Start(o Options) (*Tenant, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("simulator: %w", err), main.Close())
 	}
-	host := reachable(main.Addr())
+	host := main.Addr().String()
 	t.base = "https://" + host
 	t.identityURL = "http://" + identity.Addr().String() + appServicePath
 	if t.tls, err = newServerCertificate(host); err != nil {
@@ -385,15 +388,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// reachable is the host and port by which a client on this machine reaches the listener: an address that
-// stands for every interface is reached by loopback.
-func reachable(a net.Addr) string {
-	host, port, err := net.SplitHostPort(a.String())
+// onLoopback checks that an address to listen on is one of this machine alone.
+func onLoopback(listen string) error {
+	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
-		return a.String()
+		return fmt.Errorf("simulator: %w", err)
 	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("simulator: the address %s is not one of loopback; the tenant listens on this machine only", listen)
 	}
-	return net.JoinHostPort(host, port)
+	return nil
 }
