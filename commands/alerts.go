@@ -10,16 +10,16 @@ import (
 	"xsoar-defender/warroom"
 )
 
-func alertCommands() []entry {
-	return []entry{
-		{"microsoft-atp-list-alerts", listAlerts},
-		{"microsoft-atp-get-alert-by-id", getAlertByID},
-		{"microsoft-atp-update-alert", updateAlert},
-		{"microsoft-atp-create-alert", createAlert},
-		{"microsoft-atp-get-alert-related-user", getAlertUser},
-		{"microsoft-atp-get-alert-related-files", getAlertFiles},
-		{"microsoft-atp-get-alert-related-ips", getAlertIPs},
-		{"microsoft-atp-get-alert-related-domains", getAlertDomains},
+func alertCommands() []func() Command {
+	return []func() Command{
+		listAlerts,
+		getAlertByID,
+		updateAlert,
+		createAlert,
+		getAlertUser,
+		getAlertFiles,
+		getAlertIPs,
+		getAlertDomains,
 	}
 }
 
@@ -50,7 +50,7 @@ func listAlerts() Command {
 		if !in.Created.IsZero() {
 			filters = append(filters, defender.After("alertCreationTime", in.Created.Time))
 		}
-		return out.listed(run.API.Alerts(ctx, defender.Query{Filter: defender.And(filters...), Limit: in.Limit, Expand: "evidence"}))
+		return out.listReport(run.API.Alerts(ctx, defender.Query{Filter: defender.And(filters...), Limit: in.Limit, Expand: "evidence"}))
 	})
 }
 
@@ -69,7 +69,7 @@ func getAlertByID() Command {
 		Outputs: []Output{out},
 		Example: `alert_ids=` + exampleAlert,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return out.byIDs(ctx, "alert_ids", in.IDs, run.API.Alert)
+		return out.byIDsReport(ctx, "alert_ids", in.IDs, run.API.Alert)
 	})
 }
 
@@ -125,7 +125,7 @@ func updateAlert() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		entry := out.one(updated(alert, in.ID, update))
+		entry := out.objectEntry(updated(alert, in.ID, update))
 		entry.Contents = warroom.Raw(alert)
 		entry.Blocks = append(entry.Blocks, note...)
 		return report(entry), nil
@@ -193,7 +193,7 @@ func createAlert() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		entry := out.one(alert)
+		entry := out.objectEntry(alert)
 		entry.Blocks = append(entry.Blocks, note...)
 		return report(entry), nil
 	})
@@ -219,7 +219,7 @@ func getAlertUser() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		return report(out.aboutOne(in.ID, user)), nil
+		return report(out.aboutObjectEntry(in.ID, user)), nil
 	})
 }
 
@@ -257,7 +257,7 @@ func listParts(command Command, out Output, parts alertParts) Command {
 		shown := list.Items[min(in.Offset, len(list.Items)):]
 		left := max(0, len(shown)-in.Limit)
 		shown = shown[:len(shown)-left]
-		entry := out.about(in.ID, defender.List{Items: shown, Whole: rawjson.Join(list.Items), More: left > 0 || list.More})
+		entry := out.aboutEntry(in.ID, defender.List{Items: shown, Whole: rawjson.Join(list.Items), More: left > 0 || list.More})
 		if parts.text != "" {
 			entry.Context[0].Value = warroom.Group{{Key: out.About, Value: warroom.Text(in.ID)}, {Key: out.Under, Value: textsAt(parts.text, shown)}}
 		}

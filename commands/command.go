@@ -39,9 +39,22 @@ type Command struct {
 	// Platform reports whether only the platform calls the command, so that no analyst sees it.
 	Platform bool
 
-	arguments []Argument
+	arguments func() []Argument
 	run       func(ctx context.Context, run *Run, raw map[string]json.RawMessage) (Report, error)
 }
+
+// Brand is the vendor name of scores, by which existing playbooks know the integration.
+const Brand = "Microsoft Defender Advanced Threat Protection"
+
+// The commands that other packages run or treat in a special way.
+const (
+	// FetchCommand is the command with which the platform fetches incidents.
+	FetchCommand = "fetch-incidents"
+	// TestCommand is the command of the platform's Test button.
+	TestCommand = "test-module"
+	// DiagnosisCommand is the command that examines the whole connection of an instance.
+	DiagnosisCommand = "microsoft-atp-test"
+)
 
 // Area groups commands in the documentation.
 type Area string
@@ -79,10 +92,10 @@ func report(entries ...warroom.Entry) Report { return Report{Entries: entries} }
 
 // declare joins a declaration with its handler. The arguments are the fields of the handler's argument struct.
 func declare[A any](command Command, handle func(ctx context.Context, run *Run, in A) (Report, error)) Command {
-	command.arguments = argumentsOf(reflect.TypeFor[A](), command.Platform)
+	command.arguments = func() []Argument { return argumentsOf(reflect.TypeFor[A](), command.Platform) }
 	command.run = func(ctx context.Context, run *Run, raw map[string]json.RawMessage) (Report, error) {
 		var in A
-		if err := bind(reflect.ValueOf(&in).Elem(), command.Name, command.arguments, raw, run.Now()); err != nil {
+		if err := bind(reflect.ValueOf(&in).Elem(), command.Name, command.arguments(), raw, run.Now()); err != nil {
 			return Report{}, err
 		}
 		return handle(ctx, run, in)
@@ -91,7 +104,7 @@ func declare[A any](command Command, handle func(ctx context.Context, run *Run, 
 }
 
 // Arguments returns the command's arguments in the order of the declaration.
-func (c Command) Arguments() []Argument { return c.arguments }
+func (c Command) Arguments() []Argument { return c.arguments() }
 
 // PermissionSet is a set of permissions of which a sign-in needs any one.
 type PermissionSet struct {

@@ -12,18 +12,18 @@ import (
 	"xsoar-defender/warroom"
 )
 
-func connectionCommands() []entry {
-	return []entry{
-		{"test-module", testModule},
-		{"microsoft-atp-test", testConnection},
-		{"microsoft-atp-generate-login-url", generateLoginURL},
-		{"microsoft-atp-auth-reset", resetSignIn},
+func connectionCommands() []func() Command {
+	return []func() Command{
+		testModule,
+		testConnection,
+		generateLoginURL,
+		resetSignIn,
 	}
 }
 
 func testModule() Command {
 	return declare(Command{
-		Name: "test-module", Area: Connection, Platform: true,
+		Name: TestCommand, Area: Connection, Platform: true,
 		Help: "Signs in and calls the API, as the Test button of an instance does.",
 		Uses: []defender.Operation{defender.ListAlerts},
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
@@ -65,7 +65,7 @@ func tryConnection(ctx context.Context, run *Run) error {
 func testConnection() Command {
 	type args struct{}
 	return declare(Command{
-		Name: "microsoft-atp-test", Area: Connection,
+		Name: DiagnosisCommand, Area: Connection,
 		Help: "Diagnoses the connection: signs in, calls the API, checks everything on the way there, and shows which permissions the token has and which commands they do not cover.",
 		Uses: []defender.Operation{defender.ListAlerts}, Outputs: []Output{diagnosisOutput()},
 	}, func(ctx context.Context, run *Run, _ args) (Report, error) {

@@ -118,7 +118,7 @@ func (d *Diagnosis) Entry() warroom.Entry {
 	for i, check := range d.Checks {
 		rows[i] = rawjson.Make(check)
 	}
-	entry := out.rows(rows, d.JSON())
+	entry := out.rowsEntry(rows, d.JSON())
 	entry.Blocks = append([]warroom.Block{warroom.Heading("Connection"), warroom.Paragraph(d.verdict)}, entry.Blocks...)
 	if d.Failed() {
 		entry.Kind = warroom.Warning

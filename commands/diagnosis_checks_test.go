@@ -79,10 +79,10 @@ func TestTimesOfATokenAndTheClock(t *testing.T) {
 		{"just given", judge(0, time.Hour), CheckPassed, "valid until 2026-11-20 11:00:00 UTC"},
 		{"given a moment ahead", judge(time.Minute, time.Hour), CheckPassed, "valid until"},
 		{"to begin in two minutes", judge(2*time.Minute, time.Hour), CheckWarning, "valid from 2026-11-20 10:02:00 UTC"},
-		{"to begin in five", judge(5*time.Minute, time.Hour), CheckFailed, "still to come"},
+		{"to begin in five", judge(5*time.Minute, time.Hour), CheckFailed, "in the future by the clock"},
 		{"about to end", judge(-time.Hour, time.Second), CheckPassed, "10:00:01"},
-		{"at its end", judge(-time.Hour, 0), CheckFailed, "over by the clock of this machine"},
-		{"without an end", judgeTokenTimes(auth.Claims{}, aDay()), CheckNotApplied, "does not say"},
+		{"at its end", judge(-time.Hour, 0), CheckFailed, "has passed by the clock of this machine"},
+		{"without an end", judgeTokenTimes(auth.Claims{}, aDay()), CheckNotApplied, "does not state"},
 		{"without a beginning", judgeTokenTimes(auth.Claims{Expires: aDay().Add(time.Hour)}, aDay()), CheckPassed, "valid until"},
 	})
 }
@@ -103,7 +103,7 @@ func TestCertificatesThatEnd(t *testing.T) {
 		{"in fourteen days", judge(14*day, false), CheckWarning, "valid until 2026-12-04, in 14 days"},
 		{"in an hour", judge(time.Hour, false), CheckWarning, "in 0 days"},
 		{"in months, and nobody verifies it", judge(90*day, true), CheckWarning, "not verified"},
-		{"yesterday, and nobody verifies it", judge(-day, true), CheckWarning, "which is over, not verified"},
+		{"yesterday, and nobody verifies it", judge(-day, true), CheckWarning, "which has passed, not verified"},
 		{"an issuer without a common name", judgeCertificate("TLS", tls.VersionTLS12, nameless, aDay(), false), CheckPassed, "…"},
 		{"an older version", judgeCertificate("TLS", tls.VersionTLS12, aCertificate(90*day), aDay(), false), CheckPassed, "TLS 1.2"},
 	})
@@ -121,7 +121,7 @@ func TestCertificatesOfApplicationsThatEnd(t *testing.T) {
 		{"no certificate", judge(nil), CheckPassed, "all | "},
 		{"known by its thumbprint", judge(&params.Certificate{Thumbprint: []byte{1}}), CheckPassed, "all | "},
 		{"in months", judge(ends(90 * day)), CheckPassed, "all; the application's certificate is valid until 2027-02-18"},
-		{"in fourteen days", judge(ends(14 * day)), CheckWarning, "Make a new certificate"},
+		{"in fourteen days", judge(ends(14 * day)), CheckWarning, "Create a new certificate"},
 		{"now", judge(ends(0)), CheckFailed, "valid until 2026-11-20"},
 	})
 }
@@ -151,9 +151,9 @@ func TestConnectionsWithoutACertificate(t *testing.T) {
 	}
 	asked := &url.URL{Scheme: "https", Host: "api.example:8443"}
 	wantJudged(t, []judged{
-		{"nobody was asked", judge("https", Contact{}), CheckNotApplied, "api.example was not asked"},
-		{"no answer came", judge("https", Contact{Target: asked, Err: errors.New("refused")}), CheckNotApplied, "api.example gave no answer"},
-		{"plain http", judge("http", Contact{Target: asked}), CheckNotApplied, "plain http"},
+		{"nobody was asked", judge("https", Contact{}), CheckNotApplied, "api.example was not contacted"},
+		{"no answer came", judge("https", Contact{Target: asked, Err: errors.New("refused")}), CheckNotApplied, "api.example did not answer"},
+		{"plain HTTP", judge("http", Contact{Target: asked}), CheckNotApplied, "plain HTTP"},
 		{"no TLS there", judge("https", Contact{Target: asked, Err: fmt.Errorf("wrapped: %w", http.ErrSchemeMismatch)}), CheckFailed, "does not speak TLS"},
 		{"something else there", judge("https", Contact{Target: asked, Err: fmt.Errorf("wrapped: %w", tls.RecordHeaderError{Msg: "first record"})}), CheckFailed, "the port"},
 	})
@@ -177,8 +177,8 @@ func TestWaysToAHost(t *testing.T) {
 		{"not wanted", judgeRoute(host, Route{}, nil, false), CheckPassed, "not selected"},
 		{"wanted", judgeRoute(host, through, nil, true), CheckPassed, "http://proxy.example:3128"},
 		{"wanted, but there is none", judgeRoute(host, Route{}, nil, true), CheckWarning, "Set HTTPS_PROXY"},
-		{"not for this host", judgeRoute(host, Route{Exempt: true}, nil, true), CheckPassed, "NO_PROXY leaves api.example out"},
-		{"never for this service", judgeRoute(direct, Route{}, nil, true), CheckPassed, "always asked directly"},
+		{"not for this host", judgeRoute(host, Route{Exempt: true}, nil, true), CheckPassed, "NO_PROXY exempts api.example"},
+		{"never for this service", judgeRoute(direct, Route{}, nil, true), CheckPassed, "always contacted directly"},
 		{"no address", judgeRoute(host, Route{}, errors.New("secret"), true), CheckFailed, "is not the address of a proxy"},
 	})
 }
@@ -190,14 +190,14 @@ func TestAudiencesOfTokens(t *testing.T) {
 	}
 	const older, newer = "https://api.securitycenter.microsoft.com", "https://api.security.microsoft.com"
 	wantJudged(t, []judged{
-		{"fitting", judgeAudience(older, cloud("Worldwide"), true), CheckPassed, "which fits the cloud"},
+		{"fitting", judgeAudience(older, cloud("Worldwide"), true), CheckPassed, "which matches the cloud"},
 		{"fitting, and refused for another reason", judgeAudience(older, cloud("Worldwide"), false), CheckPassed, older},
 		{"doubtful, and taken", judgeAudience(newer, cloud("Worldwide"), true), CheckWarning, "HTTP 403"},
 		{"doubtful, and not taken", judgeAudience(newer, cloud("Worldwide"), false), CheckWarning, "Token Scope"},
-		{"another API's", judgeAudience("https://graph.microsoft.com", cloud("Worldwide"), false), CheckFailed, "another API's"},
+		{"another API", judgeAudience("https://graph.microsoft.com", cloud("Worldwide"), false), CheckFailed, "another API"},
 		{"another cloud's", judgeAudience("https://api-gov.securitycenter.microsoft.us", cloud("US GCC"), false), CheckFailed, "Endpoint Type"},
-		{"another cloud's, and taken", judgeAudience("https://api-gov.securitycenter.microsoft.us", cloud("US GCC"), true), CheckWarning, "but was taken"},
-		{"none", judgeAudience("", cloud("DoD"), true), CheckNotApplied, "names none"},
+		{"another cloud's, and taken", judgeAudience("https://api-gov.securitycenter.microsoft.us", cloud("US GCC"), true), CheckWarning, "but was accepted"},
+		{"none", judgeAudience("", cloud("DoD"), true), CheckNotApplied, "does not name one"},
 		{"an endless one", judgeAudience(strings.Repeat("x", 5000), cloud("DoD"), true), CheckWarning, "x…"},
 	})
 }
@@ -205,13 +205,13 @@ func TestAudiencesOfTokens(t *testing.T) {
 func TestTenantsOfTokens(t *testing.T) {
 	const first, second = "8b7e1f4e-0000-4000-8000-0000000000aa", "8b7e1f4e-0000-4000-8000-0000000000bb"
 	wantJudged(t, []judged{
-		{"the same", judgeTenant(first, first), CheckPassed, "as the instance names it"},
+		{"the same", judgeTenant(first, first), CheckPassed, "the tenant of the instance"},
 		{"the same in capitals", judgeTenant(first, strings.ToUpper(first)), CheckPassed, first},
 		{"another", judgeTenant(second, first), CheckFailed, "but the instance names " + first},
 		{"any organization", judgeTenant(first, "organizations"), CheckWarning, "users of any organization"},
 		{"of a domain", judgeTenant(first, "contoso.example"), CheckPassed, "for contoso.example"},
-		{"of nothing that is named", judgeTenant(first, ""), CheckPassed, "the instance names none"},
-		{"none", judgeTenant("", first), CheckNotApplied, "names none"},
+		{"of nothing that is named", judgeTenant(first, ""), CheckPassed, "the instance does not name one"},
+		{"none", judgeTenant("", first), CheckNotApplied, "does not name one"},
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"xsoar-defender/defender"
 	"xsoar-defender/warroom"
 )
 
@@ -43,6 +44,18 @@ func (f fileSize) most() int64 {
 		return defaultLargestFile
 	}
 	return int64(f.Megabytes) << 20
+}
+
+// fileReport returns the report of an action that ended with a file behind a link: the file and the action.
+func (f fileSize) fileReport(ctx context.Context, run *Run, out Output, action defender.MachineAction, link string, err error) (Report, error) {
+	if err != nil {
+		return Report{}, err
+	}
+	file, err := download(ctx, run, link, resultFile+".gz", warroom.Download, f.most(), nil)
+	if err != nil {
+		return Report{}, err
+	}
+	return report(file, sessionEntry(out, action)), nil
 }
 
 // download streams the file behind a link to the War Room and, if tee is not nil, to tee as well. A failed download

@@ -11,19 +11,19 @@ import (
 	"xsoar-defender/warroom"
 )
 
-func entityCommands() []entry {
-	return []entry{
-		{"microsoft-atp-get-file-info", getFileInfo},
-		{"microsoft-atp-get-file-statistics", getFileStatistics},
-		{"microsoft-atp-get-file-alerts", getFileAlerts},
-		{"microsoft-atp-get-file-related-machines", getFileMachines},
-		{"microsoft-atp-get-domain-statistics", getDomainStatistics},
-		{"microsoft-atp-get-domain-alerts", getDomainAlerts},
-		{"microsoft-atp-get-domain-machines", getDomainMachines},
-		{"microsoft-atp-get-ip-statistics", getIPStatistics},
-		{"microsoft-atp-get-ip-alerts", getIPAlerts},
-		{"microsoft-atp-get-user-alerts", getUserAlerts},
-		{"microsoft-atp-get-user-machines", getUserMachines},
+func entityCommands() []func() Command {
+	return []func() Command{
+		getFileInfo,
+		getFileStatistics,
+		getFileAlerts,
+		getFileMachines,
+		getDomainStatistics,
+		getDomainAlerts,
+		getDomainMachines,
+		getIPStatistics,
+		getIPAlerts,
+		getUserAlerts,
+		getUserMachines,
 	}
 }
 
@@ -121,7 +121,7 @@ func listFor[A entity](command Command, out Output, list func(api *defender.Clie
 		if err != nil {
 			return Report{}, err
 		}
-		entry := out.about(name, found)
+		entry := out.aboutEntry(name, found)
 		for _, alias := range aliases {
 			if len(found.Items) > 0 {
 				entry.Context = append(entry.Context, alias.context(found.Items))
@@ -146,7 +146,7 @@ func statisticsFor[A entity](command Command, out Output, read func(api *defende
 		if err != nil {
 			return Report{}, err
 		}
-		return report(out.aboutOne(name, statistics)), nil
+		return report(out.aboutObjectEntry(name, statistics)), nil
 	})
 }
 
@@ -164,9 +164,9 @@ func unseen(names []string) string {
 	return "Not found: the service has not seen " + strings.Join(names, ", ") + "."
 }
 
-// aboutOne returns the entry for a single object that belongs to the entity named by id.
-func (o Output) aboutOne(id string, object rawjson.Value) warroom.Entry {
-	entry := o.one(object)
+// aboutObjectEntry returns the entry for a single object that belongs to the entity named by id.
+func (o Output) aboutObjectEntry(id string, object rawjson.Value) warroom.Entry {
+	entry := o.objectEntry(object)
 	entry.Context = []warroom.Context{{Path: o.path(), Value: o.group(id, []rawjson.Value{object})}}
 	return entry
 }
@@ -294,8 +294,8 @@ func getFileInfo() Command {
 		if err := checkHashes(run, "hash", in.Hashes, sha1Hash, sha256Hash); err != nil {
 			return Report{}, err
 		}
-		files := forEach(ctx, idsOf(in.Hashes), func(ctx context.Context, hash id) (seen, error) {
-			file, err := run.API.File(ctx, string(hash))
+		files := forEach(ctx, in.Hashes, func(ctx context.Context, hash string) (seen, error) {
+			file, err := run.API.File(ctx, hash)
 			if defender.NotFound(err) {
 				return seen{missing: err}, nil
 			}
@@ -308,12 +308,12 @@ func getFileInfo() Command {
 				found = append(found, one.Value.file)
 				continue
 			}
-			missing.Names, missing.Err = append(missing.Names, string(one.ID)), one.Value.missing
+			missing.Names, missing.Err = append(missing.Names, one.ID), one.Value.missing
 		}
 		if found == nil && files.Failed == nil && files.Left == nil {
 			return Report{}, &missing
 		}
-		entry := out.rows(found, rawjson.Join(found))
+		entry := out.rowsEntry(found, rawjson.Join(found))
 		if found != nil {
 			entry.Context = append(entry.Context, standard.context(found))
 		}
@@ -379,15 +379,15 @@ func getFileMachines() Command {
 		if err := checkHashes(run, "file_hash", in.Hashes, sha1Hash); err != nil {
 			return Report{}, err
 		}
-		machines := forEach(ctx, idsOf(in.Hashes), func(ctx context.Context, hash id) (defender.List, error) {
-			return run.API.FileMachines(ctx, string(hash))
+		machines := forEach(ctx, in.Hashes, func(ctx context.Context, hash string) (defender.List, error) {
+			return run.API.FileMachines(ctx, hash)
 		})
 		var entry warroom.Entry
 		var files warroom.Values
 		var answers []rawjson.Value
 		for _, one := range machines.Done {
-			entry.Blocks = append(entry.Blocks, out.titled("Machines with the file %s", one.ID).list(one.Value).Blocks...)
-			files = append(files, out.group(string(one.ID), one.Value.Items))
+			entry.Blocks = append(entry.Blocks, out.titled("Machines with the file %s", one.ID).listEntry(one.Value).Blocks...)
+			files = append(files, out.group(one.ID, one.Value.Items))
 			answers = append(answers, one.Value.Joined())
 		}
 		if files != nil {

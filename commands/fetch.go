@@ -14,15 +14,15 @@ import (
 	"xsoar-defender/warroom"
 )
 
-func fetchCommands() []entry {
-	return []entry{
-		{"fetch-incidents", fetchIncidents},
+func fetchCommands() []func() Command {
+	return []func() Command{
+		fetchIncidents,
 	}
 }
 
 func fetchIncidents() Command {
 	return declare(Command{
-		Name: "fetch-incidents", Area: Connection, Platform: true,
+		Name: FetchCommand, Area: Connection, Platform: true,
 		Help: "Fetches alerts as incidents. The platform calls it at a regular interval.",
 		Uses: []defender.Operation{defender.ListAlerts},
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {

@@ -14,17 +14,17 @@ import (
 	"xsoar-defender/warroom"
 )
 
-func huntingCommands() []entry {
-	return []entry{
-		{"microsoft-atp-advanced-hunting", advancedHunting},
-		{"microsoft-atp-advanced-hunting-lateral-movement-evidence", huntLateralMovement},
-		{"microsoft-atp-advanced-hunting-persistence-evidence", huntPersistence},
-		{"microsoft-atp-advanced-hunting-file-origin", huntFileOrigin},
-		{"microsoft-atp-advanced-hunting-process-details", huntProcessDetails},
-		{"microsoft-atp-advanced-hunting-network-connections", huntNetworkConnections},
-		{"microsoft-atp-advanced-hunting-privilege-escalation", huntPrivilegeEscalation},
-		{"microsoft-atp-advanced-hunting-tampering", huntTampering},
-		{"microsoft-atp-advanced-hunting-cover-up", huntCoverUp},
+func huntingCommands() []func() Command {
+	return []func() Command{
+		advancedHunting,
+		huntLateralMovement,
+		huntPersistence,
+		huntFileOrigin,
+		huntProcessDetails,
+		huntNetworkConnections,
+		huntPrivilegeEscalation,
+		huntTampering,
+		huntCoverUp,
 	}
 }
 
@@ -67,7 +67,7 @@ func advancedHunting() Command {
 			if err != nil {
 				return Report{}, err
 			}
-			entry := out.rows(rows, whole)
+			entry := out.rowsEntry(rows, whole)
 			entry.Context = []warroom.Context{{Path: out.Path, Value: named(in.Name, rows)}}
 			return report(entry), nil
 		}

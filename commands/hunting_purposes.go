@@ -106,10 +106,15 @@ func declarePurposes[A asks](p purposeCommand) Command {
 		}
 		return report(entry), nil
 	})
-	for i := range command.arguments {
-		if command.arguments[i].Name == "query_purpose" {
-			command.arguments[i].Values = purposes
+	declared := command.arguments
+	command.arguments = func() []Argument {
+		arguments := declared()
+		for i := range arguments {
+			if arguments[i].Name == "query_purpose" {
+				arguments[i].Values = purposes
+			}
 		}
+		return arguments
 	}
 	return command
 }

@@ -16,14 +16,14 @@ import (
 	"xsoar-defender/warroom"
 )
 
-func indicatorCommands() []entry {
-	return []entry{
-		{"microsoft-atp-sc-indicator-list", listIndicators},
-		{"microsoft-atp-sc-indicator-get-by-id", getIndicator},
-		{"microsoft-atp-sc-indicator-create", createIndicator},
-		{"microsoft-atp-sc-indicator-update", updateIndicator},
-		{"microsoft-atp-sc-indicator-delete", deleteIndicator},
-		{"microsoft-atp-indicator-batch-update", importIndicators},
+func indicatorCommands() []func() Command {
+	return []func() Command{
+		listIndicators,
+		getIndicator,
+		createIndicator,
+		updateIndicator,
+		deleteIndicator,
+		importIndicators,
 	}
 }
 
@@ -233,7 +233,7 @@ func (p indicatorPaths) outputs() []Output {
 // entry shows one indicator. Its score is unknown whatever its action and severity are: a tenant's own rule defines
 // what to do with a value, and not what the vendor knows about it.
 func (p indicatorPaths) entry(run *Run, indicator rawjson.Value) warroom.Entry {
-	entry := p.own.one(indicator)
+	entry := p.own.objectEntry(indicator)
 	entry.Context = append(entry.Context, p.standardContext(indicator)...)
 	if kind, known := kindOf(indicator.Text("indicatorType")); known && p.scores != nil {
 		score := dbotScore(run, indicator.Text("indicatorValue"), kind.score, verdictUnknown)
@@ -276,7 +276,7 @@ func listIndicators() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		return report(paths.own.apart(indicators, func(indicator rawjson.Value) warroom.Entry {
+		return report(paths.own.objectEntries(indicators, func(indicator rawjson.Value) warroom.Entry {
 			return paths.entry(run, indicator)
 		})...), nil
 	})
@@ -448,7 +448,7 @@ func importIndicators() Command {
 				failed++
 			}
 		}
-		entry := out.titled("Indicators: %d accepted, %d failed", len(results.Items)-failed, failed).rows(results.Items, results.Whole)
+		entry := out.titled("Indicators: %d accepted, %d failed", len(results.Items)-failed, failed).rowsEntry(results.Items, results.Whole)
 		entry.Contents = out.records(results.Items)
 		entry.Blocks = append(entry.Blocks, notes...)
 		return report(entry), nil

@@ -10,10 +10,10 @@ import (
 	"xsoar-defender/warroom"
 )
 
-func investigationCommands() []entry {
-	return []entry{
-		{"microsoft-atp-list-investigations", listInvestigations},
-		{"microsoft-atp-start-investigation", startInvestigation},
+func investigationCommands() []func() Command {
+	return []func() Command{
+		listInvestigations,
+		startInvestigation,
 	}
 }
 
@@ -53,7 +53,7 @@ func listInvestigations() Command {
 		Example: `limit=10`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		if in.ID != "" {
-			return out.single(run.API.Investigation(ctx, in.ID))
+			return out.objectReport(run.API.Investigation(ctx, in.ID))
 		}
 		// The page is cut here and not by the service, so that the contents hold what playbooks have always found
 		// there: the list from its beginning.
@@ -61,17 +61,17 @@ func listInvestigations() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		return report(out.part(all, in.Offset, in.Limit)), nil
+		return report(out.partEntry(all, in.Offset, in.Limit)), nil
 	})
 }
 
-// part returns the entry for a part of a list that the service returns whole. Its contents are all items.
-func (o Output) part(list defender.List, offset, limit int) warroom.Entry {
+// partEntry returns the entry for a part of a list that the service returns whole. Its contents are all items.
+func (o Output) partEntry(list defender.List, offset, limit int) warroom.Entry {
 	all := list.Items
 	list.Items = all[min(offset, len(all)):min(offset+limit, len(all))]
 	list.More = list.More || offset+limit < len(all)
 	list.Whole = rawjson.Join(all)
-	return o.list(list)
+	return o.listEntry(list)
 }
 
 // RetiredError reports that Microsoft has retired an operation.
@@ -108,6 +108,6 @@ func startInvestigation() Command {
 				Instead: "Use !microsoft-atp-run-antivirus-scan with scan_type=Full.", Err: err,
 			}
 		}
-		return out.single(investigation, err)
+		return out.objectReport(investigation, err)
 	})
 }

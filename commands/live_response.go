@@ -9,13 +9,13 @@ import (
 	"xsoar-defender/warroom"
 )
 
-func liveResponseCommands() []entry {
-	return []entry{
-		{"microsoft-atp-live-response-run-script", runScript},
-		{"microsoft-atp-live-response-get-file", getFile},
-		{"microsoft-atp-live-response-put-file", putFile},
-		{"microsoft-atp-live-response-result", liveResponseResult},
-		{"microsoft-atp-live-response-cancel-action", cancelAction},
+func liveResponseCommands() []func() Command {
+	return []func() Command{
+		runScript,
+		getFile,
+		putFile,
+		liveResponseResult,
+		cancelAction,
 	}
 }
 
@@ -31,9 +31,9 @@ type session struct {
 
 // drive starts the action, or checks the one that a previous run started. Once it has succeeded, finish makes the
 // report. Until then the context has the id of the action at path.
-func (s session) drive(ctx context.Context, run *Run, machine, kind, path string, start func() (defender.MachineAction, error), finish func(defender.MachineAction) (Report, error)) (Report, error) {
+func (s session) drive(ctx context.Context, run *Run, machine string, operation defender.Operation, path string, start func() (defender.MachineAction, error), finish func(defender.MachineAction) (Report, error)) (Report, error) {
 	if s.Action == "" {
-		return s.begin(ctx, run, machine, kind, path, start)
+		return s.begin(ctx, run, machine, operation, path, start)
 	}
 	action, err := run.API.MachineAction(ctx, s.Action)
 	switch {
@@ -47,8 +47,8 @@ func (s session) drive(ctx context.Context, run *Run, machine, kind, path string
 	return finish(action)
 }
 
-func (s session) begin(ctx context.Context, run *Run, machine, kind, path string, start func() (defender.MachineAction, error)) (Report, error) {
-	action, err := attempt{machine: machine, kind: kind, began: run.Now()}.try(ctx, run, start)
+func (s session) begin(ctx context.Context, run *Run, machine string, operation defender.Operation, path string, start func() (defender.MachineAction, error)) (Report, error) {
+	action, err := attempt{machine: machine, kind: operation.Starts, began: run.Now()}.try(ctx, run, start)
 	if err != nil {
 		if s.ForActive && isBusy(err) {
 			return report(warroom.Entry{
@@ -127,7 +127,7 @@ func sessionTable(action rawjson.Value) warroom.Table {
 
 // sessionEntry shows a session that has ended.
 func sessionEntry(out Output, action defender.MachineAction) warroom.Entry {
-	entry := out.one(action.Value)
+	entry := out.objectEntry(action.Value)
 	entry.Blocks = []warroom.Block{sessionTable(action.Value)}
 	return entry
 }
@@ -165,7 +165,7 @@ func runScript() Command {
 		if in.Arguments != "" {
 			params = append(params, defender.LiveResponseParameter{Key: "Args", Value: in.Arguments})
 		}
-		return in.drive(ctx, run, in.Machine, "LiveResponse", out.Path, func() (defender.MachineAction, error) {
+		return in.drive(ctx, run, in.Machine, defender.RunLiveResponse, out.Path, func() (defender.MachineAction, error) {
 			return run.API.RunLiveResponse(ctx, in.Machine, in.Comment, liveResponse("RunScript", params...))
 		}, func(action defender.MachineAction) (Report, error) {
 			return scriptReport(ctx, run, action.ID(), 0, out, warroom.Info)
@@ -200,7 +200,7 @@ func scriptReport(ctx context.Context, run *Run, action string, index int, out O
 	if err != nil {
 		return report(file), nil
 	}
-	entry := out.one(result)
+	entry := out.objectEntry(result)
 	entry.Blocks = []warroom.Block{warroom.Table{Title: "Result", Records: warroom.Records{Rows: []rawjson.Value{result}}, KeepEmpty: true}}
 	return report(entry, file), nil
 }
@@ -220,18 +220,11 @@ func getFile() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" path="C:\Users\nora\evil.exe"`,
 	}), func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.drive(ctx, run, in.Machine, "LiveResponse", out.Path, func() (defender.MachineAction, error) {
+		return in.drive(ctx, run, in.Machine, defender.RunLiveResponse, out.Path, func() (defender.MachineAction, error) {
 			return run.API.RunLiveResponse(ctx, in.Machine, in.Comment, liveResponse("GetFile", defender.LiveResponseParameter{Key: "Path", Value: in.Path}))
 		}, func(action defender.MachineAction) (Report, error) {
 			link, _, err := run.API.LiveResponseLink(ctx, action.ID(), 0)
-			if err != nil {
-				return Report{}, err
-			}
-			file, err := download(ctx, run, link, resultFile+".gz", warroom.Download, in.most(), nil)
-			if err != nil {
-				return Report{}, err
-			}
-			return report(file, sessionEntry(out, action)), nil
+			return in.fileReport(ctx, run, out, action, link, err)
 		})
 	})
 }
@@ -250,7 +243,7 @@ func putFile() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" file_name=tool.exe`,
 	}), func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.drive(ctx, run, in.Machine, "LiveResponse", out.Path, func() (defender.MachineAction, error) {
+		return in.drive(ctx, run, in.Machine, defender.RunLiveResponse, out.Path, func() (defender.MachineAction, error) {
 			return run.API.RunLiveResponse(ctx, in.Machine, in.Comment, liveResponse("PutFile", defender.LiveResponseParameter{Key: "FileName", Value: in.File}))
 		}, func(action defender.MachineAction) (Report, error) {
 			return report(sessionEntry(out, action)), nil

@@ -8,19 +8,19 @@ import (
 	"xsoar-defender/warroom"
 )
 
-func machineActionCommands() []entry {
-	return []entry{
-		{"microsoft-atp-isolate-machine", isolateMachine},
-		{"microsoft-atp-unisolate-machine", unisolateMachine},
-		{"microsoft-atp-run-antivirus-scan", runAntivirusScan},
-		{"microsoft-atp-restrict-app-execution", restrictExecution},
-		{"microsoft-atp-remove-app-restriction", unrestrictExecution},
-		{"microsoft-atp-stop-and-quarantine-file", stopAndQuarantine},
-		{"microsoft-atp-collect-investigation-package", collectPackage},
-		{"microsoft-atp-get-investigation-package-sas-uri", getPackageURI},
-		{"microsoft-atp-request-and-download-investigation-package", downloadPackage},
-		{"microsoft-atp-offboard-machine", offboardMachine},
-		{"microsoft-atp-list-machine-actions-details", listMachineActions},
+func machineActionCommands() []func() Command {
+	return []func() Command{
+		isolateMachine,
+		unisolateMachine,
+		runAntivirusScan,
+		restrictExecution,
+		unrestrictExecution,
+		stopAndQuarantine,
+		collectPackage,
+		getPackageURI,
+		downloadPackage,
+		offboardMachine,
+		listMachineActions,
 	}
 }
 
@@ -35,23 +35,43 @@ func machineActionOutput(title string) Output {
 // exampleMachine is the machine ID of examples.
 const exampleMachine = "4899036531e374137f63289c3267bad772c13fef"
 
-func isolateMachine() Command {
-	type args struct {
-		Machines []string `arg:"machine_id" required:"true" help:"The IDs of the machines to isolate."`
-		Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
-		Kind     string   `arg:"isolation_type" required:"true" values:"Full,Selective" help:"Full blocks every connection except the one to the service; Selective keeps Outlook, Teams and Skype connected."`
-		waiting
-	}
-	out := machineActionOutput("Isolation")
-	return declare(startsAction(Command{
-		Name: "microsoft-atp-isolate-machine", Executes: true,
-		Help:    "Isolates machines from the network. They stay connected to the service.",
-		Outputs: []Output{out},
-		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" isolation_type=Full`,
-	}, defender.Isolate), func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.launch(ctx, run, onMachines(out, "Isolate", in.Machines, func(ctx context.Context, machine string) (defender.MachineAction, error) {
-			return run.API.Isolate(ctx, machine, in.Comment, in.Kind)
-		}))
+// onMachines holds the arguments that name the machines of an action and explain it.
+type onMachines struct {
+	Machines []string `arg:"machine_id" required:"true" help:"The IDs of the machines."`
+	Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
+}
+
+func (m onMachines) machines() []string { return m.Machines }
+
+// onMachine holds the arguments that name the only machine of an action and explain it.
+type onMachine struct {
+	Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
+	Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
+}
+
+func (m onMachine) machines() []string { return []string{m.Machine} }
+
+// acting is an argument struct of a command that starts an action on each of its machines.
+type acting interface {
+	machines() []string
+	launch(ctx context.Context, run *Run, l launch) (Report, error)
+}
+
+// actsOn declares a command that starts the action of an operation on each of its machines, and can wait until all have
+// ended.
+func actsOn[A acting](
+	command Command, operation defender.Operation, out Output,
+	start func(ctx context.Context, api *defender.Client, machine string, in A) (defender.MachineAction, error),
+) Command {
+	command.Outputs = []Output{out}
+	return declare(startsAction(command, operation), func(ctx context.Context, run *Run, in A) (Report, error) {
+		return in.launch(ctx, run, launch{
+			out: out, operation: operation, targets: in.machines(), argument: "machine_id",
+			machine: func(target string) string { return target },
+			start: func(ctx context.Context, target string) (defender.MachineAction, error) {
+				return start(ctx, run.API, target, in)
+			},
+		})
 	})
 }
 
@@ -62,93 +82,90 @@ func startsAction(command Command, operation defender.Operation) Command {
 	return command
 }
 
-// onMachines returns the launch of one action on every machine.
-func onMachines(out Output, kind string, machines []string, start func(ctx context.Context, machine string) (defender.MachineAction, error)) launch {
-	return launch{
-		out: out, kind: kind, targets: idsOf(machines), argument: "machine_id", machine: machinesOf,
-		start: func(ctx context.Context, machine id) (defender.MachineAction, error) {
-			return start(ctx, string(machine))
-		},
+func isolateMachine() Command {
+	type args struct {
+		onMachines
+		Kind string `arg:"isolation_type" required:"true" values:"Full,Selective" help:"Full blocks every connection except the one to the service; Selective keeps Outlook, Teams and Skype connected."`
+		waiting
 	}
+	return actsOn(Command{
+		Name: "microsoft-atp-isolate-machine", Executes: true,
+		Help:    "Isolates machines from the network. They stay connected to the service.",
+		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" isolation_type=Full`,
+	}, defender.Isolate, machineActionOutput("Isolation"),
+		func(ctx context.Context, api *defender.Client, machine string, in args) (defender.MachineAction, error) {
+			return api.Isolate(ctx, machine, in.Comment, in.Kind)
+		})
 }
 
 func unisolateMachine() Command {
 	type args struct {
-		Machines []string `arg:"machine_id" required:"true" help:"The IDs of the machines to release."`
-		Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
+		onMachines
 		waiting
 	}
-	out := machineActionOutput("Release from isolation")
-	return declare(startsAction(Command{
+	return actsOn(Command{
 		Name:    "microsoft-atp-unisolate-machine",
 		Help:    "Releases machines from isolation.",
-		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="clean again"`,
-	}, defender.Unisolate), func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.launch(ctx, run, onMachines(out, "Unisolate", in.Machines, func(ctx context.Context, machine string) (defender.MachineAction, error) {
-			return run.API.Unisolate(ctx, machine, in.Comment)
-		}))
-	})
+	}, defender.Unisolate, machineActionOutput("Release from isolation"),
+		func(ctx context.Context, api *defender.Client, machine string, in args) (defender.MachineAction, error) {
+			return api.Unisolate(ctx, machine, in.Comment)
+		})
 }
 
 func runAntivirusScan() Command {
 	type args struct {
-		Machines []string `arg:"machine_id" required:"true" help:"The IDs of the machines to scan."`
-		Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
-		Kind     string   `arg:"scan_type" required:"true" values:"Quick,Full" help:"Quick scans the places where malware usually starts; Full scans the whole machine."`
+		onMachines
+		Kind string `arg:"scan_type" required:"true" values:"Quick,Full" help:"Quick scans the places where malware usually starts; Full scans the whole machine."`
 		waiting
 	}
-	out := machineActionOutput("Antivirus scan")
-	return declare(startsAction(Command{
+	return actsOn(Command{
 		Name:    "microsoft-atp-run-antivirus-scan",
 		Help:    "Scans machines with Microsoft Defender Antivirus, which can run next to another antivirus product.",
-		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" scan_type=Quick`,
-	}, defender.RunAntivirusScan), func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.launch(ctx, run, onMachines(out, "RunAntiVirusScan", in.Machines, func(ctx context.Context, machine string) (defender.MachineAction, error) {
-			return run.API.RunAntivirusScan(ctx, machine, in.Comment, in.Kind)
-		}))
-	})
+	}, defender.RunAntivirusScan, machineActionOutput("Antivirus scan"),
+		func(ctx context.Context, api *defender.Client, machine string, in args) (defender.MachineAction, error) {
+			return api.RunAntivirusScan(ctx, machine, in.Comment, in.Kind)
+		})
 }
 
+// restrictArgs holds the arguments of the restriction, whose comment has a default.
+type restrictArgs struct {
+	Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
+	Comment string `arg:"comment" default:"Restricted by Cortex XSOAR." help:"A comment for the action, shown in Microsoft's action center."`
+	waiting
+}
+
+func (a restrictArgs) machines() []string { return []string{a.Machine} }
+
 func restrictExecution() Command {
-	type args struct {
-		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" default:"Restricted by Cortex XSOAR." help:"A comment for the action, shown in Microsoft's action center."`
-		waiting
-	}
 	out := machineActionOutput("Restriction of code execution")
 	out.Single = true
-	return declare(startsAction(Command{
+	return actsOn(Command{
 		Name:    "microsoft-atp-restrict-app-execution",
 		Help:    "Restricts a machine to programs signed by Microsoft.",
-		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711"`,
-	}, defender.RestrictExecution), func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.launch(ctx, run, onMachines(out, "RestrictCodeExecution", []string{in.Machine}, func(ctx context.Context, machine string) (defender.MachineAction, error) {
-			return run.API.RestrictExecution(ctx, machine, in.Comment)
-		}))
-	})
+	}, defender.RestrictExecution, out,
+		func(ctx context.Context, api *defender.Client, machine string, in restrictArgs) (defender.MachineAction, error) {
+			return api.RestrictExecution(ctx, machine, in.Comment)
+		})
 }
 
 func unrestrictExecution() Command {
 	type args struct {
-		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
+		onMachine
 		waiting
 	}
 	out := machineActionOutput("End of the restriction of code execution")
 	out.Single = true
-	return declare(startsAction(Command{
+	return actsOn(Command{
 		Name:    "microsoft-atp-remove-app-restriction",
 		Help:    "Removes the restriction to programs signed by Microsoft from a machine.",
-		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="clean again"`,
-	}, defender.UnrestrictExecution), func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.launch(ctx, run, onMachines(out, "UnrestrictCodeExecution", []string{in.Machine}, func(ctx context.Context, machine string) (defender.MachineAction, error) {
-			return run.API.UnrestrictExecution(ctx, machine, in.Comment)
-		}))
-	})
+	}, defender.UnrestrictExecution, out,
+		func(ctx context.Context, api *defender.Client, machine string, in args) (defender.MachineAction, error) {
+			return api.UnrestrictExecution(ctx, machine, in.Comment)
+		})
 }
 
 func stopAndQuarantine() Command {
@@ -170,13 +187,13 @@ func stopAndQuarantine() Command {
 			return Report{}, err
 		}
 		return in.launch(ctx, run, launch{
-			out: out, kind: "StopAndQuarantineFile", apart: true, targets: pairs(in.Machines, in.Hashes),
-			machine: func(target id) string { machine, _ := splitPair(target); return machine },
-			fits: func(target id, action defender.MachineAction) bool {
+			out: out, operation: defender.StopAndQuarantine, apart: true, targets: pairs(in.Machines, in.Hashes),
+			machine: func(target string) string { machine, _ := splitPair(target); return machine },
+			fits: func(target string, action defender.MachineAction) bool {
 				_, hash := splitPair(target)
 				return strings.EqualFold(action.Get("relatedFileInfo.fileIdentifier").String(), hash)
 			},
-			start: func(ctx context.Context, target id) (defender.MachineAction, error) {
+			start: func(ctx context.Context, target string) (defender.MachineAction, error) {
 				machine, hash := splitPair(target)
 				return run.API.StopAndQuarantine(ctx, machine, hash, in.Comment)
 			},
@@ -185,42 +202,39 @@ func stopAndQuarantine() Command {
 }
 
 // pairs combines every machine with every file, as "machine/hash".
-func pairs(machines, hashes []string) []id {
-	var all []id
+func pairs(machines, hashes []string) []string {
+	var all []string
 	for _, machine := range machines {
 		for _, hash := range hashes {
-			all = append(all, id(machine+"/"+hash))
+			all = append(all, machine+"/"+hash)
 		}
 	}
 	return all
 }
 
-func splitPair(target id) (machine, hash string) {
-	at := strings.LastIndexByte(string(target), '/')
+func splitPair(target string) (machine, hash string) {
+	at := strings.LastIndexByte(target, '/')
 	if at < 0 {
-		return string(target), ""
+		return target, ""
 	}
-	return string(target[:at]), string(target[at+1:])
+	return target[:at], target[at+1:]
 }
 
 func collectPackage() Command {
 	type args struct {
-		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
+		onMachine
 		waiting
 	}
 	out := machineActionOutput("Investigation package")
 	out.Single = true
-	return declare(startsAction(Command{
+	return actsOn(Command{
 		Name:    "microsoft-atp-collect-investigation-package",
 		Help:    "Collects a package of forensic data from a machine.",
-		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711"`,
-	}, defender.CollectPackage), func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.launch(ctx, run, onMachines(out, "CollectInvestigationPackage", []string{in.Machine}, func(ctx context.Context, machine string) (defender.MachineAction, error) {
-			return run.API.CollectPackage(ctx, machine, in.Comment)
-		}))
-	})
+	}, defender.CollectPackage, out,
+		func(ctx context.Context, api *defender.Client, machine string, in args) (defender.MachineAction, error) {
+			return api.CollectPackage(ctx, machine, in.Comment)
+		})
 }
 
 func getPackageURI() Command {
@@ -268,26 +282,18 @@ func downloadPackage() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711"`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.drive(ctx, run, in.Machine, "CollectInvestigationPackage", out.Path, func() (defender.MachineAction, error) {
+		return in.drive(ctx, run, in.Machine, defender.CollectPackage, out.Path, func() (defender.MachineAction, error) {
 			return run.API.CollectPackage(ctx, in.Machine, in.Comment)
 		}, func(action defender.MachineAction) (Report, error) {
 			link, _, err := run.API.PackageURI(ctx, action.ID())
-			if err != nil {
-				return Report{}, err
-			}
-			file, err := download(ctx, run, link, resultFile+".gz", warroom.Download, in.most(), nil)
-			if err != nil {
-				return Report{}, err
-			}
-			return report(file, sessionEntry(out, action)), nil
+			return in.fileReport(ctx, run, out, action, link, err)
 		})
 	})
 }
 
 func offboardMachine() Command {
 	type args struct {
-		Machines []string `arg:"machine_id" required:"true" help:"The IDs of the machines to offboard."`
-		Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
+		onMachines
 		waiting
 	}
 	out := Output{
@@ -298,16 +304,14 @@ func offboardMachine() Command {
 		),
 		Title: "Offboarding", Columns: machineActionColumns(),
 	}
-	return declare(startsAction(Command{
+	return actsOn(Command{
 		Name: "microsoft-atp-offboard-machine", Executes: true,
 		Help:    "Offboards machines from Microsoft Defender for Endpoint, so that they stop sending data.",
-		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="decommissioned"`,
-	}, defender.Offboard), func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.launch(ctx, run, onMachines(out, "Offboard", in.Machines, func(ctx context.Context, machine string) (defender.MachineAction, error) {
-			return run.API.Offboard(ctx, machine, in.Comment)
-		}))
-	})
+	}, defender.Offboard, out,
+		func(ctx context.Context, api *defender.Client, machine string, in args) (defender.MachineAction, error) {
+			return api.Offboard(ctx, machine, in.Comment)
+		})
 }
 
 func listMachineActions() Command {
@@ -332,9 +336,9 @@ func listMachineActions() Command {
 			if err != nil {
 				return Report{}, err
 			}
-			return report(out.one(action.Value)), nil
+			return report(out.objectEntry(action.Value)), nil
 		}
-		return out.listed(run.API.MachineActions(ctx, defender.Query{
+		return out.listReport(run.API.MachineActions(ctx, defender.Query{
 			Filter: defender.And(
 				defender.EqualAny("status", given(in.Status)),
 				defender.EqualAny("machineId", in.Machines),

@@ -8,15 +8,15 @@ import (
 	"xsoar-defender/warroom"
 )
 
-func machineCommands() []entry {
-	return []entry{
-		{"microsoft-atp-get-machines", getMachines},
-		{"microsoft-atp-get-machine-details", getMachineDetails},
-		{"endpoint", findEndpoints},
-		{"microsoft-atp-get-machine-by-ip", getMachineByIP},
-		{"microsoft-atp-get-machine-users", getMachineUsers},
-		{"microsoft-atp-get-machine-alerts", getMachineAlerts},
-		{"microsoft-atp-add-remove-machine-tag", tagMachine},
+func machineCommands() []func() Command {
+	return []func() Command{
+		getMachines,
+		getMachineDetails,
+		findEndpoints,
+		getMachineByIP,
+		getMachineUsers,
+		getMachineAlerts,
+		tagMachine,
 	}
 }
 
@@ -44,7 +44,7 @@ func getMachines() Command {
 		if len(in.Hostnames) > 1 && len(in.IPs) > 1 {
 			return Report{}, wrong(run, "hostname and ip cannot both have several values")
 		}
-		return out.listed(run.API.Machines(ctx, defender.Query{
+		return out.listReport(run.API.Machines(ctx, defender.Query{
 			Filter: defender.And(
 				defender.EqualAny("computerDnsName", in.Hostnames),
 				defender.EqualAny("lastIpAddress", in.IPs),
@@ -82,7 +82,7 @@ func getMachineDetails() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return out.byIDs(ctx, "machine_id", in.IDs, run.API.Machine)
+		return out.byIDsReport(ctx, "machine_id", in.IDs, run.API.Machine)
 	})
 }
 
@@ -151,9 +151,9 @@ func findEndpoints() Command {
 			return Report{}, err
 		}
 		whole := machines.Joined()
-		return report(endpoint.apart(machines, func(one rawjson.Value) warroom.Entry {
+		return report(endpoint.objectEntries(machines, func(one rawjson.Value) warroom.Entry {
 			rows := []rawjson.Value{one}
-			entry := endpoint.rows(rows, whole)
+			entry := endpoint.rowsEntry(rows, whole)
 			entry.Context = append(entry.Context, machine.context(rows))
 			return entry
 		})...), nil
@@ -185,7 +185,7 @@ func getMachineByIP() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		return report(out.list(machines)), nil
+		return report(out.listEntry(machines)), nil
 	})
 }
 
@@ -236,7 +236,7 @@ func getMachineUsers() Command {
 		}
 		shown := out
 		shown.View = view(in.Machine)
-		return report(shown.list(users)), nil
+		return report(shown.listEntry(users)), nil
 	})
 }
 
@@ -255,7 +255,7 @@ func getMachineAlerts() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return out.listed(run.API.MachineAlerts(ctx, in.Machine))
+		return out.listReport(run.API.MachineAlerts(ctx, in.Machine))
 	})
 }
 
@@ -276,6 +276,6 @@ func tagMachine() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` action=Add tag=quarantine`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return out.single(run.API.TagMachine(ctx, in.Machine, in.Action, in.Tag))
+		return out.objectReport(run.API.TagMachine(ctx, in.Machine, in.Action, in.Tag))
 	})
 }

@@ -18,8 +18,8 @@ import (
 const atOnce = 8
 
 // done is the result for one of many ids.
-type done[I, T any] struct {
-	ID    I
+type done[T any] struct {
+	ID    string
 	Value T
 }
 
@@ -30,36 +30,23 @@ type failure struct {
 }
 
 // outcome is the result of a command over many ids. Each list is in the order in which the ids were given.
-type outcome[I fmt.Stringer, T any] struct {
-	Done   []done[I, T]
+type outcome[T any] struct {
+	Done   []done[T]
 	Failed []failure
 	// Left lists the ids that the service no longer accepted, and After is how long to wait until it does.
-	Left  []I
+	Left  []string
 	After time.Duration
-}
-
-// id names a thing by its text.
-type id string
-
-func (i id) String() string { return string(i) }
-
-func idsOf(texts []string) []id {
-	ids := make([]id, len(texts))
-	for i, text := range texts {
-		ids[i] = id(text)
-	}
-	return ids
 }
 
 // forEach calls ask for every id, atOnce at a time. A failure does not affect the other ids. The ids that the service
 // no longer accepted are reported separately, so that only they are asked for again.
-func forEach[I fmt.Stringer, T any](ctx context.Context, ids []I, ask func(ctx context.Context, id I) (T, error)) outcome[I, T] {
-	return forEachInLanes(ctx, ids, I.String, ask)
+func forEach[T any](ctx context.Context, ids []string, ask func(ctx context.Context, id string) (T, error)) outcome[T] {
+	return forEachInLanes(ctx, ids, func(id string) string { return id }, ask)
 }
 
 // forEachInLanes is forEach where ids of the same lane, such as files on one machine, are asked for one after
 // another.
-func forEachInLanes[I fmt.Stringer, T any](ctx context.Context, ids []I, lane func(I) string, ask func(ctx context.Context, id I) (T, error)) outcome[I, T] {
+func forEachInLanes[T any](ctx context.Context, ids []string, lane func(string) string, ask func(ctx context.Context, id string) (T, error)) outcome[T] {
 	values, errs := make([]T, len(ids)), make([]error, len(ids))
 	lanes := map[string][]int{}
 	var order []string
@@ -82,16 +69,16 @@ func forEachInLanes[I fmt.Stringer, T any](ctx context.Context, ids []I, lane fu
 		})
 	}
 	group.Wait()
-	var result outcome[I, T]
+	var result outcome[T]
 	for i, id := range ids {
 		var throttled *defender.ThrottledError
 		switch {
 		case errs[i] == nil:
-			result.Done = append(result.Done, done[I, T]{id, values[i]})
+			result.Done = append(result.Done, done[T]{id, values[i]})
 		case errors.As(errs[i], &throttled):
 			result.Left, result.After = append(result.Left, id), max(result.After, throttled.After)
 		default:
-			result.Failed = append(result.Failed, failure{id.String(), errs[i]})
+			result.Failed = append(result.Failed, failure{id, errs[i]})
 		}
 	}
 	return result
@@ -108,7 +95,7 @@ func (e *PanicError) Error() string {
 }
 
 // guarded turns a panic in one of many goroutines into an error, since nothing else could catch it there.
-func guarded[I, T any](ctx context.Context, id I, ask func(context.Context, I) (T, error)) (value T, err error) {
+func guarded[T any](ctx context.Context, id string, ask func(context.Context, string) (T, error)) (value T, err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
 			err = &PanicError{Value: caught, Stack: debug.Stack()}
@@ -119,7 +106,7 @@ func guarded[I, T any](ctx context.Context, id I, ask func(context.Context, I) (
 
 // finish adds the failures to the entries and schedules the ids that are left. If nothing succeeded, the failures are
 // the error of the command.
-func (o outcome[I, T]) finish(argument string, entries ...warroom.Entry) (Report, error) {
+func (o outcome[T]) finish(argument string, entries ...warroom.Entry) (Report, error) {
 	if len(o.Done) == 0 && len(o.Left) == 0 {
 		if err := failuresError(o.Failed); err != nil {
 			return Report{}, err
@@ -133,17 +120,13 @@ func (o outcome[I, T]) finish(argument string, entries ...warroom.Entry) (Report
 		result.Entries = withFailures(result.Entries, o.Failed)
 	}
 	if len(o.Left) > 0 {
-		left := make([]string, len(o.Left))
-		for i, id := range o.Left {
-			left[i] = id.String()
-		}
-		result.Left, result.After = map[string]any{argument: strings.Join(left, ",")}, o.After
+		result.Left, result.After = map[string]any{argument: strings.Join(o.Left, ",")}, o.After
 	}
 	return result, nil
 }
 
 // values returns the objects in the order in which their ids were given.
-func values[I any](all []done[I, rawjson.Value]) []rawjson.Value {
+func values(all []done[rawjson.Value]) []rawjson.Value {
 	objects := make([]rawjson.Value, len(all))
 	for i, one := range all {
 		objects[i] = one.Value

@@ -18,14 +18,14 @@ import (
 
 // The six commands that once used the indicators of Microsoft Graph. They use the same API as the
 // microsoft-atp-sc-indicator commands that replace them, as far as it has an equivalent; the rest is refused.
-func oldIndicatorCommands() []entry {
-	return []entry{
-		{"microsoft-atp-indicator-list", listOldIndicators},
-		{"microsoft-atp-indicator-get-by-id", getOldIndicator},
-		{"microsoft-atp-indicator-create-file", createOldFileIndicator},
-		{"microsoft-atp-indicator-create-network", createOldNetworkIndicator},
-		{"microsoft-atp-indicator-update", updateOldIndicator},
-		{"microsoft-atp-indicator-delete", deleteOldIndicator},
+func oldIndicatorCommands() []func() Command {
+	return []func() Command{
+		listOldIndicators,
+		getOldIndicator,
+		createOldFileIndicator,
+		createOldNetworkIndicator,
+		updateOldIndicator,
+		deleteOldIndicator,
 	}
 }
 
@@ -228,7 +228,7 @@ func listOldIndicators() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		entry := paths.own.list(indicators)
+		entry := paths.own.listEntry(indicators)
 		entry.Context = append(entry.Context, paths.standardContext(indicators.Items...)...)
 		return report(entry), nil
 	})

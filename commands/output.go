@@ -62,8 +62,8 @@ func (o Output) context(rows []rawjson.Value) warroom.Context {
 	return warroom.Context{Path: o.path(), Value: o.records(rows)}
 }
 
-// rows returns the entry that shows objects and puts them in the context. Without objects it has no context.
-func (o Output) rows(rows []rawjson.Value, contents rawjson.Value) warroom.Entry {
+// rowsEntry returns the entry that shows objects and puts them in the context. Without objects it has no context.
+func (o Output) rowsEntry(rows []rawjson.Value, contents rawjson.Value) warroom.Entry {
 	entry := warroom.Entry{Blocks: []warroom.Block{o.table(rows)}, Contents: warroom.Raw(contents)}
 	if len(rows) > 0 {
 		entry.Context = []warroom.Context{o.context(rows)}
@@ -71,42 +71,42 @@ func (o Output) rows(rows []rawjson.Value, contents rawjson.Value) warroom.Entry
 	return entry
 }
 
-// list returns the entry for a list of the service, with a note if there was more.
-func (o Output) list(list defender.List) warroom.Entry {
-	entry := o.rows(list.Items, list.Whole)
+// listEntry returns the entry for a list of the service, with a note if there was more.
+func (o Output) listEntry(list defender.List) warroom.Entry {
+	entry := o.rowsEntry(list.Items, list.Whole)
 	if list.Whole == "" {
 		entry.Contents = warroom.Group{{Key: "value", Value: warroom.Records{Rows: list.Items}}}
 	}
 	return noteMore(entry, list)
 }
 
-// listed returns the report for a list that was requested.
-func (o Output) listed(list defender.List, err error) (Report, error) {
+// listReport returns the report for a list that was requested.
+func (o Output) listReport(list defender.List, err error) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	return report(o.list(list)), nil
+	return report(o.listEntry(list)), nil
 }
 
-// single returns the report for an object that was requested.
-func (o Output) single(object rawjson.Value, err error) (Report, error) {
+// objectReport returns the report for an object that was requested.
+func (o Output) objectReport(object rawjson.Value, err error) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	return report(o.one(object)), nil
+	return report(o.objectEntry(object)), nil
 }
 
-// byIDs returns the report for objects that are requested one by one; argument is the one that holds their ids.
-func (o Output) byIDs(ctx context.Context, argument string, ids []string, ask func(ctx context.Context, id string) (rawjson.Value, error)) (Report, error) {
-	asked := forEach(ctx, idsOf(ids), func(ctx context.Context, id id) (rawjson.Value, error) { return ask(ctx, string(id)) })
+// byIDsReport returns the report for objects that are requested one by one; argument is the one that holds their ids.
+func (o Output) byIDsReport(ctx context.Context, argument string, ids []string, ask func(ctx context.Context, id string) (rawjson.Value, error)) (Report, error) {
+	asked := forEach(ctx, ids, ask)
 	found := values(asked.Done)
-	return asked.finish(argument, o.rows(found, rawjson.Join(found)))
+	return asked.finish(argument, o.rowsEntry(found, rawjson.Join(found)))
 }
 
-// about returns the entry for the objects that belong to the one named by id. It puts the id in the context even if
+// aboutEntry returns the entry for the objects that belong to the one named by id. It puts the id in the context even if
 // there are no objects.
-func (o Output) about(id string, list defender.List) warroom.Entry {
-	entry := o.list(list)
+func (o Output) aboutEntry(id string, list defender.List) warroom.Entry {
+	entry := o.listEntry(list)
 	entry.Context = []warroom.Context{{Path: o.path(), Value: o.group(id, list.Items)}}
 	return entry
 }
@@ -115,16 +115,16 @@ func (o Output) group(id string, rows []rawjson.Value) warroom.Group {
 	return warroom.Group{{Key: o.About, Value: warroom.Text(id)}, {Key: o.Under, Value: o.records(rows)}}
 }
 
-// one returns the entry for a single object.
-func (o Output) one(object rawjson.Value) warroom.Entry {
+// objectEntry returns the entry for a single object.
+func (o Output) objectEntry(object rawjson.Value) warroom.Entry {
 	o.Single = true
-	return o.rows([]rawjson.Value{object}, object)
+	return o.rowsEntry([]rawjson.Value{object}, object)
 }
 
-// apart returns an entry for each object of a list. A note about the whole list is in the last entry.
-func (o Output) apart(list defender.List, show func(rawjson.Value) warroom.Entry) []warroom.Entry {
+// objectEntries returns an entry for each object of a list. A note about the whole list is in the last entry.
+func (o Output) objectEntries(list defender.List, show func(rawjson.Value) warroom.Entry) []warroom.Entry {
 	if len(list.Items) == 0 {
-		return []warroom.Entry{o.list(list)}
+		return []warroom.Entry{o.listEntry(list)}
 	}
 	entries := make([]warroom.Entry, len(list.Items))
 	for i, object := range list.Items {

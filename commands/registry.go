@@ -1,32 +1,32 @@
 package commands
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // Registry finds commands by their names.
 type Registry struct {
-	entries []entry // in the order of the documentation
-	byName  map[string]func() Command
-}
-
-// entry pairs a command's name with the function that declares it. A declaration is made on demand, because an
-// execution needs only one.
-type entry struct {
-	name    string
-	declare func() Command
+	declarations []func() Command // in the order of the documentation
+	// byName is made when the first command is looked up. A declaration is made again whenever it is needed, because an
+	// execution needs only one, and all of them together would stay in the memory of every process.
+	byName func() map[string]func() Command
 }
 
 // NewRegistry returns the registry of all commands.
 func NewRegistry() *Registry {
-	entries := areas()
-	registry := &Registry{entries: entries, byName: make(map[string]func() Command, len(entries))}
-	for _, one := range entries {
-		registry.byName[one.name] = one.declare
-	}
-	return registry
+	declarations := areas()
+	return &Registry{declarations: declarations, byName: sync.OnceValue(func() map[string]func() Command {
+		byName := make(map[string]func() Command, len(declarations))
+		for _, declaration := range declarations {
+			byName[declaration().Name] = declaration
+		}
+		return byName
+	})}
 }
 
 // areas joins the lists of the area files.
-func areas() []entry {
+func areas() []func() Command {
 	return slices.Concat(
 		connectionCommands(),
 		machineCommands(),
@@ -45,18 +45,18 @@ func areas() []entry {
 
 // Find returns the command with the given name.
 func (r *Registry) Find(name string) (Command, bool) {
-	declare, known := r.byName[name]
+	declaration, known := r.byName()[name]
 	if !known {
 		return Command{}, false
 	}
-	return declare(), true
+	return declaration(), true
 }
 
 // All returns all commands in the order of the documentation.
 func (r *Registry) All() []Command {
-	all := make([]Command, len(r.entries))
-	for i, one := range r.entries {
-		all[i] = one.declare()
+	all := make([]Command, len(r.declarations))
+	for i, declaration := range r.declarations {
+		all[i] = declaration()
 	}
 	return all
 }

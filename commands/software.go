@@ -9,16 +9,16 @@ import (
 	"xsoar-defender/warroom"
 )
 
-func softwareCommands() []entry {
-	return []entry{
-		{"microsoft-atp-list-software", listSoftware},
-		{"microsoft-atp-list-software-version-distribution", listSoftwareVersions},
-		{"microsoft-atp-list-machines-by-software", listSoftwareMachines},
-		{"microsoft-atp-list-missing-kb-by-software", listSoftwareMissingKBs},
-		{"microsoft-atp-list-vulnerabilities", listVulnerabilities},
-		{"microsoft-atp-list-vulnerabilities-by-software", listSoftwareVulnerabilities},
-		{"microsoft-atp-list-vulnerabilities-by-machine", listMachineVulnerabilities},
-		{"microsoft-atp-list-machines-by-vulnerability", listVulnerabilityMachines},
+func softwareCommands() []func() Command {
+	return []func() Command{
+		listSoftware,
+		listSoftwareVersions,
+		listSoftwareMachines,
+		listSoftwareMissingKBs,
+		listVulnerabilities,
+		listSoftwareVulnerabilities,
+		listMachineVulnerabilities,
+		listVulnerabilityMachines,
 	}
 }
 
@@ -60,7 +60,7 @@ func listSoftware() Command {
 		Outputs: []Output{out},
 		Example: `vendor=contoso limit=10`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return out.listed(run.API.Software(ctx, defender.Query{
+		return out.listReport(run.API.Software(ctx, defender.Query{
 			Filter: defender.And(
 				defender.EqualAny("id", in.IDs),
 				defender.EqualAny("name", in.Names),
@@ -86,7 +86,7 @@ func aboutEach(
 	if len(ids) == 0 {
 		return Report{}, wrong(run, "%s is missing", argument)
 	}
-	lists := forEach(ctx, idsOf(ids), func(ctx context.Context, one id) (defender.List, error) { return ask(ctx, string(one)) })
+	lists := forEach(ctx, ids, ask)
 	return lists.finish(argument, show(merged(lists.Done))...)
 }
 
@@ -96,7 +96,7 @@ func together(show func(defender.List) warroom.Entry) func(defender.List) []warr
 }
 
 // merged returns the items of several lists, each once, and the answers as received.
-func merged(lists []done[id, defender.List]) defender.List {
+func merged(lists []done[defender.List]) defender.List {
 	var all defender.List
 	wholes := make([]rawjson.Value, len(lists))
 	seen := map[rawjson.Value]bool{}
@@ -150,7 +150,7 @@ func listSoftwareVersions() Command {
 		if len(in.IDs) > 1 {
 			shown.Columns = append([]string{"softwareId"}, out.Columns...)
 		}
-		return aboutEach(ctx, run, "id", in.IDs, telling("softwareId", run.API.SoftwareVersions), together(shown.list))
+		return aboutEach(ctx, run, "id", in.IDs, telling("softwareId", run.API.SoftwareVersions), together(shown.listEntry))
 	})
 }
 
@@ -174,7 +174,7 @@ func listSoftwareMachines() Command {
 		Outputs: []Output{out},
 		Example: softwareExample,
 	}, func(ctx context.Context, run *Run, in softwareArguments) (Report, error) {
-		return aboutEach(ctx, run, "id", in.IDs, run.API.SoftwareMachines, together(out.list))
+		return aboutEach(ctx, run, "id", in.IDs, run.API.SoftwareMachines, together(out.listEntry))
 	})
 }
 
@@ -204,7 +204,7 @@ func listSoftwareMissingKBs() Command {
 		Outputs: []Output{out},
 		Example: `id=microsoft-_-edge_chromium-based`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return out.listed(run.API.SoftwareMissingKBs(ctx, in.ID))
+		return out.listReport(run.API.SoftwareMissingKBs(ctx, in.ID))
 	})
 }
 
@@ -241,9 +241,9 @@ func vulnerabilityOutput(path string, columns ...string) Output {
 // the platform's standard path as well. Its score is unknown: the platform's verdicts do not express the severity of a
 // vulnerability.
 func vulnerabilityEntries(run *Run, out, standard Output, list defender.List) []warroom.Entry {
-	return out.apart(list, func(vulnerability rawjson.Value) warroom.Entry {
+	return out.objectEntries(list, func(vulnerability rawjson.Value) warroom.Entry {
 		rows := []rawjson.Value{vulnerability}
-		entry := out.rows(rows, vulnerability)
+		entry := out.rowsEntry(rows, vulnerability)
 		if cve := vulnerability.Text("cveId", "id"); cve != "" {
 			score := dbotScore(run, cve, cveIndicator, verdictUnknown)
 			entry.Context = append(entry.Context, standard.context(rows), scoreOutput().context([]rawjson.Value{score}))
@@ -442,7 +442,7 @@ func listVulnerabilityMachines() Command {
 		}
 		return aboutEach(ctx, run, "cve_id", in.CVEs, telling("cve", run.API.VulnerabilityMachines), together(func(list defender.List) warroom.Entry {
 			list.Items = machinesOnce(list.Items)
-			return out.list(list)
+			return out.listEntry(list)
 		}))
 	})
 }

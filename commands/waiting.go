@@ -118,34 +118,31 @@ type waiting struct {
 // launch describes what a command starts: one action for every target.
 type launch struct {
 	out Output
-	// kind is the type of the actions, by which an action in the way is found.
-	kind    string
-	targets []id
+	// operation starts the actions.
+	operation defender.Operation
+	targets   []string
 	// argument is the command's argument that holds the targets, or empty if they come from several arguments.
 	argument string
 	// machine returns the machine of a target.
-	machine func(id) string
-	start   func(ctx context.Context, target id) (defender.MachineAction, error)
+	machine func(string) string
+	start   func(ctx context.Context, target string) (defender.MachineAction, error)
 	// fits reports whether an action is for a target on its machine; nil accepts every action.
-	fits func(target id, action defender.MachineAction) bool
+	fits func(target string, action defender.MachineAction) bool
 	// apart returns every action an entry of its own.
 	apart bool
 }
-
-// machinesOf returns the machines of a launch whose targets are machines.
-func machinesOf(target id) string { return string(target) }
 
 // launch starts the actions that have not been started and follows those that have.
 func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error) {
 	switch {
 	case len(w.Left) > 0:
-		l.targets = idsOf(w.Left)
+		l.targets = w.Left
 	case len(w.Actions) > 0:
 		return w.follow(ctx, run, l)
 	}
 	began := run.Now()
-	actions := forEachInLanes(ctx, l.targets, l.machine, func(ctx context.Context, target id) (rawjson.Value, error) {
-		one := attempt{machine: l.machine(target), kind: l.kind, began: began}
+	actions := forEachInLanes(ctx, l.targets, l.machine, func(ctx context.Context, target string) (rawjson.Value, error) {
+		one := attempt{machine: l.machine(target), kind: l.operation.Starts, began: began}
 		if l.fits != nil {
 			one.fits = func(action defender.MachineAction) bool { return l.fits(target, action) }
 		}
@@ -186,14 +183,12 @@ func (w waiting) keep(run *Run, result Report, started []rawjson.Value) Report {
 }
 
 // wait moves the targets that failed because their machine was busy to those that are left.
-func (o *outcome[I, T]) wait(after time.Duration) {
+func (o *outcome[T]) wait(after time.Duration) {
 	var failed []failure
 	for _, one := range o.Failed {
 		if _, ok := errors.AsType[*BusyError](one.Err); ok {
-			if target, ok := any(id(one.ID)).(I); ok {
-				o.Left, o.After = append(o.Left, target), max(o.After, after)
-				continue
-			}
+			o.Left, o.After = append(o.Left, one.ID), max(o.After, after)
+			continue
 		}
 		failed = append(failed, one)
 	}
@@ -204,21 +199,21 @@ func (o *outcome[I, T]) wait(after time.Duration) {
 func (l launch) entries(actions []rawjson.Value) []warroom.Entry {
 	if !l.apart {
 		if l.out.Single && len(actions) == 1 {
-			return []warroom.Entry{l.out.one(actions[0])}
+			return []warroom.Entry{l.out.objectEntry(actions[0])}
 		}
-		return []warroom.Entry{l.out.rows(actions, rawjson.Join(actions))}
+		return []warroom.Entry{l.out.rowsEntry(actions, rawjson.Join(actions))}
 	}
 	entries := make([]warroom.Entry, len(actions))
 	for i, action := range actions {
-		entries[i] = l.out.one(action)
+		entries[i] = l.out.objectEntry(action)
 	}
 	return entries
 }
 
 // follow checks whether the actions have ended. While one has not, it schedules the next check and shows nothing.
 func (w waiting) follow(ctx context.Context, run *Run, l launch) (Report, error) {
-	looked := forEach(ctx, idsOf(w.Actions), func(ctx context.Context, id id) (defender.MachineAction, error) {
-		return run.API.MachineAction(ctx, string(id))
+	looked := forEach(ctx, w.Actions, func(ctx context.Context, id string) (defender.MachineAction, error) {
+		return run.API.MachineAction(ctx, id)
 	})
 	var ended []rawjson.Value
 	failed, running := looked.Failed, 0
@@ -228,7 +223,7 @@ func (w waiting) follow(ctx context.Context, run *Run, l launch) (Report, error)
 			running++
 			continue
 		case !one.Value.Succeeded():
-			failed = append(failed, failure{string(one.ID), &EndedError{one.Value}})
+			failed = append(failed, failure{one.ID, &EndedError{one.Value}})
 		}
 		ended = append(ended, one.Value.Value)
 	}

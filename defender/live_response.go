@@ -28,7 +28,7 @@ func (c *Client) RunLiveResponse(ctx context.Context, machine, comment string, c
 		Commands []LiveResponseCommand `json:"Commands"`
 		Comment  string                `json:"Comment"`
 	}{commands, comment}
-	return started(c.post(ctx, RunLiveResponse, body, machine))
+	return asAction(c.post(ctx, RunLiveResponse, body, machine))
 }
 
 // LiveResponseLink gives the link to the result of one command of a session, and the answer as received. The

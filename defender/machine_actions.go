@@ -13,19 +13,19 @@ var (
 	ListMachineActions  = Operation{Purpose: "list machine actions", Method: http.MethodGet, Path: "/api/machineactions", Docs: "/defender-endpoint/api/get-machineactions-collection", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate, LargestPage: 10_000}
 	GetMachineAction    = Operation{Purpose: "read the machine action", Method: http.MethodGet, Path: "/api/machineactions/{}", Docs: "/defender-endpoint/api/get-machineaction-object", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
 	CancelMachineAction = Operation{Purpose: "cancel the machine action", Method: http.MethodPost, Path: "/api/machineactions/{}/cancel", Docs: "/defender-endpoint/api/cancel-machine-action", Application: mayActAnyhow, Delegated: mayActAnyhow, Rate: usualRate}
-	Isolate             = Operation{Purpose: "isolate the machine", Method: http.MethodPost, Path: "/api/machines/{}/isolate", Docs: "/defender-endpoint/api/isolate-machine", Application: mayIsolate, Delegated: mayIsolate, Rate: usualRate}
-	Unisolate           = Operation{Purpose: "release the machine from isolation", Method: http.MethodPost, Path: "/api/machines/{}/unisolate", Docs: "/defender-endpoint/api/unisolate-machine", Application: mayIsolate, Delegated: mayIsolate, Rate: usualRate}
-	RunAntivirusScan    = Operation{Purpose: "scan the machine", Method: http.MethodPost, Path: "/api/machines/{}/runAntiVirusScan", Docs: "/defender-endpoint/api/run-av-scan", Application: mayScan, Delegated: mayScan, Rate: usualRate}
-	RestrictExecution   = Operation{Purpose: "restrict code execution on the machine", Method: http.MethodPost, Path: "/api/machines/{}/restrictCodeExecution", Docs: "/defender-endpoint/api/restrict-code-execution", Application: mayRestrict, Delegated: mayRestrict, Rate: usualRate}
-	UnrestrictExecution = Operation{Purpose: "lift the restriction of code execution on the machine", Method: http.MethodPost, Path: "/api/machines/{}/unrestrictCodeExecution", Docs: "/defender-endpoint/api/unrestrict-code-execution", Application: mayRestrict, Delegated: mayRestrict, Rate: usualRate}
-	StopAndQuarantine   = Operation{Purpose: "stop and quarantine the file on the machine", Method: http.MethodPost, Path: "/api/machines/{}/StopAndQuarantineFile", Docs: "/defender-endpoint/api/stop-and-quarantine-file", Application: mayQuarantine, Delegated: mayQuarantine, Rate: usualRate}
-	CollectPackage      = Operation{Purpose: "collect an investigation package from the machine", Method: http.MethodPost, Path: "/api/machines/{}/collectInvestigationPackage", Docs: "/defender-endpoint/api/collect-investigation-package", Application: mayCollectForensics, Delegated: mayCollectForensics, Rate: usualRate}
+	Isolate             = Operation{Purpose: "isolate the machine", Method: http.MethodPost, Path: "/api/machines/{}/isolate", Docs: "/defender-endpoint/api/isolate-machine", Application: mayIsolate, Delegated: mayIsolate, Rate: usualRate, Starts: "Isolate"}
+	Unisolate           = Operation{Purpose: "release the machine from isolation", Method: http.MethodPost, Path: "/api/machines/{}/unisolate", Docs: "/defender-endpoint/api/unisolate-machine", Application: mayIsolate, Delegated: mayIsolate, Rate: usualRate, Starts: "Unisolate"}
+	RunAntivirusScan    = Operation{Purpose: "scan the machine", Method: http.MethodPost, Path: "/api/machines/{}/runAntiVirusScan", Docs: "/defender-endpoint/api/run-av-scan", Application: mayScan, Delegated: mayScan, Rate: usualRate, Starts: "RunAntiVirusScan"}
+	RestrictExecution   = Operation{Purpose: "restrict code execution on the machine", Method: http.MethodPost, Path: "/api/machines/{}/restrictCodeExecution", Docs: "/defender-endpoint/api/restrict-code-execution", Application: mayRestrict, Delegated: mayRestrict, Rate: usualRate, Starts: "RestrictCodeExecution"}
+	UnrestrictExecution = Operation{Purpose: "lift the restriction of code execution on the machine", Method: http.MethodPost, Path: "/api/machines/{}/unrestrictCodeExecution", Docs: "/defender-endpoint/api/unrestrict-code-execution", Application: mayRestrict, Delegated: mayRestrict, Rate: usualRate, Starts: "UnrestrictCodeExecution"}
+	StopAndQuarantine   = Operation{Purpose: "stop and quarantine the file on the machine", Method: http.MethodPost, Path: "/api/machines/{}/StopAndQuarantineFile", Docs: "/defender-endpoint/api/stop-and-quarantine-file", Application: mayQuarantine, Delegated: mayQuarantine, Rate: usualRate, Starts: "StopAndQuarantineFile"}
+	CollectPackage      = Operation{Purpose: "collect an investigation package from the machine", Method: http.MethodPost, Path: "/api/machines/{}/collectInvestigationPackage", Docs: "/defender-endpoint/api/collect-investigation-package", Application: mayCollectForensics, Delegated: mayCollectForensics, Rate: usualRate, Starts: "CollectInvestigationPackage"}
 	GetPackageURI       = Operation{Purpose: "read the link of the investigation package", Method: http.MethodGet, Path: "/api/machineactions/{}/getPackageUri", Docs: "/defender-endpoint/api/get-package-sas-uri", Application: mayReadMachines, Delegated: mayCollectForensics, Rate: Rate{PerMinute: 2, PerHour: 120}}
-	Offboard            = Operation{Purpose: "offboard the machine", Method: http.MethodPost, Path: "/api/machines/{}/offboard", Docs: "/defender-endpoint/api/offboard-machine-api", Application: mayOffboard, Delegated: mayOffboard, Rate: usualRate}
+	Offboard            = Operation{Purpose: "offboard the machine", Method: http.MethodPost, Path: "/api/machines/{}/offboard", Docs: "/defender-endpoint/api/offboard-machine-api", Application: mayOffboard, Delegated: mayOffboard, Rate: usualRate, Starts: "Offboard"}
 	StartInvestigation  = Operation{Purpose: "start an automated investigation on the machine", Method: http.MethodPost, Path: "/api/machines/{}/startInvestigation", Docs: "/defender-endpoint/api/initiate-autoir-investigation", Application: mayWriteAlerts, Delegated: userWritesAlerts, Rate: Rate{PerHour: 50}}
 	ListInvestigations  = Operation{Purpose: "list automated investigations", Method: http.MethodGet, Path: "/api/investigations", Docs: "/defender-endpoint/api/get-investigation-collection", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate, LargestPage: 10_000}
 	GetInvestigation    = Operation{Purpose: "read the automated investigation", Method: http.MethodGet, Path: "/api/investigations/{}", Docs: "/defender-endpoint/api/get-investigation-object", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
-	RunLiveResponse     = Operation{Purpose: "start live response on the machine", Method: http.MethodPost, Path: "/api/machines/{}/runliveresponse", Docs: "/defender-endpoint/api/run-live-response", Application: mayRespondLive, Delegated: mayRespondLive, Rate: Rate{PerMinute: 10}}
+	RunLiveResponse     = Operation{Purpose: "start live response on the machine", Method: http.MethodPost, Path: "/api/machines/{}/runliveresponse", Docs: "/defender-endpoint/api/run-live-response", Application: mayRespondLive, Delegated: mayRespondLive, Rate: Rate{PerMinute: 10}, Starts: "LiveResponse"}
 	GetLiveResponseLink = Operation{Purpose: "read the link of the live response result", Method: http.MethodGet, Path: "/api/machineactions/{}/GetLiveResponseResultDownloadLink(index={})", Docs: "/defender-endpoint/api/get-live-response-result", Application: mayReadMachines, Delegated: mayRespondLive, Rate: usualRate}
 )
 
@@ -61,15 +61,16 @@ func (c *Client) MachineActions(ctx context.Context, q Query) (List, error) {
 
 // MachineAction reads one machine action.
 func (c *Client) MachineAction(ctx context.Context, id string) (MachineAction, error) {
-	return started(c.get(ctx, GetMachineAction, id))
+	return asAction(c.get(ctx, GetMachineAction, id))
 }
 
 // CancelMachineAction cancels an action that has not ended and gives it as it is then.
 func (c *Client) CancelMachineAction(ctx context.Context, id, comment string) (MachineAction, error) {
-	return started(c.post(ctx, CancelMachineAction, reason{comment}, id))
+	return asAction(c.post(ctx, CancelMachineAction, reason{comment}, id))
 }
 
-func started(object rawjson.Value, err error) (MachineAction, error) {
+// asAction types an answer that is a machine action.
+func asAction(object rawjson.Value, err error) (MachineAction, error) {
 	return MachineAction{object}, err
 }
 
@@ -80,42 +81,42 @@ type reason struct {
 
 // Isolate cuts a machine off the network; kind is Full or Selective.
 func (c *Client) Isolate(ctx context.Context, machine, comment, kind string) (MachineAction, error) {
-	return started(c.post(ctx, Isolate, map[string]string{"Comment": comment, "IsolationType": kind}, machine))
+	return asAction(c.post(ctx, Isolate, map[string]string{"Comment": comment, "IsolationType": kind}, machine))
 }
 
 // Unisolate lets an isolated machine back on the network.
 func (c *Client) Unisolate(ctx context.Context, machine, comment string) (MachineAction, error) {
-	return started(c.post(ctx, Unisolate, reason{comment}, machine))
+	return asAction(c.post(ctx, Unisolate, reason{comment}, machine))
 }
 
 // RunAntivirusScan scans a machine; kind is Quick or Full.
 func (c *Client) RunAntivirusScan(ctx context.Context, machine, comment, kind string) (MachineAction, error) {
-	return started(c.post(ctx, RunAntivirusScan, map[string]string{"Comment": comment, "ScanType": kind}, machine))
+	return asAction(c.post(ctx, RunAntivirusScan, map[string]string{"Comment": comment, "ScanType": kind}, machine))
 }
 
 // RestrictExecution lets only programs signed by Microsoft run on a machine.
 func (c *Client) RestrictExecution(ctx context.Context, machine, comment string) (MachineAction, error) {
-	return started(c.post(ctx, RestrictExecution, reason{comment}, machine))
+	return asAction(c.post(ctx, RestrictExecution, reason{comment}, machine))
 }
 
 // UnrestrictExecution lifts the restriction of code execution.
 func (c *Client) UnrestrictExecution(ctx context.Context, machine, comment string) (MachineAction, error) {
-	return started(c.post(ctx, UnrestrictExecution, reason{comment}, machine))
+	return asAction(c.post(ctx, UnrestrictExecution, reason{comment}, machine))
 }
 
 // StopAndQuarantine stops a file's processes on a machine and quarantines it. The service takes SHA-1 only.
 func (c *Client) StopAndQuarantine(ctx context.Context, machine, sha1, comment string) (MachineAction, error) {
-	return started(c.post(ctx, StopAndQuarantine, map[string]string{"Comment": comment, "Sha1": sha1}, machine))
+	return asAction(c.post(ctx, StopAndQuarantine, map[string]string{"Comment": comment, "Sha1": sha1}, machine))
 }
 
 // CollectPackage collects an investigation package.
 func (c *Client) CollectPackage(ctx context.Context, machine, comment string) (MachineAction, error) {
-	return started(c.post(ctx, CollectPackage, reason{comment}, machine))
+	return asAction(c.post(ctx, CollectPackage, reason{comment}, machine))
 }
 
 // Offboard takes a machine out of the service.
 func (c *Client) Offboard(ctx context.Context, machine, comment string) (MachineAction, error) {
-	return started(c.post(ctx, Offboard, reason{comment}, machine))
+	return asAction(c.post(ctx, Offboard, reason{comment}, machine))
 }
 
 // PackageURI gives the link to an investigation package and the answer as received. The link is valid for a

@@ -25,6 +25,8 @@ type Operation struct {
 	ReadsOnly bool
 	// Graph says that the operation is Microsoft Graph's.
 	Graph bool
+	// Starts is the type of the machine action that the operation starts, as lists of actions spell it, or "".
+	Starts string
 }
 
 // Rate is how many calls the service allows an application; zero: not stated.

@@ -20,15 +20,6 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// FetchCommand is the command with which the platform fetches incidents.
-const FetchCommand = "fetch-incidents"
-
-// TestCommand is the command of the platform's Test button.
-const TestCommand = "test-module"
-
-// DiagnosisCommand is the command that looks at the whole connection of an instance.
-const DiagnosisCommand = "microsoft-atp-test"
-
 // Request is one execution: a command with its arguments, at an instance.
 type Request struct {
 	Command string
@@ -57,7 +48,7 @@ type Result struct {
 // Counted reports whether there are requests to tell the platform about. It does not want those of its own commands.
 func (r Result) Counted() bool {
 	counted := false
-	if r.Metrics != nil && r.command != FetchCommand && r.command != TestCommand {
+	if r.Metrics != nil && r.command != commands.FetchCommand && r.command != commands.TestCommand {
 		r.Metrics.Each(func(defender.Outcome, int) { counted = true })
 	}
 	return counted

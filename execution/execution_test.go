@@ -63,7 +63,7 @@ func TestASuccessfulExecution(t *testing.T) {
 
 func TestThePlatformsOwnCommandsAreNotCounted(t *testing.T) {
 	w := newWorld(t)
-	for _, command := range []string{execution.TestCommand, execution.FetchCommand} {
+	for _, command := range []string{commands.TestCommand, commands.FetchCommand} {
 		if result := w.run(command, nil, w.tenant.Instance("client-secret"), w.host()); result.Err != nil || result.Counted() {
 			t.Errorf("%s: got %v and %t, want success and nothing to count", command, result.Err, result.Counted())
 		}

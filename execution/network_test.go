@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/simulator"
 )
@@ -65,7 +66,7 @@ func TestDiagnosisBehindAProxy(t *testing.T) {
 	proxy := newProxy(t, w.tenant, credentials)
 	address := strings.TrimPrefix(proxy.URL, "http://")
 	w.environment["HTTPS_PROXY"] = "http://" + credentials + "@" + address
-	result := w.run(execution.DiagnosisCommand, nil, behindProxy(w.tenant, "cortex"), w.host())
+	result := w.run(commands.DiagnosisCommand, nil, behindProxy(w.tenant, "cortex"), w.host())
 	if result.Err != nil {
 		t.Fatal(result.Err)
 	}
@@ -81,7 +82,7 @@ func TestDiagnosisBehindAProxy(t *testing.T) {
 	})
 	for _, setting := range []string{w.environment["HTTPS_PROXY"], "http://proxy-user:wrong-password-of-the-test@" + address, credentials + "@" + address, "http://" + credentials + "%zz@" + address} {
 		w.environment["HTTPS_PROXY"] = setting
-		result := w.run(execution.DiagnosisCommand, nil, behindProxy(w.tenant, "cortex"), w.host())
+		result := w.run(commands.DiagnosisCommand, nil, behindProxy(w.tenant, "cortex"), w.host())
 		shown := fmt.Sprint(result.Err, result.Diagnosis.JSON(), result.Diagnosis.Entry())
 		for _, secret := range []string{"password-of-the-test", "proxy-user"} {
 			if strings.Contains(shown, secret) {
@@ -136,7 +137,7 @@ func TestDiagnosisOfTheWayToTheHosts(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			cancel(errNobodyIsAsked)
 			result := w.Run(ctx, execution.Request{
-				Command: execution.DiagnosisCommand, Params: encode(t, with(w.tenant.Instance("client-secret"), test.changes)), Instance: "instance",
+				Command: commands.DiagnosisCommand, Params: encode(t, with(w.tenant.Instance("client-secret"), test.changes)), Instance: "instance",
 			}, w.host())
 			if !errors.Is(result.Err, errNobodyIsAsked) {
 				t.Errorf("got %v, want the execution to have ended", result.Err)
@@ -164,7 +165,7 @@ func TestDiagnosisWithEveryWayToSignIn(t *testing.T) {
 			if test.mode == "certificate-with-chain" {
 				w.tenant.SetAssertionClock(time.Now) // a library dates the assertion
 			}
-			result := w.run(execution.DiagnosisCommand, nil, w.tenant.Instance(test.mode), w.host())
+			result := w.run(commands.DiagnosisCommand, nil, w.tenant.Instance(test.mode), w.host())
 			if result.Err != nil || result.Diagnosis.Failed() {
 				t.Errorf("got %v and %v, want nothing to have failed", result.Err, rows(t, result))
 			}
@@ -189,7 +190,7 @@ func TestDiagnosisWithEveryWayToSignIn(t *testing.T) {
 
 func TestDiagnosisOfASignInThatCannotBePrepared(t *testing.T) {
 	w := newWorld(t)
-	result := w.run(execution.DiagnosisCommand, nil, w.tenant.Instance("workload-identity"), w.host())
+	result := w.run(commands.DiagnosisCommand, nil, w.tenant.Instance("workload-identity"), w.host())
 	if result.Err == nil || !strings.Contains(result.Err.Error(), "AZURE_FEDERATED_TOKEN_FILE") || len(result.Entries) > 0 {
 		t.Errorf("got %v, want one error that names the variable", result.Err)
 	}
@@ -204,7 +205,7 @@ func TestDiagnosisOfASignInThatCannotBePrepared(t *testing.T) {
 
 func TestDiagnosisOfACertificateThatIsNotTrusted(t *testing.T) {
 	w := newWorld(t)
-	result := w.run(execution.DiagnosisCommand, nil, with(w.tenant.Instance("client-secret"), map[string]any{"insecure": false}), w.host())
+	result := w.run(commands.DiagnosisCommand, nil, with(w.tenant.Instance("client-secret"), map[string]any{"insecure": false}), w.host())
 	if result.Err == nil {
 		t.Error("wanted an error")
 	}
@@ -228,7 +229,7 @@ func TestDiagnosisMakesNoRequestOfItsOwn(t *testing.T) {
 		}
 		return kinds
 	}
-	test, diagnosis := count(execution.TestCommand), count(execution.DiagnosisCommand)
+	test, diagnosis := count(commands.TestCommand), count(commands.DiagnosisCommand)
 	if fmt.Sprint(test) != fmt.Sprint(diagnosis) {
 		t.Errorf("got %v, want the requests %v", diagnosis, test)
 	}

@@ -329,7 +329,7 @@ func (c recordedCase) requestDifferences(seen []seenRequest) []string {
 			if request.Method != want.Method || !strings.EqualFold(request.Path, want.Path) {
 				return false
 			}
-			why = want.differences(request, c.Command == execution.FetchCommand)
+			why = want.differences(request, c.Command == commands.FetchCommand)
 			return why == nil
 		})
 		if at < 0 {

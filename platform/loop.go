@@ -104,7 +104,7 @@ func (l *loop) serve(ctx context.Context, next line) (last bool, err error) {
 	if l.cut {
 		return true, errInputEnded
 	}
-	return native, l.complete(ctx, result, host, request.Command == execution.FetchCommand)
+	return native, l.complete(ctx, result, host, request.Command == commands.FetchCommand)
 }
 
 // running returns the context of an execution, which outlives ctx by the grace period.

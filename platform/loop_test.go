@@ -154,7 +154,7 @@ func TestFailedFetchIsAnException(t *testing.T) {
 	plugin := serve(t, func(context.Context, execution.Request, commands.Host) execution.Result {
 		return execution.Failed(errors.New("no sign-in"))
 	})
-	fetch := run(t, plugin, platformtest.Request{Command: execution.FetchCommand})
+	fetch := run(t, plugin, platformtest.Request{Command: commands.FetchCommand})
 	if len(fetch.Entries) != 0 || !slices.Equal(fetch.Exception, []string{"no sign-in"}) {
 		t.Errorf("a failed fetch gave the entries %v and the exception %q, want only the exception", fetch.Entries, fetch.Exception)
 	}

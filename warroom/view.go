@@ -3,6 +3,7 @@ package warroom
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tidwall/gjson"
 
@@ -42,34 +43,39 @@ type Field struct {
 
 // View names the fields that the context shows of one kind of object. Make one with NewView.
 type View struct {
-	Fields  []Field
+	Fields []Field
+
+	// layout prepares the rest when the first object is shown: most views are declared and never used.
+	layout  sync.Once
 	sources [][]int        // for each field, the slots to look at, in order
 	slots   map[string]int // slot of each key of the object
 	prefix  []string       // for each field, a comma and its name as JSON with the colon
 	plain   int            // number of slots
 }
 
-// NewView prepares a view of the fields in the order in which they are shown.
-func NewView(fields ...Field) *View {
-	view := &View{Fields: fields, slots: make(map[string]int, len(fields))}
-	for _, field := range fields {
+// NewView returns a view of the fields in the order in which they are shown.
+func NewView(fields ...Field) *View { return &View{Fields: fields} }
+
+// prepare lays out the slots into which an object is taken apart.
+func (v *View) prepare() {
+	v.slots = make(map[string]int, len(v.Fields))
+	for _, field := range v.Fields {
 		var from []int
 		for key := range strings.SplitSeq(field.From, "|") {
 			if key == "" {
 				continue
 			}
-			slot, known := view.slots[key]
+			slot, known := v.slots[key]
 			if !known {
-				slot = len(view.slots)
-				view.slots[key] = slot
+				slot = len(v.slots)
+				v.slots[key] = slot
 			}
 			from = append(from, slot)
 		}
-		view.sources = append(view.sources, from)
-		view.prefix = append(view.prefix, ","+string(gjson.AppendJSONString(nil, field.Name))+":")
+		v.sources = append(v.sources, from)
+		v.prefix = append(v.prefix, ","+string(gjson.AppendJSONString(nil, field.Name))+":")
 	}
-	view.plain = len(view.slots)
-	return view
+	v.plain = len(v.slots)
 }
 
 // With gives the view with further fields behind its own.
@@ -229,6 +235,7 @@ func (r Records) EncodeJSON(e *Encoder) {
 func (r Records) each(rows []rawjson.Value, visit func(i int, row *row, object rawjson.Value)) {
 	var current *row
 	if r.View != nil {
+		r.View.layout.Do(r.View.prepare)
 		current = &row{view: r.View, slots: make([]gjson.Result, r.View.plain)}
 		if len(rows) >= leastOrdered {
 			current.order = make([]placedKey, 0, mostOrdered)

@@ -5,11 +5,12 @@ import (
 	"sync"
 	"time"
 
+	"xsoar-defender/commands"
 	"xsoar-defender/internal/testclock"
 )
 
 // Brand is the vendor name of the instance's scores.
-const Brand = "Microsoft Defender Advanced Threat Protection"
+const Brand = commands.Brand
 
 // Start is the time at which every test begins.
 func Start() time.Time { return time.Date(2026, time.November, 20, 10, 15, 0, 0, time.UTC) }

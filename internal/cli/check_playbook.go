@@ -52,7 +52,7 @@ type checkedPlaybook struct {
 }
 
 func (p *program) checkPlaybooks(paths []string, asJSON bool) error {
-	checker := playbook.NewChecker(commands.NewRegistry().All(), brand, nearest)
+	checker := playbook.NewChecker(commands.NewRegistry().All(), commands.Brand, nearest)
 	checked := []checkedPlaybook{}
 	var faults []error
 	for _, path := range paths {

@@ -213,7 +213,7 @@ func (p *program) machines(ctx context.Context, options runOptions, beginning st
 	}
 	runner := quiet.runner()
 	runner.Sleep = func(context.Context, time.Duration) error { return errNoPatience }
-	found, err := runner.Machines(ctx, execution.Request{Params: of.params, Instance: of.name, Brand: brand}, host, beginning)
+	found, err := runner.Machines(ctx, execution.Request{Params: of.params, Instance: of.name, Brand: commands.Brand}, host, beginning)
 	if err != nil {
 		return nil
 	}

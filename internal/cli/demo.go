@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/tidwall/gjson"
 
+	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/simulator"
 )
@@ -150,7 +151,7 @@ func (d *demo) signIn(ctx context.Context, mode string) error {
 	if err != nil {
 		return err
 	}
-	commands := []string{execution.TestCommand, execution.DiagnosisCommand}
+	commands := []string{commands.TestCommand, commands.DiagnosisCommand}
 	if needsLogin(one.params) {
 		if err := d.logIn(ctx, one); err != nil {
 			return err

@@ -49,7 +49,7 @@ func (p *program) doctor(ctx context.Context, options doctorOptions) error {
 		return err
 	}
 	diagnosis, err := diagnosisOf(p.runner().Run(ctx, execution.Request{
-		Command: execution.DiagnosisCommand, Params: of.params, Instance: of.name, Brand: brand,
+		Command: commands.DiagnosisCommand, Params: of.params, Instance: of.name, Brand: commands.Brand,
 	}, host))
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // an interrupted diagnosis means nothing

@@ -13,9 +13,6 @@ import (
 	"xsoar-defender/params"
 )
 
-// brand is the vendor of scores where the platform names none: the one that existing playbooks expect.
-const brand = "Microsoft Defender Advanced Threat Protection"
-
 // instance is an integration instance that was read from a file.
 type instance struct {
 	// name is shown. identity tells instances apart: it is the name in the file, or else the file's path.

@@ -56,7 +56,7 @@ type scheduled struct {
 // run runs a command with everything that it schedules. The error joins everything that failed; it was already shown.
 func (s *session) run(ctx context.Context, command string, args map[string]json.RawMessage) error {
 	pending := []scheduled{{due: s.now(), request: execution.Request{
-		Command: command, Args: args, Params: s.of.params, Instance: s.of.name, Brand: brand, Debug: s.debug,
+		Command: command, Args: args, Params: s.of.params, Instance: s.of.name, Brand: commands.Brand, Debug: s.debug,
 	}}}
 	var errs []error
 	for len(pending) > 0 {

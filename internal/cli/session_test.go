@@ -14,7 +14,6 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli/local"
-	"xsoar-defender/internal/manifest"
 	"xsoar-defender/warroom"
 )
 
@@ -143,12 +142,5 @@ func TestArgumentsOfScheduledRunsAreJSON(t *testing.T) {
 	want := map[string]json.RawMessage{"text": json.RawMessage(`"a"`), "flag": json.RawMessage(`true`), "raw": json.RawMessage(`[1]`)}
 	if !maps.EqualFunc(got, want, func(a, b json.RawMessage) bool { return string(a) == string(b) }) {
 		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
-func TestScoresAreGivenUnderTheNameOfTheIntegration(t *testing.T) {
-	t.Parallel()
-	if brand != manifest.ID {
-		t.Errorf("the brand is %q, want that of the manifest, %q", brand, manifest.ID)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/renameio/v2/maybe"
 	"github.com/spf13/cobra"
 
+	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli/local"
 	"xsoar-defender/internal/rawjson"
@@ -232,7 +233,7 @@ func (l *lab) logIn(ctx context.Context, one labInstance) error {
 	if err := l.write(one); err != nil {
 		return err
 	}
-	return l.session(one, l.runner()).run(ctx, execution.DiagnosisCommand, nil)
+	return l.session(one, l.runner()).run(ctx, commands.DiagnosisCommand, nil)
 }
 
 // certificate returns the file with the certificate that clients must trust to reach the tenant.

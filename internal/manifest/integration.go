@@ -16,7 +16,7 @@ import (
 
 // ID is what the platform knows the integration by. It is the one that existing instances, their integration
 // contexts and the scores of their indicators already carry, so it must not change.
-const ID = "Microsoft Defender Advanced Threat Protection"
+const ID = commands.Brand
 
 // DevelopmentImage is the image in the manifest of the repository; a release names the image of its version.
 const DevelopmentImage = "xsoar-defender/runtime:devel"
