@@ -66,7 +66,7 @@ const app = new ConfidentialClientApplication({
 const own = await app.acquireTokenByClientCredential({ scopes: [tenant.scopes.defender] });
 await works('@azure/msal-node client credentials', own.accessToken);
 const code = await signIn('n-1');
-const first = await app.acquireTokenByCode({ code, redirectUri: tenant.redirectUri, scopes: [tenant.scopes.defender] }, { code, nonce: 'n-1' });
+const first = await app.acquireTokenByCode({ code, nonce: 'n-1', redirectUri: tenant.redirectUri, scopes: [tenant.scopes.defender] });
 await works('@azure/msal-node authorization code', first.accessToken);
 assert.equal(first.account.username, tenant.user);
 assert.equal((await verified(first.idToken)).aud, tenant.clientId);
