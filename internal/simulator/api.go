@@ -228,6 +228,7 @@ func (c *company) dispatch(w http.ResponseWriter, r *http.Request, body []byte, 
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; odata.metadata=minimal; charset=utf-8")
+	w.Header().Set("OData-Version", "4.0")
 	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 	w.WriteHeader(status)
 	// A client that is gone needs no answer.
@@ -304,9 +305,9 @@ func split(path string) ([]operation, []string) {
 	case !strings.EqualFold(segments[0], "api"):
 		return nil, nil
 	case len(segments) > 1 && strings.EqualFold(segments[1], "v1.0"):
-		return operations, segments[2:]
+		return slices.Concat(operations, operationsElsewhere), segments[2:]
 	}
-	return operations, segments[1:]
+	return slices.Concat(operations, operationsElsewhere), segments[1:]
 }
 
 // matchPath compares a path with a template, segment by segment.

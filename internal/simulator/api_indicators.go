@@ -177,7 +177,7 @@ func (c *company) submit(call *call, r indicatorRequest) (*indicator, *apiError)
 		position = len(c.indicators)
 		c.indicators = append(c.indicators, &indicator{
 			ID: strconv.Itoa(c.nextIndicator), IndicatorValue: r.value, IndicatorType: r.kind,
-			Application: optional(r.application), Source: by, SourceType: kind, CreatedBy: by,
+			Application: optional(r.application), Source: by, SourceType: kind, CreatedBy: by, CreatedBySource: kind,
 			CreationTimeDateTimeUTC: at(call.now), RBACGroupIDs: []string{}, MITRETechniques: []string{}, Category: 1,
 		})
 		c.nextIndicator++

@@ -109,3 +109,35 @@ func TestQueryOptionsThatAreRefused(t *testing.T) {
 		w.refused("GET", path, nil, 400, "BadRequest")
 	}
 }
+
+// TestPlusSignsForSpaces asks as an older client does, which writes plus signs for spaces and then encodes them.
+func TestPlusSignsForSpaces(t *testing.T) {
+	w := newWorld(t)
+	plain := w.get("/api/alerts?$filter=severity%20eq%20%27High%27%20and%20status%20ne%20%27Resolved%27&$orderby=alertCreationTime%20asc").all("value.#.id")
+	w.same("alerts by a filter encoded twice", w.get("/api/alerts?$filter=severity%2Beq%2B%27High%27%2Band%2Bstatus%2Bne%2B%27Resolved%27&$orderby=alertCreationTime%2Basc").all("value.#.id"), plain)
+	if len(plain) == 0 {
+		t.Error("got no alerts")
+	}
+}
+
+func TestOperationsThatAreNotCarriedOut(t *testing.T) {
+	w := newWorld(t)
+	for _, op := range operationsElsewhere {
+		if _, carriedOut := findOnly(operations, op.method, op.path); carriedOut {
+			continue
+		}
+		refused := w.refused(op.method, "/api"+strings.NewReplacer("{id}", "1", "{time}", "1", "{ip}", "1").Replace(op.path), map[string]string{}, 501, "NotSimulated")
+		if message := refused.get("error.message").String(); !strings.Contains(message, string(op.handle.(notSimulated))) {
+			t.Errorf("%s %s: the message %q does not name the operation", op.method, op.path, message)
+		}
+	}
+}
+
+func findOnly(table []operation, method, path string) (operation, bool) {
+	for _, op := range table {
+		if op.method == method && strings.EqualFold(op.path, path) {
+			return op, true
+		}
+	}
+	return operation{}, false
+}

@@ -278,6 +278,7 @@ func (c *company) raiseOn(m *machine, s scenario, created time.Time) *alert {
 		LoggedOnUsers:      []loggedOnUser{{who.AccountName, who.AccountDomain}},
 		Comments:           []alertComment{},
 		Evidence:           []evidence{},
+		Behaviors:          []string{},
 	}
 	for _, e := range s.evidence {
 		a.Evidence = append(a.Evidence, c.evidenceOf(e, m, who, first))

@@ -50,6 +50,7 @@ type alert struct {
 	LoggedOnUsers      []loggedOnUser `json:"loggedOnUsers"`
 	Comments           []alertComment `json:"comments"`
 	Evidence           []evidence     `json:"evidence"`
+	Behaviors          []string       `json:"behaviors"` // not documented; empty for the alerts of Defender for Endpoint
 }
 
 func (*alert) Expansion() string { return "evidence" }
@@ -244,6 +245,7 @@ type indicator struct {
 	Title                   string   `json:"title"`
 	CreationTimeDateTimeUTC moment   `json:"creationTimeDateTimeUtc"`
 	CreatedBy               string   `json:"createdBy"`
+	CreatedBySource         string   `json:"createdBySource"`
 	CreatedByDisplayName    optional `json:"createdByDisplayName"`
 	ExpirationTime          moment   `json:"expirationTime"`
 	LastUpdateTime          moment   `json:"lastUpdateTime"`

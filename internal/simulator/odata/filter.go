@@ -74,21 +74,25 @@ func parseFilter(text string, resource reflect.Type, filterable []string) (func(
 	return func(v reflect.Value) bool { return condition.value(row{resource: v}) == true }, nil
 }
 
-// filterToken matches one token: a quoted text, a number or date, a word, or a sign.
-const filterToken = `^(?:'(?:[^']|'')*'|-?[0-9][0-9A-Za-z:.+-]*|[A-Za-z_][A-Za-z0-9_.]*|[(),:/])`
+// filterToken matches one token: a quoted text, a number or date, a word, or a sign. A plus sign belongs to a token only in an
+// exponent and in an offset from UTC: everywhere else it is a space that a client encoded twice.
+const filterToken = `^(?:'(?:[^']|'')*'|-?[0-9](?:[0-9.]+[eE]\+[0-9]|[0-9A-Za-z:.-])*(?:\+[0-9]{2}:[0-9]{2})?|[A-Za-z_][A-Za-z0-9_.]*|[(),:/])`
+
+// spaces are what separates tokens. The service takes a filter that was encoded twice, with plus signs for its spaces.
+const spaces = " +"
 
 func filterTokens(text string) ([]string, error) {
 	var tokens []string
 	// Compiled for each filter, so that a program that never simulates anything does not do it when it starts.
 	pattern := regexp.MustCompile(filterToken)
-	rest := strings.TrimLeft(text, " ")
+	rest := strings.TrimLeft(text, spaces)
 	for rest != "" {
 		token := pattern.FindString(rest)
 		if token == "" {
 			return nil, fmt.Errorf("syntax error at position %d in %q", len(text)-len(rest), text)
 		}
 		tokens = append(tokens, token)
-		rest = strings.TrimLeft(rest[len(token):], " ")
+		rest = strings.TrimLeft(rest[len(token):], spaces)
 	}
 	return tokens, nil
 }

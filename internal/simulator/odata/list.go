@@ -162,8 +162,9 @@ func natural(query url.Values, name string, limit int) (int, error) {
 	return n, nil
 }
 
-// names splits a list of names at its commas.
+// names splits a list of names at its commas. A plus sign in it is a space that was encoded twice.
 func names(text string) []string {
+	text = strings.ReplaceAll(text, "+", " ")
 	if strings.TrimSpace(text) == "" {
 		return nil
 	}

@@ -1,0 +1,47 @@
+package simulator
+
+import "net/http"
+
+// notSimulated is the name of an operation that the service has and the tenant does not carry out. It says so, since any other
+// answer would be taken for the service's.
+type notSimulated string
+
+func (name notSimulated) run(*company, *call) (reply, *apiError) {
+	return reply{}, &apiError{
+		http.StatusNotImplemented, "NotSimulated",
+		"The simulated tenant does not carry out this operation: " + string(name) + ". It exists in the service only.",
+	}
+}
+
+// operationsElsewhere are the documented operations that the tenant does not carry out. Permissions and rates are checked all
+// the same. One that operations has too is carried out.
+var operationsElsewhere = []operation{
+	{"GET", "/machines/find(timestamp={time},key={ip})", []string{"Machine.Read.All", "Machine.ReadWrite.All"}, nil, 0, 0, notSimulated("find machine info by ip")},
+	{"GET", "/machines/SecureConfigurationsAssessmentByMachine", []string{"Vulnerability.Read.All"}, []string{"Vulnerability.Read"}, 30, 1000, notSimulated("export secure config")},
+	{"GET", "/machines/SecureConfigurationsAssessmentExport", []string{"Vulnerability.Read.All"}, []string{"Vulnerability.Read"}, 5, 20, notSimulated("export secure config files")},
+	{"GET", "/machines/SoftwareInventoryByMachine", []string{"Software.Read.All"}, []string{"Software.Read"}, 30, 1000, notSimulated("export software inventory")},
+	{"GET", "/machines/SoftwareInventoryExport", []string{"Software.Read.All"}, []string{"Software.Read"}, 5, 20, notSimulated("export software inventory files")},
+	{"GET", "/machines/SoftwareVulnerabilitiesByMachine", []string{"Vulnerability.Read.All"}, []string{"Vulnerability.Read"}, 30, 1000, notSimulated("export software vulnerabilities")},
+	{"GET", "/machines/SoftwareVulnerabilitiesExport", []string{"Vulnerability.Read.All"}, []string{"Vulnerability.Read"}, 5, 20, notSimulated("export software vulnerabilities files")},
+	{"GET", "/machines/SoftwareVulnerabilityChangesByMachine", []string{"Vulnerability.Read.All"}, []string{"Vulnerability.Read"}, 30, 1000, notSimulated("export software vulnerability changes")},
+	{"GET", "/machines/SoftwareInventoryNoProductCodeByMachine", []string{"Software.Read.All"}, []string{"Software.Read"}, 30, 1000, notSimulated("export non cpe software")},
+	{"GET", "/machines/SoftwareInventoryNonCpeExport", []string{"Software.Read.All"}, []string{"Software.Read"}, 5, 20, notSimulated("export non cpe software files")},
+	{"GET", "/machines/BrowserExtensionsInventoryByMachine", []string{"Software.Read.All"}, []string{"Software.Read"}, 30, 1000, notSimulated("export browser extensions")},
+	{"GET", "/machines/browserextensionsinventoryExport", []string{"Software.Read.All"}, []string{"Software.Read"}, 5, 20, notSimulated("export browser extensions files")},
+	{"GET", "/browserextensions/permissionsinfo", []string{"Software.Read.All"}, []string{"Software.Read"}, 0, 0, notSimulated("list browser extension permissions")},
+	{"GET", "/machines/InfoGatheringExport", []string{"Vulnerability.Read.All"}, []string{"Vulnerability.Read"}, 5, 20, notSimulated("export info gathering files")},
+	{"GET", "/machines/certificateAssessmentByMachine", []string{"Vulnerability.Read.All"}, []string{"Vulnerability.Read"}, 30, 1000, notSimulated("export certificates")},
+	{"GET", "/machines/certificateAssessmentExport", []string{"Vulnerability.Read.All"}, []string{"Vulnerability.Read"}, 5, 20, notSimulated("export certificates files")},
+	{"GET", "/machines/HardwareFirmwareInventoryByMachine", []string{"Software.Read.All"}, []string{"Software.Read"}, 30, 1000, notSimulated("export hardware firmware")},
+	{"GET", "/machines/HardwareFirmwareInventoryExport", []string{"Software.Read.All"}, []string{"Software.Read"}, 5, 20, notSimulated("export hardware firmware files")},
+	{"GET", "/machines/baselineComplianceAssessmentByMachine", []string{"SecurityBaselinesAssessment.Read.All"}, []string{"SecurityBaselinesAssessment.Read"}, 30, 1000, notSimulated("export baseline assessment")},
+	{"GET", "/machines/BaselineComplianceAssessmentExport", []string{"SecurityBaselinesAssessment.Read.All"}, []string{"SecurityBaselinesAssessment.Read"}, 5, 20, notSimulated("export baseline assessment files")},
+	{"GET", "/DeviceAuthenticatedScanDefinitions", []string{"Machine.Read.All"}, []string{"Machine.Read.All"}, 100, 1500, notSimulated("list scan definitions")},
+	{"POST", "/DeviceAuthenticatedScanDefinitions", []string{"Machine.ReadWrite.All"}, []string{"Machine.ReadWrite"}, 100, 1500, notSimulated("add scan definition")},
+	{"PATCH", "/DeviceAuthenticatedScanDefinitions/{id}", []string{"Machine.ReadWrite.All"}, []string{"Machine.ReadWrite"}, 100, 1500, notSimulated("update scan definition")},
+	{"POST", "/DeviceAuthenticatedScanDefinitions/BatchDelete", []string{"Machine.ReadWrite.All"}, []string{"Machine.ReadWrite"}, 100, 1500, notSimulated("batch delete scan definitions")},
+	{"GET", "/DeviceAuthenticatedScanAgents", []string{"Machine.Read.All"}, []string{"Machine.Read.All"}, 100, 1500, notSimulated("list scan agents")},
+	{"GET", "/DeviceAuthenticatedScanAgents/{id}", []string{"Machine.Read.All"}, []string{"Machine.Read.All"}, 100, 1500, notSimulated("get scan agent")},
+	{"POST", "/DeviceAuthenticatedScanDefinitions/GetScanHistoryByScanDefinitionId", []string{"Machine.Read.All"}, []string{"Machine.Read.All"}, 100, 1500, notSimulated("scan history by definition")},
+	{"POST", "/DeviceAuthenticatedScanDefinitions/GetScanHistoryBySessionId", []string{"Machine.Read.All"}, []string{"Machine.Read.All"}, 100, 1500, notSimulated("scan history by session")},
+}
