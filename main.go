@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	_ "embed"
 	"fmt"
+	"log"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	azlog "github.com/Azure/azure-sdk-for-go/sdk/azcore/log"
 	"github.com/pkg/browser"
 	"golang.org/x/term"
 
@@ -46,6 +48,10 @@ func run() int {
 	debug.SetGCPercent(heapGrowth)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	log.SetFlags(0)
+	log.SetOutput(execution.LibraryLog(os.Stderr))
+	azlog.SetListener(nil) // AZURE_SDK_GO_LOGGING would have it print requests
 	now, width := time.Now, widthOf(os.Stdout)
 	runner := &execution.Runner{
 		Commands: commands.NewRegistry(), Version: buildVersion(), Now: now, Sleep: sleep, Random: rand.Reader,
@@ -76,11 +82,22 @@ func servesPlatform(args []string, terminal bool) bool {
 // serve serves the platform until it closes the input, and returns the exit code: 0, or 1 after an error, which it
 // writes to the standard error.
 func serve(ctx context.Context, options platform.Options) int {
-	if err := platform.Serve(ctx, options); err != nil {
-		fmt.Fprintln(options.Errors, "xsoar-defender:", err)
-		return 1
+	err := platform.Serve(ctx, options)
+	if err == nil {
+		return 0
 	}
-	return 0
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		fmt.Fprintln(options.Errors, "xsoar-defender:", err)
+	}()
+	waiting, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	select {
+	case <-said:
+	case <-waiting.Done(): // nobody reads the standard error either
+	}
+	return 1
 }
 
 // openBrowser shows a page in the user's browser. What the browser prints is discarded: it may outlive this program.

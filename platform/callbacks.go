@@ -22,8 +22,8 @@ import (
 // refusedMark comes before the reason in the platform's answer to a callback that it refuses.
 const refusedMark = "[ERROR-fd5a7750-7182-4b38-90ba-091824478903]"
 
-// errInputEnded means that the platform closed the plugin's input while a callback waited for its answer.
-var errInputEnded = errors.New("the platform closed the input in the middle of a callback")
+// errInputEnded means that the platform closed the plugin's input while an execution ran.
+var errInputEnded = errors.New("the platform closed the input in the middle of an execution")
 
 // RefusedError is the platform's refusal of a callback.
 type RefusedError struct{ Callback, Reason string }
@@ -47,6 +47,12 @@ type host struct {
 func (h *host) call(kind, command string, args any) (rawjson.Value, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	select {
+	case <-h.loop.ended: // nobody would answer
+		h.loop.cut = true
+		return "", errInputEnded
+	default:
+	}
 	message := h.loop.encoder
 	fields := fieldWriter{encoder: message, separator: "{"}
 	fields.text("type", kind)
@@ -68,7 +74,13 @@ func (h *host) call(kind, command string, args any) (rawjson.Value, error) {
 	var reply line
 	select {
 	case <-h.stopped:
-		return "", fmt.Errorf("waiting for the answer to %s: %w", name, errStopped)
+		select {
+		case <-h.loop.ended:
+			h.loop.cut = true
+			return "", errInputEnded
+		default:
+			return "", fmt.Errorf("waiting for the answer to %s: %w", name, errStopped)
+		}
 	case received, open := <-h.loop.lines:
 		if !open {
 			h.loop.cut = true

@@ -20,12 +20,13 @@ type line struct {
 	err  error
 }
 
-// readLines reads lines until the input ends and closes the channel then. It runs during an execution, so that
+// readLines reads lines until the input ends, and closes both channels then. It runs during an execution, so that
 // the end of the input is seen while a callback waits for its answer.
-func readLines(in io.Reader, stop <-chan struct{}) <-chan line {
-	lines := make(chan line)
+func readLines(in io.Reader, stop <-chan struct{}) (<-chan line, <-chan struct{}) {
+	lines, ended := make(chan line), make(chan struct{})
 	go func() {
 		defer close(lines)
+		defer close(ended)
 		reader := bufio.NewReaderSize(in, 16<<10)
 		for {
 			text, err := readLine(reader)
@@ -39,7 +40,7 @@ func readLines(in io.Reader, stop <-chan struct{}) <-chan line {
 			}
 		}
 	}()
-	return lines
+	return lines, ended
 }
 
 // readLine reads one line without its end. A last line without an end counts as a line.

@@ -38,6 +38,9 @@ type Options struct {
 
 const defaultGrace = 5 * time.Second
 
+// lastWords is how long a process that must end waits, after Grace, for the platform to take its last lines.
+const lastWords = time.Second
+
 // loop is one process that serves the platform.
 type loop struct {
 	options Options
@@ -45,6 +48,8 @@ type loop struct {
 	// encoder writes every message but pong; it is kept, for its buffer is the largest thing a small execution needs.
 	encoder *warroom.Encoder
 	lines   <-chan line
+	// ended is closed at the end of the input.
+	ended <-chan struct{}
 	// cut reports whether the input ended in the middle of a callback.
 	cut bool
 	// counts reports whether the platform takes metrics entries; nil until it was asked. It does not change
@@ -52,8 +57,9 @@ type loop struct {
 	counts *bool
 }
 
-// Serve answers the platform until its input ends, which is no error, or ctx does: then the execution that
-// runs has the time of Grace to end, is cancelled otherwise, and is reported as completed in any case.
+// Serve answers the platform until its input ends or ctx does. Neither is an error. An execution that runs when ctx ends has
+// the time of Grace; after it, or at the end of the input, which nobody can answer callbacks after, the execution is cancelled.
+// Serve returns even if the platform no longer reads: then the error is ErrNotRead.
 func Serve(ctx context.Context, o Options) error {
 	if o.Grace == 0 {
 		o.Grace = defaultGrace
@@ -61,7 +67,38 @@ func Serve(ctx context.Context, o Options) error {
 	stop := make(chan struct{})
 	defer close(stop)
 	out := &output{to: o.Out}
-	l := &loop{options: o, out: out, encoder: warroom.NewEncoder(out), lines: readLines(o.In, stop)}
+	l := &loop{options: o, out: out, encoder: warroom.NewEncoder(out)}
+	l.lines, l.ended = readLines(o.In, stop)
+	served := make(chan error, 1)
+	go func() { served <- l.serveAll(ctx) }()
+	select {
+	case err := <-served:
+		return err
+	case <-l.overdue(ctx, stop):
+		return ErrNotRead
+	}
+}
+
+// ErrNotRead means that the process had to end while the platform did not take what it had to say.
+var ErrNotRead = errors.New("the platform did not read the output before the end of the process")
+
+// overdue returns a channel that is closed when everything should have ended since ctx or the input did.
+func (l *loop) overdue(ctx context.Context, stop <-chan struct{}) <-chan struct{} {
+	over := make(chan struct{})
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-l.ended:
+		case <-stop:
+			return
+		}
+		time.AfterFunc(l.options.Grace+lastWords, func() { close(over) })
+	}()
+	return over
+}
+
+// serveAll answers line after line.
+func (l *loop) serveAll(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -72,7 +109,8 @@ func Serve(ctx context.Context, o Options) error {
 			}
 			last, err := l.serve(ctx, next)
 			if l.cut {
-				return errInputEnded
+				fmt.Fprintln(l.options.Errors, "xsoar-defender:", errInputEnded)
+				return nil
 			}
 			if err != nil || last {
 				return err
@@ -102,17 +140,24 @@ func (l *loop) serve(ctx context.Context, next line) (last bool, err error) {
 	host := &host{loop: l, investigation: investigation, stopped: running.Done()}
 	result := l.options.Runner.Run(running, request, host)
 	if l.cut {
-		return true, errInputEnded
+		return true, nil
 	}
 	return native, l.complete(ctx, result, host, request.Command == commands.FetchCommand)
 }
 
-// running returns the context of an execution, which outlives ctx by the grace period.
+// running returns the context of an execution, which outlives ctx by the grace period and ends with the input.
 func (l *loop) running(ctx context.Context) (running context.Context, end func()) {
 	running, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stopping := context.AfterFunc(ctx, func() {
 		time.AfterFunc(l.options.Grace, func() { cancel(errStopped) })
 	})
+	go func() {
+		select {
+		case <-l.ended:
+			cancel(errInputEnded)
+		case <-running.Done():
+		}
+	}()
 	return running, func() { stopping(); cancel(nil) }
 }
 
@@ -129,9 +174,6 @@ func (l *loop) complete(ctx context.Context, result execution.Result, host *host
 		message.Raw("}")
 	} else {
 		counted := host != nil && result.Counted() && l.takesMetrics(host)
-		if l.cut {
-			return errInputEnded
-		}
 		message.Raw(`{"type":"result","results":`)
 		writeResults(message, result, counted)
 		message.Raw("}")
@@ -143,9 +185,6 @@ func (l *loop) complete(ctx context.Context, result execution.Result, host *host
 		}
 		if err := result.Commit(ctx); err != nil {
 			fmt.Fprintln(l.options.Errors, "xsoar-defender: saving the progress of the fetch:", err)
-		}
-		if l.cut {
-			return errInputEnded
 		}
 	}
 	message.Raw(`{"type":"completed"}`)

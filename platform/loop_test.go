@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"xsoar-defender/commands"
@@ -379,8 +380,72 @@ func TestInputEndsInTheMiddleOfACallback(t *testing.T) {
 	if _, err := plugin.Run(platformtest.Request{Command: "any"}); !errors.Is(err, platformtest.ErrEnded) {
 		t.Errorf("got %v, want the end of the output", err)
 	}
-	if err := plugin.Wait(); err == nil || !strings.Contains(err.Error(), "in the middle of a callback") {
-		t.Errorf("the loop gave %v, want an error that says what happened", err)
+	if err := plugin.Wait(); err != nil {
+		t.Errorf("the loop gave %v, want no error: the end of the input is how a process ends", err)
+	}
+	if got := plugin.Errors(); !strings.Contains(got, "in the middle of an execution") {
+		t.Errorf("got %q on the standard error, want what happened", got)
+	}
+}
+
+func TestInputEndsInTheMiddleOfAnExecution(t *testing.T) {
+	t.Parallel()
+	begun := make(chan struct{})
+	plugin := serve(t, func(ctx context.Context, _ execution.Request, _ commands.Host) execution.Result {
+		close(begun)
+		<-ctx.Done() // a request to a service that does not answer
+		return execution.Result{Err: context.Cause(ctx)}
+	})
+	if err := plugin.Send(platformtest.Request{Command: "any"}.Line()); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	if err := plugin.CloseInput(); err != nil {
+		t.Fatal(err)
+	}
+	outcome, err := plugin.Complete()
+	if err != nil || !strings.Contains(outcome.Failure(), "closed the input") {
+		t.Errorf("got %v and %q, want an error entry that says why it ended", err, outcome.Failure())
+	}
+	if err := plugin.Wait(); err != nil {
+		t.Errorf("the loop gave %v, want no error", err)
+	}
+}
+
+// TestEndComesThoughNobodyReads has a platform that no longer reads, so that the output blocks, end the process in each way.
+func TestEndComesThoughNobodyReads(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(stop func(), in io.Closer){
+		"by a signal":              func(stop func(), _ io.Closer) { stop() },
+		"by the end of the input":  func(_ func(), in io.Closer) { _ = in.Close() },
+		"by a signal and then EOF": func(stop func(), in io.Closer) { stop(); _ = in.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				in, platformsEnd := io.Pipe()
+				unread, out := io.Pipe()
+				defer unread.Close() // both let go what is left behind
+				defer platformsEnd.Close()
+				served := make(chan error, 1)
+				go func() {
+					served <- platform.Serve(ctx, platform.Options{In: in, Out: out, Errors: io.Discard, Runner: say("done"), Random: rand.Reader, Sleep: noWait})
+				}()
+				if _, err := io.WriteString(platformsEnd, platformtest.Request{Command: "any"}.Line()+"\n"); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				began := time.Now()
+				end(stop, platformsEnd)
+				if err := <-served; !errors.Is(err, platform.ErrNotRead) {
+					t.Errorf("the loop gave %v, want %v", err, platform.ErrNotRead)
+				}
+				if took := time.Since(began); took > 6*time.Second {
+					t.Errorf("got the end after %s, want the grace and a second", took)
+				}
+			})
+		})
 	}
 }
 

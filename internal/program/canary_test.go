@@ -106,6 +106,64 @@ func TestNoParameterIsWrittenAnywhere(t *testing.T) {
 	})
 }
 
+// TestNothingUnaskedForIsWritten plays services that send more than they were asked for: an answer twice, an answer that is
+// longer than it says, and something on a connection that nobody uses. net/http tells its log about it, with what came.
+func TestNothingUnaskedForIsWritten(t *testing.T) {
+	eachWay(t, func(w way) bool { return w.mode == "client-secret" }, func(t *testing.T, e *engine) {
+		e.environment["AZURE_SDK_GO_LOGGING"], e.environment["GODEBUG"] = "all", "http2debug=2"
+		e.work("the first sign-in", 1)
+		surplus := `{"access_token":"` + e.canary("surplus") + `","machine":"ws-` + e.canary("machine") + `"}`
+		for name, answer := range map[string]string{
+			"twice":            strings.Repeat(response(`{"value":[]}`+surplus, len(`{"value":[]}`+surplus)), 2),
+			"longer than said": response(`{"value":[]}`+surplus, len(`{"value":[]}`)),
+		} {
+			server := surplusServer(t, answer)
+			params := e.params
+			e.params = maps.Clone(params)
+			e.params["endpoint_type"], e.params["url"] = "Custom", server
+			plugin := e.start()
+			for range 3 { // the surplus is noticed when the connection is to be used again
+				e.debug(plugin, getMachines(e.params))
+			}
+			if err := plugin.Close(); err != nil {
+				t.Errorf("%s: the process ended with %v", name, err)
+			}
+			if got := plugin.Errors(); !strings.Contains(got, "a library says: Unsolicited response") {
+				t.Errorf("%s: got %q on the standard error, want what the library noticed: else the test shows nothing", name, got)
+			}
+			e.params = params
+		}
+	})
+}
+
+func response(body string, length int) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", length, body)
+}
+
+// surplusServer answers every request on a connection with the same bytes, and returns its address.
+func surplusServer(t *testing.T, answer string) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		connection, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer connection.Close()
+		for {
+			if _, err := io.WriteString(connection, answer); err != nil {
+				return // the client has gone
+			}
+			if r, err = http.ReadRequest(buffered.Reader); err != nil || r == nil {
+				return
+			}
+		}
+	}))
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 // apiThatRepeats has the API refuse requests with the token that came with them, and with the secrets of the instance.
 func (e *engine) apiThatRepeats(plugin *platformtest.Plugin) {
 	e.t.Helper()

@@ -409,12 +409,41 @@ func TestInputThatEndsInACallbackEndsTheProcess(t *testing.T) {
 	if _, err := plugin.Run(getMachines(tenant.Instance("client-secret"))); !errors.Is(err, platformtest.ErrEnded) {
 		t.Errorf("got %v, want the end of the output", err)
 	}
-	failed, ok := errors.AsType[*exec.ExitError](plugin.Wait())
-	if !ok || failed.ExitCode() != 1 {
-		t.Errorf("the process ended with %v, want exit code 1", failed)
+	if err := plugin.Wait(); err != nil {
+		t.Errorf("the process ended with %v, want exit code 0", err)
 	}
-	if got := plugin.Errors(); !strings.Contains(got, "in the middle of a callback") {
+	if got := plugin.Errors(); !strings.Contains(got, "in the middle of an execution") {
 		t.Errorf("the standard error says %q, want what happened", got)
+	}
+}
+
+// TestInputThatEndsInARequestEndsTheProcess closes the input while the service does not answer.
+func TestInputThatEndsInARequestEndsTheProcess(t *testing.T) {
+	t.Parallel()
+	asked, answer := make(chan struct{}), make(chan struct{})
+	defer close(answer)
+	tenant := startTenant(t, simulator.Options{Sleep: func(ctx context.Context, _ time.Duration) error {
+		close(asked)
+		select {
+		case <-answer:
+		case <-ctx.Done():
+		}
+		return nil
+	}})
+	tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Delay: time.Hour, Times: 1})
+	plugin := platformtest.New().Start(t, program(t, "xsoar-defender", nil))
+	go func() {
+		<-asked
+		if err := plugin.CloseInput(); err != nil {
+			t.Errorf("closing the input: %v", err)
+		}
+	}()
+	outcome, err := plugin.Run(getMachines(tenant.Instance("client-secret")))
+	if err != nil || !strings.Contains(outcome.Failure(), "closed the input") {
+		t.Errorf("got %v and %q, want an error entry that says why it ended", err, outcome.Failure())
+	}
+	if err := plugin.Wait(); err != nil {
+		t.Errorf("the process ended with %v, want exit code 0", err)
 	}
 }
 

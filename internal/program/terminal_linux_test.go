@@ -1,10 +1,14 @@
 package program_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,5 +43,46 @@ func TestBareStartOnATerminalPrintsTheHelp(t *testing.T) {
 	out, err := command.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "Usage:") || !strings.Contains(string(out), "check-playbook") {
 		t.Errorf("got %v and\n%s\nwant the help", err, out)
+	}
+}
+
+// TestSecondSignalEndsAProcessThatNobodyReads fills the pipe to the platform, which does not read, and signals twice.
+func TestSecondSignalEndsAProcessThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		command := program(t, "xsoar-defender", nil)
+		command.Stdin = strings.NewReader(strings.Repeat("ping\n", 20_000))
+		unread, out, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unread.Close()
+		command.Stdout = out
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		out.Close()
+		ticker := time.NewTicker(10 * time.Millisecond)
+		for {
+			<-ticker.C
+			waiting, err := unix.IoctlGetInt(int(unread.Fd()), unix.TIOCINQ)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if waiting > 60<<10 { // nothing more fits in
+				break
+			}
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- command.Wait() }()
+		// The first signal is the loop's, and the second the system's: how long the first takes to arrive is not known.
+		for len(ended) == 0 {
+			_ = command.Process.Signal(signal) // it may have ended
+			<-ticker.C
+		}
+		failed, ok := errors.AsType[*exec.ExitError](<-ended)
+		if !ok || failed.Sys().(syscall.WaitStatus).Signal() != signal {
+			t.Errorf("%s: the process ended with %v, want by the second signal", signal, failed)
+		}
 	}
 }
