@@ -21,6 +21,10 @@ type call struct {
 	limits    Limits
 	// body is the JSON that is sent; "" stands for none.
 	body string
+	// form is sent as the body instead; nil stands for none.
+	form *form
+	// consume reads the answer while it comes; nil: the answer is kept.
+	consume consumer
 	// ctx ends with the caller's context or when the call takes too long.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -65,6 +69,10 @@ func (c *call) hide(text string) string {
 // attachBody gives a request a body of its own: an answer can come, and the request be repeated, while net/http is
 // still sending the body of the one before.
 func (c *call) attachBody(request *http.Request) {
+	if c.form != nil {
+		c.form.attach(request)
+		return
+	}
 	if c.body == "" {
 		return
 	}
@@ -94,6 +102,9 @@ func (c *call) read(response *http.Response) error {
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusNoContent {
 		return nil
+	}
+	if c.consume != nil {
+		return c.stream(response)
 	}
 	var text strings.Builder
 	share := readShare

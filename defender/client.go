@@ -143,6 +143,10 @@ type request struct {
 	link string
 	// patient is how long one request may take; zero for the limit of the client.
 	patient time.Duration
+	// form, when set, is sent as the body.
+	form *form
+	// consume, when set, reads the answer while it comes, which is then not kept.
+	consume consumer
 }
 
 // send makes the call and gives the answer's body, checked to be JSON. An empty body is "".
@@ -164,6 +168,7 @@ func (c *Client) send(ctx context.Context, r request) (rawjson.Value, error) {
 		limits.Attempt = r.patient
 	}
 	call := newCall(ctx, r.operation, limits)
+	call.form, call.consume = r.form, r.consume
 	defer call.end()
 	req, err := runtime.NewRequest(call.ctx, r.operation.Method, target)
 	if err != nil {

@@ -84,5 +84,7 @@ func allOperations() []Operation {
 		ListMachines, GetMachine, ListMachineUsers, ListMachineAlerts, TagMachine, FindMachinesByIP, ListFileMachines, ListDomainMachines, ListUserMachines,
 		ListSoftware, ListSoftwareVersions, ListSoftwareMachines, ListSoftwareVulnerabilities, ListSoftwareMissingKBs,
 		ListVulnerabilities, ListVulnerabilityMachines, ListMachineVulnerabilities,
+		BatchUpdateAlerts, TagMachines, FindMachinesByTag, SetDeviceValue, BatchDeleteIndicators,
+		ListLibraryFiles, UploadLibraryFile, DeleteLibraryFile,
 	}
 }

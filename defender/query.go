@@ -108,9 +108,14 @@ type Query struct {
 	Expand string
 	// OrderBy sorts, such as "alertCreationTime".
 	OrderBy string
+	// Options are further options of an operation, such as pageSize, in the order in which they are sent.
+	Options []Option
 
 	top int // page size
 }
+
+// Option is an option of a query other than those of OData.
+type Option struct{ Name, Value string }
 
 // encode writes the query options: spaces as %20, every value escaped once.
 func (q Query) encode() string {
@@ -132,6 +137,9 @@ func (q Query) encode() string {
 	}
 	if q.OrderBy != "" {
 		add("$orderby", q.OrderBy)
+	}
+	for _, option := range q.Options {
+		add(option.Name, option.Value)
 	}
 	return strings.Join(parts, "&")
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/warroom"
 )
 
 // refusedMark comes before the reason in the platform's answer to a callback that it refuses.
@@ -211,12 +213,12 @@ func (h *host) version() (string, error) {
 
 // Create opens a file where the platform looks for files of an investigation: in the working directory, under
 // the investigation's and the file's id.
-func (h *host) Create() (string, io.WriteCloser, error) {
+func (h *host) Create() (string, warroom.OutputFile, error) {
 	drawn, err := uuid.NewRandomFromReader(h.loop.options.Random)
 	if err != nil {
 		return "", nil, fmt.Errorf("naming a file: %w", err)
 	}
-	file, err := os.OpenFile(h.file(drawn.String()), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(h.file(drawn.String()), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", nil, fmt.Errorf("creating a file for the War Room: %w", err)
 	}
@@ -225,6 +227,42 @@ func (h *host) Create() (string, io.WriteCloser, error) {
 
 // Discard removes a file that was not completed.
 func (h *host) Discard(id string) error { return os.Remove(h.file(id)) }
+
+// Reopen opens a file that was created in an earlier execution of the same investigation.
+func (h *host) Reopen(id string) (warroom.OutputFile, error) {
+	if uuid.Validate(id) != nil {
+		return nil, fmt.Errorf("opening a file for the War Room: %w", fs.ErrNotExist)
+	}
+	file, err := os.OpenFile(h.file(id), os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("opening a file for the War Room: %w", err)
+	}
+	return file, nil
+}
+
+// Open asks the platform where the file of an entry is.
+func (h *host) Open(_ context.Context, entry string) (string, warroom.InputFile, error) {
+	got, err := h.call("getFileByEntryID", "getFilePath", map[string]any{"id": entry})
+	if err != nil {
+		return "", nil, &warroom.FileError{Entry: entry, Err: err}
+	}
+	path := got.Text("path")
+	if path == "" {
+		return "", nil, &warroom.FileError{Entry: entry, Err: errors.New("the platform knows no file of this entry")}
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(h.loop.options.Files, path)
+	}
+	file, err := warroom.OpenInput(path)
+	if err != nil {
+		return "", nil, &warroom.FileError{Entry: entry, Err: err}
+	}
+	name := got.Text("name")
+	if name == "" {
+		name = path
+	}
+	return name[strings.LastIndexAny(name, `/\`)+1:], file, nil
+}
 
 func (h *host) file(id string) string {
 	return filepath.Join(h.loop.options.Files, filepath.Base(h.investigation)+"_"+id)

@@ -3,7 +3,10 @@
 package warroom
 
 import (
+	"context"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -51,13 +54,48 @@ type File struct {
 	SHA256 string
 }
 
-// FileStore is where files of entries are saved.
+// FileStore is where files of entries are saved, and from where files that others put in the War Room are read.
 type FileStore interface {
 	// Create opens a new file and returns the id under which an entry names it. Discard removes a file
 	// that was not completed.
-	Create() (id string, file io.WriteCloser, err error)
+	Create() (id string, file OutputFile, err error)
 	Discard(id string) error
+	// Reopen opens a file that an earlier execution created and did not complete. It returns an error when the file
+	// is no longer there: the next execution may run on another machine.
+	Reopen(id string) (OutputFile, error)
+	// Open opens the file of another entry for reading and returns its name without a path.
+	Open(ctx context.Context, entry string) (name string, file InputFile, err error)
 }
+
+// OutputFile is a file that is being written. What was written can be read and taken back, so that a file whose
+// source fails can go on from where it was sound.
+type OutputFile interface {
+	io.ReadWriteSeeker
+	io.Closer
+	Truncate(size int64) error
+}
+
+// InputFile is a file that is read, in parts and more than once where that is needed, so that nobody must hold it in
+// memory.
+type InputFile interface {
+	io.Reader
+	io.ReaderAt
+	io.Closer
+}
+
+// FileError says that a file of the War Room could not be read.
+type FileError struct {
+	// Entry is what the command was given to name it.
+	Entry string
+	Err   error
+}
+
+func (e *FileError) Error() string {
+	return fmt.Sprintf("The file %s could not be read: %s. Give the ID of a War Room entry with a file or, in the terminal, a path.", Visible(e.Entry), strings.TrimRight(e.Err.Error(), "."))
+}
+
+// Unwrap returns why.
+func (e *FileError) Unwrap() error { return e.Err }
 
 // Poll asks the platform to run a command again.
 type Poll struct {

@@ -4,14 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 
 	"xsoar-defender/commands"
+	"xsoar-defender/warroom"
 )
 
 // Host is a platform that keeps the integration context in memory, with versions as the real one has them, and
@@ -25,11 +27,12 @@ type Host struct {
 	lastRun json.RawMessage
 	files   int
 	logged  []string
+	given   map[string]given
 }
 
 // NewHost makes a host with an empty integration context that keeps files in folder.
 func NewHost(folder string) *Host {
-	return &Host{folder: folder, values: map[string]json.RawMessage{}, lastRun: json.RawMessage("{}")}
+	return &Host{folder: folder, values: map[string]json.RawMessage{}, lastRun: json.RawMessage("{}"), given: map[string]given{}}
 }
 
 // Load reads the integration context.
@@ -98,12 +101,12 @@ func (h *Host) Logged() []string {
 }
 
 // Create opens a new file.
-func (h *Host) Create() (string, io.WriteCloser, error) {
+func (h *Host) Create() (string, warroom.OutputFile, error) {
 	h.mu.Lock()
 	h.files++
 	id := "file-" + strconv.Itoa(h.files)
 	h.mu.Unlock()
-	file, err := os.OpenFile(h.path(id), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(h.path(id), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", nil, fmt.Errorf("creating a file: %w", err)
 	}
@@ -112,6 +115,36 @@ func (h *Host) Create() (string, io.WriteCloser, error) {
 
 // Discard removes a file that was not completed.
 func (h *Host) Discard(id string) error { return os.Remove(h.path(id)) }
+
+// Reopen opens a file that a command created earlier.
+func (h *Host) Reopen(id string) (warroom.OutputFile, error) { return os.OpenFile(h.path(id), os.O_RDWR, 0) }
+
+// Put puts a file in the War Room, where commands find it under the ID of an entry.
+func (h *Host) Put(entry, name, content string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.given[entry] = given{name, content}
+}
+
+// given is a file that a test put in the War Room.
+type given struct{ name, content string }
+
+// Close has nothing to close.
+func (givenFile) Close() error { return nil }
+
+// givenFile is a file that is read.
+type givenFile struct{ *strings.Reader }
+
+// Open opens a file that a test put in the War Room.
+func (h *Host) Open(_ context.Context, entry string) (string, warroom.InputFile, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	file, found := h.given[entry]
+	if !found {
+		return "", nil, &warroom.FileError{Entry: entry, Err: fs.ErrNotExist}
+	}
+	return file.name, givenFile{strings.NewReader(file.content)}, nil
+}
 
 // File reads a file that a command saved.
 func (h *Host) File(id string) ([]byte, error) { return os.ReadFile(h.path(id)) }

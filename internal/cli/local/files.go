@@ -1,9 +1,9 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,7 +18,7 @@ import (
 )
 
 // Create opens a new file for an entry. It has a temporary name until Keep renames it.
-func (h *Host) Create() (string, io.WriteCloser, error) {
+func (h *Host) Create() (string, warroom.OutputFile, error) {
 	drawn, err := uuid.NewRandomFromReader(h.options.Random)
 	if err != nil {
 		return "", nil, fmt.Errorf("naming a file: %w", err)
@@ -31,7 +31,7 @@ func (h *Host) Create() (string, io.WriteCloser, error) {
 		return "", nil, fmt.Errorf("opening the folder for files: %w", err)
 	}
 	defer root.Close()
-	file, err := root.OpenFile(unnamed(drawn.String()), os.O_CREATE|os.O_EXCL|os.O_WRONLY, ownFile)
+	file, err := root.OpenFile(unnamed(drawn.String()), os.O_CREATE|os.O_EXCL|os.O_RDWR, ownFile)
 	if err != nil {
 		return "", nil, fmt.Errorf("creating a file: %w", err)
 	}
@@ -46,6 +46,32 @@ func (h *Host) Discard(id string) error {
 	}
 	defer root.Close()
 	return root.Remove(unnamed(id))
+}
+
+// Reopen opens a file that was created and not completed.
+func (h *Host) Reopen(id string) (warroom.OutputFile, error) {
+	if uuid.Validate(id) != nil {
+		return nil, fmt.Errorf("opening a file: %w", fs.ErrNotExist)
+	}
+	root, err := os.OpenRoot(h.folder())
+	if err != nil {
+		return nil, fmt.Errorf("opening the folder for files: %w", err)
+	}
+	defer root.Close()
+	file, err := root.OpenFile(unnamed(id), os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("opening a file: %w", err)
+	}
+	return file, nil
+}
+
+// Open opens a file by its path, which stands for the entry of a War Room that is not there.
+func (h *Host) Open(_ context.Context, entry string) (string, warroom.InputFile, error) {
+	file, err := warroom.OpenInput(entry)
+	if err != nil {
+		return "", nil, &warroom.FileError{Entry: entry, Err: err}
+	}
+	return filepath.Base(entry), file, nil
 }
 
 // mostNumbers is the largest number of files of one name in a folder.
