@@ -622,6 +622,8 @@ func cancelMachineActions() Command {
 
 func actionsToCancel(ctx context.Context, run *Run, ids []string, selection actionSelection, expect expectation) ([]string, error) {
 	switch {
+	case len(ids) > 0 && len(selection.Machines)+len(selection.Types) > 0:
+		return nil, wrong(run, "machine_action_id excludes machine_id and type")
 	case len(ids) > 0:
 		return ids, expect.named(len(ids), "machine action")
 	case len(selection.Machines) == 0 && len(selection.Types) == 0:

@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -23,6 +24,8 @@ type trial struct {
 	prepare func(i *commandstest.Instance)
 	// requests is the number of API requests of the first run. A command makes no more than it needs.
 	requests int
+	// survives are the requests, as "METHOD path", whose failure the command reports beside what it has.
+	survives []string
 }
 
 // Objects of the service with every key that a view may show.
@@ -67,6 +70,25 @@ const (
 		"updatedOn":"2026-06-17T22:56:00Z","publicExploit":false,"exploitVerified":false,"exploitInKit":false,"exploitTypes":["t"],"exploitUris":["https://example.com"],
 		"cvssVector":"CVSS:3.1","epss":0.5,"firstDetected":"2026-05-18T00:00:00Z","status":"Active","tags":["test"],"cveSupportability":"Supported"}`
 )
+
+const fullLibraryFile = `{"fileName":"triage.ps1","sha256":"6e212a0db618507c44e4ec8ee7499dfef7e5767e5f8d31144df3b96fd1145caf","description":"d",
+	"creationTime":"2026-10-24T10:54:23Z","lastUpdatedTime":"2026-10-25T10:54:23Z","createdBy":"nora","hasParameters":true,"parametersDescription":"p"}`
+
+// many are IDs, as a list in an argument.
+func many(begin string, count int) string {
+	ids := make([]string, count)
+	for i := range ids {
+		ids[i] = fmt.Sprint(begin, i+1)
+	}
+	return strings.Join(ids, ",")
+}
+
+// refuseSecond refuses one of two batch updates.
+func refuseSecond(i *commandstest.Instance) {
+	i.Answer("GET", "/api/alerts", 200, list(fullAlert))
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: "POST", Path: "/api/alerts/batchUpdate", Status: 400, Body: `{"error":{"code":"BadRequest","message":"m"}}`, Times: 1})
+	i.Answer("POST", "/api/alerts/batchUpdate", 200, "{}")
+}
 
 // everyIndicator holds indicators of every type.
 func everyIndicator() []string {
@@ -117,6 +139,12 @@ func onAnswers(args map[string]any, requests int, methodPathBody ...string) tria
 	return trial{args: args, answers: answers, requests: requests}
 }
 
+// surviving is the trial of a command that reports the failure of these requests beside what it has.
+func (try trial) surviving(requests ...string) trial {
+	try.survives = requests
+	return try
+}
+
 func action(path string, args map[string]any) trial {
 	return onAnswers(args, 1, "POST "+path, fullAction)
 }
@@ -134,6 +162,9 @@ func on(machine string, more ...string) map[string]any {
 	}
 	return args
 }
+
+// linkOfA1 is the request for the link to the result of an action that endedWithFile has scripted.
+const linkOfA1 = "GET /api/machineactions/a1/GetLiveResponseResultDownloadLink(index=0)"
 
 // endedWithFile scripts an action that has ended and whose result is a script's.
 func endedWithFile(i *commandstest.Instance) {
@@ -190,6 +221,31 @@ func trials() map[string][]trial {
 		},
 		"microsoft-atp-live-response-result":        {{args: map[string]any{"machine_action_id": "a1", "command_index": "0"}, prepare: endedWithFile, requests: 2}},
 		"microsoft-atp-live-response-cancel-action": {onAnswers(map[string]any{"machine_action_id": "a1", "comment": "c"}, 1, "POST /api/machineactions/a1/cancel", fullAction)},
+
+		"microsoft-atp-live-response-library-list": {onAnswers(map[string]any{"file_name": "tri*.ps1"}, 1, "GET /api/libraryfiles", list(fullLibraryFile))},
+		"microsoft-atp-live-response-library-upload": {
+			onAnswers(map[string]any{"content": "Get-Process\n", "file_name": "new.ps1"}, 2, "GET /api/libraryfiles", list(fullLibraryFile),
+				"POST /api/libraryfiles", strings.Replace(fullLibraryFile, "6e212a0db618507c44e4ec8ee7499dfef7e5767e5f8d31144df3b96fd1145caf", "", 1)),
+		},
+		"microsoft-atp-live-response-library-delete": {{args: map[string]any{"file_name": "none.ps1"}, requests: 1}},
+		"microsoft-atp-live-response-run": {
+			{args: on("FIRST", "commands", "put tool.exe\nrun triage.ps1 -Days 3\nget C:\\x"), requests: 1},
+			trial{args: on(aMachine, "commands", "run triage.ps1", "machine_action_id", "a1"), prepare: endedWithFile, requests: 3}.surviving(linkOfA1, "GET /download/result"),
+			trial{args: on(aMachine, "commands", "run triage.ps1", "machine_action_id", "a1", "results", "links"), prepare: endedWithFile, requests: 2}.surviving(linkOfA1),
+		},
+
+		"microsoft-atp-batch-update-alerts": {
+			onAnswers(map[string]any{"alert_id": "da1", "status": "Resolved"}, 2, "POST /api/alerts/batchUpdate", "{}", "GET /api/alerts", list(fullAlert)).surviving("GET /api/alerts"),
+			trial{args: map[string]any{"alert_id": many("da", 101), "comment": "c"}, prepare: refuseSecond, requests: 3}.surviving("GET /api/alerts", "POST /api/alerts/batchUpdate"),
+		},
+		"microsoft-atp-bulk-machine-tag":     {onAnswers(map[string]any{"machine_id": "m1", "action": "Add", "tag": "t"}, 1, "POST /api/machines/AddOrRemoveTagForMultipleMachines", list(fullMachine))},
+		"microsoft-atp-find-machines-by-tag": {onAnswers(map[string]any{"tag": "finance"}, 1, "GET /api/machines/findbytag", list(fullMachine))},
+		"microsoft-atp-set-device-value":     {onAnswers(map[string]any{"machine_id": "m1", "device_value": "High"}, 1, "POST /api/machines/m1/setDeviceValue", fullMachine)},
+		"microsoft-atp-indicator-batch-delete": {
+			onAnswers(map[string]any{"indicator_id": "1"}, 1, "POST /api/indicators/BatchDelete", "{}"),
+			onAnswers(map[string]any{"indicator_value": "203.0.113.99,198.51.100.1"}, 2, "GET /api/indicators", list(everyIndicator()[0]), "POST /api/indicators/BatchDelete", "{}"),
+		},
+		"microsoft-atp-cancel-machine-action": {onAnswers(map[string]any{"machine_action_id": "a1", "comment": "c"}, 1, "POST /api/machineactions/a1/cancel", fullAction)},
 
 		"microsoft-atp-list-investigations": {onAnswers(nil, 1, "GET /api/investigations", list(fullInvestigation))},
 		"microsoft-atp-start-investigation": {onAnswers(on(aMachine), 1, "POST /api/machines/m1/startInvestigation", fullInvestigation)},

@@ -2,8 +2,11 @@ package commands_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"mime/multipart"
 	"net/http"
 	"regexp"
 	"slices"
@@ -225,10 +228,32 @@ func (h *hostileArguments) shape(where string, request simulator.Request) string
 			}
 		}
 	}
-	if len(request.Body) > 0 {
+	switch {
+	case strings.HasPrefix(string(request.Body), "--"):
+		shape += "\n" + shapeOfForm(h.t, where, string(request.Body))
+	case len(request.Body) > 0:
 		shape += "\n" + shapeOf(gjson.ParseBytes(request.Body))
 	}
 	return shape
+}
+
+// shapeOfForm is the names of the parts of a form, as whoever receives it reads them.
+func shapeOfForm(t testing.TB, where, body string) string {
+	t.Helper()
+	boundary, _, _ := strings.Cut(strings.TrimPrefix(body, "--"), "\r\n")
+	reader := multipart.NewReader(strings.NewReader(body), boundary)
+	var names []string
+	for {
+		part, err := reader.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return strings.Join(names, " ")
+		}
+		if err != nil {
+			t.Errorf("%s: the form cannot be read: %v", where, err)
+			return ""
+		}
+		names = append(names, part.FormName())
+	}
 }
 
 func withoutNumbers(text string) string {

@@ -133,9 +133,9 @@ func sessionEntry(out Output, action defender.MachineAction) warroom.Entry {
 }
 
 // startsSession completes the declaration of a command that runs live response.
-func startsSession(command Command) Command {
+func startsSession(command Command, more ...defender.Operation) Command {
 	command.Area, command.Executes, command.Polls = LiveResponse, true, true
-	command.Uses = []defender.Operation{defender.RunLiveResponse, defender.GetMachineAction, defender.GetLiveResponseLink, defender.ListMachineActions}
+	command.Uses = append([]defender.Operation{defender.RunLiveResponse, defender.GetMachineAction, defender.GetLiveResponseLink, defender.ListMachineActions}, more...)
 	return command
 }
 

@@ -39,6 +39,8 @@ func areas() []func() Command {
 		investigationCommands(),
 		huntingCommands(),
 		softwareCommands(),
+		libraryCommands(),
+		bulkCommands(),
 		fetchCommands(),
 	)
 }

@@ -10,11 +10,11 @@ import (
 
 // The operations that change many objects at once, and those that go with them.
 var (
-	BatchUpdateAlerts     = Operation{Purpose: "update the alerts", Method: http.MethodPost, Path: "/api/alerts/batchUpdate", Application: mayWriteAlerts, Delegated: userWritesAlerts, Rate: Rate{PerMinute: 10, PerHour: 500}}
-	TagMachines           = Operation{Purpose: "change the tags of the machines", Method: http.MethodPost, Path: "/api/machines/AddOrRemoveTagForMultipleMachines", Application: mayWriteMachines, Delegated: userWritesMachines, Rate: usualRate}
-	FindMachinesByTag     = Operation{Purpose: "find machines by tag", Method: http.MethodGet, Path: "/api/machines/findbytag", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
-	SetDeviceValue        = Operation{Purpose: "set the value of the machine", Method: http.MethodPost, Path: "/api/machines/{}/setDeviceValue", Application: mayWriteMachines, Delegated: userWritesMachines, Rate: usualRate}
-	BatchDeleteIndicators = Operation{Purpose: "delete the indicators", Method: http.MethodPost, Path: "/api/indicators/BatchDelete", Application: mayManageIndicators, Rate: Rate{PerMinute: 30, PerHour: 1500}}
+	BatchUpdateAlerts     = Operation{Purpose: "update the alerts", Method: http.MethodPost, Path: "/api/alerts/batchUpdate", Docs: "/defender-endpoint/api/batch-update-alerts", Application: mayWriteAlerts, Delegated: userWritesAlerts, Rate: Rate{PerMinute: 10, PerHour: 500}}
+	TagMachines           = Operation{Purpose: "change the tags of the machines", Method: http.MethodPost, Path: "/api/machines/AddOrRemoveTagForMultipleMachines", Docs: "/defender-endpoint/api/add-or-remove-multiple-machine-tags", Application: mayWriteMachines, Delegated: userWritesMachines, Rate: usualRate}
+	FindMachinesByTag     = Operation{Purpose: "find machines by tag", Method: http.MethodGet, Path: "/api/machines/findbytag", Docs: "/defender-endpoint/api/find-machines-by-tag", Application: mayReadMachines, Delegated: userReadsMachines, Rate: usualRate}
+	SetDeviceValue        = Operation{Purpose: "set the value of the machine", Method: http.MethodPost, Path: "/api/machines/{}/setDeviceValue", Docs: "/defender-endpoint/api/set-device-value", Application: mayWriteMachines, Delegated: userWritesMachines, Rate: usualRate}
+	BatchDeleteIndicators = Operation{Purpose: "delete the indicators", Method: http.MethodPost, Path: "/api/indicators/BatchDelete", Docs: "/defender-endpoint/api/batch-delete-ti-indicators", Application: mayManageIndicators, Rate: Rate{PerMinute: 30, PerHour: 1500}}
 )
 
 const (

@@ -13,9 +13,9 @@ import (
 
 // The operations on the files of the live response library.
 var (
-	ListLibraryFiles  = Operation{Purpose: "list the files of the live response library", Method: http.MethodGet, Path: "/api/libraryfiles", Application: mayManageLibrary, Delegated: mayManageLibrary, Rate: usualRate}
-	UploadLibraryFile = Operation{Purpose: "upload the file to the live response library", Method: http.MethodPost, Path: "/api/libraryfiles", Application: mayManageLibrary, Delegated: mayManageLibrary, Rate: usualRate}
-	DeleteLibraryFile = Operation{Purpose: "delete the file of the live response library", Method: http.MethodDelete, Path: "/api/libraryfiles/{}", Application: mayManageLibrary, Delegated: mayManageLibrary, Rate: usualRate}
+	ListLibraryFiles  = Operation{Purpose: "list the files of the live response library", Method: http.MethodGet, Path: "/api/libraryfiles", Docs: "/defender-endpoint/api/list-library-files", Application: mayManageLibrary, Delegated: mayManageLibrary, Rate: usualRate}
+	UploadLibraryFile = Operation{Purpose: "upload the file to the live response library", Method: http.MethodPost, Path: "/api/libraryfiles", Docs: "/defender-endpoint/api/upload-library", Application: mayManageLibrary, Delegated: mayManageLibrary, Rate: usualRate}
+	DeleteLibraryFile = Operation{Purpose: "delete the file of the live response library", Method: http.MethodDelete, Path: "/api/libraryfiles/{}", Docs: "/defender-endpoint/api/delete-library", Application: mayManageLibrary, Delegated: mayManageLibrary, Rate: usualRate}
 )
 
 var mayManageLibrary = []string{"Library.Manage"}
