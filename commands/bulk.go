@@ -153,7 +153,7 @@ func batchUpdateAlerts() Command {
 		Outputs: []Output{out},
 		Example: `title="Suspicious PowerShell" created_after="7 days" status=Resolved classification=FalsePositive expect=200`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		determination, note := determinationsOfOld().today("determination", in.Determination)
+		determination, note := retiredDeterminations().today("determination", in.Determination)
 		update := defender.AlertUpdate{
 			Status: in.Status, AssignedTo: in.AssignedTo, Classification: in.Classification, Determination: determination, Comment: in.Comment,
 		}

@@ -224,7 +224,7 @@ func trials() map[string][]trial {
 
 		"microsoft-atp-live-response-library-list": {onAnswers(map[string]any{"file_name": "tri*.ps1"}, 1, "GET /api/libraryfiles", list(fullLibraryFile))},
 		"microsoft-atp-live-response-library-upload": {
-			onAnswers(map[string]any{"content": "Get-Process\n", "file_name": "new.ps1"}, 2, "GET /api/libraryfiles", list(fullLibraryFile),
+			onAnswers(map[string]any{"content": "Get-Process\n", "file_name": "new.ps1", "override": true, "only_if_changed": false}, 2, "GET /api/libraryfiles", list(fullLibraryFile),
 				"POST /api/libraryfiles", strings.Replace(fullLibraryFile, "6e212a0db618507c44e4ec8ee7499dfef7e5767e5f8d31144df3b96fd1145caf", "", 1)),
 		},
 		"microsoft-atp-live-response-library-delete": {{args: map[string]any{"file_name": "none.ps1"}, requests: 1}},

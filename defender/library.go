@@ -72,8 +72,10 @@ func newForm(file LibraryFile) (*form, error) {
 	var text strings.Builder
 	writer := multipart.NewWriter(&text)
 	fields := []struct{ name, value string }{
-		{"Description", file.Description}, {"ParametersDescription", file.ParametersDescription},
-		{"HasParameters", strconv.FormatBool(file.ParametersDescription != "")}, {"OverrideIfExists", strconv.FormatBool(file.Override)},
+		{"Description", file.Description},
+		{"ParametersDescription", file.ParametersDescription},
+		{"HasParameters", strconv.FormatBool(file.ParametersDescription != "")},
+		{"OverrideIfExists", strconv.FormatBool(file.Override)},
 	}
 	var failed error
 	for _, field := range fields {

@@ -117,7 +117,9 @@ func (h *Host) Create() (string, warroom.OutputFile, error) {
 func (h *Host) Discard(id string) error { return os.Remove(h.path(id)) }
 
 // Reopen opens a file that a command created earlier.
-func (h *Host) Reopen(id string) (warroom.OutputFile, error) { return os.OpenFile(h.path(id), os.O_RDWR, 0) }
+func (h *Host) Reopen(id string) (warroom.OutputFile, error) {
+	return os.OpenFile(h.path(id), os.O_RDWR, 0)
+}
 
 // Put puts a file in the War Room, where commands find it under the ID of an entry.
 func (h *Host) Put(entry, name, content string) {

@@ -160,7 +160,8 @@ func (l *lab) value(argument string) string {
 			"microsoft-atp-live-response-run-script", "comment=drill", "scriptName=triage.ps1", "machine_id="+l.value("machine_id"))
 	}
 	return map[string]string{
-		"comment": "drill", "isolation_type": "Full", "scan_type": "Quick", "scriptName": "triage.ps1", "file_name": "triage.ps1",
+		"commands": `get C:\Windows\System32\cmd.exe`,
+		"comment":  "drill", "isolation_type": "Full", "scan_type": "Quick", "scriptName": "triage.ps1", "file_name": "triage.ps1",
 		"path": `C:\Windows\System32\cmd.exe`, "timestamp": "1 minute", "username": "nora", "action": "Add", "tag": "drill", "command_index": "0",
 		"title": "t", "description": "d", "recommended_action": "r", "indicator_value": "203.0.113.99", "indicator_type": "IpAddress",
 		"indicator_title": "t", "indicator_description": "d", "expiration_time": "7 days", "threat_type": "Malware", "process_cmd": "reg",
@@ -180,6 +181,17 @@ func (l *lab) more(command string) []string {
 	case "microsoft-atp-live-response-cancel-action":
 		return []string{"machine_action_id=" + l.find("results.0.Contents.0.id", "microsoft-atp-isolate-machine", "comment=drill",
 			"isolation_type=Full", "machine_id="+l.value("machine_id"))}
+	case "microsoft-atp-live-response-library-upload":
+		return []string{"content=Get-Process", "file_name=new.ps1"}
+	case "microsoft-atp-batch-update-alerts":
+		return []string{"alert_id=" + l.value("alert_id"), "status=InProgress"}
+	case "microsoft-atp-bulk-machine-tag":
+		return []string{"machine_id=" + l.value("machine_id")}
+	case "microsoft-atp-indicator-batch-delete":
+		return []string{"indicator_id=" + l.value("indicator_id")}
+	case "microsoft-atp-cancel-machine-action":
+		return []string{"machine_action_id=" + l.find("results.0.Contents.0.id", "microsoft-atp-run-antivirus-scan", "comment=drill",
+			"scan_type=Quick", "machine_id="+l.value("machine_id"))}
 	case "endpoint":
 		return []string{"hostname=" + l.value("hostname")}
 	case "microsoft-atp-update-alert":
