@@ -13,26 +13,22 @@ import (
 )
 
 // bulkCommands change many objects with few requests.
-func bulkCommands() []entry {
-	return []entry{
-		{"microsoft-atp-batch-update-alerts", batchUpdateAlerts},
-		{"microsoft-atp-bulk-machine-tag", bulkTagMachines},
-		{"microsoft-atp-find-machines-by-tag", findMachinesByTag},
-		{"microsoft-atp-set-device-value", setDeviceValue},
-		{"microsoft-atp-indicator-batch-delete", batchDeleteIndicators},
-		{"microsoft-atp-cancel-machine-action", cancelMachineActions},
+func bulkCommands() []func() Command {
+	return []func() Command{
+		batchUpdateAlerts,
+		bulkTagMachines,
+		findMachinesByTag,
+		setDeviceValue,
+		batchDeleteIndicators,
+		cancelMachineActions,
 	}
 }
 
-// chunk is what one request of a bulk operation changes. Its text lists the IDs, as an argument holds them.
-type chunk []string
-
-func (c chunk) String() string { return strings.Join(c, ",") }
-
-func chunks(ids []string, size int) []chunk {
-	var all []chunk
+// chunks lists the IDs that each request of a bulk operation changes, separated by commas as an argument holds them.
+func chunks(ids []string, size int) []string {
+	var all []string
 	for part := range slices.Chunk(ids, size) {
-		all = append(all, chunk(part))
+		all = append(all, strings.Join(part, ","))
 	}
 	return all
 }
@@ -49,16 +45,16 @@ func idsIn(objects []rawjson.Value) []string {
 }
 
 // accepted joins the IDs of the chunks that the service accepted.
-func accepted[T any](all []done[chunk, T]) []string {
+func accepted[T any](all []done[T]) []string {
 	var ids []string
 	for _, one := range all {
-		ids = append(ids, one.ID...)
+		ids = append(ids, strings.Split(one.ID, ",")...)
 	}
 	return ids
 }
 
 // eachFailed is an outcome whose failures name single IDs: a chunk that failed failed for each of them.
-func (o outcome[I, T]) eachFailed() outcome[I, T] {
+func (o outcome[T]) eachFailed() outcome[T] {
 	var failed []failure
 	for _, one := range o.Failed {
 		for id := range strings.SplitSeq(one.ID, ",") {
@@ -69,9 +65,9 @@ func (o outcome[I, T]) eachFailed() outcome[I, T] {
 	return o
 }
 
-// together runs chunks whose failure is one error, whatever their number of IDs.
-func inChunks[T any](ctx context.Context, ids []string, size int, ask func(ctx context.Context, ids chunk) (T, error)) (outcome[chunk, T], error) {
-	asked := forEach(ctx, chunks(ids, size), ask)
+// inChunks calls ask for the chunks of the IDs. When all of them fail, the error is that of the first.
+func inChunks[T any](ctx context.Context, ids []string, size int, ask func(ctx context.Context, ids []string) (T, error)) (outcome[T], error) {
+	asked := forEach(ctx, chunks(ids, size), func(ctx context.Context, chunk string) (T, error) { return ask(ctx, strings.Split(chunk, ",")) })
 	if len(asked.Done) > 0 || len(asked.Left) > 0 || len(asked.Failed) == 0 {
 		return asked.eachFailed(), nil
 	}
@@ -167,13 +163,13 @@ func batchUpdateAlerts() Command {
 				return Report{}, err
 			}
 		}
-		asked, err := inChunks(ctx, ids, defender.AlertsPerBatch, func(ctx context.Context, ids chunk) (struct{}, error) {
+		asked, err := inChunks(ctx, ids, defender.AlertsPerBatch, func(ctx context.Context, ids []string) (struct{}, error) {
 			return struct{}{}, run.API.UpdateAlerts(ctx, ids, update)
 		})
 		if err != nil {
 			return Report{}, err
 		}
-		entry := out.one(rawjson.Make(batchResult(accepted(asked.Done), asked.Failed)))
+		entry := out.objectEntry(rawjson.Make(batchResult(accepted(asked.Done), asked.Failed)))
 		entry.Blocks = append([]warroom.Block{warroom.Paragraph(batchSummary(ctx, run, accepted(asked.Done), update))}, note...)
 		return asked.finish("left_to_update", entry)
 	})
@@ -314,7 +310,7 @@ func bulkTagMachines() Command {
 				return Report{}, err
 			}
 		}
-		asked, err := inChunks(ctx, ids, defender.MachinesPerBatch, func(ctx context.Context, ids chunk) (defender.List, error) {
+		asked, err := inChunks(ctx, ids, defender.MachinesPerBatch, func(ctx context.Context, ids []string) (defender.List, error) {
 			// A tag that is set again changes nothing, so a chunk that stopped at its second tag starts from the first.
 			var last defender.List
 			for _, tag := range in.Tags {
@@ -335,25 +331,25 @@ func bulkTagMachines() Command {
 
 // taggedMachines shows the machines that the service returned. Where it returned none, the IDs stand for them; where it
 // left some out, they are named.
-func taggedMachines(out Output, all []done[chunk, defender.List]) warroom.Entry {
+func taggedMachines(out Output, all []done[defender.List]) warroom.Entry {
 	var machines []rawjson.Value
 	var missing []string
 	for _, one := range all {
-		returned := one.Value.Items
+		returned, asked := one.Value.Items, strings.Split(one.ID, ",")
 		if len(returned) == 0 {
-			for _, id := range one.ID {
+			for _, id := range asked {
 				returned = append(returned, rawjson.Make(map[string]string{"id": id}))
 			}
 		}
 		machines = append(machines, returned...)
 		changed := idsIn(returned)
-		for _, id := range one.ID {
+		for _, id := range asked {
 			if !slices.ContainsFunc(changed, func(one string) bool { return strings.EqualFold(one, id) }) {
 				missing = append(missing, id)
 			}
 		}
 	}
-	entry := out.rows(machines, rawjson.Join(machines))
+	entry := out.rowsEntry(machines, rawjson.Join(machines))
 	if len(missing) > 0 {
 		entry.Blocks = append(entry.Blocks, warroom.Paragraph("The service did not return these machines, which are most likely unchanged: "+strings.Join(missing, ", ")))
 	}
@@ -377,7 +373,7 @@ func findMachinesByTag() Command {
 		Outputs: []Output{out},
 		Example: `tag=campaign-12`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return out.listed(run.API.MachinesByTag(ctx, in.Tag, in.Prefix, in.Limit))
+		return out.listReport(run.API.MachinesByTag(ctx, in.Tag, in.Prefix, in.Limit))
 	})
 }
 
@@ -398,15 +394,15 @@ func setDeviceValue() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` device_value=High`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		asked := forEach(ctx, idsOf(in.Machines), func(ctx context.Context, machine id) (rawjson.Value, error) {
-			answer, err := run.API.SetDeviceValue(ctx, string(machine), in.Value)
+		asked := forEach(ctx, in.Machines, func(ctx context.Context, machine string) (rawjson.Value, error) {
+			answer, err := run.API.SetDeviceValue(ctx, machine, in.Value)
 			if answer.Text("id") == "" {
-				answer = rawjson.Make(map[string]string{"id": string(machine)})
+				answer = rawjson.Make(map[string]string{"id": machine})
 			}
 			return with(answer, "deviceValue", in.Value), err
 		})
 		found := values(asked.Done)
-		return asked.finish("machine_id", out.rows(found, rawjson.Join(found)))
+		return asked.finish("machine_id", out.rowsEntry(found, rawjson.Join(found)))
 	})
 }
 
@@ -547,7 +543,7 @@ func (b indicatorBatch) entry(out Output) warroom.Entry {
 // them, those that it lists are deleted without the others.
 type indicatorDeleter struct{ api *defender.Client }
 
-func (d *indicatorDeleter) delete(ctx context.Context, ids chunk) (indicatorBatch, error) {
+func (d *indicatorDeleter) delete(ctx context.Context, ids []string) (indicatorBatch, error) {
 	err := d.api.DeleteIndicators(ctx, ids)
 	if err == nil {
 		return indicatorBatch{Deleted: ids}, nil
@@ -609,14 +605,14 @@ func cancelMachineActions() Command {
 			}
 		}
 		if len(ids) == 0 {
-			return report(out.rows(nil, "[]")), nil
+			return report(out.rowsEntry(nil, "[]")), nil
 		}
-		asked := forEach(ctx, idsOf(ids), func(ctx context.Context, one id) (rawjson.Value, error) {
-			action, err := run.API.CancelMachineAction(ctx, string(one), in.Comment)
+		asked := forEach(ctx, ids, func(ctx context.Context, id string) (rawjson.Value, error) {
+			action, err := run.API.CancelMachineAction(ctx, id, in.Comment)
 			return action.Value, err
 		})
 		cancelled := values(asked.Done)
-		return asked.finish("left_to_cancel", out.rows(cancelled, rawjson.Join(cancelled)))
+		return asked.finish("left_to_cancel", out.rowsEntry(cancelled, rawjson.Join(cancelled)))
 	})
 }
 

@@ -17,12 +17,12 @@ import (
 	"xsoar-defender/warroom"
 )
 
-func libraryCommands() []entry {
-	return []entry{
-		{"microsoft-atp-live-response-library-list", listLibrary},
-		{"microsoft-atp-live-response-library-upload", uploadToLibrary},
-		{"microsoft-atp-live-response-library-delete", deleteFromLibrary},
-		{"microsoft-atp-live-response-run", runSession},
+func libraryCommands() []func() Command {
+	return []func() Command{
+		listLibrary,
+		uploadToLibrary,
+		deleteFromLibrary,
+		runSession,
 	}
 }
 
@@ -74,7 +74,7 @@ func listLibrary() Command {
 		if len(list.Items) > in.Limit {
 			list.Items, list.More = list.Items[:in.Limit], true
 		}
-		return report(out.list(list)), nil
+		return report(out.listEntry(list)), nil
 	})
 }
 
@@ -270,7 +270,7 @@ func uploadToLibrary() Command {
 		if err := errors.Join(err, file.close()); err != nil {
 			return Report{}, err
 		}
-		entry := out.one(stored)
+		entry := out.objectEntry(stored)
 		if !sent {
 			entry.Blocks = append(entry.Blocks, warroom.Paragraph("The library has this file already; nothing was sent."))
 		}
@@ -297,8 +297,8 @@ func deleteFromLibrary() Command {
 		Outputs: []Output{out},
 		Example: `file_name=triage.ps1`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		asked := forEach(ctx, idsOf(in.Names), func(ctx context.Context, name id) (rawjson.Value, error) {
-			err := run.API.DeleteLibraryFile(ctx, string(name))
+		asked := forEach(ctx, in.Names, func(ctx context.Context, name string) (rawjson.Value, error) {
+			err := run.API.DeleteLibraryFile(ctx, name)
 			deleted := !defender.NotFound(err)
 			if !deleted {
 				err = nil
@@ -306,7 +306,7 @@ func deleteFromLibrary() Command {
 			return rawjson.Make(map[string]any{"fileName": name, "deleted": deleted}), err
 		})
 		files := values(asked.Done)
-		return asked.finish("file_name", out.rows(files, rawjson.Join(files)))
+		return asked.finish("file_name", out.rowsEntry(files, rawjson.Join(files)))
 	})
 }
 

@@ -219,9 +219,8 @@ const (
 
 func runSession() Command {
 	type args struct {
-		Machines []string `arg:"machine_id" required:"true" help:"The IDs of the machines."`
-		Commands string   `arg:"commands" required:"true" help:"The commands of the session, one a line or as a JSON list: put FILE, run SCRIPT ARGUMENTS, get PATH. All puts come first, then all runs, then all gets. A JSON list of commands as the service has them is accepted as well."`
-		Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
+		onMachines
+		Commands string `arg:"commands" required:"true" help:"The commands of the session, one a line or as a JSON list: put FILE, run SCRIPT ARGUMENTS, get PATH. All puts come first, then all runs, then all gets. A JSON list of commands as the service has them is accepted as well."`
 		carriedScript
 		Results string `arg:"results" default:"files" values:"files,links,none" help:"How to report what runs and gets return, with polling: as files, as links that are valid for 30 minutes, or not at all."`
 		waiting
@@ -242,7 +241,7 @@ func runSession() Command {
 		follow := &sessions{run: run, out: out, results: results, how: in.Results, waiting: in.waiting, most: in.most(), known: map[string]defender.MachineAction{}}
 		switch {
 		case len(in.Fetch) > 0:
-			return follow.fetch(ctx, idsOf(in.Fetch), nil)
+			return follow.fetch(ctx, in.Fetch, nil)
 		case len(in.Actions) > 0 && len(in.Left) == 0:
 			return follow.look(ctx)
 		}
@@ -255,9 +254,13 @@ func runSession() Command {
 				return Report{}, err
 			}
 		}
-		return in.launch(ctx, run, onMachines(out, "LiveResponse", in.Machines, func(ctx context.Context, machine string) (defender.MachineAction, error) {
-			return run.API.RunLiveResponse(ctx, machine, in.Comment, commands)
-		}))
+		return in.launch(ctx, run, launch{
+			out: out, operation: defender.RunLiveResponse, targets: in.Machines, argument: "machine_id",
+			machine: func(target string) string { return target },
+			start: func(ctx context.Context, machine string) (defender.MachineAction, error) {
+				return run.API.RunLiveResponse(ctx, machine, in.Comment, commands)
+			},
+		})
 	})
 }
 
@@ -286,12 +289,12 @@ type sessions struct {
 
 // look schedules the next look while a session runs.
 func (s *sessions) look(ctx context.Context) (Report, error) {
-	looked := forEach(ctx, idsOf(s.waiting.Actions), func(ctx context.Context, id id) (defender.MachineAction, error) {
-		return s.run.API.MachineAction(ctx, string(id))
+	looked := forEach(ctx, s.waiting.Actions, func(ctx context.Context, id string) (defender.MachineAction, error) {
+		return s.run.API.MachineAction(ctx, id)
 	})
 	var ended []rawjson.Value
 	failed, running := looked.Failed, 0
-	var wanted []id
+	var wanted []string
 	for _, one := range looked.Done {
 		action := one.Value
 		switch {
@@ -299,7 +302,7 @@ func (s *sessions) look(ctx context.Context) (Report, error) {
 			running++
 			continue
 		case !action.Succeeded():
-			failed = append(failed, failure{string(one.ID), &EndedError{action}})
+			failed = append(failed, failure{one.ID, &EndedError{action}})
 		}
 		ended, s.known[action.ID()] = append(ended, action.Value), action
 		wanted = append(wanted, s.wanted(action)...)
@@ -313,7 +316,7 @@ func (s *sessions) look(ctx context.Context) (Report, error) {
 	if len(ended) == 0 || len(wanted) == 0 && len(failed) == len(s.waiting.Actions) {
 		return Report{}, failuresError(failed)
 	}
-	entries := []warroom.Entry{s.out.rows(ended, rawjson.Join(ended))}
+	entries := []warroom.Entry{s.out.rowsEntry(ended, rawjson.Join(ended))}
 	if len(failed) > 0 {
 		entries = withFailures(entries, failed)
 	}
@@ -321,15 +324,15 @@ func (s *sessions) look(ctx context.Context) (Report, error) {
 }
 
 // wanted are the results of a session that are to be fetched: "ACTION/INDEX" of every command that returned one.
-func (s *sessions) wanted(action defender.MachineAction) []id {
+func (s *sessions) wanted(action defender.MachineAction) []string {
 	if s.how != resultsAsFiles && s.how != resultsAsLinks {
 		return nil
 	}
-	var all []id
+	var all []string
 	for i, command := range action.Items("commands") {
 		kind := command.Get("command.type").String()
 		if (kind == runScriptCommand || kind == getFileCommand) && strings.EqualFold(command.Text("commandStatus"), "Completed") {
-			all = append(all, id(action.ID()+"/"+indexOf(command, i)))
+			all = append(all, action.ID()+"/"+indexOf(command, i))
 		}
 	}
 	return all
@@ -353,8 +356,8 @@ type sessionResult struct {
 }
 
 // fetch reports results behind the entries given.
-func (s *sessions) fetch(ctx context.Context, wanted []id, entries []warroom.Entry) (Report, error) {
-	asked := forEach(ctx, wanted, func(ctx context.Context, one id) ([]warroom.Entry, error) { return s.result(ctx, string(one)) })
+func (s *sessions) fetch(ctx context.Context, wanted []string, entries []warroom.Entry) (Report, error) {
+	asked := forEach(ctx, wanted, func(ctx context.Context, one string) ([]warroom.Entry, error) { return s.result(ctx, one) })
 	for _, one := range asked.Done {
 		entries = append(entries, one.Value...)
 	}
