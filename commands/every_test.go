@@ -331,7 +331,7 @@ func hunts(command commands.Command) []trial {
 	}
 	all := make([]trial, len(purposes))
 	for i, purpose := range purposes {
-		args := map[string]any{"device_name": "ws-001", "file_name": "evil.exe", "process_cmd": "reg add", "query_purpose": purpose}
+		args := map[string]any{"device_name": "ws-001", "file_name": "evil.exe", "process_cmd": "reg add", "username": "nora", "query_purpose": purpose}
 		all[i] = onAnswers(args, 1, "POST /api/advancedqueries/run", `{"Schema":[],"Results":[{"DeviceName":"ws-001"}]}`)
 	}
 	return all

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/kql"
 	"xsoar-defender/internal/rawjson"
@@ -154,7 +156,21 @@ func huntOf(run *Run, described rawjson.Value, timeout, within time.Duration) (h
 // huntRows runs one query and returns its rows and the whole answer.
 func huntRows(ctx context.Context, run *Run, one hunt) ([]rawjson.Value, rawjson.Value, error) {
 	whole, err := huntAnywhere(ctx, run, one)
-	return whole.Items("Results"), whole, err
+	rows := whole.Items("Results")
+	for i, row := range rows {
+		rows[i] = withTextReportID(row)
+	}
+	return rows, whole, err
+}
+
+// withTextReportID returns a row whose ReportId is text. The numbers go beyond 2^53, where the platform, which reads them
+// as JavaScript does, would round them: a report built from a rounded one is about no event.
+func withTextReportID(row rawjson.Value) rawjson.Value {
+	id := row.Key("ReportId")
+	if id.Type != gjson.Number || id.Index <= 0 {
+		return row
+	}
+	return row[:id.Index] + rawjson.Value(strconv.Quote(id.Raw)) + row[id.Index+len(id.Raw):]
 }
 
 // huntingKey is the key of the integration context that remembers where hunting queries run.

@@ -2,6 +2,8 @@ package commands
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"xsoar-defender/defender"
@@ -101,6 +103,13 @@ func declarePurposes[A asks](p purposeCommand) Command {
 			Context:  []warroom.Context{out.context(rows)},
 			Contents: out.records(rows),
 		}
+		ignored, err := p.family.Ignored(purpose, conditions)
+		if err != nil {
+			return Report{}, err
+		}
+		if len(ignored) > 0 {
+			entry.Blocks = append(entry.Blocks, warroom.Paragraph(fmt.Sprintf("%s makes no use of %s.", purpose, join(ignored))))
+		}
 		if s.Show {
 			entry.Blocks = append(entry.Blocks, warroom.Code{Language: "kusto", Text: query})
 		}
@@ -119,6 +128,15 @@ func declarePurposes[A asks](p purposeCommand) Command {
 	return command
 }
 
+// join lists conditions, separated by commas.
+func join(conditions []kql.Condition) string {
+	names := make([]string, len(conditions))
+	for i, condition := range conditions {
+		names[i] = string(condition)
+	}
+	return strings.Join(names, ", ")
+}
+
 func purposeOutput(path, purpose string) Output {
 	out := Output{Path: path + ".Result", Title: "Hunting results", Empty: "The query found nothing.", Fields: huntFields()}
 	if purpose != "" {
@@ -130,7 +148,7 @@ func purposeOutput(path, purpose string) Output {
 
 type lateralMovementArgs struct {
 	purposeArgs
-	RemoteIPs *int `arg:"remote_ip_count" min:"1" help:"The minimum number of distinct remote addresses."`
+	RemoteIPs *int `arg:"remote_ip_count" min:"0" help:"Of the purpose smb_connections: only processes that reached more distinct remote addresses than this."`
 }
 
 func (in lateralMovementArgs) ask() (string, kql.Conditions, scope) {
@@ -142,26 +160,26 @@ func (in lateralMovementArgs) ask() (string, kql.Conditions, scope) {
 func huntLateralMovement() Command {
 	return declarePurposes[lateralMovementArgs](purposeCommand{
 		family: kql.LateralMovementEvidence, path: "MicrosoftATP.HuntLateralMovementEvidence",
-		help:    "Looks for signs of an attacker moving from machine to machine.",
+		help:    "Looks for signs of an attacker moving from machine to machine. It needs a device or a file.",
 		example: `query_purpose=smb_connections device_name=ws-001 time_range="3 days"`,
 	})
 }
 
 type persistenceArgs struct {
 	purposeArgs
-	ProcessCommands []string `arg:"process_cmd" list:"false" help:"Parts of the command lines of processes. Required by the purpose registry_entry."`
+	ProcessCommand string `arg:"process_cmd" help:"A part of the command lines of processes, taken as it is, commas included. Required by the purpose registry_entry."`
 }
 
 func (in persistenceArgs) ask() (string, kql.Conditions, scope) {
 	purpose, conditions, s := in.purposeArgs.ask()
-	conditions.ProcessCommands = in.ProcessCommands
+	conditions.ProcessCommands = given(in.ProcessCommand)
 	return purpose, conditions, s
 }
 
 func huntPersistence() Command {
 	return declarePurposes[persistenceArgs](purposeCommand{
 		family: kql.PersistenceEvidence, path: "MicrosoftATP.HuntPersistenceEvidence",
-		help:    "Looks for signs of an attacker trying to stay on a machine.",
+		help:    "Looks for signs of an attacker trying to stay on a machine. It needs a device or a file.",
 		example: `query_purpose=scheduled_job device_name=ws-001`,
 	})
 }
@@ -179,7 +197,7 @@ func (in fileOriginArgs) ask() (string, kql.Conditions, scope) {
 func huntFileOrigin() Command {
 	return declarePurposes[fileOriginArgs](purposeCommand{
 		family: kql.FileOrigin, path: "MicrosoftATP.HuntFileOrigin",
-		help:    "Shows where a file came from.",
+		help:    "Shows where a file came from. It needs a device or a file.",
 		example: `file_name=evil.exe`,
 	})
 }
@@ -187,7 +205,8 @@ func huntFileOrigin() Command {
 func huntProcessDetails() Command {
 	return declarePurposes[purposeArgs](purposeCommand{
 		family: kql.ProcessDetails, path: "MicrosoftATP.HuntProcessDetails",
-		help:    "Shows what processes did and what started them. The purpose process_excecution_powershell needs a file name or hash.",
+		help: "Shows what processes did and what started them. The purpose process_excecution_powershell needs a file name or hash, and a device. " +
+			"powershell_execution_unsigned_files needs nothing; every other purpose needs a device or a file.",
 		example: `query_purpose=parent_process device_name=ws-001 file_name=evil.exe query_operation=and`,
 	})
 }
@@ -195,7 +214,7 @@ func huntProcessDetails() Command {
 func huntNetworkConnections() Command {
 	return declarePurposes[purposeArgs](purposeCommand{
 		family: kql.NetworkConnections, path: "MicrosoftATP.HuntNetworkConnections",
-		help:    "Looks for external connections and the processes that opened them.",
+		help:    "Looks for external connections and the processes that opened them. The purpose encoded_commands needs a device; the others need a device or a file.",
 		example: `query_purpose=external_addresses device_name=ws-001`,
 	})
 }
@@ -213,7 +232,7 @@ func (in deviceArgs) ask() (string, kql.Conditions, scope) {
 func huntPrivilegeEscalation() Command {
 	return declarePurposes[deviceArgs](purposeCommand{
 		family: kql.PrivilegeEscalation, path: "MicrosoftATP.HuntPrivilegeEscalation",
-		help:    "Looks for signs of privilege escalation on a machine.",
+		help:    "Looks for signs of privilege escalation on devices, logons as a local administrator among them. It needs a device.",
 		example: `device_name=ws-001`,
 	})
 }
@@ -240,7 +259,8 @@ func (in coverUpArgs) ask() (string, kql.Conditions, scope) {
 func huntCoverUp() Command {
 	return declarePurposes[coverUpArgs](purposeCommand{
 		family: kql.CoverUp, path: "MicrosoftATP.HuntCoverUp",
-		help:    "Looks for attempts to hide an attack, and for exfiltrated data.",
+		help: "Looks for attempts to hide an attack, and for what an account did. The purpose file_deleted needs a device or a file, " +
+			"event_log_cleared a device, and every other purpose a username.",
 		example: `query_purpose=event_log_cleared device_name=ws-001`,
 	})
 }

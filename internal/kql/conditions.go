@@ -49,7 +49,7 @@ type Conditions struct {
 	// ProcessCommands are parts of a command line.
 	ProcessCommands []string
 
-	// RemoteIPCount is the least number of distinct remote addresses, nil for any. It holds whatever And says.
+	// RemoteIPCount is a number of distinct remote addresses that must be exceeded, or nil. It applies whatever And is.
 	RemoteIPCount *int
 
 	// And demands all kinds of condition at once; otherwise one of them is enough.

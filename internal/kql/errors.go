@@ -27,7 +27,7 @@ type MissingConditionError struct {
 }
 
 func (e *MissingConditionError) Error() string {
-	return fmt.Sprintf("the hunt %s cannot be run without what it asks for: give %s",
+	return fmt.Sprintf("the hunt %s would search the whole tenant: give %s",
 		title(e.Family, e.Purpose), alternatives(e.AnyOf))
 }
 

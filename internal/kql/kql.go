@@ -12,15 +12,16 @@
 //	// file_name: FileName, InitiatingProcessFileName
 //	// requires: file_name
 //
-// "lookup" are tables read for details only, whatever the time range; "requires" names conditions of which at least one
-// must be given. A key may come again to go on with its list.
+// "lookup" are tables read for details only, whatever the time range. "requires" names conditions of which at least one
+// must be given; each such line is a group of its own. "ignores" names conditions that the command takes but that the
+// question has no use for. Any other key may be repeated to continue its list.
 //
 // In the body, lines of their own mark the places where something is put in, or nothing where nothing was asked:
 //
 //	//@time              Timestamp > ago(...)
 //	//@where             the conditions
-//	//@remote_ip_count   the least number of distinct remote addresses
-//	//@page              the rows of the page asked for; the rows are sorted just before
+//	//@remote_ip_count   a number of distinct remote addresses that must be exceeded
+//	//@page              the rows of the requested page; they are sorted just before
 //
 // Tables, columns and action types are those of the advanced hunting schema as Microsoft documents it.
 package kql
@@ -106,6 +107,15 @@ func (f Family) Build(purpose string, conditions Conditions) (string, error) {
 		return "", err
 	}
 	return query.build(conditions)
+}
+
+// Ignored returns the conditions that were given and that the question of the purpose has no use for.
+func (f Family) Ignored(purpose string, conditions Conditions) ([]Condition, error) {
+	query, err := f.query(purpose)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(conditions.given(), func(condition Condition) bool { return !slices.Contains(query.Ignores, condition) }), nil
 }
 
 // Queries describes the family's queries, one for each purpose, for documentation and tests.

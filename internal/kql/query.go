@@ -13,11 +13,15 @@ type Query struct {
 	Family  Family
 	Purpose string // empty for a family without purposes
 
-	Question string      // what the rows answer
-	Tables   []string    // the tables whose events are searched
-	Lookups  []string    // the tables read for details, whatever the time range
-	Columns  []string    // the columns of the rows, in order
-	Requires []Condition // at least one of these must be given; empty when none must
+	Question string   // what the rows answer
+	Tables   []string // the tables whose events are searched
+	Lookups  []string // the tables read for details, whatever the time range
+	Columns  []string // the columns of the rows, in order
+	// Requires are groups of conditions, of each of which at least one must be given. They keep an argument that a playbook
+	// left empty from hunting the whole tenant.
+	Requires [][]Condition
+	// Ignores are conditions that the command takes, but that the question has no use for.
+	Ignores []Condition
 
 	lookedUpIn map[Condition][]string // the columns of each condition
 	body       []string               // the lines of the query with its markers
@@ -80,9 +84,9 @@ func (q *Query) readHead(line string) error {
 	case "columns":
 		q.Columns = append(q.Columns, values...)
 	case "requires":
-		for _, name := range values {
-			q.Requires = append(q.Requires, Condition(name))
-		}
+		q.Requires = append(q.Requires, conditionsOf(values))
+	case "ignores":
+		q.Ignores = append(q.Ignores, conditionsOf(values)...)
 	default:
 		condition := Condition(key)
 		if !slices.Contains(allConditions, condition) {
@@ -93,14 +97,27 @@ func (q *Query) readHead(line string) error {
 	return nil
 }
 
+func conditionsOf(names []string) []Condition {
+	conditions := make([]Condition, len(names))
+	for i, name := range names {
+		conditions[i] = Condition(name)
+	}
+	return conditions
+}
+
 // check says whether the parts of a query fit together, so that nothing an analyst asks for can get lost.
 func (q *Query) check() error {
 	if q.Question == "" || len(q.Tables) == 0 || len(q.Columns) == 0 {
 		return errors.New("the head lacks a question, tables or columns")
 	}
-	for _, condition := range q.Requires {
+	for _, condition := range slices.Concat(q.Requires...) {
 		if len(q.lookedUpIn[condition]) == 0 {
 			return fmt.Errorf("the required condition %q has no column", condition)
+		}
+	}
+	for _, condition := range q.Ignores {
+		if !slices.Contains(allConditions, condition) || len(q.lookedUpIn[condition]) > 0 {
+			return fmt.Errorf("the ignored condition %q is unknown or has a column", condition)
 		}
 	}
 	count := make(map[string]int)
@@ -160,15 +177,16 @@ func (q Query) build(c Conditions) (string, error) {
 func (q Query) accepts(c Conditions) error {
 	given := c.given()
 	for _, condition := range given {
-		if len(q.lookedUpIn[condition]) == 0 {
+		if len(q.lookedUpIn[condition]) == 0 && !slices.Contains(q.Ignores, condition) {
 			return &UnsupportedConditionError{
 				Family: q.Family, Purpose: q.Purpose, Condition: condition, Supported: q.Conditions(),
 			}
 		}
 	}
-	required := func(condition Condition) bool { return slices.Contains(q.Requires, condition) }
-	if len(q.Requires) > 0 && !slices.ContainsFunc(given, required) {
-		return &MissingConditionError{Family: q.Family, Purpose: q.Purpose, AnyOf: slices.Clone(q.Requires)}
+	for _, anyOf := range q.Requires {
+		if !slices.ContainsFunc(given, func(condition Condition) bool { return slices.Contains(anyOf, condition) }) {
+			return &MissingConditionError{Family: q.Family, Purpose: q.Purpose, AnyOf: slices.Clone(anyOf)}
+		}
 	}
 	return nil
 }
@@ -183,7 +201,7 @@ func (q Query) where(c Conditions) ([]string, error) {
 	var lines []string
 	for _, kind := range kinds {
 		values := kind.values(c)
-		if len(values) == 0 {
+		if len(values) == 0 || slices.Contains(q.Ignores, kind.condition) {
 			continue
 		}
 		alternatives, err := kind.match(q.lookedUpIn[kind.condition], values)
@@ -205,7 +223,7 @@ func (q Query) thresholdLines(c Conditions) []string {
 	}
 	var lines []string
 	for _, column := range q.lookedUpIn[RemoteIPCount] {
-		lines = append(lines, "| where "+column+" >= "+strconv.Itoa(*c.RemoteIPCount))
+		lines = append(lines, "| where "+column+" > "+strconv.Itoa(*c.RemoteIPCount))
 	}
 	return lines
 }

@@ -7,36 +7,110 @@ import (
 	"unicode"
 )
 
-// Within restricts a query that an analyst wrote to the events of a time span up to now. Where the query begins with
-// the name of a table the restriction stands right behind it, so that later steps may drop the Timestamp column;
-// anywhere else it becomes the last step. A span of zero leaves the query as it is.
+// Within restricts a query that an analyst wrote to the events of a time span back from now. If the query begins with the
+// name of a table, after comments and let statements, the restriction directly follows the name, so that later steps may
+// drop the Timestamp column; otherwise it becomes the last step. A span of zero leaves the query as it is.
 func Within(query string, span time.Duration) string {
 	if span <= 0 {
 		return query
 	}
 	restriction := "| where Timestamp > ago(" + strconv.FormatInt(int64(span/time.Second), 10) + "s)"
-	table, rest := leadingTable(query)
+	before, table, rest := leadingTable(query)
 	if table == "" {
 		return strings.TrimRight(query, " \t\r\n;") + "\n" + restriction
 	}
-	return table + "\n" + restriction + rest
+	return before + table + "\n" + restriction + rest
 }
 
-// leadingTable splits off the table with which a query begins. Comments before it, let statements and operators such
-// as union leave the table empty.
-func leadingTable(query string) (table, rest string) {
-	trimmed := strings.TrimLeftFunc(query, unicode.IsSpace)
-	end := strings.IndexFunc(trimmed, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+// leadingTable splits a query at the table that it begins with. Operators such as union leave the table empty. Comments
+// between the table and the next step go after the restriction.
+func leadingTable(query string) (before, table, rest string) {
+	start := skipLets(query)
+	text := query[start:]
+	end := strings.IndexFunc(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	if end < 0 {
-		end = len(trimmed)
+		end = len(text)
 	}
-	table, rest = trimmed[:end], trimmed[end:]
-	next := strings.TrimLeftFunc(rest, unicode.IsSpace)
+	table, rest = text[:end], text[end:]
+	next := rest[skipBlank(rest):]
 	if table == "" || (next != "" && next[0] != '|') {
-		return "", query
+		return "", "", query
 	}
 	if next == "" {
-		return table, ""
+		return query[:start], table, ""
 	}
-	return table, "\n" + next
+	return query[:start], table, "\n" + strings.TrimLeftFunc(rest, unicode.IsSpace)
+}
+
+// skipBlank returns the length of the white space and comments that a text begins with.
+func skipBlank(text string) int {
+	at := 0
+	for {
+		at += len(text[at:]) - len(strings.TrimLeftFunc(text[at:], unicode.IsSpace))
+		if !strings.HasPrefix(text[at:], "//") {
+			return at
+		}
+		end := strings.IndexByte(text[at:], '\n')
+		if end < 0 {
+			return len(text)
+		}
+		at += end
+	}
+}
+
+// skipLets returns the length of the white space, comments and let statements that a query begins with.
+func skipLets(query string) int {
+	at := skipBlank(query)
+	for {
+		word, _, _ := strings.Cut(query[at:], " ")
+		end := statementEnd(query[at:])
+		if word != "let" || end < 0 {
+			return at
+		}
+		at += end
+		at += skipBlank(query[at:])
+	}
+}
+
+// statementEnd returns the length of a statement with its semicolon, or -1 if the text ends without one. Semicolons in
+// texts, in comments and in the bodies of functions do not count.
+func statementEnd(text string) int {
+	depth := 0
+	for at := 0; at < len(text); at++ {
+		switch text[at] {
+		case '{', '(', '[':
+			depth++
+		case '}', ')', ']':
+			depth--
+		case ';':
+			if depth == 0 {
+				return at + 1
+			}
+		case '/':
+			if strings.HasPrefix(text[at:], "//") {
+				at += skipBlank(text[at:]) - 1
+			}
+		case '"', '\'':
+			at += literalEnd(text[at:], at > 0 && (text[at-1] == '@'))
+		}
+	}
+	return -1
+}
+
+// literalEnd returns the distance from the opening to the closing quote of a text, or to the end if it is not closed. In a
+// verbatim text a backslash is one, and two quotes are one.
+func literalEnd(text string, verbatim bool) int {
+	quote := text[0]
+	for at := 1; at < len(text); at++ {
+		switch {
+		case text[at] == '\\' && !verbatim:
+			at++
+		case text[at] != quote:
+		case verbatim && at+1 < len(text) && text[at+1] == quote:
+			at++
+		default:
+			return at
+		}
+	}
+	return len(text)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -45,6 +46,7 @@ func scalarFunctions() map[string]func(at point, a []any) any {
 		"trim_start":             func(_ point, a []any) any { return trimmed(a) },
 		"split":                  func(_ point, a []any) any { return splitText(a) },
 		"base64_decode_tostring": func(_ point, a []any) any { return decoded(first(a)) },
+		"url_decode":             func(_ point, a []any) any { return unescaped(first(a)) },
 		"ipv4_is_private":        func(_ point, a []any) any { return isPrivate(first(a)) },
 		"binary_and":             func(_ point, a []any) any { return bothBits(a) },
 		"bin":                    func(_ point, a []any) any { return rounded(a) },
@@ -64,6 +66,15 @@ func argument(a []any, i int) any {
 		return nil
 	}
 	return a[i]
+}
+
+// unescaped returns a text without its percent-encoding, or as it is if that is malformed.
+func unescaped(v any) any {
+	text := Text(v)
+	if plain, err := url.QueryUnescape(text); err == nil {
+		return plain
+	}
+	return text
 }
 
 func first(a []any) any { return argument(a, 0) }
