@@ -35,7 +35,7 @@ type everyArgument struct {
 
 func today() time.Time { return time.Date(2026, time.November, 20, 10, 15, 0, 0, time.UTC) }
 
-// FuzzArguments gives any value to an argument of every type: each is bound to a value that its declaration allows, or
+// FuzzArguments tries any value on an argument of every type: each is bound to a value that its declaration allows, or
 // the error names it. The value of one argument does not depend on the others.
 func FuzzArguments(f *testing.F) {
 	for _, seed := range []string{

@@ -36,7 +36,7 @@ func (e *NoActionError) Error() string {
 // actions showed afterwards.
 type UnknownOutcomeError struct {
 	Machine string
-	// Found is the action that was most likely started, or nil if there is none.
+	// Found is the action that was most likely started, or nil without one.
 	Found *defender.MachineAction
 	Err   error
 }
@@ -76,7 +76,7 @@ func (a attempt) try(ctx context.Context, run *Run, start func() (defender.Machi
 }
 
 // clockDifference is how far the service's clock may be behind ours. Naming an earlier action does less harm than
-// saying that there is none.
+// denying that there is one.
 const clockDifference = time.Minute
 
 // mostActions is the number of recent actions that are checked: quarantine starts one for every file.

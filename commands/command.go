@@ -84,8 +84,6 @@ type Report struct {
 	After time.Duration
 	// Commit, if set, is called once the entries have been handed over.
 	Commit func(ctx context.Context) error
-	// Diagnosis holds the findings of a command about the connection, also if it returns an error; nil for all others.
-	Diagnosis *Diagnosis
 }
 
 func report(entries ...warroom.Entry) Report { return Report{Entries: entries} }
@@ -132,17 +130,16 @@ func (c Command) PermissionSets() []PermissionSet {
 }
 
 // Execute runs the command. If the service accepts no more requests for a while, the command is scheduled again
-// with the rest of its work. The caller needs Entries, Commit and Diagnosis of the report; with an error only
-// Diagnosis is set.
+// with the rest of its work. The caller needs Entries and Commit of the report.
 func (c Command) Execute(ctx context.Context, run *Run, raw map[string]json.RawMessage) (Report, error) {
 	run.command, run.raw = c, raw
 	result, err := c.run(ctx, run, raw)
 	var throttled *defender.ThrottledError
 	if errors.As(err, &throttled) && !c.Platform {
-		result, err = Report{Left: map[string]any{}, After: throttled.After, Diagnosis: result.Diagnosis}, nil
+		result, err = Report{Left: map[string]any{}, After: throttled.After}, nil
 	}
 	if err != nil {
-		return Report{Diagnosis: result.Diagnosis}, err
+		return Report{}, err
 	}
 	if result.Left != nil {
 		result.Entries = c.scheduleRest(result, raw)

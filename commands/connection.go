@@ -7,6 +7,7 @@ import (
 
 	"xsoar-defender/auth"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/diagnosis"
 	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
@@ -33,7 +34,7 @@ func testModule() Command {
 		if run.Instance.Mode == params.AuthorizationCode {
 			return Report{}, &LoginTestError{LoggedIn: run.Instance.Grant != params.Grant{}}
 		}
-		if err := tryConnection(ctx, run); err != nil {
+		if err := diagnosis.Try(ctx, run.SignIn, run.API); err != nil {
 			return Report{}, err
 		}
 		return report(warroom.Say("ok")), nil
@@ -54,14 +55,6 @@ func (e *LoginTestError) Error() string {
 		first + "run !microsoft-atp-test in the War Room."
 }
 
-// tryConnection signs in again, so that a stored token does not hide that its secret is no longer valid, and reads
-// one alert.
-func tryConnection(ctx context.Context, run *Run) error {
-	run.SignIn.Forget()
-	_, err := run.API.Alerts(ctx, defender.Query{Limit: 1})
-	return err
-}
-
 func testConnection() Command {
 	type args struct{}
 	return declare(Command{
@@ -69,29 +62,61 @@ func testConnection() Command {
 		Help: "Diagnoses the connection: signs in, calls the API, checks everything on the way there, and shows which permissions the token has and which commands they do not cover.",
 		Uses: []defender.Operation{defender.ListAlerts}, Outputs: []Output{diagnosisOutput()},
 	}, func(ctx context.Context, run *Run, _ args) (Report, error) {
-		found := diagnose(ctx, run)
-		if err := found.failure(); err != nil {
-			return Report{Diagnosis: found}, err
+		found := run.Diagnose(ctx)
+		if err := found.Err(); err != nil {
+			return Report{}, err
 		}
-		return Report{Entries: []warroom.Entry{found.Entry()}, Diagnosis: found}, nil
+		return report(DiagnosisEntry(found)), nil
 	})
 }
 
-func isForbidden(err error) bool { return defender.StatusOf(err) == 403 }
+// diagnosisOutput returns the table and the context path of the checks.
+func diagnosisOutput() Output {
+	return Output{
+		Path: "MicrosoftATP.Diagnosis", Key: "val.Check === obj.Check", Title: "Checks",
+		View: warroom.NewView(
+			warroom.Field{Name: "Check", From: "Check", Type: warroom.String, Help: "What was checked."},
+			warroom.Field{Name: "Result", From: "Result", Type: warroom.String, Help: "ok, warning, failed or not checked."},
+			warroom.Field{Name: "Found", From: "Found", Type: warroom.String, Help: "What was found, or why it was not checked."},
+			warroom.Field{Name: "Remedy", From: "Remedy", Type: warroom.String, Help: "What to do about it, if anything."},
+		),
+	}
+}
 
-// gaps returns the commands for which a token lacks permissions.
-func gaps(all []Command, claims auth.Claims) []Gap {
-	var found []Gap
-	for _, command := range all {
+// DiagnosisEntry shows a diagnosis, and puts its checks in the context.
+func DiagnosisEntry(found *diagnosis.Diagnosis) warroom.Entry {
+	out := diagnosisOutput()
+	rows := make([]rawjson.Value, len(found.Checks))
+	for i, check := range found.Checks {
+		rows[i] = rawjson.Make(check)
+	}
+	entry := out.rowsEntry(rows, found.JSON())
+	entry.Blocks = append([]warroom.Block{warroom.Heading("Connection"), warroom.Paragraph(found.Verdict)}, entry.Blocks...)
+	if found.Failed() {
+		entry.Kind = warroom.Warning
+	}
+	if found.Unreadable {
+		entry.Blocks = append(entry.Blocks, warroom.Paragraph("The access token cannot be read, so its permissions are not known."))
+	}
+	if found.Known {
+		entry.Blocks = append(entry.Blocks, permissionBlocks(found.Held, found.Gaps)...)
+	}
+	return entry
+}
+
+// Gaps returns the commands of the registry that a token with these claims does not permit.
+func (r *Registry) Gaps(claims auth.Claims) []diagnosis.Gap {
+	var found []diagnosis.Gap
+	for _, command := range r.All() {
 		if missing := command.missing(claims); len(missing) > 0 {
-			found = append(found, Gap{command.Name, strings.Join(missing, "; ")})
+			found = append(found, diagnosis.Gap{Command: command.Name, Missing: strings.Join(missing, "; ")})
 		}
 	}
 	return found
 }
 
 // permissionBlocks shows the permissions of a token, and those that commands lack.
-func permissionBlocks(held []string, gaps []Gap) []warroom.Block {
+func permissionBlocks(held []string, gaps []diagnosis.Gap) []warroom.Block {
 	shown := "none"
 	if len(held) > 0 {
 		shown = strings.Join(held, ", ")
@@ -132,7 +157,7 @@ func generateLoginURL() Command {
 		Help: "Returns the address at which a user signs in, for instances that use an authorization code.",
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
 		if run.Instance.Mode != params.AuthorizationCode {
-			return Report{}, wrong(run, "the instance does not sign in with an authorization code, so no user has to log in")
+			return Report{}, wrong(run, "the instance does not sign in with an authorization code, so no login is needed")
 		}
 		address, err := run.SignIn.LoginURL(ctx)
 		if err != nil {

@@ -73,7 +73,7 @@ func harmless() []any {
 // longArgument is longer than any reasonable text.
 const longArgument = 10 << 20
 
-// TestHostileArguments gives every argument of every command hostile values. The result is always sound, and every request
+// TestHostileArguments tries hostile values on every argument of every command. The result is always sound, and every request
 // has the same shape as one that the command makes with a harmless value, apart from the content of its literals.
 func TestHostileArguments(t *testing.T) {
 	t.Parallel()

@@ -309,7 +309,7 @@ func createIndicator() Command {
 
 func updateIndicator() Command {
 	return submitIndicator("microsoft-atp-sc-indicator-update", "Indicator updated",
-		"Updates the indicator with the given value and type, or creates it if there is none.")
+		"Updates the indicator with the given value and type, or creates it if it does not exist.")
 }
 
 // indicatorArguments describes an indicator.

@@ -146,7 +146,7 @@ func TestListIndicators(t *testing.T) {
 			t.Errorf("got\n%s\nwant nothing said of more indicators", last)
 		}
 	})
-	t.Run("a page is as large as the service gives at the most", func(t *testing.T) {
+	t.Run("a page is as large as the service allows", func(t *testing.T) {
 		result := commandstest.New(t).Run("microsoft-atp-sc-indicator-list", map[string]any{"limit": 20_000})
 		if top := result.Requests[0].Query.Get("$top"); top != "10000" {
 			t.Errorf("got %q, want pages of 10000", top)

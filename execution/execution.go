@@ -16,6 +16,7 @@ import (
 	"xsoar-defender/auth"
 	"xsoar-defender/commands"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/diagnosis"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
@@ -39,8 +40,6 @@ type Result struct {
 	Metrics *defender.Metrics
 	// Commit, when set, is to be called once the entries were handed over.
 	Commit func(ctx context.Context) error
-	// Diagnosis is what a command about the connection has found, also with an error; nil for all others.
-	Diagnosis *commands.Diagnosis
 
 	command string
 }
@@ -139,11 +138,23 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 	run := r.prepare(request, instance, host)
 	result.Metrics = run.API.Metrics()
 	done, err := command.Execute(ctx, run, request.Args)
-	result.Entries, result.Commit, result.Diagnosis, result.Err = done.Entries, done.Commit, done.Diagnosis, err
+	result.Entries, result.Commit, result.Err = done.Entries, done.Commit, err
 	if cause := context.Cause(ctx); cause != nil && result.Err != nil {
 		result.Err = cause
 	}
 	return result
+}
+
+// Diagnose examines the connection of the request's instance, also if its parameters are not usable.
+func (r *Runner) Diagnose(ctx context.Context, request Request, host commands.Host) (*diagnosis.Diagnosis, error) {
+	instance, err := params.Decode(request.Params, r.Getenv)
+	if problems, ok := errors.AsType[*params.Problems](err); ok {
+		return diagnosis.OfConfiguration(problems), nil
+	}
+	if err != nil {
+		return nil, &shownError{err, readable(err.Error())}
+	}
+	return r.prepare(request, instance, host).Diagnose(ctx), nil
 }
 
 // explain writes the details of a mistake in the code to the operator.
@@ -170,10 +181,15 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 	if request.Debug {
 		options.Observe = func(line string) { host.Log(context.Background(), instance.Redact(line)) }
 	}
+	api := defender.New(options)
+	session := &signIn{signer: signer, instance: instance, environment: environment, target: instance.Cloud.API}
 	return &commands.Run{
-		Instance: instance, API: defender.New(options), Host: host, Network: way,
-		SignIn: &signIn{signer: signer, instance: instance, environment: environment, target: instance.Cloud.API},
-		Now:    r.Now, Random: r.Random, Brand: request.Brand, All: r.Commands.All,
+		Instance: instance, API: api, Host: host, SignIn: session, Now: r.Now, Random: r.Random, Brand: request.Brand,
+		Diagnose: func(ctx context.Context) *diagnosis.Diagnosis {
+			return diagnosis.Diagnose(ctx, diagnosis.Subject{
+				Instance: instance, API: api, SignIn: session, Network: way, Now: r.Now, Gaps: r.Commands.Gaps,
+			})
+		},
 	}
 }
 
@@ -225,7 +241,7 @@ func (t tokens) Renew(ctx context.Context, target *url.URL, rejected string) (st
 	return fresh, err
 }
 
-// signIn gives commands about the connection access to the sign-in.
+// signIn is the sign-in of the instance, for commands about the connection.
 type signIn struct {
 	signer      signer
 	instance    params.Instance

@@ -12,7 +12,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"xsoar-defender/commands"
+	"xsoar-defender/internal/diagnosis"
 	"xsoar-defender/params"
 )
 
@@ -25,7 +25,7 @@ type network struct {
 	signIn, api watch
 }
 
-var _ commands.Prober = (*network)(nil)
+var _ diagnosis.Network = (*network)(nil)
 
 func newNetwork(transports *Transports, instance params.Instance, getenv func(string) string, now func() time.Time) *network {
 	return &network{transports: transports, instance: instance, getenv: getenv, signIn: watch{now: now}, api: watch{now: now}}
@@ -45,9 +45,9 @@ func (n *network) Resolve(ctx context.Context, host string) ([]netip.Addr, error
 }
 
 // Route returns the proxy that the transport of the instance uses for target.
-func (n *network) Route(target *url.URL) (commands.Route, error) {
+func (n *network) Route(target *url.URL) (diagnosis.Route, error) {
 	if !n.instance.UseProxy {
-		return commands.Route{}, nil
+		return diagnosis.Route{}, nil
 	}
 	settings := proxySettings(n.getenv)
 	proxy, err := proxyOf(settings)(&http.Request{URL: target})
@@ -56,26 +56,26 @@ func (n *network) Route(target *url.URL) (commands.Route, error) {
 		if target.Scheme == "https" {
 			named = settings.HTTPSProxy
 		}
-		return commands.Route{Exempt: named != ""}, err
+		return diagnosis.Route{Exempt: named != ""}, err
 	}
-	return commands.Route{Proxy: &url.URL{Scheme: proxy.Scheme, Host: proxy.Host}}, nil
+	return diagnosis.Route{Proxy: &url.URL{Scheme: proxy.Scheme, Host: proxy.Host}}, nil
 }
 
 // SignIn returns what the requests for tokens have shown.
-func (n *network) SignIn() commands.Contact { return n.signIn.seen() }
+func (n *network) SignIn() diagnosis.Contact { return n.signIn.seen() }
 
 // API returns what the requests to the API have shown.
-func (n *network) API() commands.Contact { return n.api.seen() }
+func (n *network) API() diagnosis.Contact { return n.api.seen() }
 
 // watch records what the newest request to a service has shown.
 type watch struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	contact commands.Contact
+	contact diagnosis.Contact
 }
 
-func (w *watch) seen() commands.Contact {
+func (w *watch) seen() diagnosis.Contact {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.contact

@@ -15,30 +15,42 @@ import (
 
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/diagnosis"
 	"xsoar-defender/internal/simulator"
 )
 
 // rows are the checks of a diagnosis as "result: found", by their names.
-func rows(t *testing.T, result execution.Result) map[string]string {
-	t.Helper()
-	if result.Diagnosis == nil {
-		t.Fatalf("got only the error %v, want a diagnosis", result.Err)
-	}
+func rows(d *diagnosis.Diagnosis) map[string]string {
 	found := map[string]string{}
-	for _, check := range gjson.Get(string(result.Diagnosis.JSON()), "Checks").Array() {
+	for _, check := range gjson.Get(string(d.JSON()), "Checks").Array() {
 		found[check.Get("Check").Str] = check.Get("Result").Str + ": " + check.Get("Found").Str
 	}
 	return found
 }
 
-func wantRows(t *testing.T, result execution.Result, want map[string]string) {
+func wantRows(t *testing.T, d *diagnosis.Diagnosis, want map[string]string) {
 	t.Helper()
-	got := rows(t, result)
+	got := rows(d)
 	for check, text := range want {
 		if !strings.Contains(got[check], text) {
 			t.Errorf("%s: got %q, want %q", check, got[check], text)
 		}
 	}
+}
+
+// diagnose returns the diagnosis of an instance with these parameters.
+func (w *world) diagnose(ctx context.Context, t *testing.T, params map[string]any) *diagnosis.Diagnosis {
+	t.Helper()
+	found, err := w.Diagnose(ctx, execution.Request{Params: encode(t, params), Instance: "instance"}, w.host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// shownOf returns everything that users see of a diagnosis.
+func shownOf(d *diagnosis.Diagnosis) string {
+	return fmt.Sprint(d.Err(), d.JSON(), commands.DiagnosisEntry(d))
 }
 
 // withNames returns the world with name servers.
@@ -66,11 +78,11 @@ func TestDiagnosisBehindAProxy(t *testing.T) {
 	proxy := newProxy(t, w.tenant, credentials)
 	address := strings.TrimPrefix(proxy.URL, "http://")
 	w.environment["HTTPS_PROXY"] = "http://" + credentials + "@" + address
-	result := w.run(commands.DiagnosisCommand, nil, behindProxy(w.tenant, "cortex"), w.host())
-	if result.Err != nil {
-		t.Fatal(result.Err)
+	found := w.diagnose(t.Context(), t, behindProxy(w.tenant, "cortex"))
+	if err := found.Err(); err != nil {
+		t.Fatal(err)
 	}
-	wantRows(t, result, map[string]string{
+	wantRows(t, found, map[string]string{
 		"DNS: token proxy":   "not checked: the proxy resolves tenant.example",
 		"DNS: API":           "not checked: the proxy resolves tenant.example",
 		"DNS: proxy":         "ok: 127.0.0.1 is already an address",
@@ -82,8 +94,7 @@ func TestDiagnosisBehindAProxy(t *testing.T) {
 	})
 	for _, setting := range []string{w.environment["HTTPS_PROXY"], "http://proxy-user:wrong-password-of-the-test@" + address, credentials + "@" + address, "http://" + credentials + "%zz@" + address} {
 		w.environment["HTTPS_PROXY"] = setting
-		result := w.run(commands.DiagnosisCommand, nil, behindProxy(w.tenant, "cortex"), w.host())
-		shown := fmt.Sprint(result.Err, result.Diagnosis.JSON(), result.Diagnosis.Entry())
+		shown := shownOf(w.diagnose(t.Context(), t, behindProxy(w.tenant, "cortex")))
 		for _, secret := range []string{"password-of-the-test", "proxy-user"} {
 			if strings.Contains(shown, secret) {
 				t.Errorf("%s: got %s, want nothing of the proxy's credentials", setting, shown)
@@ -136,13 +147,11 @@ func TestDiagnosisOfTheWayToTheHosts(t *testing.T) {
 			// The sign-in itself looks for the host on its own: it is not let out of this machine.
 			ctx, cancel := context.WithCancelCause(t.Context())
 			cancel(errNobodyIsAsked)
-			result := w.Run(ctx, execution.Request{
-				Command: commands.DiagnosisCommand, Params: encode(t, with(w.tenant.Instance("client-secret"), test.changes)), Instance: "instance",
-			}, w.host())
-			if !errors.Is(result.Err, errNobodyIsAsked) {
-				t.Errorf("got %v, want the execution to have ended", result.Err)
+			found := w.diagnose(ctx, t, with(w.tenant.Instance("client-secret"), test.changes))
+			if found.Err() == nil {
+				t.Error("got no error, want the sign-in to have failed")
 			}
-			wantRows(t, result, test.want)
+			wantRows(t, found, test.want)
 		})
 	}
 }
@@ -165,20 +174,20 @@ func TestDiagnosisWithEveryWayToSignIn(t *testing.T) {
 			if test.mode == "certificate-with-chain" {
 				w.tenant.SetAssertionClock(time.Now) // a library dates the assertion
 			}
-			result := w.run(commands.DiagnosisCommand, nil, w.tenant.Instance(test.mode), w.host())
-			if result.Err != nil || result.Diagnosis.Failed() {
-				t.Errorf("got %v and %v, want nothing to have failed", result.Err, rows(t, result))
+			found := w.diagnose(t.Context(), t, w.tenant.Instance(test.mode))
+			if err := found.Err(); err != nil || found.Failed() {
+				t.Errorf("got %v and %v, want nothing to have failed", err, rows(found))
 			}
 			proxy, tls := "ok: none: Use system proxy settings is not selected", "warning: TLS 1.3"
 			if test.role == "managed identity endpoint" {
 				proxy, tls = "ok: none: it is always contacted directly", "not checked: 169.254.169.254 is contacted over plain HTTP"
 			}
-			wantRows(t, result, map[string]string{
+			wantRows(t, found, map[string]string{
 				"Configuration": "; " + test.role + " ", "DNS: " + test.role: "is already an address", "Proxy: " + test.role: proxy, "TLS: " + test.role: tls,
 				strings.ToUpper(test.role[:1]) + test.role[1:]: "ok: ", "Token": "ok: signed in again; application ", "Clock": "ok: agrees with the clock of the API",
 				"Tenant": "ok: " + w.tenant.TenantID(), "Audience": "ok: https://api.securitycenter.microsoft.com, which matches the cloud",
 			})
-			shown := fmt.Sprint(result.Diagnosis.JSON(), result.Diagnosis.Entry())
+			shown := shownOf(found)
 			for _, token := range bearers(w.tenant) {
 				if slices.ContainsFunc(strings.Split(token, "."), func(part string) bool { return strings.Contains(shown, part) }) {
 					t.Error("wanted no part of the token to be shown")
@@ -194,7 +203,8 @@ func TestDiagnosisOfASignInThatCannotBePrepared(t *testing.T) {
 	if result.Err == nil || !strings.Contains(result.Err.Error(), "AZURE_FEDERATED_TOKEN_FILE") || len(result.Entries) > 0 {
 		t.Errorf("got %v, want one error that names the variable", result.Err)
 	}
-	wantRows(t, result, map[string]string{
+	w.tenant.ResetRequests()
+	wantRows(t, w.diagnose(t.Context(), t, w.tenant.Instance("workload-identity")), map[string]string{
 		"Configuration": "ok: signs in with workload identity", "DNS: authority": "ok: ", "Authority": "not checked: ",
 		"Token": "failed: the environment has no AZURE_FEDERATED_TOKEN_FILE", "API": "not checked: there is no token",
 	})
@@ -205,11 +215,11 @@ func TestDiagnosisOfASignInThatCannotBePrepared(t *testing.T) {
 
 func TestDiagnosisOfACertificateThatIsNotTrusted(t *testing.T) {
 	w := newWorld(t)
-	result := w.run(commands.DiagnosisCommand, nil, with(w.tenant.Instance("client-secret"), map[string]any{"insecure": false}), w.host())
-	if result.Err == nil {
-		t.Error("wanted an error")
+	found := w.diagnose(t.Context(), t, with(w.tenant.Instance("client-secret"), map[string]any{"insecure": false}))
+	if found.Err() == nil {
+		t.Error("got no error, want one")
 	}
-	wantRows(t, result, map[string]string{
+	wantRows(t, found, map[string]string{
 		"TLS: authority": "failed: the certificate of Simulated tenant, valid until 2090-01-01, is not trusted",
 		"TLS: API":       "not checked: 127.0.0.1 was not contacted", "Authority": "failed: 127.0.0.1 did not answer", "Token": "failed: the TLS certificate of",
 	})
@@ -229,8 +239,8 @@ func TestDiagnosisMakesNoRequestOfItsOwn(t *testing.T) {
 		}
 		return kinds
 	}
-	test, diagnosis := count(commands.TestCommand), count(commands.DiagnosisCommand)
-	if fmt.Sprint(test) != fmt.Sprint(diagnosis) {
-		t.Errorf("got %v, want the requests %v", diagnosis, test)
+	test, examined := count(commands.TestCommand), count(commands.DiagnosisCommand)
+	if fmt.Sprint(test) != fmt.Sprint(examined) {
+		t.Errorf("got %v, want the requests %v", examined, test)
 	}
 }

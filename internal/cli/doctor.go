@@ -2,14 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
-	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
 
@@ -48,9 +46,7 @@ func (p *program) doctor(ctx context.Context, options doctorOptions) error {
 	if err != nil {
 		return err
 	}
-	diagnosis, err := diagnosisOf(p.runner().Run(ctx, execution.Request{
-		Command: commands.DiagnosisCommand, Params: of.params, Instance: of.name, Brand: commands.Brand,
-	}, host))
+	found, err := p.runner().Diagnose(ctx, execution.Request{Params: of.params, Instance: of.name, Brand: commands.Brand}, host)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // an interrupted diagnosis means nothing
 	}
@@ -58,27 +54,16 @@ func (p *program) doctor(ctx context.Context, options doctorOptions) error {
 		return failed(err)
 	}
 	if options.asJSON {
-		if err := p.writeDocument(diagnosis.JSON()); err != nil {
+		if err := p.writeDocument(found.JSON()); err != nil {
 			return failed(fmt.Errorf("writing the checks: %w", err))
 		}
 	} else {
-		entry := diagnosis.Entry()
+		entry := commands.DiagnosisEntry(found)
 		entry.Kind = warroom.Note // the results say how bad it is
 		p.screen("").entry(entry)
 	}
-	if diagnosis.Failed() {
+	if found.Failed() {
 		return &exitError{code: exitFailed}
 	}
 	return nil
-}
-
-// diagnosisOf returns the diagnosis of an execution, or the reason why it has none.
-func diagnosisOf(result execution.Result) (*commands.Diagnosis, error) {
-	if result.Diagnosis != nil {
-		return result.Diagnosis, nil
-	}
-	if problems, ok := errors.AsType[*params.Problems](result.Err); ok {
-		return commands.DiagnoseConfiguration(problems), nil
-	}
-	return nil, result.Err
 }

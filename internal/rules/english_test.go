@@ -77,7 +77,7 @@ func (p phrase) in(line string) string {
 // notYetRead are the folders whose texts are still to be read as a whole. The list only shrinks.
 func notYetRead() []string {
 	return []string{
-		"auth", "commands", "commands/commandstest", "defender", "docs", "execution", "internal/cli", "internal/cli/local", "internal/cli/loopback",
+		"auth", "defender", "docs", "internal/cli", "internal/cli/local", "internal/cli/loopback",
 		"internal/cli/pages", "internal/kql", "internal/manifest", "internal/pack", "internal/pack/content/Playbooks", "internal/playbook", "internal/program", "internal/simulator", "internal/simulator/kusto", "internal/simulator/odata", "params", "warroom", ".",
 	}
 }

@@ -22,8 +22,8 @@ func arrows() map[string][]string {
 	return map[string][]string{
 		".":         {"auth", "commands", "execution", "internal/cli", "platform"},
 		"platform":  {"internal/rawjson", "commands", "defender", "execution", "warroom"},
-		"execution": {"auth", "commands", "defender", "params", "warroom"},
-		"commands":  {"internal/rawjson", "auth", "defender", "internal/kql", "params", "warroom"},
+		"execution": {"auth", "commands", "defender", "internal/diagnosis", "params", "warroom"},
+		"commands":  {"internal/rawjson", "auth", "defender", "internal/diagnosis", "internal/kql", "params", "warroom"},
 		"defender":  {"internal/rawjson"},
 		"warroom":   {"internal/rawjson"},
 		"auth":      {"params"},
@@ -41,6 +41,7 @@ func arrows() map[string][]string {
 		"internal/manifest/licences": {},
 		"internal/pack":              {"commands"},
 		"internal/playbook":          {"commands", "warroom"},
+		"internal/diagnosis":         {"internal/rawjson", "auth", "defender", "params"},
 		"internal/kql":               {},
 		"internal/rawjson":           {},
 		"internal/simulator":         {"internal/simulator/kusto", "internal/simulator/odata"},

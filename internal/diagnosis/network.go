@@ -1,4 +1,4 @@
-package commands
+package diagnosis
 
 import (
 	"cmp"
@@ -21,6 +21,28 @@ import (
 	"xsoar-defender/params"
 )
 
+// Route is the route to a target.
+type Route struct {
+	// Proxy is the address of the proxy without its credentials, or nil if the target is contacted directly.
+	Proxy *url.URL
+	// Exempt reports whether a proxy is configured but not used for this target.
+	Exempt bool
+}
+
+// Contact is what the requests of an execution to one service have shown.
+type Contact struct {
+	// Target is the URL of the latest request, or nil without one.
+	Target *url.URL
+	// Err is why the latest request was not answered, or nil if it was.
+	Err error
+	// Header is the header of the latest answer, nil without one, and At the time of its arrival by the clock of this
+	// machine.
+	Header http.Header
+	At     time.Time
+	// TLS is the connection of the latest answer; nil without an answer, or if it came over plain HTTP.
+	TLS *tls.ConnectionState
+}
+
 // peer is a service on the other side of the network.
 type peer struct {
 	// role is the service's role for the instance.
@@ -35,11 +57,11 @@ type peer struct {
 func (p peer) host() string { return p.target.Hostname() }
 
 // signInPeer returns the service that issues the instance's tokens.
-func signInPeer(run *Run) peer {
-	p := peer{role: "authority", target: address(run.Instance.Cloud.Authority), contact: run.Network.SignIn()}
-	switch run.Instance.Mode {
+func signInPeer(s Subject) peer {
+	p := peer{role: "authority", target: address(s.Instance.Cloud.Authority), contact: s.Network.SignIn()}
+	switch s.Instance.Mode {
 	case params.CortexApplication:
-		p.role, p.target = "token proxy", address(run.Instance.Proxy.URL)
+		p.role, p.target = "token proxy", address(s.Instance.Proxy.URL)
 	case params.ManagedIdentity:
 		// Its address depends on the Azure service that the engine runs on, so it is taken from the request.
 		p.role, p.target, p.direct = "managed identity endpoint", address(auth.MetadataEndpoint), true
@@ -50,8 +72,8 @@ func signInPeer(run *Run) peer {
 	return p
 }
 
-func apiPeer(run *Run) peer {
-	return peer{role: "API", target: run.Instance.Cloud.API, contact: run.Network.API()}
+func apiPeer(s Subject) peer {
+	return peer{role: "API", target: s.Instance.Cloud.API, contact: s.Network.API()}
 }
 
 // address parses an address that was validated with the configuration.
@@ -63,14 +85,14 @@ func address(text string) *url.URL {
 	return target
 }
 
-func (e *examination) peers() []peer { return []peer{e.signIn, e.api} }
+func (e *examination) peers() []peer { return []peer{e.authority, e.service} }
 
 // route returns the route to a peer.
 func (e *examination) route(p peer) (Route, error) {
 	if p.direct {
 		return Route{}, nil
 	}
-	return e.run.Network.Route(p.target)
+	return e.Network.Route(p.target)
 }
 
 // lookupPatience is the time limit for all name lookups together.
@@ -107,7 +129,7 @@ func (e *examination) name(ctx context.Context, check, host string) Check {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return passed(check, "%s is already an address", host)
 	}
-	addresses, err := e.run.Network.Resolve(ctx, host)
+	addresses, err := e.Network.Resolve(ctx, host)
 	if err != nil {
 		return judgeLookup(check, host, err)
 	}
@@ -124,11 +146,11 @@ func judgeLookup(check, host string, err error) Check {
 	switch {
 	case lookup != nil && lookup.IsNotFound:
 		return passed(check, "%s has no address", host).
-			but(CheckFailed, "Check the spelling of the host in the instance, and the name servers of the engine.")
+			but(Failed, "Check the spelling of the host in the instance, and the name servers of the engine.")
 	case lookup != nil && lookup.IsTimeout, errors.Is(err, context.DeadlineExceeded):
-		return passed(check, "no name server answered for %s", host).but(CheckFailed, "Check that the engine can reach its name servers.")
+		return passed(check, "no name server answered for %s", host).but(Failed, "Check that the engine can reach its name servers.")
 	}
-	return passed(check, "%s could not be looked up", host).but(CheckFailed, "Check the name servers of the engine.")
+	return passed(check, "%s could not be looked up", host).but(Failed, "Check the name servers of the engine.")
 }
 
 // proxies checks the route to each peer.
@@ -136,7 +158,7 @@ func (e *examination) proxies() []Check {
 	var checks []Check
 	for _, p := range e.peers() {
 		route, err := e.route(p)
-		checks = append(checks, judgeRoute(p, route, err, e.run.Instance.UseProxy))
+		checks = append(checks, judgeRoute(p, route, err, e.Instance.UseProxy))
 	}
 	return checks
 }
@@ -146,7 +168,7 @@ func judgeRoute(p peer, route Route, err error, wanted bool) Check {
 	switch {
 	case err != nil:
 		return passed(check, "HTTPS_PROXY in the environment is not the address of a proxy").
-			but(CheckFailed, "Set it to the address of the proxy, or clear Use system proxy settings in the instance.")
+			but(Failed, "Set it to the address of the proxy, or clear Use system proxy settings in the instance.")
 	case p.direct:
 		return passed(check, "none: it is always contacted directly")
 	case !wanted:
@@ -155,7 +177,7 @@ func judgeRoute(p peer, route Route, err error, wanted bool) Check {
 		return passed(check, "none: NO_PROXY exempts %s, or it is this machine", p.host())
 	case route.Proxy == nil:
 		return passed(check, "none: HTTPS_PROXY in the environment is empty").
-			but(CheckWarning, "Set HTTPS_PROXY for the engine, or clear Use system proxy settings in the instance.")
+			but(Warning, "Set HTTPS_PROXY for the engine, or clear Use system proxy settings in the instance.")
 	}
 	return passed(check, "%s", route.Proxy)
 }
@@ -172,11 +194,11 @@ func (e *examination) tls(p peer) Check {
 	case untrusted != nil:
 		return judgeUntrusted(check, untrusted)
 	case noTLS, errors.Is(p.contact.Err, http.ErrSchemeMismatch):
-		return passed(check, "%s does not speak TLS", p.host()).but(CheckFailed, "Check the address and the port in the instance.")
+		return passed(check, "%s does not speak TLS", p.host()).but(Failed, "Check the address and the port in the instance.")
 	case p.contact.TLS == nil || len(p.contact.TLS.PeerCertificates) == 0:
 		return notApplied(check, "%s did not answer", p.host())
 	}
-	return judgeCertificate(check, p.contact.TLS.Version, p.contact.TLS.PeerCertificates[0], e.run.Now(), e.run.Instance.Insecure)
+	return judgeCertificate(check, p.contact.TLS.Version, p.contact.TLS.PeerCertificates[0], e.Now(), e.Instance.Insecure)
 }
 
 // endsSoon is how long before its expiry a certificate causes a warning.
@@ -201,7 +223,7 @@ func judgeCertificate(check string, version uint16, certificate *x509.Certificat
 		remedies = append(remedies, "Clear Trust any certificate (not secure) in the instance, and make the engine trust the authority that issued the certificate.")
 	}
 	if remedies != nil {
-		return found.but(CheckWarning, strings.Join(remedies, " "))
+		return found.but(Warning, strings.Join(remedies, " "))
 	}
 	return found
 }
@@ -218,10 +240,10 @@ func judgeUntrusted(check string, refused *tls.CertificateVerificationError) Che
 		reason, remedy = "is not valid at the current time of this machine", "Check the clock of the engine, and have the certificate renewed by the operator of the host."
 	}
 	if len(refused.UnverifiedCertificates) == 0 {
-		return passed(check, "the certificate %s", reason).but(CheckFailed, remedy)
+		return passed(check, "the certificate %s", reason).but(Failed, remedy)
 	}
 	certificate := refused.UnverifiedCertificates[0]
-	return passed(check, "the certificate of %s, valid until %s, %s", issuer(certificate), day(certificate.NotAfter), reason).but(CheckFailed, remedy)
+	return passed(check, "the certificate of %s, valid until %s, %s", issuer(certificate), day(certificate.NotAfter), reason).but(Failed, remedy)
 }
 
 // issuer returns the name of a certificate's issuer.
@@ -244,7 +266,7 @@ func moment(t time.Time) string { return t.UTC().Format(time.DateTime) + " UTC" 
 
 // signInAnswers checks whether the issuer of the tokens can be reached, whatever its answer.
 func (e *examination) signInAnswers() Check {
-	p := e.signIn
+	p := e.authority
 	check := upperFirst(p.role)
 	switch {
 	case p.contact.Target == nil && e.noToken != nil:
@@ -254,7 +276,7 @@ func (e *examination) signInAnswers() Check {
 	case p.contact.Err == nil:
 		return passed(check, "%s answers", p.host())
 	}
-	found := passed(check, "%s did not answer", p.host()).but(CheckFailed, "Check that the engine can reach this host.")
+	found := passed(check, "%s did not answer", p.host()).but(Failed, "Check that the engine can reach this host.")
 	if failed, ok := errors.AsType[*auth.Error](e.noToken); ok {
 		found.Remedy = upperFirst(failed.Remedy) + "."
 	}
@@ -268,21 +290,21 @@ const (
 )
 
 // bySkew returns the result for a difference of two clocks.
-func bySkew(skew time.Duration) CheckResult {
+func bySkew(skew time.Duration) Result {
 	switch skew = skew.Abs(); {
 	case skew >= skewFailure:
-		return CheckFailed
+		return Failed
 	case skew >= skewWarning:
-		return CheckWarning
+		return Warning
 	}
-	return CheckPassed
+	return Passed
 }
 
 const remedyClock = "Set the clock of the engine, preferably with NTP: certificates and tokens are refused when it is wrong."
 
 // clock compares the clock of this machine with that of the API, or else of the authority.
 func (e *examination) clock() Check {
-	for _, p := range []peer{e.api, e.signIn} {
+	for _, p := range []peer{e.service, e.authority} {
 		date, err := http.ParseTime(p.contact.Header.Get("Date"))
 		if err == nil {
 			// The header has no fraction of a second.
@@ -302,7 +324,7 @@ func judgeClock(ahead time.Duration, than peer) Check {
 	case ahead <= -exact:
 		found.Found = fmt.Sprintf("%s behind the clock of the %s", -ahead, than.role)
 	}
-	if result := bySkew(ahead); result != CheckPassed {
+	if result := bySkew(ahead); result != Passed {
 		return found.but(result, remedyClock)
 	}
 	return found
@@ -312,7 +334,7 @@ func (e *examination) tokenTimes() Check {
 	if why := e.why(); why != "" {
 		return notApplied(checkTokenTimes, "%s", why)
 	}
-	return judgeTokenTimes(e.claims, e.run.Now())
+	return judgeTokenTimes(e.claims, e.Now())
 }
 
 // judgeTokenTimes compares the times of a token that was just issued with the clock of this machine.
@@ -322,8 +344,8 @@ func judgeTokenTimes(claims auth.Claims, now time.Time) Check {
 	case claims.Expires.IsZero():
 		return notApplied(checkTokenTimes, "the token does not state how long it is valid")
 	case !now.Before(claims.Expires):
-		return passed(checkTokenTimes, "valid until %s, which has passed by the clock of this machine", moment(claims.Expires)).but(CheckFailed, remedyClock)
-	case early > 0 && bySkew(early) != CheckPassed:
+		return passed(checkTokenTimes, "valid until %s, which has passed by the clock of this machine", moment(claims.Expires)).but(Failed, remedyClock)
+	case early > 0 && bySkew(early) != Passed:
 		return passed(checkTokenTimes, "valid from %s, which is in the future by the clock of this machine", moment(claims.NotBefore)).but(bySkew(early), remedyClock)
 	}
 	return passed(checkTokenTimes, "valid until %s", moment(claims.Expires))

@@ -1,4 +1,6 @@
-package commands
+// Package diagnosis examines the connection of an instance: its configuration, the network route to its hosts, its
+// sign-in, the API and the permissions. It asks the service for no more than the Test button does.
+package diagnosis
 
 import (
 	"cmp"
@@ -7,6 +9,8 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,18 +19,17 @@ import (
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
-	"xsoar-defender/warroom"
 )
 
-// CheckResult is the result of a check.
-type CheckResult string
+// Result is the result of a check.
+type Result string
 
 // The results of checks.
 const (
-	CheckPassed     CheckResult = "ok"
-	CheckWarning    CheckResult = "warning" // works, but may stop working
-	CheckFailed     CheckResult = "failed"
-	CheckNotApplied CheckResult = "not checked" // Found has the reason
+	Passed     Result = "ok"
+	Warning    Result = "warning" // works, but may stop working
+	Failed     Result = "failed"
+	NotApplied Result = "not checked" // Found has the reason
 )
 
 // Check is one row of a diagnosis.
@@ -34,23 +37,23 @@ type Check struct {
 	// Check names what was checked. The names do not depend on the findings, except that an unusable configuration has
 	// a row for each invalid field and then one row for all hosts.
 	Check  string
-	Result CheckResult
-	// Found is what was found, without a full stop.
+	Result Result
+	// Found describes the finding, without a full stop.
 	Found string
 	// Remedy is a sentence about what to do, or empty if nothing needs to be done.
 	Remedy string `json:",omitempty"`
 }
 
 func passed(check, format string, values ...any) Check {
-	return Check{Check: check, Result: CheckPassed, Found: fmt.Sprintf(format, values...)}
+	return Check{Check: check, Result: Passed, Found: fmt.Sprintf(format, values...)}
 }
 
 func notApplied(check, format string, values ...any) Check {
-	return passed(check, format, values...).but(CheckNotApplied, "")
+	return passed(check, format, values...).but(NotApplied, "")
 }
 
 // but returns the check with a different result and what to do about it.
-func (c Check) but(result CheckResult, remedy string) Check {
+func (c Check) but(result Result, remedy string) Check {
 	c.Result, c.Remedy = result, remedy
 	return c
 }
@@ -69,21 +72,23 @@ type Diagnosis struct {
 	// Gaps lists the commands that the permissions of the token do not cover.
 	Gaps []Gap
 
-	verdict string
-	// held lists the permissions of the token, and known reports whether they could be read.
-	held  []string
-	known bool
-	// unreadable reports whether there is a token whose contents cannot be read.
-	unreadable bool
+	// Verdict is a sentence about the connection as a whole.
+	Verdict string
+	// Held lists the permissions of the token, and Known reports whether they could be read.
+	Held  []string
+	Known bool
+	// Unreadable reports whether there is a token whose contents cannot be read.
+	Unreadable bool
+
 	// err is why the instance cannot be used, or nil if it can.
 	err error
 }
 
-// DiagnoseConfiguration returns the diagnosis of an instance whose configuration is not usable. It contacts no service.
-func DiagnoseConfiguration(found *params.Problems) *Diagnosis {
-	d := &Diagnosis{verdict: "The configuration of the instance is not usable.", err: found}
+// OfConfiguration returns the diagnosis of an instance whose configuration is not usable. It contacts no service.
+func OfConfiguration(found *params.Problems) *Diagnosis {
+	d := &Diagnosis{Verdict: "The configuration of the instance is not usable.", err: found}
 	for _, problem := range found.List {
-		d.Checks = append(d.Checks, passed(checkConfiguration, "%s must be changed", problem.Field).but(CheckFailed, upperFirst(problem.Fix)))
+		d.Checks = append(d.Checks, passed(checkConfiguration, "%s must be changed", problem.Field).but(Failed, upperFirst(problem.Fix)))
 	}
 	for _, check := range []string{"DNS", "Proxy", "TLS", "Sign-in service", checkToken, checkAudience, checkTenant, checkAPI, checkPermissions, checkClock, checkTokenTimes, checkRate} {
 		d.Checks = append(d.Checks, notApplied(check, "the configuration must be corrected first"))
@@ -100,7 +105,7 @@ func upperFirst(sentence string) string {
 
 // Failed reports whether any check failed.
 func (d *Diagnosis) Failed() bool {
-	return slices.ContainsFunc(d.Checks, func(c Check) bool { return c.Result == CheckFailed })
+	return slices.ContainsFunc(d.Checks, func(c Check) bool { return c.Result == Failed })
 }
 
 // JSON returns the diagnosis as one object.
@@ -111,110 +116,114 @@ func (d *Diagnosis) JSON() rawjson.Value {
 	}{d.Checks, append([]Gap{}, d.Gaps...)})
 }
 
-// Entry shows the diagnosis, and puts its checks in the context.
-func (d *Diagnosis) Entry() warroom.Entry {
-	out := diagnosisOutput()
-	rows := make([]rawjson.Value, len(d.Checks))
-	for i, check := range d.Checks {
-		rows[i] = rawjson.Make(check)
-	}
-	entry := out.rowsEntry(rows, d.JSON())
-	entry.Blocks = append([]warroom.Block{warroom.Heading("Connection"), warroom.Paragraph(d.verdict)}, entry.Blocks...)
-	if d.Failed() {
-		entry.Kind = warroom.Warning
-	}
-	if d.unreadable {
-		entry.Blocks = append(entry.Blocks, warroom.Paragraph("The access token cannot be read, so its permissions are not known."))
-	}
-	if d.known {
-		entry.Blocks = append(entry.Blocks, permissionBlocks(d.held, d.Gaps)...)
-	}
-	return entry
-}
-
-// diagnosisOutput returns the table and the context path of the checks.
-func diagnosisOutput() Output {
-	return Output{
-		Path: "MicrosoftATP.Diagnosis", Key: "val.Check === obj.Check", Title: "Checks",
-		View: warroom.NewView(
-			warroom.Field{Name: "Check", From: "Check", Type: warroom.String, Help: "What was checked."},
-			warroom.Field{Name: "Result", From: "Result", Type: warroom.String, Help: "ok, warning, failed or not checked."},
-			warroom.Field{Name: "Found", From: "Found", Type: warroom.String, Help: "What was found, or why it was not checked."},
-			warroom.Field{Name: "Remedy", From: "Remedy", Type: warroom.String, Help: "What to do about it, if anything."},
-		),
-	}
-}
-
-// DiagnosedError reports why an instance cannot be used, with the findings of the diagnosis that may be the reason.
-type DiagnosedError struct {
+// Error reports why an instance cannot be used, with the findings of the diagnosis that may be the reason.
+type Error struct {
 	Err error
 	// Findings holds sentences.
 	Findings []string
 }
 
-func (e *DiagnosedError) Error() string {
+func (e *Error) Error() string {
 	return strings.Join(append([]string{e.Err.Error()}, e.Findings...), " ")
 }
 
-func (e *DiagnosedError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
-// failure returns the error of an instance that cannot be used, with the failed checks that its text does not mention:
-// those of the clock, the tenant and the token.
-func (d *Diagnosis) failure() error {
+// Err returns the error of an instance that cannot be used, with the failed checks that its text does not mention:
+// those of the clock, the tenant and the token. It is nil if the instance can be used.
+func (d *Diagnosis) Err() error {
 	var findings []string
 	for _, check := range d.Checks {
 		told := !slices.Contains([]string{checkClock, checkTokenTimes, checkTenant, checkAudience}, check.Check)
-		if check.Result == CheckFailed && !told {
+		if check.Result == Failed && !told {
 			findings = append(findings, fmt.Sprintf("%s: %s. %s", check.Check, check.Found, check.Remedy))
 		}
 	}
 	if d.err == nil || findings == nil {
 		return d.err
 	}
-	return &DiagnosedError{d.err, findings}
+	return &Error{d.err, findings}
+}
+
+// SignIn is the sign-in of an instance.
+type SignIn interface {
+	// Forget makes the next request sign in again.
+	Forget()
+	// Claims reads the access token; ok is false if it is not readable.
+	Claims(ctx context.Context) (claims auth.Claims, ok bool, err error)
+}
+
+// Network examines the network route to the hosts of an instance.
+type Network interface {
+	// Resolve returns the addresses of a host, in order.
+	Resolve(ctx context.Context, host string) ([]netip.Addr, error)
+	// Route returns the route on which the instance contacts a target.
+	Route(target *url.URL) (Route, error)
+	// SignIn returns what the token requests of this execution have shown so far, and API what the API requests have.
+	SignIn() Contact
+	API() Contact
+}
+
+// Subject is an instance to diagnose.
+type Subject struct {
+	Instance params.Instance
+	API      *defender.Client
+	SignIn   SignIn
+	Network  Network
+	Now      func() time.Time
+	// Gaps returns the commands that a token with these claims does not permit.
+	Gaps func(claims auth.Claims) []Gap
+}
+
+// Try signs in again, so that a stored token does not hide that its secret is no longer valid, and reads one alert.
+func Try(ctx context.Context, signIn interface{ Forget() }, api *defender.Client) error {
+	signIn.Forget()
+	_, err := api.Alerts(ctx, defender.Query{Limit: 1})
+	return err
 }
 
 // examination holds what a diagnosis is made from: the result of an attempt to use the instance.
 type examination struct {
-	run *Run
+	Subject
 	// tried is the error of the request to the API, and noToken why there is no token for it.
 	tried, noToken error
 	claims         auth.Claims
 	// readable reports whether the claims could be read.
-	readable    bool
-	signIn, api peer
+	readable bool
+	// authority issues the tokens, and service is the API.
+	authority, service peer
 }
 
-// diagnose signs in again, makes one request to the API and checks what that has shown. A failed check does not stop
+// Diagnose signs in again, makes one request to the API and checks what that has shown. A failed check does not stop
 // the others.
-func diagnose(ctx context.Context, run *Run) *Diagnosis {
-	e := &examination{run: run, tried: tryConnection(ctx, run)}
-	e.claims, e.readable, e.noToken = run.SignIn.Claims(ctx)
-	e.signIn, e.api = signInPeer(run), apiPeer(run)
-	d := &Diagnosis{verdict: "The sign-in works and the API answers."}
+func Diagnose(ctx context.Context, s Subject) *Diagnosis {
+	e := &examination{Subject: s, tried: Try(ctx, s.SignIn, s.API)}
+	e.claims, e.readable, e.noToken = s.SignIn.Claims(ctx)
+	e.authority, e.service = signInPeer(s), apiPeer(s)
+	d := &Diagnosis{Verdict: "The sign-in works and the API answers."}
 	switch {
 	case e.noToken != nil:
-		d.err, d.verdict = e.noToken, e.noToken.Error()
-	case e.tried != nil && (!e.readable || !isForbidden(e.tried)):
-		d.err, d.verdict = e.tried, e.tried.Error()
+		d.err, d.Verdict = e.noToken, e.noToken.Error()
+	case e.tried != nil && (!e.readable || defender.StatusOf(e.tried) != http.StatusForbidden):
+		d.err, d.Verdict = e.tried, e.tried.Error()
 	case e.tried != nil:
-		d.verdict = "The sign-in works. " + e.tried.Error()
+		d.Verdict = "The sign-in works. " + e.tried.Error()
 	}
-	d.unreadable, d.known = e.noToken == nil && !e.readable, e.noToken == nil && e.readable
-	if d.known {
-		d.held = slices.Sorted(slices.Values(slices.Concat(e.claims.Roles, e.claims.Scopes)))
-		d.Gaps = gaps(run.All(), e.claims)
+	d.Unreadable, d.Known = e.noToken == nil && !e.readable, e.noToken == nil && e.readable
+	if d.Known {
+		d.Held = slices.Sorted(slices.Values(slices.Concat(e.claims.Roles, e.claims.Scopes)))
+		d.Gaps = s.Gaps(e.claims)
 	}
 	d.Checks = slices.Concat(
-		[]Check{e.configuration()}, fieldChecks(run.Instance), e.names(ctx), e.proxies(), []Check{
-			e.tls(e.signIn), e.tls(e.api),
+		[]Check{e.configuration()}, fieldChecks(s.Instance), e.names(ctx), e.proxies(), []Check{
+			e.tls(e.authority), e.tls(e.service),
 			e.signInAnswers(), e.token(), e.audience(), e.tenant(), e.apiAnswers(), e.permissions(d.Gaps),
 			e.clock(), e.tokenTimes(), e.rate(),
 		},
 	)
-	d.verdict = run.Instance.Redact(d.verdict)
+	d.Verdict = s.Instance.Redact(d.Verdict)
 	for i, check := range d.Checks {
-		d.Checks[i].Found, d.Checks[i].Remedy = run.Instance.Redact(check.Found), run.Instance.Redact(check.Remedy)
+		d.Checks[i].Found, d.Checks[i].Remedy = s.Instance.Redact(check.Found), s.Instance.Redact(check.Remedy)
 	}
 	return d
 }
@@ -234,8 +243,8 @@ const (
 
 func (e *examination) configuration() Check {
 	check := passed(checkConfiguration, "signs in with %s; cloud %s; %s %s; API %s",
-		e.run.Instance.Mode, e.run.Instance.Cloud.Name, e.signIn.role, e.signIn.host(), e.api.host())
-	return judgeProof(check, e.run.Instance.Certificate, e.run.Now())
+		e.Instance.Mode, e.Instance.Cloud.Name, e.authority.role, e.authority.host(), e.service.host())
+	return judgeProof(check, e.Instance.Certificate, e.Now())
 }
 
 // fieldChecks are about the fields of an instance that stop a part of it, or that work but should change.
@@ -243,11 +252,11 @@ func fieldChecks(instance params.Instance) []Check {
 	var checks []Check
 	if instance.Fetch.Problems != nil {
 		for _, problem := range instance.Fetch.Problems.List {
-			checks = append(checks, passed(problem.Field, "no alerts are fetched, because the field needs a change").but(CheckFailed, upperFirst(problem.Fix)))
+			checks = append(checks, passed(problem.Field, "no alerts are fetched, because the field needs a change").but(Failed, upperFirst(problem.Fix)))
 		}
 	}
 	for _, warning := range instance.Warnings {
-		checks = append(checks, passed(warning.Field, "works, but should be changed").but(CheckWarning, upperFirst(warning.Fix)))
+		checks = append(checks, passed(warning.Field, "works, but should be changed").but(Warning, upperFirst(warning.Fix)))
 	}
 	return checks
 }
@@ -263,9 +272,9 @@ func judgeProof(check Check, proof *params.Certificate, now time.Time) Check {
 	check.Found += "; the application's certificate is valid until " + day(ends)
 	switch left := ends.Sub(now); {
 	case left <= 0:
-		return check.but(CheckFailed, remedy)
+		return check.but(Failed, remedy)
 	case left <= endsSoon:
-		return check.but(CheckWarning, remedy)
+		return check.but(Warning, remedy)
 	}
 	return check
 }
@@ -275,7 +284,7 @@ func (e *examination) token() Check {
 		return noToken(e.noToken)
 	}
 	how := "signed in again"
-	if e.signIn.contact.Target == nil {
+	if e.authority.contact.Target == nil {
 		how = "stored by an earlier run"
 	}
 	if !e.readable {
@@ -287,7 +296,7 @@ func (e *examination) token() Check {
 	}
 	check := passed(checkToken, "%s; application %s, %s", how, cmp.Or(clipped(e.claims.AppID), "unknown"), held)
 	if len(e.claims.Roles)+len(e.claims.Scopes) == 0 {
-		return check.but(CheckWarning, "Add permissions of WindowsDefenderATP to the application, and grant admin consent.")
+		return check.but(Warning, "Add permissions of WindowsDefenderATP to the application, and grant admin consent.")
 	}
 	return check
 }
@@ -295,9 +304,9 @@ func (e *examination) token() Check {
 // noToken returns the check of a sign-in that failed.
 func noToken(err error) Check {
 	if failed, ok := errors.AsType[*auth.Error](err); ok {
-		return passed(checkToken, "%s (%s)", failed.Message, failed.Code).but(CheckFailed, upperFirst(failed.Remedy)+".")
+		return passed(checkToken, "%s (%s)", failed.Message, failed.Code).but(Failed, upperFirst(failed.Remedy)+".")
 	}
-	return passed(checkToken, "%s", strings.TrimSuffix(err.Error(), ".")).but(CheckFailed, "Check the address of the API in the instance.")
+	return passed(checkToken, "%s", strings.TrimSuffix(err.Error(), ".")).but(Failed, "Check the address of the API in the instance.")
 }
 
 // why returns the reason why the claims of a token cannot be checked, or "" if they can.
@@ -315,7 +324,7 @@ func (e *examination) audience() Check {
 	if why := e.why(); why != "" {
 		return notApplied(checkAudience, "%s", why)
 	}
-	return judgeAudience(e.claims.Audience, e.run.Instance.Cloud, e.tried == nil)
+	return judgeAudience(e.claims.Audience, e.Instance.Cloud, e.tried == nil)
 }
 
 const remedyAudience = "Check Endpoint Type and Token Scope of the instance."
@@ -331,23 +340,23 @@ func judgeAudience(audience string, cloud params.Cloud, taken bool) Check {
 		return passed(checkAudience, "%s, which matches the cloud", audience)
 	case fit == params.Doubtful && taken:
 		return passed(checkAudience, "%s, which the API accepts, but parts of it may not", audience).
-			but(CheckWarning, "If commands fail with HTTP 403 although the permissions are granted, leave Token Scope of the instance empty.")
+			but(Warning, "If commands fail with HTTP 403 although the permissions are granted, leave Token Scope of the instance empty.")
 	case fit == params.Doubtful:
-		return passed(checkAudience, "%s, which the API may or may not accept", audience).but(CheckWarning, remedyAudience)
+		return passed(checkAudience, "%s, which the API may or may not accept", audience).but(Warning, remedyAudience)
 	case taken:
-		return passed(checkAudience, "%s, which belongs to another API or another cloud, but was accepted", audience).but(CheckWarning, remedyAudience)
+		return passed(checkAudience, "%s, which belongs to another API or another cloud, but was accepted", audience).but(Warning, remedyAudience)
 	}
-	return passed(checkAudience, "%s, which belongs to another API or another cloud", audience).but(CheckFailed, remedyAudience)
+	return passed(checkAudience, "%s, which belongs to another API or another cloud", audience).but(Failed, remedyAudience)
 }
 
 func (e *examination) tenant() Check {
 	if why := e.why(); why != "" {
 		return notApplied(checkTenant, "%s", why)
 	}
-	check := judgeTenant(e.claims.Tenant, e.run.Instance.TenantID)
-	if check.Result == CheckFailed && e.run.Instance.Mode == params.AuthorizationCode {
+	check := judgeTenant(e.claims.Tenant, e.Instance.TenantID)
+	if check.Result == Failed && e.Instance.Mode == params.AuthorizationCode {
 		// The login was redeemed in the user's own tenant.
-		check.Result = CheckWarning
+		check.Result = Warning
 	}
 	return check
 }
@@ -363,11 +372,11 @@ func judgeTenant(signedIn, wanted string) Check {
 	case strings.Contains(wanted, "."):
 		return passed(checkTenant, "%s, for %s", signedIn, wanted)
 	case wanted == params.AnyOrganization || wanted == "common":
-		return passed(checkTenant, "%s; the instance lets users of any organization log in", signedIn).but(CheckWarning, "Put this ID in Token of the instance.")
+		return passed(checkTenant, "%s; the instance lets users of any organization log in", signedIn).but(Warning, "Put this ID in Token of the instance.")
 	case strings.EqualFold(signedIn, wanted):
 		return passed(checkTenant, "%s, the tenant of the instance", signedIn)
 	}
-	return passed(checkTenant, "%s, but the instance names %s", signedIn, wanted).but(CheckFailed, "Check Token of the instance.")
+	return passed(checkTenant, "%s, but the instance names %s", signedIn, wanted).but(Failed, "Check Token of the instance.")
 }
 
 func (e *examination) apiAnswers() Check {
@@ -376,16 +385,16 @@ func (e *examination) apiAnswers() Check {
 	case e.noToken != nil:
 		return notApplied(checkAPI, "there is no token")
 	case e.tried == nil:
-		return passed(checkAPI, "%s answers", e.api.host())
+		return passed(checkAPI, "%s answers", e.service.host())
 	case errors.As(e.tried, &throttled):
-		return passed(checkAPI, "%s answers, but does not accept requests at the moment", e.api.host()).
-			but(CheckWarning, fmt.Sprintf("Try again in %d seconds.", int(math.Ceil(throttled.After.Seconds()))))
+		return passed(checkAPI, "%s answers, but does not accept requests at the moment", e.service.host()).
+			but(Warning, fmt.Sprintf("Try again in %d seconds.", int(math.Ceil(throttled.After.Seconds()))))
 	}
 	problem, remedy := defender.Explain(e.tried)
 	if defender.StatusOf(e.tried) == http.StatusUnauthorized {
 		remedy = remedyAudience // the remedy of the error is to run this diagnosis
 	}
-	return passed(checkAPI, "%s", problem).but(CheckFailed, remedy)
+	return passed(checkAPI, "%s", problem).but(Failed, remedy)
 }
 
 func (e *examination) permissions(gaps []Gap) Check {
@@ -394,7 +403,7 @@ func (e *examination) permissions(gaps []Gap) Check {
 	}
 	if len(gaps) > 0 {
 		return passed(checkPermissions, "do not cover %d commands", len(gaps)).
-			but(CheckWarning, "Grant the permissions that these commands lack, with admin consent, if the commands are needed.")
+			but(Warning, "Grant the permissions that these commands lack, with admin consent, if the commands are needed.")
 	}
 	return passed(checkPermissions, "cover every command")
 }
@@ -402,24 +411,24 @@ func (e *examination) permissions(gaps []Gap) Check {
 // rate shows how many requests are left. The API reports its limits only when it refuses a request: Microsoft does not
 // document a header for the remaining ones. If there is one, it is shown.
 func (e *examination) rate() Check {
-	left, stated := e.run.API.Headroom(defender.ListAlerts)
-	if e.api.contact.Target == nil || !stated {
+	left, stated := e.API.Headroom(defender.ListAlerts)
+	if e.service.contact.Target == nil || !stated {
 		return notApplied(checkRate, "the API was not contacted")
 	}
 	parts := []string{fmt.Sprintf("by its own count this run may %s %d more times within the minute, out of %d", defender.ListAlerts.Purpose, left, defender.ListAlerts.PerMinute)}
-	for _, name := range limitHeaders(e.api.contact.Header) {
-		parts = append(parts, fmt.Sprintf("the API says %s %s", name, clipped(e.api.contact.Header.Get(name))))
+	for _, name := range limitHeaders(e.service.contact.Header) {
+		parts = append(parts, fmt.Sprintf("the API says %s %s", name, clipped(e.service.contact.Header.Get(name))))
 	}
 	found := strings.Join(parts, "; ")
 	refused := 0
-	e.run.API.Metrics().Each(func(outcome defender.Outcome, requests int) {
+	e.API.Metrics().Each(func(outcome defender.Outcome, requests int) {
 		if outcome == defender.QuotaError {
 			refused = requests
 		}
 	})
 	if refused > 0 {
 		return passed(checkRate, "the API refused %d requests of this run because the application exceeded its quota; %s", refused, found).
-			but(CheckWarning, "Reduce the requests of whatever else uses the same application, or give it an application of its own.")
+			but(Warning, "Reduce the requests of whatever else uses the same application, or give it an application of its own.")
 	}
 	return passed(checkRate, "%s; other users of the application count as well", found)
 }
