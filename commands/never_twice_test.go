@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"xsoar-defender/commands"
 	"xsoar-defender/commands/commandstest"
@@ -24,11 +25,17 @@ func lostAnswers() map[string]struct {
 		fault simulator.Fault
 		acted bool
 	}{
-		"cut before it began":         {simulator.Fault{Act: true, Cut: simulator.CutBefore}, true},
-		"cut in the middle":           {simulator.Fault{Act: true, Body: `{"id":"1","status":"Pending"}`, Cut: simulator.CutMiddle}, true},
-		"a page instead of it":        {simulator.Fault{Act: true, Body: page, ContentType: "text/html"}, true},
-		"half of it":                  {simulator.Fault{Act: true, Body: `{"id":"`}, true},
-		"cut before the service read": {simulator.Fault{Cut: simulator.CutBefore}, false},
+		"cut before it began":             {simulator.Fault{Act: true, Cut: simulator.CutBefore}, true},
+		"cut in the middle":               {simulator.Fault{Act: true, Body: `{"id":"1","status":"Pending"}`, Cut: simulator.CutMiddle}, true},
+		"a page instead of it":            {simulator.Fault{Act: true, Body: page, ContentType: "text/html"}, true},
+		"half of it":                      {simulator.Fault{Act: true, Body: `{"id":"`}, true},
+		"408 of a gateway after the act":  {simulator.Fault{Act: true, Status: http.StatusRequestTimeout}, true},
+		"500 after the act":               {simulator.Fault{Act: true, Status: http.StatusInternalServerError}, true},
+		"502 of a gateway after the act":  {simulator.Fault{Act: true, Status: http.StatusBadGateway, Body: page, ContentType: "text/html"}, true},
+		"503 of a gateway after the act":  {simulator.Fault{Act: true, Status: http.StatusServiceUnavailable, RetryAfter: time.Second}, true},
+		"504 of a gateway, not passed on": {simulator.Fault{Status: http.StatusGatewayTimeout}, false},
+		"a switch to another protocol":    {simulator.Fault{Act: true, Status: http.StatusSwitchingProtocols}, true},
+		"cut before the service read":     {simulator.Fault{Cut: simulator.CutBefore}, false},
 	}
 }
 
@@ -74,6 +81,31 @@ func TestNoChangeIsSentTwice(t *testing.T) {
 					t.Errorf("the machine's actions were looked at %d times: %q", looks, result.Asked())
 				}
 				wantOutcomeTold(t, i, result, lost.acted)
+			})
+		}
+	}
+}
+
+// TestAnEmptySuccessIsNoChange answers every change with HTTP 200 and an object that shows nothing of it.
+func TestAnEmptySuccessIsNoChange(t *testing.T) {
+	for _, command := range commands.NewRegistry().All() {
+		changes := slices.ContainsFunc(command.Uses, func(operation defender.Operation) bool {
+			return !operation.Repeatable() && operation.Method != http.MethodDelete // that answers with nothing
+		})
+		if !changes {
+			continue
+		}
+		for _, body := range []string{`{}`, `{"@odata.context":"https://api.securitycenter.microsoft.com/api/$metadata"}`} {
+			t.Run(command.Name+"/"+body, func(t *testing.T) {
+				t.Parallel()
+				i := commandstest.New(t)
+				for _, method := range []string{http.MethodPost, http.MethodPatch} {
+					i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: method, Act: true, Body: body})
+				}
+				if strings.Contains(command.Name, "-indicator-update") {
+					i.Answer("GET", "/api/indicators/1", 200, everyIndicator()[0])
+				}
+				i.Run(command.Name, onARealMachine(i, trialsOf(command)[0].args)).WantFailure("may have acted")
 			})
 		}
 	}

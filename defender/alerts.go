@@ -40,7 +40,7 @@ type AlertUpdate struct {
 
 // UpdateAlert changes an alert and gives it as it is then.
 func (c *Client) UpdateAlert(ctx context.Context, id string, update AlertUpdate) (rawjson.Value, error) {
-	return c.post(ctx, UpdateAlert, update, id)
+	return c.change(ctx, UpdateAlert, "id", update, id)
 }
 
 // NewAlert is an alert made from an event that advanced hunting found; the event is named by the machine,
@@ -58,7 +58,7 @@ type NewAlert struct {
 
 // CreateAlert makes an alert.
 func (c *Client) CreateAlert(ctx context.Context, alert NewAlert) (rawjson.Value, error) {
-	return c.post(ctx, CreateAlert, alert)
+	return c.change(ctx, CreateAlert, "id", alert)
 }
 
 // AlertUser reads the user most related to an alert.

@@ -90,8 +90,9 @@ func (c *call) end() {
 }
 
 const (
-	// bodyShare is how many bytes of a body have to come within the time of one attempt.
-	bodyShare = 256 << 10
+	// bodyShare is how many bytes of a body must come within the time of one attempt, so that the whole may take an attempt
+	// for each of them: 20 kB/s is the slowest connection that works.
+	bodyShare = 512 << 10
 	// readShare is how many bytes of a body are read at once. A small answer of a known length is given a smaller buffer:
 	// one of this size was a third of all that a small command allocated.
 	readShare = 32 << 10

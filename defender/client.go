@@ -63,7 +63,7 @@ type Progress interface {
 
 // Limits bound how long a request may take. Zero values stand for the defaults given.
 type Limits struct {
-	// Attempt is how long one request may take: 25 s, and as long again for every 256 KiB of the answer. A
+	// Attempt is how long one request may take: 25 s, and as long again for every 512 KiB of the answer. A
 	// request that took too long is not repeated.
 	Attempt time.Duration
 	// Patience is how long all requests of a client together wait because the service asked for it or did
@@ -221,6 +221,16 @@ func (c *Client) get(ctx context.Context, operation Operation, args ...string) (
 // post calls an operation with a body.
 func (c *Client) post(ctx context.Context, operation Operation, body any, args ...string) (rawjson.Value, error) {
 	return c.send(ctx, request{operation: operation, args: args, body: body})
+}
+
+// change calls an operation that answers with the object that it has changed or made, of which key is a part. Without it the
+// status says nothing about the change.
+func (c *Client) change(ctx context.Context, operation Operation, key string, body any, args ...string) (rawjson.Value, error) {
+	object, err := c.post(ctx, operation, body, args...)
+	if err == nil && !object.Has(key) {
+		return "", &AnswerError{Operation: operation, Status: http.StatusOK, Problem: "without the object that would show the change"}
+	}
+	return object, err
 }
 
 // path fills the placeholders of the operation's path. Every value is escaped, so that an id can neither

@@ -71,6 +71,10 @@ func (e *APIError) problem() string {
 
 func (e *APIError) remedy() string {
 	switch {
+	case e.mayHaveActed():
+		return mayHaveActed
+	case e.Status < http.StatusBadRequest:
+		return "A proxy or a cache on the way answered instead of the service: check the URL of the instance, and exempt it there."
 	case e.Status == http.StatusUnauthorized:
 		return "Microsoft does not accept the token: run !microsoft-atp-test, and check the tenant and the cloud of the instance."
 	case e.Status == http.StatusForbidden:
@@ -80,11 +84,29 @@ func (e *APIError) remedy() string {
 		return "Check the value: the service does not know it, or the application may not see it."
 	case e.Status == http.StatusTooManyRequests:
 		return fmt.Sprintf("Try again in %d seconds.", int(e.RetryAfter.Seconds()))
+	case e.Status == http.StatusRequestTimeout:
+		return "The service did not get the request in time: try again later."
 	case e.Status >= http.StatusInternalServerError:
 		return "The service has trouble: try again later."
 	}
 	return ""
 }
+
+// mayHaveActed reports whether the refusal of a change may be that of a gateway, which has passed the change on before it
+// gave up waiting for the service, or that of a service which failed after the change.
+func (e *APIError) mayHaveActed() bool {
+	if e.Operation.Repeatable() {
+		return false
+	}
+	switch e.Status {
+	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return e.Status > lastKnownStatus // those of gateways that no standard has
+}
+
+// lastKnownStatus is the last status of HTTP.
+const lastKnownStatus = http.StatusNetworkAuthenticationRequired
 
 // delegated names the permissions of a user's sign-in, which not every operation takes.
 func (e *APIError) delegated() string {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
@@ -185,6 +186,15 @@ func TestWhetherTheServiceMayHaveActed(t *testing.T) {
 		{"an answer to a question that is none", &defender.AnswerError{Operation: read, Status: 200}, false},
 		{"a redirect of a change", &defender.AnswerError{Operation: change, Status: 302}, false},
 		{"a refusal", &defender.APIError{Operation: change, Status: 400}, false},
+		{"a refusal for quota", &defender.APIError{Operation: change, Status: 429}, false},
+		{"a change that the service does not know", &defender.APIError{Operation: change, Status: 501}, false},
+		{"a gateway that gave up waiting for the request", &defender.APIError{Operation: change, Status: 408}, true},
+		{"a service that failed", &defender.APIError{Operation: change, Status: 500}, true},
+		{"a gateway that got no sense", &defender.APIError{Operation: change, Status: 502}, true},
+		{"a gateway that sends away", &defender.APIError{Operation: change, Status: 503, RetryAfter: time.Second}, true},
+		{"a gateway that gave up waiting", &defender.APIError{Operation: change, Status: 504}, true},
+		{"a gateway of its own kind", &defender.APIError{Operation: change, Status: 524}, true},
+		{"a gateway that gave up waiting for a question", &defender.APIError{Operation: read, Status: 504}, false},
 		{"another error", io.EOF, false},
 		{"no error", nil, false},
 	}

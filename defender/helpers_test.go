@@ -38,7 +38,7 @@ type service struct {
 	seen []received
 }
 
-// serve starts a service that notes every request and answers with handler. A nil handler answers {}.
+// serve starts a service that notes every request and answers with handler. A nil handler answers with what every operation can do with.
 func serve(t testing.TB, handler http.HandlerFunc) *service {
 	t.Helper()
 	s := &service{}
@@ -51,7 +51,7 @@ func serve(t testing.TB, handler http.HandlerFunc) *service {
 		s.seen = append(s.seen, received{r.Method, r.RequestURI, r.Header.Clone(), string(body)})
 		s.mu.Unlock()
 		if handler == nil {
-			answerWith(w, http.StatusOK, `{}`)
+			answerWith(w, http.StatusOK, `{"id":"1","value":[]}`)
 			return
 		}
 		handler(w, r)

@@ -56,14 +56,14 @@ func (c *Client) Indicator(ctx context.Context, id string) (rawjson.Value, error
 
 // SubmitIndicator makes an indicator, or changes the one with the same value and type.
 func (c *Client) SubmitIndicator(ctx context.Context, indicator Indicator) (rawjson.Value, error) {
-	return c.post(ctx, SubmitIndicator, indicator)
+	return c.change(ctx, SubmitIndicator, "id", indicator)
 }
 
 // ImportIndicators submits up to MostImported indicators at once, given as the API writes them. The answer has
 // one result for each, in which isFailed and failureReason tell how it went.
 func (c *Client) ImportIndicators(ctx context.Context, indicators []rawjson.Value) (List, error) {
 	body := map[string]any{"Indicators": rawList(indicators)}
-	whole, err := c.post(ctx, ImportIndicators, body)
+	whole, err := c.change(ctx, ImportIndicators, "value", body)
 	return List{Items: whole.Items("value"), Whole: whole}, err
 }
 

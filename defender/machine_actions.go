@@ -66,7 +66,7 @@ func (c *Client) MachineAction(ctx context.Context, id string) (MachineAction, e
 
 // CancelMachineAction cancels an action that has not ended and gives it as it is then.
 func (c *Client) CancelMachineAction(ctx context.Context, id, comment string) (MachineAction, error) {
-	return asAction(c.post(ctx, CancelMachineAction, reason{comment}, id))
+	return asAction(c.change(ctx, CancelMachineAction, "id", reason{comment}, id))
 }
 
 // asAction types an answer that is a machine action.
@@ -132,7 +132,7 @@ func link(whole rawjson.Value, err error) (string, rawjson.Value, error) {
 
 // StartInvestigation starts an automated investigation. Microsoft ended this in September 2026.
 func (c *Client) StartInvestigation(ctx context.Context, machine, comment string) (rawjson.Value, error) {
-	return c.post(ctx, StartInvestigation, reason{comment}, machine)
+	return c.change(ctx, StartInvestigation, "id", reason{comment}, machine)
 }
 
 // Investigations lists automated investigations.

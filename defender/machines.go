@@ -51,7 +51,7 @@ func (c *Client) MachineAlerts(ctx context.Context, machine string) (List, error
 
 // TagMachine adds a tag to a machine or removes it; action is Add or Remove. It gives the machine as it is then.
 func (c *Client) TagMachine(ctx context.Context, machine, action, tag string) (rawjson.Value, error) {
-	return c.post(ctx, TagMachine, map[string]string{"Value": tag, "Action": action}, machine)
+	return c.change(ctx, TagMachine, "id", map[string]string{"Value": tag, "Action": action}, machine)
 }
 
 // MachinesByIP finds machines that had an internal IP address within 15 minutes of a time at most 30 days ago.

@@ -68,6 +68,10 @@ func (p *repeatPolicy) turn(ctx context.Context, operation Operation) error {
 func (p *repeatPolicy) send(req *policy.Request, call *call) (*http.Response, error) {
 	call.attempt()
 	response, err := req.Clone(req.Raw().Context()).Next()
+	if err == nil && response.StatusCode < http.StatusOK {
+		response.Body.Close()
+		return response, &AnswerError{Operation: call.operation, Status: response.StatusCode, Problem: "a switch to another protocol, which nobody asked for"}
+	}
 	if err == nil && response.StatusCode < 300 {
 		err = call.read(response)
 	}
@@ -92,15 +96,13 @@ func (p *repeatPolicy) judge(call *call, response *http.Response, err error) pro
 		unsent := !call.sent.Load()
 		return problem{err: err, again: call.ctx.Err() == nil && connectionFailed(err) && (unsent || call.operation.Repeatable())}
 	}
-	after, named := parseRetryAfter(response.Header, p.now())
+	after, _ := parseRetryAfter(response.Header, p.now())
 	refused := refusal(call.operation, response, call.hide(drain(response.Body)), after)
 	result := problem{err: refused, named: after}
 	switch response.StatusCode {
 	case http.StatusTooManyRequests:
 		result.again, result.throttled = true, true
-	case http.StatusServiceUnavailable:
-		result.again = named || call.operation.Repeatable()
-	case http.StatusBadGateway, http.StatusGatewayTimeout:
+	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
 		result.again = call.operation.Repeatable()
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		result.err = &AnswerError{Operation: call.operation, Status: response.StatusCode, Problem: "a redirect, which is never followed with a token"}

@@ -179,13 +179,34 @@ func TestARefusalWhoseBodyTricklesIsGivenUp(t *testing.T) {
 func TestALargeBodyMayTakeLongerAsLongAsItComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const pieces = 500
-		// 16 KiB a second: a share of 256 KiB comes in 16 of 25 s.
-		client := within(defender.Limits{}, trickling(http.StatusOK, strings.Repeat(" ", 16<<10), pieces, time.Second))
+		// 24 KiB a second: a share of 512 KiB comes in 22 of 25 s.
+		client := within(defender.Limits{}, trickling(http.StatusOK, strings.Repeat(" ", 24<<10), pieces, time.Second))
 		elapsed, err := took(func() error { return reads(t.Context(), client) })
 		if err != nil || elapsed != pieces*time.Second {
 			t.Errorf("wanted the answer after %d s, got %v after %s", pieces, err, elapsed)
 		}
 	})
+}
+
+// TestADripIsGivenUp has an answer and a file come at 12 kB a second, which would take 28 hours for a gigabyte.
+func TestADripIsGivenUp(t *testing.T) {
+	for name, ask := range map[string]func(context.Context, *defender.Client) error{
+		"an answer": reads,
+		"a file": func(ctx context.Context, client *defender.Client) error {
+			_, err := client.Download(ctx, "https://store.example/a", io.Discard, 1<<30)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := within(defender.Limits{}, trickling(http.StatusOK, strings.Repeat(" ", 12_000), 1_000_000, time.Second))
+				elapsed, err := took(func() error { return ask(t.Context(), client) })
+				if err == nil || elapsed > 50*time.Second {
+					t.Errorf("got %v after %s, want it to be given up within two attempts", err, elapsed)
+				}
+			})
+		})
+	}
 }
 
 func TestWaitingIsNoPartOfAnAttempt(t *testing.T) {
@@ -298,7 +319,7 @@ func TestSlowDownloadsAreGivenUp(t *testing.T) {
 func TestALargeDownloadMayTakeLongerAsLongAsItComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const pieces = 500
-		client := within(defender.Limits{}, trickling(http.StatusOK, strings.Repeat("x", 16<<10), pieces, time.Second))
+		client := within(defender.Limits{}, trickling(http.StatusOK, strings.Repeat("x", 24<<10), pieces, time.Second))
 		elapsed, err := took(func() error {
 			_, err := client.Download(t.Context(), "https://store.example/a", io.Discard, 1<<30)
 			return err

@@ -24,7 +24,7 @@ func FuzzProxyAddress(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := client.Transport.(*http.Transport).Proxy(request)
+		found, err := execution.TransportOf(client).Proxy(request)
 		switch {
 		case err != nil && (strings.Contains(err.Error(), password) || !strings.Contains(err.Error(), "HTTPS_PROXY")):
 			t.Errorf("%q: got %v, want an error that names the variable and not its value", variables, err)

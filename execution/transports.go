@@ -126,11 +126,25 @@ func (t *Transports) client(kind transportKind) *http.Client {
 		transport.DialContext = t.DialDirect
 	}
 	client := &http.Client{
-		Transport:     transport,
+		Transport:     neverSwitching{transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.kinds[kind] = client
 	return client
+}
+
+// neverSwitching is a transport that lets nobody switch to another protocol. With the answer that does so, 101, the
+// connection is handed over, and reading from it ends when the peer likes, whatever the context of the request says.
+type neverSwitching struct{ *http.Transport }
+
+// RoundTrip sends a request.
+func (t neverSwitching) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.Transport.RoundTrip(request)
+	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
+		response.Body.Close()
+		response.Body = http.NoBody
+	}
+	return response, err
 }
 
 const (

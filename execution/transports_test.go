@@ -94,8 +94,9 @@ func TestInsecureIsForTheInstanceThatSaysSo(t *testing.T) {
 			t.Errorf("insecure %t: got %v", insecure, err)
 		}
 	}
-	if execution.NewTransports().Direct().Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify {
-		t.Error("the managed identity's: wanted certificates to be checked")
+	if response, err := execution.NewTransports().Direct().Get(tenant.URL()); err == nil {
+		response.Body.Close()
+		t.Error("the managed identity's: got an answer, want certificates to be checked")
 	}
 }
 
@@ -161,7 +162,7 @@ func TestProxies(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := ""
-			if find := client.Transport.(*http.Transport).Proxy; find != nil {
+			if find := execution.TransportOf(client).Proxy; find != nil {
 				found, err := find(request)
 				if err != nil {
 					t.Fatal(err)
@@ -194,7 +195,7 @@ func TestTheManagedIdentityEndpointIsReachedDirectly(t *testing.T) {
 	w := newWorld(t)
 	proxy := newProxy(t, w.tenant, "")
 	w.environment["HTTP_PROXY"], w.environment["HTTPS_PROXY"] = proxy.URL, proxy.URL
-	if w.Transports.Direct().Transport.(*http.Transport).Proxy != nil {
+	if execution.TransportOf(w.Transports.Direct()).Proxy != nil {
 		t.Error("wanted no proxy for the endpoint")
 	}
 	if result := w.run(listMachines, nil, behindProxy(w.tenant, "managed-identity"), w.host()); result.Err != nil {
@@ -387,5 +388,32 @@ func TestACustomAuthorityIsTrusted(t *testing.T) {
 				t.Errorf("got %s, want an error that says that the certificate is not trusted", got)
 			}
 		})
+	}
+}
+
+// TestNobodySwitchesToAnotherProtocol has a server answer with 101 and then hold the connection, as long as it likes.
+func TestNobodySwitchesToAnotherProtocol(t *testing.T) {
+	held := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer connection.Close()
+		if _, err := io.WriteString(connection, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n{"); err != nil {
+			t.Error(err)
+		}
+		<-held
+	}))
+	defer server.Close()
+	defer close(held)
+	response, err := execution.NewTransports().Direct().Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if text, err := io.ReadAll(response.Body); len(text) > 0 || err != nil || response.StatusCode != http.StatusSwitchingProtocols {
+		t.Errorf("got %d, %q and %v, want the status alone", response.StatusCode, text, err)
 	}
 }
