@@ -52,10 +52,13 @@ func run() int {
 	log.SetFlags(0)
 	log.SetOutput(execution.LibraryLog(os.Stderr))
 	azlog.SetListener(nil) // AZURE_SDK_GO_LOGGING would have it print requests
+	// It makes azidentity send the secret of an instance to another host than its authority, or ask the instance metadata
+	// service for the region. See https://learn.microsoft.com/entra/msal/dotnet/advanced/regional-authorities.
+	_ = os.Unsetenv("AZURE_REGIONAL_AUTHORITY_NAME")
 	now, width := time.Now, widthOf(os.Stdout)
 	runner := &execution.Runner{
 		Commands: commands.NewRegistry(), Version: buildVersion(), Now: now, Sleep: sleep, Random: rand.Reader,
-		Getenv: os.Getenv, Errors: os.Stderr, Transports: execution.NewTransports(), Memory: &auth.Memory{},
+		Getenv: os.Getenv, Errors: os.Stderr, Transports: execution.NewTransports(), Process: &auth.ProcessTokens{},
 	}
 	if servesPlatform(os.Args, term.IsTerminal(int(os.Stdin.Fd()))) {
 		return serve(ctx, platform.Options{

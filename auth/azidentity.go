@@ -12,7 +12,7 @@ import (
 type builder func(x *exchange) (azcore.TokenCredential, error)
 
 // signIn gets a token from an azidentity credential that is made for this one sign-in. A credential that lived longer
-// would give its cached token again after the API has refused it, and would carry the state of one instance to the next.
+// would return its cached token again after the API has refused it, and would carry the state of one instance to the next.
 func (s settings) signIn(
 	ctx context.Context, w wire, options policy.TokenRequestOptions, build builder,
 ) (azcore.AccessToken, error) {
@@ -35,7 +35,7 @@ func (s settings) signIn(
 	return token, nil
 }
 
-// byOurClock turns a time that a library has reckoned by the machine's clock into one by the Environment's.
+// byOurClock turns a time that a library has computed by the machine's clock into one by the Environment's.
 func (s settings) byOurClock(expires time.Time) time.Time {
 	return s.env.Now().Add(time.Until(expires))
 }

@@ -1,36 +1,29 @@
 package auth
 
 import (
-	"encoding/base64"
-	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Claims is what an access token says about itself.
+// Claims are the claims of an access token that are shown to users
+// (https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference).
 type Claims struct {
 	Roles    []string // application permissions
 	Scopes   []string // delegated permissions
 	Audience string
 	Tenant   string
 	AppID    string
-	// From when until when it is valid; zero when the token does not say.
+	// The token is valid from NotBefore until Expires; zero if it does not say.
 	NotBefore, Expires time.Time
 }
 
-// ReadClaims reads the claims of an access token, without verifying it: it is the API's to trust, and what is read here
-// is only shown. False means that it is no readable JWT, which Microsoft leaves itself free to issue.
+// ReadClaims reads the claims of an access token without verifying it: only the API trusts it, and the claims are only
+// shown. It returns false if the token is not a readable JWT, which Microsoft reserves the right to issue
+// (https://learn.microsoft.com/entra/identity-platform/access-tokens).
 func ReadClaims(token string) (Claims, bool) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return Claims{}, false
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return Claims{}, false
-	}
 	var body struct {
 		jwt.RegisteredClaims
 
@@ -40,7 +33,9 @@ func ReadClaims(token string) (Claims, bool) {
 		AppID           string           `json:"appid"` // in tokens of version 1
 		AuthorizedParty string           `json:"azp"`   // in tokens of version 2
 	}
-	if json.Unmarshal(raw, &body) != nil {
+	// A token that is signed or typed in a way unknown here is readable all the same.
+	_, _, err := jwt.NewParser(jwt.WithPaddingAllowed()).ParseUnverified(token, &body)
+	if err != nil && !errors.Is(err, jwt.ErrTokenUnverifiable) {
 		return Claims{}, false
 	}
 	claims := Claims{Roles: body.Roles, Scopes: strings.Fields(body.Scope), Tenant: body.Tenant, AppID: body.AppID}

@@ -30,7 +30,7 @@ func TestReadClaims(t *testing.T) {
 		{name: "with a beginning", token: jwtOf(`{"nbf":1700000000,"exp":1700003600}`), want: auth.Claims{
 			Scopes: []string{}, NotBefore: time.Unix(1700000000, 0), Expires: time.Unix(1700003600, 0),
 		}},
-		{name: "padded", token: strings.Replace(jwtOf(`{"tid":"tt"}`), ".c2ln", "==.c2ln", 1), want: auth.Claims{Tenant: "tt", Scopes: []string{}}},
+		{name: "padded", token: strings.Replace(jwtOf(`{"tid":"ttt"}`), ".c2ln", "==.c2ln", 1), want: auth.Claims{Tenant: "ttt", Scopes: []string{}}},
 		{name: "nothing", token: jwtOf(`{}`), want: auth.Claims{Scopes: []string{}}},
 		{name: "empty", token: "", unreadable: true},
 		{name: "opaque", token: "0.AAAA", unreadable: true},

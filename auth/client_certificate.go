@@ -16,7 +16,8 @@ import (
 	"xsoar-defender/params"
 )
 
-// assertionLife is how long an assertion is good for; Microsoft recommends five to ten minutes.
+// assertionLife is how long an assertion is valid; five to ten minutes are recommended
+// (https://learn.microsoft.com/entra/identity-platform/certificate-credentials).
 const assertionLife = 10 * time.Minute
 
 // clientCertificate signs an application in with its certificate.
@@ -24,12 +25,12 @@ type clientCertificate struct{ settings }
 
 var _ azcore.TokenCredential = (*clientCertificate)(nil)
 
-func newClientCertificate(s settings) (source, error) {
-	vault, err := newVault(s)
+func newClientCertificate(s settings) (method, error) {
+	sealed, err := newSealedRecords(s)
 	if err != nil {
-		return source{}, err
+		return method{}, err
 	}
-	return source{credential: &clientCertificate{s}, keep: newContextKeep(vault, "")}, nil
+	return method{credential: &clientCertificate{s}, store: newContextStore(sealed, "")}, nil
 }
 
 // GetToken asks the authority for a token.
@@ -43,14 +44,15 @@ func (c *clientCertificate) GetToken(ctx context.Context, options policy.TokenRe
 func (c *clientCertificate) withCertificate(x *exchange) (azcore.TokenCredential, error) {
 	certificate := c.instance.Certificate
 	return azidentity.NewClientCertificateCredential(c.instance.TenantID, c.instance.ClientID,
-		certificate.Chain, certificate.Key,
+		// Only the chosen one: a renewed certificate may have the same key, and of several the library signs with the last.
+		certificate.Chain[:1], certificate.Key,
 		&azidentity.ClientCertificateCredentialOptions{
 			ClientOptions:            x.options(c.instance.Cloud.Authority),
 			DisableInstanceDiscovery: true,
 		})
 }
 
-// withAssertion signs the assertion itself: azidentity's certificate credential takes no bare thumbprint.
+// withAssertion signs the assertion itself: azidentity's certificate credential does not accept a bare thumbprint.
 func (c *clientCertificate) withAssertion(x *exchange) (azcore.TokenCredential, error) {
 	assertion, err := c.assertion()
 	if err != nil {
@@ -64,8 +66,8 @@ func (c *clientCertificate) withAssertion(x *exchange) (azcore.TokenCredential, 
 		})
 }
 
-// assertion proves to the token endpoint that the application holds the key of its certificate. It is of the form with
-// the SHA-1 thumbprint, because that may be all that is known of the certificate.
+// assertion proves to the token endpoint that the application holds the key of its certificate. Its form is the one with
+// the SHA-1 thumbprint, because nothing else of the certificate may be known.
 func (s settings) assertion() (string, error) {
 	id, err := uuid.NewRandomFromReader(s.env.Random)
 	if err != nil {
@@ -73,7 +75,8 @@ func (s settings) assertion() (string, error) {
 	}
 	now := s.env.Now()
 	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
-		// A single string, as Microsoft documents it: jwt.ClaimStrings would be written as a list.
+		// A single string, as documented at
+		// https://learn.microsoft.com/entra/identity-platform/certificate-credentials: jwt.ClaimStrings would be a list.
 		"aud": s.endpoint("token"),
 		"iss": s.instance.ClientID,
 		"sub": s.instance.ClientID,
@@ -86,7 +89,7 @@ func (s settings) assertion() (string, error) {
 	return token.SignedString(s.instance.Certificate.Key)
 }
 
-// thumbprint gives the SHA-1 thumbprint of the certificate, computed when only the certificate itself is known.
+// thumbprint returns the SHA-1 thumbprint of the certificate, computed if only the certificate itself is known.
 func thumbprint(certificate *params.Certificate) []byte {
 	if len(certificate.Chain) == 0 {
 		return certificate.Thumbprint

@@ -13,12 +13,12 @@ type clientSecret struct{ settings }
 
 var _ azcore.TokenCredential = (*clientSecret)(nil)
 
-func newClientSecret(s settings) (source, error) {
-	vault, err := newVault(s)
+func newClientSecret(s settings) (method, error) {
+	sealed, err := newSealedRecords(s)
 	if err != nil {
-		return source{}, err
+		return method{}, err
 	}
-	return source{credential: &clientSecret{s}, keep: newContextKeep(vault, "")}, nil
+	return method{credential: &clientSecret{s}, store: newContextStore(sealed, "")}, nil
 }
 
 // GetToken asks the authority for a token.

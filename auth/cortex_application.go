@@ -20,19 +20,21 @@ import (
 )
 
 const (
-	// proxyApplication is the name that the token proxy knows this integration by.
+	// proxyApplication is the token proxy's name for this integration.
 	proxyApplication = "ms-defender-atp"
-	// firstPause is how long the proxy is left alone after its first failure; each further one in a row doubles it, five
-	// times.
+	// firstPause is how long the proxy is left alone after its first failure. Each further failure in a row doubles it, up
+	// to mostDoubling times.
 	firstPause   = 2 * time.Second
 	mostDoubling = 5
 )
 
-// cortexApplication signs in through the token proxy of Cortex XSOAR, with the registration that the tenant has there.
+// cortexApplication signs in through the token proxy of Cortex XSOAR, with the tenant's registration there.
 type cortexApplication struct {
-	*vault
+	*sealedRecords
 
-	session *session
+	redeemer *redeemer
+	// seen is the record of the back-off when the proxy was last asked.
+	seen record
 }
 
 var (
@@ -40,21 +42,21 @@ var (
 	_ flow                   = (*cortexApplication)(nil)
 )
 
-func newCortexApplication(s settings) (source, error) {
-	vault, err := newVault(s)
+func newCortexApplication(s settings) (method, error) {
+	sealed, err := newSealedRecords(s)
 	if err != nil {
-		return source{}, err
+		return method{}, err
 	}
-	c := &cortexApplication{vault: vault}
-	keep := newContextKeep(vault, "")
-	c.session = &session{keep: keep, wire: c.wire(), flow: c}
-	return source{credential: c, keep: savedBySession{keep}}, nil
+	c := &cortexApplication{sealedRecords: sealed}
+	store := newContextStore(sealed, "")
+	c.redeemer = &redeemer{store: store, wire: c.wire(), flow: c, reusable: true}
+	return method{credential: c, store: savedByRedeemer{store}}, nil
 }
 
 func (c *cortexApplication) wire() wire {
 	w := c.tokenWire()
 	w.address = c.instance.Proxy.URL
-	// How long to wait before the proxy is asked again is the back-off's business.
+	// The back-off decides when the proxy is asked again.
 	w.retry = policy.RetryOptions{MaxRetries: -1}
 	w.secrets = []string{c.instance.Proxy.Token.Reveal(), c.instance.Proxy.Key.Reveal()}
 	return w
@@ -62,83 +64,91 @@ func (c *cortexApplication) wire() wire {
 
 // GetToken asks the proxy for a token, unless it has failed so recently that it is left alone.
 func (c *cortexApplication) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	token, err := c.session.sign(ctx)
+	token, err := c.redeemer.sign(ctx)
 	if err == nil {
 		return token, nil
 	}
 	failure, ok := errors.AsType[*Error](err)
 	notAsked := []string{CodeBackOff, CodeContext, CodeConfiguration, CodeCanceled}
-	// Another scope is tried at once.
-	another := ok && failure.Code == codeUnknownResource && !c.lastScope
-	if !ok || another || slices.Contains(notAsked, failure.Code) {
+	if !ok || slices.Contains(notAsked, failure.Code) {
 		return azcore.AccessToken{}, err
 	}
 	return azcore.AccessToken{}, c.backOff(ctx, failure)
 }
 
-// plan offers the refresh token that the proxy gave last, and then the Token of the registration, which works always.
-func (c *cortexApplication) plan(kept contents) ([]ticket, error) {
-	if err := c.leftAlone(kept); err != nil {
+// plan offers the Token of the registration, which the working client sends every time, and then the refresh token that
+// the proxy issued last, for a proxy that accepts a Token only once.
+func (c *cortexApplication) plan(stored contents) ([]ticket, error) {
+	if err := c.leftAlone(stored); err != nil {
 		return nil, err
 	}
-	registration := ticket{kind: proxyToken, value: c.instance.Proxy.Token.Reveal()}
-	if token := c.refreshToken(kept); token != "" {
-		return []ticket{{kind: keptToken, value: token}, registration}, nil
+	c.seen = stored.get(c.key(backoffRecord))
+	tickets := []ticket{{kind: proxyToken, value: c.instance.Proxy.Token.Reveal()}}
+	if token := c.refreshToken(stored); token != "" {
+		return append(tickets, ticket{kind: storedToken, value: token}), nil
 	}
-	if token := kept.legacy(legacyRefreshToken); token != "" {
-		return []ticket{{kind: legacyToken, value: token}, registration}, nil
+	if token := stored.legacy(legacyRefreshToken); token != "" {
+		return append(tickets, ticket{kind: legacyToken, value: token}), nil
 	}
-	return []ticket{registration}, nil
+	return tickets, nil
 }
 
-// refused tells whether another token may be let in.
-func (c *cortexApplication) refused(refusal *ServiceError) bool {
-	switch refusal.Status {
-	case http.StatusRequestTimeout, http.StatusTooManyRequests:
-		return false
-	}
-	return refusal.Status >= http.StatusBadRequest && refusal.Status < http.StatusInternalServerError
+// refused reports whether another token may be accepted. A proxy that answers anything at all has read the token: it is
+// known to refuse a used one with 500, too.
+func (c *cortexApplication) refused(failure *Error) bool {
+	status := serviceErrorIn(failure).Status
+	return status >= http.StatusBadRequest && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
 }
 
-func (c *cortexApplication) redeem(ctx context.Context, x *exchange, _ contents, with ticket) (answer, error) {
+func (c *cortexApplication) redeem(ctx context.Context, x *exchange, _ contents, with ticket) (grant, error) {
 	encrypted, err := c.encrypt(with.value)
 	if err != nil {
-		return answer{}, err
+		return grant{}, err
 	}
 	x.hide(encrypted)
 	request, err := runtime.NewRequest(ctx, http.MethodPost, c.instance.Proxy.URL)
 	if err != nil {
-		return answer{}, err
+		return grant{}, err
 	}
-	err = runtime.MarshalAsJSON(request, struct {
-		Application    string `json:"app_name"`
-		Registration   string `json:"registration_id"`
-		EncryptedToken string `json:"encrypted_token"`
-		Scope          string `json:"scope"`
-		Resource       string `json:"resource"`
-	}{proxyApplication, c.instance.Proxy.ID, encrypted, c.scope, strings.TrimSuffix(c.scope, "/.default")})
+	body := struct {
+		Application    string  `json:"app_name"`
+		Registration   string  `json:"registration_id"`
+		EncryptedToken string  `json:"encrypted_token"`
+		Scope          *string `json:"scope"`
+		Resource       string  `json:"resource"`
+	}{Application: proxyApplication, Registration: c.instance.Proxy.ID, EncryptedToken: encrypted}
+	// The working client names neither for the API of the instance: the proxy knows what its application is for.
+	if c.scope != c.instance.Cloud.Scope {
+		body.Scope, body.Resource = &c.scope, strings.TrimSuffix(c.scope, "/.default")
+	}
+	err = runtime.MarshalAsJSON(request, body)
 	if err != nil {
-		return answer{}, err
+		return grant{}, err
 	}
 	response, err := x.pipeline().Do(request)
 	if err != nil {
-		return answer{}, err
+		return grant{}, err
 	}
-	body, err := runtime.Payload(response)
+	answer, err := runtime.Payload(response)
 	if err != nil {
-		return answer{}, err
+		return grant{}, err
 	}
-	if response.StatusCode != http.StatusOK {
-		return answer{}, &ServiceError{Status: response.StatusCode}
+	if !isSuccess(response.StatusCode) {
+		return grant{}, &ServiceError{Status: response.StatusCode}
 	}
-	return parseProxyAnswer(body, c.env.Now())
+	return parseProxyGrant(answer, c.env.Now())
 }
 
-// encrypt makes the proof that the proxy wants: the time and the token, under the Key.
+// isSuccess reports whether a status is 2xx.
+func isSuccess(status int) bool {
+	return status >= http.StatusOK && status < http.StatusMultipleChoices
+}
+
+// encrypt makes the proof that the proxy expects: the time and the token, under the Key.
 func (c *cortexApplication) encrypt(token string) (string, error) {
 	block, err := aes.NewCipher(c.instance.Proxy.KeyBytes)
 	if err != nil {
-		return "", c.fail(CodeConfiguration, "the Key is none of 16, 24 or 32 bytes", fallbackRemedies[c.instance.Mode], nil)
+		return "", c.fail(CodeConfiguration, "the Key is not 16, 24 or 32 bytes long", fallbackRemedies[c.instance.Mode], nil)
 	}
 	aead, err := cipher.NewGCM(block)
 	if err != nil {
@@ -154,16 +164,16 @@ func (c *cortexApplication) encrypt(token string) (string, error) {
 
 var errNoToken = errors.New("the answer has no access token")
 
-// parseProxyAnswer reads what the proxy answers when it gives a token.
-func parseProxyAnswer(body []byte, now time.Time) (answer, error) {
+// parseProxyGrant reads an answer of the proxy that has a token.
+func parseProxyGrant(body []byte, now time.Time) (grant, error) {
 	if !gjson.ValidBytes(body) {
-		return answer{}, errNoToken
+		return grant{}, errNoToken
 	}
 	fields := gjson.GetManyBytes(body, "access_token", "refresh_token", "expires_in")
 	if fields[0].Type != gjson.String || fields[0].Str == "" {
-		return answer{}, errNoToken
+		return grant{}, errNoToken
 	}
-	got := answer{access: strings.Clone(fields[0].Str), expires: now.Add(defaultLife)}
+	got := grant{access: strings.Clone(fields[0].Str), expires: now.Add(defaultLife)}
 	if fields[1].Type == gjson.String {
 		got.refresh = strings.Clone(fields[1].Str)
 	}
@@ -174,12 +184,12 @@ func parseProxyAnswer(body []byte, now time.Time) (answer, error) {
 	return got, nil
 }
 
-// leftAlone gives the error of a back-off that is not over.
-func (c *cortexApplication) leftAlone(kept contents) error {
+// leftAlone returns the error of a back-off that is not over.
+func (c *cortexApplication) leftAlone(stored contents) error {
 	place := c.key(backoffRecord)
-	failures := kept.get(place)
+	failures := stored.get(place)
 	until := time.UnixMilli(failures.Until)
-	// A time further off than any pause is of a clock that goes wrong.
+	// A time further off than any pause comes from a wrong clock.
 	if wait := until.Sub(c.env.Now()); wait <= 0 || wait > firstPause<<mostDoubling {
 		return nil
 	}
@@ -187,25 +197,29 @@ func (c *cortexApplication) leftAlone(kept contents) error {
 	if failures.Failures == 1 {
 		message = "the token proxy has just failed"
 	}
-	if reason, ok := c.open(kept, place); ok {
-		message += ", last because of: " + string(reason)
+	if reason, ok := c.open(stored, place); ok {
+		message += ", last with: " + string(reason)
 	}
 	waiting := c.fail(CodeBackOff, message, "wait until "+clock(until)+", then run the command again", nil)
 	waiting.Until = until
 	return waiting
 }
 
-// backOff counts a failure of the proxy for every process of the instance, and adds to it until when the proxy is left
-// alone.
+// backOff counts a failure of the proxy for every process of the instance, and adds to it when the proxy is asked again.
+// Commands that run at the same time meet one outage: once one of them has counted it, the others do not.
 func (c *cortexApplication) backOff(ctx context.Context, failure *Error) *Error {
 	place := c.key(backoffRecord)
 	now := c.env.Now()
-	counted, err := c.record(place, []byte(fmt.Sprintf("%s (%s)", failure.Message, failure.Code)), now)
+	counted, err := c.record(place, fmt.Appendf(nil, "%s (%s)", failure.Message, failure.Code), now)
 	if err != nil {
 		c.env.warn(err)
 		return failure
 	}
 	err = c.update(ctx, func(newest contents) (bool, error) {
+		if current := newest.get(place); current != c.seen && current.Failures > 0 {
+			counted.Until = current.Until
+			return false, nil
+		}
 		counted.Failures = newest.get(place).Failures + 1
 		until := now.Add(firstPause << min(counted.Failures-1, mostDoubling))
 		counted.Until, counted.Expires = until.UnixMilli(), until.Unix()
@@ -216,13 +230,13 @@ func (c *cortexApplication) backOff(ctx context.Context, failure *Error) *Error 
 		c.env.warn(err)
 		return failure
 	}
-	told := *failure
-	told.Until = time.UnixMilli(counted.Until)
-	told.Remedy += "; the proxy is asked again after " + clock(told.Until)
-	return &told
+	extended := *failure
+	extended.Until = time.UnixMilli(counted.Until)
+	extended.Remedy += "; the proxy is asked again after " + clock(extended.Until)
+	return &extended
 }
 
-// clock gives the time of day as users read it, the second in which t lies being over.
+// clock returns the time of day for users, rounded up to the next second.
 func clock(t time.Time) string {
 	return t.Add(time.Second-time.Nanosecond).UTC().Format("15:04:05") + " UTC"
 }

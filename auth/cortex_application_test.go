@@ -2,8 +2,10 @@ package auth_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -99,24 +101,87 @@ func TestABackOffOfAWrongClockDoesNotLast(t *testing.T) {
 	})
 }
 
-func TestARefusedRefreshTokenOfTheProxyGivesWayToTheToken(t *testing.T) {
+// sentToTheProxy decrypts the token in a request to the proxy.
+func (w *world) sentToTheProxy(r request) string {
+	w.Helper()
+	var asked map[string]string
+	if err := json.Unmarshal([]byte(r.body), &asked); err != nil {
+		w.Fatal(err)
+	}
+	_, content, err := decrypt(asked["encrypted_token"])
+	if err != nil {
+		w.Fatal(err)
+	}
+	return content
+}
+
+func TestARefusedTokenGivesWayToTheRefreshTokenOfTheProxy(t *testing.T) {
+	for _, status := range []int{http.StatusUnauthorized, http.StatusInternalServerError, http.StatusBadGateway} {
+		inWorld(t, func(w *world) {
+			i := instance(params.CortexApplication)
+			w.token(i)
+			expire()
+			w.entra.answer = func(r request) (int, string) {
+				if w.sentToTheProxy(r) == proxyToken {
+					return status, `{"detail":"The token was used."}`
+				}
+				return 0, ""
+			}
+			begin := time.Now()
+			w.token(i)
+			if waited := time.Since(begin); waited != 0 {
+				t.Errorf("HTTP %d: it took %s, want no wait", status, waited)
+			}
+		})
+	}
+}
+
+func TestAnyStatusOfSuccessOfTheProxyIsAnAnswer(t *testing.T) {
+	for _, status := range []int{200, 201, 202, 206} {
+		inWorld(t, func(w *world) {
+			w.entra.answer = func(request) (int, string) { return status, `{"access_token":"` + canary + `","expires_in":3600}` }
+			w.token(instance(params.CortexApplication))
+		})
+	}
+}
+
+func TestOneOutageCountsOneFailure(t *testing.T) {
 	inWorld(t, func(w *world) {
 		i := instance(params.CortexApplication)
-		w.token(i)
-		clear(w.entra.refresh)
-		expire()
-		begin := time.Now()
-		w.token(i)
-		if waited := time.Since(begin); waited != 0 {
-			t.Errorf("it took %s, want no wait", waited)
+		w.entra.answer, w.entra.latency, w.store.latency = unavailable, 100*time.Millisecond, 10*time.Millisecond
+		var all sync.WaitGroup
+		for range 8 {
+			signer := w.signer(i)
+			all.Go(func() { w.refusalOf(signer) })
 		}
-		expire()
-		asked := w.entra.count()
-		w.token(i)
-		if w.entra.count() != asked+1 {
-			t.Error("the new refresh token was not kept")
+		all.Wait()
+		if waiting := w.refusal(i); !strings.Contains(waiting.Message, "has just failed") || time.Until(waiting.Until) > 2*time.Second {
+			t.Errorf("got %v until %s, want one failure and its two seconds", waiting, waiting.Until)
 		}
 	})
+}
+
+func TestWithoutAnIntegrationContextTheProxyIsAskedWithAWarning(t *testing.T) {
+	broken := errors.New("the server refuses")
+	inWorld(t, func(w *world) {
+		w.store.broken = broken
+		w.token(instance(params.CortexApplication))
+		if len(w.warnings) == 0 || !errors.Is(w.warnings[len(w.warnings)-1], broken) {
+			t.Errorf("got the warnings %v, want one that the context could not be written", w.warnings)
+		}
+	})
+}
+
+func TestRemediesOfTheProxyAreNotOfAnotherMode(t *testing.T) {
+	for _, number := range []int{700082, 7000222, 50011, 700027, 70021, 50020, 700016, 90002} {
+		inWorld(t, func(w *world) {
+			w.entra.answer = func(request) (int, string) { return refused("invalid_grant", number, "No.") }
+			failure := w.refusal(instance(params.CortexApplication))
+			if !strings.Contains(failure.Remedy, "check ID, Token and Key") || strings.Contains(failure.Remedy, "log in") {
+				t.Errorf("AADSTS%d: got the remedy %q, want the one of the Cortex XSOAR application", number, failure.Remedy)
+			}
+		})
+	}
 }
 
 func TestWhatTheProxyDecryptsIsNotShown(t *testing.T) {
@@ -178,7 +243,8 @@ func TestAnswersOfTheProxy(t *testing.T) {
 		{"empty token", `{"access_token":"","expires_in":1200}`, 0},
 		{"token of another type", `{"access_token":{"a":1},"expires_in":1200}`, 0},
 		{"cut off", `{"access_token":"` + canary, 0},
-		{"no JSON", `<html>` + canary + `</html>`, 0},
+		{"no JSON", `OK ` + canary, 0},
+		{"with a byte order mark", "\uFEFF" + `{"access_token":"` + canary + `6","expires_in":1200}`, 1200 * time.Second},
 		{"nothing", ``, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

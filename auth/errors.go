@@ -14,32 +14,34 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"xsoar-defender/internal/gateway"
 	"xsoar-defender/params"
 )
 
-// Codes of failures that no service has a code for.
+// Codes of failures for which no service has a code.
 const (
 	CodeCanceled      = "canceled"       // the execution ended first
 	CodeTimeout       = "timeout"        // no answer within the time that a sign-in may take
 	CodeUnreachable   = "unreachable"    // no connection
 	CodeUnknownHost   = "unknown_host"   // the name has no address
-	CodeTLS           = "tls"            // the certificate is not trusted, or it is no TLS at all
-	CodeInvalidAnswer = "invalid_answer" // what came is no answer to a request for a token
+	CodeTLS           = "tls"            // the certificate is not trusted, or the host does not speak TLS
+	CodeGateway       = "gateway"        // a proxy or another gateway answered instead of the service
+	CodeInvalidAnswer = "invalid_answer" // the answer is not one to a request for a token
 	CodeConfiguration = "configuration"  // the instance or the machine lacks what the mode needs
 	CodeContext       = "context"        // the integration context cannot be read or written
 	CodeLoginRequired = "login_required" // nobody has logged in
-	CodeState         = "state_mismatch" // what was pasted belongs to another login
+	CodeState         = "state_mismatch" // the authorization code belongs to another login
 	CodeBackOff       = "back_off"       // the token proxy is left alone for a while
-	CodeSameToken     = "same_token"     // a refused token was given again
+	CodeSameToken     = "same_token"     // a refused token was issued again
 )
 
-// Error is a sign-in that failed. Its text, one sentence, holds no secret, whatever the service echoed.
+// Error is a sign-in that failed. Its text, one sentence, has no secret, whatever the service echoed.
 type Error struct {
 	Mode    params.Mode
 	Code    string // of the service, such as AADSTS7000215 or invalid_grant, else one of the Code constants
 	Message string // what is wrong, without a full stop
 	Remedy  string // what to do, without a full stop
-	// Until is when signing in is tried again; zero when nothing stands against trying at once.
+	// Until is when signing in is tried again; zero if it may be tried at once.
 	Until time.Time
 	// Err is the cause: of the network, a *ServiceError, or the error of a context.
 	Err error
@@ -54,7 +56,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // ServiceError is the refusal of a service that was asked for a token.
 type ServiceError struct {
 	Status int    // of HTTP
-	OAuth  string // the error of RFC 6749, such as invalid_grant; empty when the service is none of that kind
+	OAuth  string // the error of RFC 6749, such as invalid_grant; empty if the service answered in another form
 }
 
 func (e *ServiceError) Error() string {
@@ -64,16 +66,19 @@ func (e *ServiceError) Error() string {
 	return fmt.Sprintf("HTTP %d %s", e.Status, e.OAuth)
 }
 
-var errPlainHTTP = errors.New("secrets are sent over https only")
+var (
+	errPlainHTTP = errors.New("secrets are sent over https only")
+	errOtherHost = errors.New("secrets are sent to the host of the authority only")
+)
 
 func canceled(mode params.Mode, err error) *Error {
 	return &Error{
-		Mode: mode, Code: CodeCanceled, Message: "the command was ended before the sign-in was done",
+		Mode: mode, Code: CodeCanceled, Message: "the command ended before the sign-in was complete",
 		Remedy: "run it again", Err: err,
 	}
 }
 
-// unprepared is for what went wrong before any request.
+// unprepared makes the error of a sign-in that failed before any request.
 func unprepared(mode params.Mode, err error) *Error {
 	return &Error{
 		Mode: mode, Code: CodeConfiguration, Message: "the sign-in could not be prepared",
@@ -83,7 +88,7 @@ func unprepared(mode params.Mode, err error) *Error {
 
 func invalidAnswer(mode params.Mode) *Error {
 	return &Error{
-		Mode: mode, Code: CodeInvalidAnswer, Message: "what came back is no answer with a token",
+		Mode: mode, Code: CodeInvalidAnswer, Message: "the answer has no token",
 		Remedy: fallbackRemedies[mode],
 	}
 }
@@ -95,7 +100,7 @@ func (w wire) timeout(err error) *Error {
 	}
 }
 
-// reachRemedy says what to do about a host that does not answer.
+// reachRemedy returns what to do about a host that does not answer.
 func (w wire) reachRemedy() string {
 	if w.mode == params.ManagedIdentity {
 		return fallbackRemedies[w.mode]
@@ -124,15 +129,30 @@ func (x *exchange) explain(err error) *Error {
 	case x.status == 0:
 		return unprepared(x.mode, err)
 	}
+	if page, ok := gateway.Detect(x.status, x.header, string(x.body)); ok {
+		return x.gatewayError(page)
+	}
 	refusal := readRefusal(x.body)
-	if x.status != http.StatusOK || refusal.oauth != "" {
+	if !isSuccess(x.status) || refusal.oauth != "" {
 		return x.serviceError(refusal)
 	}
 	return invalidAnswer(x.mode)
 }
 
+// gatewayError explains an answer that is not the service's. It blames no credentials: the service has not seen them.
+func (x *exchange) gatewayError(page gateway.Answer) *Error {
+	return &Error{
+		Mode: x.mode, Code: CodeGateway,
+		Message: x.hidden.clean("the answer to the request to " + x.host + " came from " + page.String()),
+		Remedy:  page.Remedy(), Err: &ServiceError{Status: page.Status},
+	}
+}
+
 // networkError explains a request that got no answer.
 func (x *exchange) networkError() *Error {
+	if refused, ok := errors.AsType[*gateway.ConnectError](x.failure); ok {
+		return &Error{Mode: x.mode, Code: CodeGateway, Message: refused.Error(), Remedy: refused.Remedy(), Err: x.failure}
+	}
 	e := &Error{
 		Mode: x.mode, Code: CodeUnreachable, Message: x.host + " could not be reached",
 		Remedy: x.reachRemedy(), Err: x.failure,
@@ -140,12 +160,16 @@ func (x *exchange) networkError() *Error {
 	switch {
 	case errors.Is(x.failure, errPlainHTTP):
 		e.Code, e.Message = CodeConfiguration, x.host+" would get the secret over plain http"
-		e.Remedy = "put an https:// address into the instance"
+		e.Remedy = "enter an https:// address in the instance"
+	case errors.Is(x.failure, errOtherHost):
+		e.Code, e.Message = CodeConfiguration, "the secret would go to "+x.host+" instead of "+hostOf(x.address)
+		e.Remedy = "remove AZURE_REGIONAL_AUTHORITY_NAME from the environment of the engine, and check that Endpoint Type" +
+			" of the instance is the tenant's cloud"
 	case isNoTLS(x.failure):
 		e.Code, e.Message, e.Remedy = CodeTLS, x.host+" does not speak TLS", remedyAddress
 	case isUntrusted(x.failure):
 		e.Code, e.Message = CodeTLS, "the TLS certificate of "+x.host+" is not trusted"
-		e.Remedy = "let the engine trust the authority that signed it, or select Trust any certificate (not secure) in the instance"
+		e.Remedy = "make the engine trust the authority that signed it, or select Trust any certificate (not secure) in the instance"
 	case isTimeout(x.failure):
 		e.Code, e.Message = CodeTimeout, x.host+" gave no answer in time"
 	case isUnknownHost(x.failure):
@@ -197,11 +221,11 @@ func (x *exchange) serviceError(r refusal) *Error {
 	return e
 }
 
-// refusal is what an answer says about why there is no token.
+// refusal is the reason that an answer has for issuing no token.
 type refusal struct{ code, oauth, message string }
 
-// readRefusal reads the ways in which Microsoft Entra ID, the managed identity endpoints of Azure's services and the token
-// proxy put an error.
+// readRefusal reads errors of Microsoft Entra ID, of the managed identity endpoints of Azure's services and of the token
+// proxy, each of which has a form of its own.
 func readRefusal(body []byte) refusal {
 	if !gjson.ValidBytes(body) {
 		return refusal{}
@@ -223,7 +247,7 @@ func readRefusal(body []byte) refusal {
 	return r
 }
 
-// entraCode finds the first code of Microsoft Entra ID in a text, such as AADSTS700016; "" when there is none.
+// entraCode returns the first code of Microsoft Entra ID in a text, such as AADSTS700016, or "" if there is none.
 func entraCode(text string) string {
 	const prefix, least, most = "AADSTS", 4, 9
 	for {
@@ -239,7 +263,7 @@ func entraCode(text string) string {
 	}
 }
 
-// word gives a value that is a code.
+// word returns a value that is a code, else "".
 func word(value gjson.Result) string {
 	if value.Type != gjson.String || !isPlainCode(value.Str) {
 		return ""
@@ -247,7 +271,7 @@ func word(value gjson.Result) string {
 	return value.Str
 }
 
-// isPlainCode says that a text can be shown as a code; anything longer could carry what was echoed.
+// isPlainCode reports whether a text can be shown as a code; anything longer may contain an echoed secret.
 func isPlainCode(text string) bool {
 	const longest = 64
 	if text == "" || len(text) > longest {
@@ -271,7 +295,7 @@ func text(answer gjson.Result, names ...string) string {
 // briefLimit is how many characters of a service's message are shown.
 const briefLimit = 240
 
-// brief gives the first sentence of a service's message, without the code in front of it and the trace behind it.
+// brief returns the first sentence of a service's message, without the code before it and the trace after it.
 func brief(message string) string {
 	if code := entraCode(message); code != "" && strings.HasPrefix(message, code) {
 		message = strings.TrimLeft(message[len(code):], ": ")

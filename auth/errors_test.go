@@ -91,15 +91,18 @@ func TestAnswersThatAreNoAnswers(t *testing.T) {
 		remedy string
 	}{
 		{"throttled", 429, `{}`, "HTTP 429", "try again"},
-		{"unavailable", 503, `<html>` + canary + `</html>`, "HTTP 503", "try again"},
+		{"unavailable", 503, `<html>` + canary + `</html>`, auth.CodeGateway, "try again"},
 		{"redirected", 302, ``, "HTTP 302", "ID"},
-		{"unknown address", 404, `<html></html>`, "HTTP 404", "ID"},
+		{"unknown address", 404, `<html></html>`, auth.CodeGateway, "check the addresses"},
+		{"proxy", 407, ``, auth.CodeGateway, "the credentials"},
+		{"policy", 403, `<!DOCTYPE html><title>Blocked by policy</title>`, auth.CodeGateway, "administrator of the gateway"},
 		{"code only", 400, `{"error":"invalid_client"}`, "invalid_client", "ID"},
 		{"code that is no code", 400, `{"error":"` + strings.Repeat("x", 65) + `"}`, "HTTP 400", "ID"},
 		{"code in the text", 400, `{"error":"invalid_client","error_description":"AADSTS7000215: No."}`, "AADSTS7000215", "not its ID"},
 		{"refusal with status 200", 200, `{"error":"invalid_client","error_description":"AADSTS7000215: No."}`, "AADSTS7000215", "not its ID"},
 		{"no token", 200, `{"expires_in":3600}`, auth.CodeInvalidAnswer, "ID"},
-		{"no JSON", 200, `<html>` + canary + `</html>`, auth.CodeInvalidAnswer, "ID"},
+		{"a page", 200, `<html>` + canary + `</html>`, auth.CodeGateway, "administrator of the gateway"},
+		{"no JSON", 200, `OK ` + canary, auth.CodeInvalidAnswer, "ID"},
 		{"cut off", 200, `{"access_token":"` + canary, auth.CodeInvalidAnswer, "ID"},
 		{"too large", 200, `{"access_token":"` + strings.Repeat("x", 2<<20) + `"}`, auth.CodeInvalidAnswer, "ID"},
 	} {
@@ -268,7 +271,7 @@ func TestEveryWaitIsBounded(t *testing.T) {
 	forEveryMode(t, func(w *world, i params.Instance, _ bool) {
 		limit := 20 * time.Second
 		if i.Mode == params.ManagedIdentity {
-			limit = 5 * time.Second
+			limit = 30 * time.Second
 		}
 		w.entra.latency = time.Hour
 		begin := time.Now()
@@ -286,7 +289,7 @@ func TestAServiceThatRefusesForAWhileIsBounded(t *testing.T) {
 	forEveryMode(t, func(w *world, i params.Instance, _ bool) {
 		limit := 20 * time.Second
 		if i.Mode == params.ManagedIdentity {
-			limit = 5 * time.Second
+			limit = 100 * time.Second
 		}
 		w.entra.answer = unavailable
 		begin := time.Now()

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,29 +19,32 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/tidwall/gjson"
 
+	"xsoar-defender/internal/gateway"
 	"xsoar-defender/params"
 )
 
 const (
-	// answerLimit bounds what is read of an answer; a token takes a few kilobytes. What is cut off is no JSON any more.
+	// answerLimit bounds how many bytes of an answer are read; a token takes a few kilobytes. A longer answer is cut, so it is
+	// not JSON any more.
 	answerLimit = 1 << 20
 	// applicationID begins the User-Agent of requests for tokens.
 	applicationID = "xsoar-defender"
 )
 
-// wire says how a mode talks to whoever gives it tokens.
+// wire describes how a mode talks to the service that issues its tokens.
 type wire struct {
 	mode      params.Mode
 	transport policy.Transporter
-	address   string // whom it asks: scheme and host count
+	address   string // of the service: scheme and host count
 	patience  time.Duration
 	retry     policy.RetryOptions
-	// plain allows http, which only the managed identity endpoint speaks: it does not leave the machine's own host.
+	// plain is for the managed identity endpoint, which speaks http and is where azidentity finds it: on the machine or next
+	// to it. Every other wire leads to the host of address over https, and nowhere else.
 	plain   bool
 	secrets []string
 }
 
-// tokenWire is the wire to the authority. All tries and the pauses between them take 20 s at most.
+// tokenWire is the wire to the authority. All tries and the pauses between them take at most 20 s.
 func (s settings) tokenWire() wire {
 	return wire{
 		mode:      s.instance.Mode,
@@ -56,7 +60,7 @@ func (s settings) tokenWire() wire {
 	}
 }
 
-// within bounds a sign-in in time. Its error is an *Error, which wraps that of ctx when the caller gave up.
+// within bounds the time of a sign-in. Its error is an *Error, which wraps the error of ctx if the caller gave up.
 func (w wire) within(ctx context.Context, signIn func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, w.patience)
 	defer cancel()
@@ -75,16 +79,17 @@ func (w wire) within(ctx context.Context, signIn func(context.Context) error) er
 	return unprepared(w.mode, err)
 }
 
-// exchange is one sign-in over a wire. It sees what is sent and what comes, because azidentity's errors carry neither the
-// cause of a network failure nor, for managed identities, the answer; and it knows the secrets that no error may show.
+// exchange is one sign-in over a wire. It records requests and answers, because azidentity's errors have neither the cause
+// of a network failure nor, for managed identities, the answer; and it knows the secrets that no error may show.
 type exchange struct {
 	wire
 
 	mu      sync.Mutex
 	hidden  redactor
 	host    string
-	failure error // of the last request, when no answer came
+	failure error // of the last request, if no answer came
 	status  int   // of the last answer
+	header  http.Header
 	body    []byte
 }
 
@@ -92,26 +97,26 @@ var _ policy.Transporter = (*exchange)(nil)
 
 func (w wire) open() *exchange { return &exchange{wire: w, hidden: newRedactor(w.secrets...)} }
 
-// hide keeps values out of the error that may come.
+// hide adds values that no error of this sign-in may show.
 func (x *exchange) hide(values ...string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.hidden.add(values...)
 }
 
-// Do sends a request and remembers how it ended.
+// Do sends a request and records how it ended.
 func (x *exchange) Do(request *http.Request) (*http.Response, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.host, x.status, x.body = request.URL.Host, 0, nil
+	x.host, x.status, x.header, x.body = request.URL.Host, 0, nil, nil
 	var response *http.Response
 	response, x.failure = x.send(request)
 	return response, x.failure
 }
 
 func (x *exchange) send(request *http.Request) (*http.Response, error) {
-	if request.URL.Scheme != "https" && !x.plain && !params.IsLoopback(request.URL.Hostname()) {
-		return nil, errPlainHTTP
+	if err := x.mayGoTo(request.URL); err != nil {
+		return nil, err
 	}
 	request, err := x.hideForm(request)
 	if err != nil {
@@ -126,16 +131,32 @@ func (x *exchange) send(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	body = bytes.TrimPrefix(body, []byte(gateway.ByteOrderMark))
 	for _, name := range []string{"access_token", "refresh_token", "id_token"} {
 		x.hidden.add(gjson.GetBytes(body, name).String())
 	}
-	x.status, x.body = response.StatusCode, body
+	x.status, x.header, x.body = response.StatusCode, response.Header, body
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil
 }
 
-// hideForm notes the secrets that a token request carries, some of which only azidentity has seen before. The request has
-// to be copied: its body can be read once.
+// mayGoTo returns an error unless a request may go to target. Libraries choose other hosts than the authority's own: by
+// AZURE_REGIONAL_AUTHORITY_NAME, or because the authority's metadata name another cloud.
+func (w wire) mayGoTo(target *url.URL) error {
+	if w.plain {
+		return nil
+	}
+	if target.Scheme != "https" && !params.IsLoopback(target.Hostname()) {
+		return errPlainHTTP
+	}
+	if !strings.EqualFold(target.Host, hostOf(w.address)) {
+		return errOtherHost
+	}
+	return nil
+}
+
+// hideForm hides the secrets in a token request, some of which only azidentity has seen before. The request must be
+// copied: its body can be read once.
 func (x *exchange) hideForm(request *http.Request) (*http.Request, error) {
 	kind, _, err := mime.ParseMediaType(request.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" || request.Body == nil {
@@ -146,7 +167,7 @@ func (x *exchange) hideForm(request *http.Request) (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the token request: %w", err)
 	}
-	// ParseQuery gives what it could read beside its error, and what it could not read is not what azidentity sends.
+	// ParseQuery returns the pairs it could read in addition to its error, and azidentity sends only such pairs.
 	form, _ := url.ParseQuery(string(body))
 	for _, name := range []string{"client_secret", "client_assertion", "code", "code_verifier", "refresh_token"} {
 		x.hidden.add(form.Get(name))
@@ -166,7 +187,7 @@ func (x *exchange) options(authority string) azcore.ClientOptions {
 	}
 }
 
-// pipeline sends requests of our own over this exchange, as azidentity's are sent.
+// pipeline sends this package's own requests over this exchange, as azidentity's are sent.
 func (x *exchange) pipeline() runtime.Pipeline {
 	return runtime.NewPipeline(applicationID, "v1", runtime.PipelineOptions{}, &policy.ClientOptions{
 		Transport: x,

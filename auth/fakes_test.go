@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -124,7 +125,7 @@ type world struct {
 
 	store    *store
 	entra    *entra
-	memory   *auth.Memory
+	memory   *auth.ProcessTokens
 	environ  map[string]string
 	warnings []error
 	name     string
@@ -135,23 +136,23 @@ func inWorld(t *testing.T, test func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		test(&world{
-			T: t, store: newStore(), entra: newEntra(), memory: new(auth.Memory), environ: map[string]string{}, name: "instance",
+			T: t, store: newStore(), entra: newEntra(), memory: new(auth.ProcessTokens), environ: map[string]string{}, name: "instance",
 		})
 	})
 }
 
 func (w *world) env() auth.Environment {
 	return auth.Environment{
-		Store:        w.store,
-		Transport:    w.entra,
-		Direct:       (*metadata)(w.entra),
-		Now:          time.Now,
-		Random:       rand.Reader,
-		Sleep:        sleep,
-		Getenv:       func(name string) string { return w.environ[name] },
-		Memory:       w.memory,
-		InstanceName: w.name,
-		Warn:         func(err error) { w.warnings = append(w.warnings, err) },
+		IntegrationContext: w.store,
+		Transport:          w.entra,
+		Direct:             (*metadata)(w.entra),
+		Now:                time.Now,
+		Random:             rand.Reader,
+		Sleep:              sleep,
+		Getenv:             func(name string) string { return w.environ[name] },
+		Process:            w.memory,
+		InstanceName:       w.name,
+		Warn:               func(err error) { w.warnings = append(w.warnings, err) },
 	}
 }
 
@@ -595,7 +596,7 @@ func (e *entra) proxy(r request) (int, string) {
 	if err := json.Unmarshal([]byte(r.body), &asked); err != nil {
 		return http.StatusBadRequest, `{"title":"Bad request","detail":"The body is no JSON."}`
 	}
-	if asked["app_name"] != "ms-defender-atp" || asked["registration_id"] != proxyID || asked["resource"]+"/.default" != asked["scope"] {
+	if asked["app_name"] != "ms-defender-atp" || asked["registration_id"] != proxyID || asked["resource"] != strings.TrimSuffix(asked["scope"], "/.default") {
 		return http.StatusForbidden, `{"title":"Forbidden","detail":"The registration is unknown."}`
 	}
 	when, content, err := decrypt(asked["encrypted_token"])
@@ -611,7 +612,7 @@ func (e *entra) proxy(r request) (int, string) {
 		next = e.fresh("refresh", "")
 		e.refresh[next] = true
 	}
-	return e.give(asked["scope"], next)
+	return e.give(cmp.Or(asked["scope"], apiScope), next)
 }
 
 func decrypt(text string) (int64, string, error) {

@@ -11,7 +11,7 @@ import (
 	"xsoar-defender/params"
 )
 
-func FuzzParseProxyAnswer(f *testing.F) {
+func FuzzParseProxyGrant(f *testing.F) {
 	f.Add([]byte(`{"access_token":"a","refresh_token":"r","expires_in":3599}`))
 	f.Add([]byte(`{"access_token":"a","expires_in":"3599"}`))
 	f.Add([]byte(`{"access_token":"a","expires_in":1e999}`))
@@ -19,12 +19,12 @@ func FuzzParseProxyAnswer(f *testing.F) {
 	f.Add([]byte(`[]`))
 	now := time.Unix(1700000000, 0)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got, err := parseProxyAnswer(body, now)
+		got, err := parseProxyGrant(body, now)
 		if err != nil {
 			return
 		}
 		if life := got.expires.Sub(now); got.access == "" || life <= 0 || life > longestLife {
-			t.Errorf("parseProxyAnswer(%q) = %+v, want a token that ends within %s", body, got, longestLife)
+			t.Errorf("parseProxyGrant(%q) = %+v, want a token that ends within %s", body, got, longestLife)
 		}
 	})
 }
@@ -74,7 +74,7 @@ func TestRemediesAreHalfSentencesWithFieldsThatExist(t *testing.T) {
 	for _, remedy := range fallbackRemedies {
 		all = append(all, remedy)
 	}
-	field := regexp.MustCompile(`(?:check|in|into|and|,) ((?:ID|Token|Key|Endpoint|Authority|Application Redirect|Authorization|Certificate|Private|Managed Identity Client)[A-Za-z /]*?)(?: of the| and|,|$)`)
+	field := regexp.MustCompile(`(?:check|in the field|in|into|and|,|exactly the) ((?:ID|Token|Key|Endpoint|Authority|Application redirect|Authorization|Certificate|Private|Azure Managed Identities Client)[A-Za-z /]*?)(?: of the| and|,|$)`)
 	found := 0
 	for _, remedy := range all {
 		if remedy == "" || strings.HasSuffix(remedy, ".") || !unicode.IsLower([]rune(remedy)[0]) {
@@ -92,22 +92,22 @@ func TestRemediesAreHalfSentencesWithFieldsThatExist(t *testing.T) {
 	}
 }
 
-func TestMemoryIsBounded(t *testing.T) {
-	var memory Memory
+func TestProcessTokensAreBounded(t *testing.T) {
+	var process ProcessTokens
 	now := time.Unix(1700000000, 0)
-	key := func(i int) memoryKey { return memoryKey{instance: "i", fingerprint: fmt.Sprint(i)} }
+	key := func(i int) processKey { return processKey{instance: "i", fingerprint: fmt.Sprint(i)} }
 	// Later ones end earlier, down to some that have ended.
-	for i := range 2 * memoryLimit {
-		memory.put(key(i), accessToken{Value: "v", Expires: now.Add(time.Duration(memoryLimit-i+10) * time.Minute)}, now)
-		if len(memory.tokens) > memoryLimit {
-			t.Fatalf("the memory holds %d tokens, want %d at most", len(memory.tokens), memoryLimit)
+	for i := range 2 * processLimit {
+		process.put(key(i), accessToken{Value: "v", Expires: now.Add(time.Duration(processLimit-i+10) * time.Minute)}, now)
+		if len(process.tokens) > processLimit {
+			t.Fatalf("the process holds %d tokens, want %d at most", len(process.tokens), processLimit)
 		}
 	}
-	if memory.find(key(0)).Value == "" {
+	if process.find(key(0)).Value == "" {
 		t.Error("the token that ends last was dropped")
 	}
-	memory.put(key(0), accessToken{Value: "new", Expires: now.Add(time.Hour)}, now)
-	if got := memory.find(key(0)).Value; got != "new" {
+	process.put(key(0), accessToken{Value: "new", Expires: now.Add(time.Hour)}, now)
+	if got := process.find(key(0)).Value; got != "new" {
 		t.Errorf("find() = %q, want what was put last", got)
 	}
 }

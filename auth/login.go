@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -15,23 +16,23 @@ import (
 	"xsoar-defender/params"
 )
 
-// loginLife is how long a login URL is remembered.
+// loginLife is how long a login URL is stored.
 const loginLife = 24 * time.Hour
 
-// login is what the exchange of a code needs of the login URL that it came from.
+// login holds what the exchange of a code needs from its login URL.
 type login struct {
 	Verifier string `json:"verifier"`
 	State    string `json:"state"`
 }
 
 // LoginURL makes the URL at which a user logs in for an instance in the authorization code mode. Its PKCE verifier and
-// state go into the Store, sealed; those of an earlier URL are replaced, so only the newest one leads to a login.
+// state go in the integration context, sealed; they replace those of an earlier URL, so only the newest URL works.
 func LoginURL(ctx context.Context, instance params.Instance, env Environment) (string, error) {
 	s, err := loginSettings(instance, env)
 	if err != nil {
 		return "", err
 	}
-	vault, err := newVault(s)
+	sealed, err := newSealedRecords(s)
 	if err != nil {
 		return "", err
 	}
@@ -48,12 +49,12 @@ func LoginURL(ctx context.Context, instance params.Instance, env Environment) (s
 	if err != nil {
 		return "", unprepared(instance.Mode, err)
 	}
-	place := vault.key(loginRecord)
-	made, err := vault.record(place, plain, env.Now().Add(loginLife))
+	place := sealed.key(loginRecord)
+	made, err := sealed.record(place, plain, env.Now().Add(loginLife))
 	if err != nil {
 		return "", err
 	}
-	err = vault.update(ctx, func(newest contents) (bool, error) {
+	err = sealed.update(ctx, func(newest contents) (bool, error) {
 		newest.set(place, made)
 		return true, nil
 	})
@@ -63,19 +64,19 @@ func LoginURL(ctx context.Context, instance params.Instance, env Environment) (s
 	return s.config(s.scope).AuthCodeURL(state, oauth2.S256ChallengeOption(verifier)), nil
 }
 
-// loginSettings are those of an instance that users log in to.
+// loginSettings returns the settings of an instance that users log in to.
 func loginSettings(instance params.Instance, env Environment) (settings, error) {
 	s := settings{instance: instance, scope: instance.Cloud.Scope, env: env}
 	if instance.Mode != params.AuthorizationCode {
-		return settings{}, s.fail(CodeConfiguration, "users do not log in with this Authentication Type",
+		return settings{}, s.fail(CodeConfiguration, "this Authentication Type has no login of a user",
 			"choose Authorization Code as Authentication Type of the instance", nil)
 	}
 	return s, nil
 }
 
-// LogIn completes a login at once, while its user waits: it redeems the Grant of the instance, which came of the LoginURL
-// that was made with the same Store, keeps the login there, and gives its refresh token. An instance that holds that
-// token continues the login, for as long as RefreshLife without using it. The error is an *Error.
+// LogIn completes a login at once, while its user waits: it redeems the Grant of the instance, which came from the LoginURL
+// made with the same integration context, stores the login there, and returns its refresh token. An instance that holds
+// that token continues the login, for as long as RefreshLife without use. The error is an *Error.
 func LogIn(ctx context.Context, instance params.Instance, env Environment) (params.Secret, error) {
 	s, err := loginSettings(instance, env)
 	if err != nil {
@@ -85,21 +86,21 @@ func LogIn(ctx context.Context, instance params.Instance, env Environment) (para
 	if err != nil {
 		return "", err
 	}
-	if _, err := c.session.sign(ctx); err != nil {
+	if _, err := c.redeemer.sign(ctx); err != nil {
 		return "", atLogin(err)
 	}
-	kept, err := c.load(ctx)
+	stored, err := c.load(ctx)
 	if err != nil {
 		return "", err
 	}
-	token := c.refreshToken(kept)
+	token := c.refreshToken(stored)
 	if token == "" {
 		return "", c.fail(CodeInvalidAnswer, "the login came without a refresh token, so nothing can continue it", remedyConsent, nil)
 	}
 	return params.Secret(token), nil
 }
 
-// RefusedLogin explains that the authority sent the user of a login back without a code.
+// RefusedLogin returns the error of a login from which the authority sent the user back without a code.
 func RefusedLogin(refused *params.RefusedLoginError) *Error {
 	e := &Error{Mode: params.AuthorizationCode, Code: entraCode(refused.Message), Message: brief(refused.Message), Err: refused}
 	if e.Code == "" && isPlainCode(refused.Code) {
@@ -111,7 +112,7 @@ func RefusedLogin(refused *params.RefusedLoginError) *Error {
 	return e
 }
 
-// atLogin makes the remedy of an error fit somebody who is logging in at this moment.
+// atLogin makes the remedy of an error fit a user who is logging in at this moment.
 func atLogin(err error) error {
 	own, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -130,14 +131,14 @@ func randomText(random io.Reader, size int) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(raw), nil
 }
 
-// Reset removes everything that signing in keeps in the Store, of this implementation and of the one before it, and
-// leaves what others keep there alone. Tokens that were handed out stay good until they end.
-func Reset(ctx context.Context, store Store) error {
-	return store.Update(ctx, func(values map[string]json.RawMessage) (bool, error) {
+// Reset removes everything that signing in stores in the integration context, by this implementation and by the earlier
+// one, and the tokens of the instance in the process. Other values of the context stay. Tokens that were handed out stay
+// valid until they expire.
+func Reset(ctx context.Context, env Environment) error {
+	env.Process.clear(env.InstanceName)
+	return env.IntegrationContext.Update(ctx, func(values map[string]json.RawMessage) (bool, error) {
 		before := len(values)
-		for _, key := range []string{contextKey, legacyAccessToken, legacyValidUntil, legacyRefreshToken, legacyCode} {
-			delete(values, key)
-		}
+		maps.DeleteFunc(values, func(key string, _ json.RawMessage) bool { return key == contextKey || isLegacy(key) })
 		return len(values) != before, nil
 	})
 }

@@ -1,9 +1,19 @@
 package auth
 
-import "xsoar-defender/params"
+import (
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
-// newSource makes the sign-in mode of the instance. It is the only place that tells the modes apart.
-func newSource(s settings) (source, error) {
+	"xsoar-defender/params"
+)
+
+// method is the sign-in mode of an instance made ready: what signs in, and where its access tokens are stored.
+type method struct {
+	credential azcore.TokenCredential
+	store      tokenStore
+}
+
+// newMethod makes the sign-in mode of the instance ready. Only this function tells the modes apart.
+func newMethod(s settings) (method, error) {
 	switch s.instance.Mode {
 	case params.CortexApplication:
 		return newCortexApplication(s)
@@ -18,5 +28,5 @@ func newSource(s settings) (source, error) {
 	case params.WorkloadIdentity:
 		return newWorkloadIdentity(s)
 	}
-	return source{}, s.fail(CodeConfiguration, "the instance names no sign-in mode", "choose its Authentication Type", nil)
+	return method{}, s.fail(CodeConfiguration, "the instance names no sign-in mode", "choose its Authentication Type", nil)
 }

@@ -104,7 +104,7 @@ func TestATokenIsKeptForTheNextProcess(t *testing.T) {
 		if !inMemory {
 			return
 		}
-		w.memory = new(auth.Memory)
+		w.memory = new(auth.ProcessTokens)
 		if other := w.token(i); other == first {
 			w.Error("a process with a memory of its own got the same token, want a new one")
 		}
@@ -341,7 +341,24 @@ func TestAnUnknownModeIsRefused(t *testing.T) {
 	})
 }
 
-func TestTheProxyIsAskedAsItWants(t *testing.T) {
+func TestTheProxyIsSentWhatTheWorkingClientSends(t *testing.T) {
+	inWorld(t, func(w *world) {
+		i := instance(params.CortexApplication)
+		for range 3 {
+			w.token(i)
+			last := w.entra.last()
+			if !strings.Contains(last.body, `"scope":null`) || !strings.Contains(last.body, `"resource":""`) {
+				t.Errorf("got the request %s, want no scope and no resource", last.body)
+			}
+			if content := w.sentToTheProxy(last); content != proxyToken {
+				t.Errorf("got the token %q, want the Token of the registration", content)
+			}
+			expire()
+		}
+	})
+}
+
+func TestTheProxyIsAskedForGraphByItsScope(t *testing.T) {
 	for _, size := range []int{16, 24, 32} {
 		inWorld(t, func(w *world) {
 			key := instance(params.CortexApplication).Proxy.KeyBytes[:size]

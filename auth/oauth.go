@@ -12,7 +12,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// defaultLife is how long a token is taken to live when its answer does not say. Microsoft documents 60 to 90 minutes.
+// defaultLife is how long a token is assumed to live if its answer does not say. The default is 60 to 90 minutes
+// (https://learn.microsoft.com/entra/identity-platform/access-tokens).
 const defaultLife = time.Hour
 
 // oauthContext makes package oauth2 send over the exchange.

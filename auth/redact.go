@@ -9,11 +9,11 @@ import (
 
 const (
 	redacted = "[redacted]"
-	// shortestSecret is the length under which a value cannot be told from an ordinary word, or part of one.
+	// shortestSecret is the length under which a value is indistinguishable from an ordinary word, or part of one.
 	shortestSecret = 4
 )
 
-// redactor takes values that must not be shown out of texts that others wrote.
+// redactor removes values that must not be shown from texts that a service wrote.
 type redactor struct{ values []string }
 
 func newRedactor(values ...string) redactor {
@@ -22,7 +22,7 @@ func newRedactor(values ...string) redactor {
 	return r
 }
 
-// add takes further values, each also as a URL would spell it.
+// add adds further values, each also as a URL spells it.
 func (r *redactor) add(values ...string) {
 	for _, value := range values {
 		for _, spelling := range []string{value, url.QueryEscape(value), url.PathEscape(value)} {
@@ -31,11 +31,11 @@ func (r *redactor) add(values ...string) {
 			}
 		}
 	}
-	// The longest goes first: what is left of it after a shorter one that it contains could be recognised.
+	// The longest goes first: its remainder after the removal of a shorter one that it contains could be recognised.
 	slices.SortFunc(r.values, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 }
 
-// clean gives text without the values.
+// clean returns text without the values.
 func (r *redactor) clean(text string) string {
 	for _, value := range r.values {
 		text = strings.ReplaceAll(text, value, redacted)

@@ -13,7 +13,7 @@ const (
 	// remedyLoginAgain is for a login whose refresh token no longer works.
 	remedyLoginAgain = "run `!microsoft-atp-auth-reset`, then log in again with `!microsoft-atp-generate-login-url`" +
 		" and put the address" + remedyPaste
-	remedyPaste = " that the browser ends at into Authorization code of the instance"
+	remedyPaste = " at which the browser ends in the field Authorization code of the instance"
 	// remedyOnceMore is for a login that a user is making at this moment.
 	remedyOnceMore          = "log in once more"
 	remedyNewSecretAndLogin = remedyNewSecret + ", and then " + remedyLoginAgain
@@ -44,9 +44,9 @@ type cure struct {
 	codes  []string
 }
 
-// remedies says what to do about each error code. The numbers are those that Microsoft documents for Microsoft Entra ID
-// (those of assertions, 7000xx and 7002xx, in its pages about certificate and federated credentials); the words are of
-// RFC 6749.
+// remedies says what to do about each error code. The numbers are those of Microsoft Entra ID
+// (https://learn.microsoft.com/entra/identity-platform/reference-error-codes; those of assertions, 7000xx and 7002xx, at
+// https://learn.microsoft.com/entra/workload-id/workload-identity-federation); the words are those of RFC 6749.
 var remedies = []cure{
 	// The application and how it proves itself.
 	{remedyClient, []string{"AADSTS70001", "AADSTS700011", "AADSTS700016"}},
@@ -94,25 +94,38 @@ var remedies = []cure{
 	}},
 }
 
-// loginRemedies goes before remedies where a user has logged in: there the login does not survive these codes either.
+// loginRemedies takes precedence over remedies in the mode where a user logs in: the login does not survive these codes.
 var loginRemedies = []cure{{remedyNewSecretAndLogin, []string{"AADSTS7000222"}}}
 
-// remedyFor finds what to do about an error code; "" when the code says nothing.
+// remedyFor returns what to do about an error code in a mode, or "" if the code says nothing that its user could act on.
 func remedyFor(mode params.Mode, code string) string {
 	table := remedies
 	if mode == params.AuthorizationCode {
 		table = slices.Concat(loginRemedies, remedies)
 	}
 	for _, row := range table {
-		if slices.Contains(row.codes, code) {
+		if slices.Contains(row.codes, code) && suits(mode, row.remedy) {
 			return row.remedy
 		}
 	}
 	return ""
 }
 
-// whileLoggingIn gives the remedy for somebody who is logging in at this moment: nothing is kept yet that has to be
-// reset, and the login is not pasted.
+// suits reports whether a remedy is about something that instances of the mode have. The application of Cortex XSOAR and
+// the one behind a managed identity are not the user's own: their secrets, logins and certificates are out of reach.
+func suits(mode params.Mode, remedy string) bool {
+	switch remedy {
+	case remedyLogin, remedyLoginAgain, remedyRedirect, remedyUser, remedyAssign:
+		return mode == params.AuthorizationCode
+	case remedySecret, remedyNewSecret, remedyProof, remedyCertificate, remedyFederation,
+		remedyClient, remedyTenant, remedyRegister, remedyScope:
+		return mode != params.CortexApplication && mode != params.ManagedIdentity
+	}
+	return true
+}
+
+// whileLoggingIn returns the remedy for a user who is logging in at this moment: nothing is stored yet that must be reset,
+// and nothing is pasted.
 func whileLoggingIn(remedy string) string {
 	switch remedy {
 	case remedyLogin, remedyLoginAgain:
@@ -123,10 +136,10 @@ func whileLoggingIn(remedy string) string {
 	return remedy
 }
 
-// fallbackRemedies says what to check when the code says nothing, by mode.
+// fallbackRemedies say what to check if the code says nothing, by mode.
 var fallbackRemedies = [...]string{
-	params.CortexApplication: "check ID, Token and Key of the instance against what the" +
-		" Cortex XSOAR application gave you",
+	params.CortexApplication: "check ID, Token and Key of the instance against those of the Cortex XSOAR application," +
+		" and register with it again if they are the same",
 	params.ClientSecret: "check ID, Token and Key of the instance",
 	params.ClientCertificate: "check ID, Token, Certificate Thumbprint and Private Key" +
 		" of the instance",

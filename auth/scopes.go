@@ -9,6 +9,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"xsoar-defender/params"
 )
 
 // codeUnknownResource is the authority's code for a scope whose resource the tenant does not have.
@@ -20,37 +22,38 @@ const scopeLife = 90 * 24 * time.Hour
 
 // scopeSearch signs in with the first of several scopes whose resource the tenant knows. It serves the clouds for which no
 // scope is documented. The scope that works is remembered in the integration context, so that later sign-ins request it
-// at once. A scopeSearch holds the state of one Signer, whose keeper calls it in turns.
+// at once. A scopeSearch holds the state of one Signer, whose tokenCache calls it in turns.
 type scopeSearch struct {
 	settings
 
 	scopes   []string
-	sources  []source // by scope
+	methods  []method // by scope
 	chosen   int
 	recalled bool
 }
 
 var (
 	_ azcore.TokenCredential = (*scopeSearch)(nil)
-	_ keep                   = (*scopeSearch)(nil)
+	_ tokenStore             = (*scopeSearch)(nil)
 )
 
-// newSearchingSource returns the source of an instance for the first of scopes that works.
-func newSearchingSource(s settings, scopes []string) (source, error) {
-	if len(scopes) == 1 {
-		s.scope, s.lastScope = scopes[0], true
-		return newSource(s)
+// newSearchingMethod returns the sign-in mode of an instance for the first of scopes that works.
+func newSearchingMethod(s settings, scopes []string) (method, error) {
+	// The token proxy of the Cortex XSOAR application chooses the scope itself.
+	if len(scopes) == 1 || s.instance.Mode == params.CortexApplication {
+		s.scope = scopes[0]
+		return newMethod(s)
 	}
 	search := &scopeSearch{settings: s, scopes: scopes}
-	for i, scope := range scopes {
-		s.scope, s.lastScope = scope, i == len(scopes)-1
-		one, err := newSource(s)
+	for _, scope := range scopes {
+		s.scope = scope
+		one, err := newMethod(s)
 		if err != nil {
-			return source{}, err
+			return method{}, err
 		}
-		search.sources = append(search.sources, one)
+		search.methods = append(search.methods, one)
 	}
-	return source{credential: search, keep: search}, nil
+	return method{credential: search, store: search}, nil
 }
 
 // GetToken requests a token for the remembered scope, then for the others, until the tenant knows the resource of one.
@@ -60,7 +63,7 @@ func (c *scopeSearch) GetToken(ctx context.Context, options policy.TokenRequestO
 	var first error
 	for _, i := range order {
 		options.Scopes = []string{c.scopes[i]}
-		token, err := c.sources[i].credential.GetToken(ctx, options)
+		token, err := c.methods[i].credential.GetToken(ctx, options)
 		if err == nil {
 			c.remember(ctx, i)
 			return token, nil
@@ -85,14 +88,14 @@ func indices(of []string) []int {
 
 func (c *scopeSearch) find(ctx context.Context) (accessToken, error) {
 	c.recall(ctx)
-	return c.sources[c.chosen].keep.find(ctx)
+	return c.methods[c.chosen].store.find(ctx)
 }
 
 func (c *scopeSearch) put(ctx context.Context, token accessToken) error {
-	return c.sources[c.chosen].keep.put(ctx, token)
+	return c.methods[c.chosen].store.put(ctx, token)
 }
 
-func (c *scopeSearch) reject(token string) { c.sources[c.chosen].keep.reject(token) }
+func (c *scopeSearch) reject(token string) { c.methods[c.chosen].store.reject(token) }
 
 // key is that of the record of the scope that works for the configuration.
 func (c *scopeSearch) key() string { return scopeRecord + ":" + c.fingerprint() }
@@ -103,7 +106,7 @@ func (c *scopeSearch) recall(ctx context.Context) {
 		return
 	}
 	c.recalled = true
-	values, err := c.env.Store.Load(ctx)
+	values, err := c.env.IntegrationContext.Load(ctx)
 	if err != nil {
 		c.env.warn(err)
 		return
@@ -122,7 +125,7 @@ func (c *scopeSearch) remember(ctx context.Context, at int) {
 	}
 	c.chosen = at
 	now := c.env.Now()
-	err := c.env.Store.Update(ctx, func(values map[string]json.RawMessage) (bool, error) {
+	err := c.env.IntegrationContext.Update(ctx, func(values map[string]json.RawMessage) (bool, error) {
 		newest := readContents(values)
 		newest.set(c.key(), record{Expires: now.Add(scopeLife).Unix(), Scope: c.scopes[at]})
 		return true, newest.write(now, refreshRecord+":"+c.fingerprint())

@@ -24,15 +24,15 @@ var (
 	errSealBroken  = errors.New("sealed with another secret, or changed since")
 )
 
-// sealer encrypts what is kept in the integration context, with AES-256-GCM under a key derived by HKDF-SHA256 from the
+// sealer encrypts records of the integration context, with AES-256-GCM under a key derived by HKDF-SHA256 from the
 // instance's own secret. The platform stores the context like any data of an incident; a copy of it is worth nothing
-// without the secret, which the platform keeps apart.
+// without the secret, which the platform stores elsewhere.
 type sealer struct {
 	secret []byte
 	random io.Reader
 }
 
-// seal encrypts plain. The place it is kept at is authenticated with it, so a seal moved to another place does not open.
+// seal encrypts plain. Its place in the context is authenticated with it, so a seal moved to another place does not open.
 func (s sealer) seal(plain []byte, place string) (string, error) {
 	salt := make([]byte, saltSize)
 	if _, err := io.ReadFull(s.random, salt); err != nil {
@@ -50,7 +50,7 @@ func (s sealer) seal(plain []byte, place string) (string, error) {
 	return sealVersion + "." + base64.RawStdEncoding.EncodeToString(sealed), nil
 }
 
-// open decrypts what seal made for the same place with the same secret. The error is errSealVersion or errSealBroken.
+// open decrypts a seal made for the same place with the same secret. The error is errSealVersion or errSealBroken.
 func (s sealer) open(text, place string) ([]byte, error) {
 	version, encoded, _ := strings.Cut(text, ".")
 	if version != sealVersion {

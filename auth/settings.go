@@ -11,16 +11,14 @@ import (
 	"xsoar-defender/params"
 )
 
-// settings is what a sign-in mode is made from.
+// settings are what a sign-in mode depends on.
 type settings struct {
 	instance params.Instance
 	scope    string
-	// lastScope reports that no other scope is tried if the tenant does not know this one.
-	lastScope bool
-	env       Environment
+	env      Environment
 }
 
-// secret gives the instance's own secret, which what is kept is sealed with. It is empty for modes that have none.
+// secret returns the instance's own secret, with which records are sealed. It is empty for modes that have none.
 func (s settings) secret() []byte {
 	switch s.instance.Mode {
 	case params.CortexApplication:
@@ -34,8 +32,8 @@ func (s settings) secret() []byte {
 	return nil
 }
 
-// fingerprint names a configuration: everything of the instance that its tokens are made from, and more. A change of any
-// of it gives another name, under which no token of before is found. It is keyed with the secret, so it tells nothing of it.
+// fingerprint names a configuration: everything in the instance that its tokens depend on, and more. After a change of any
+// of it the name is another one, under which no earlier token is found. It is keyed with the secret, so it does not reveal it.
 func (s settings) fingerprint(more ...string) string {
 	i := s.instance
 	parts := []string{
@@ -48,7 +46,7 @@ func (s settings) fingerprint(more ...string) string {
 	return digest(s.secret(), append(parts, more...)...)
 }
 
-// digest gives a short name of parts. Each goes in with its length, so that no two lists of parts look the same.
+// digest returns a short name of parts. Each is hashed with its length, so that no two lists of parts look the same.
 func digest(key []byte, parts ...string) string {
 	mac := hmac.New(sha256.New, key)
 	for _, part := range parts {
@@ -58,7 +56,7 @@ func digest(key []byte, parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// endpoint gives an address of the tenant at the authority, such as its "token" endpoint.
+// endpoint returns an address of the tenant at the authority, such as its "token" endpoint.
 func (s settings) endpoint(name string) string {
 	return s.instance.Cloud.Authority + "/" + url.PathEscape(s.instance.TenantID) + "/oauth2/v2.0/" + name
 }

@@ -294,19 +294,17 @@ func TestABrokenIntegrationContext(t *testing.T) {
 			}
 		})
 	})
-	for _, mode := range []params.Mode{params.AuthorizationCode, params.CortexApplication} {
-		t.Run("ends the sign-in by "+mode.String(), func(t *testing.T) {
-			inWorld(t, func(w *world) {
-				w.store.broken = broken
-				if err := w.refusal(instance(mode)); err.Code != auth.CodeContext || !errors.Is(err, broken) {
-					t.Errorf("Token() = %v, want %s with its cause", err, auth.CodeContext)
-				}
-				if w.entra.count() != 0 {
-					t.Error("a token was asked for that could not have been kept")
-				}
-			})
+	t.Run("ends the sign-in by authorization code", func(t *testing.T) {
+		inWorld(t, func(w *world) {
+			w.store.broken = broken
+			if err := w.refusal(instance(params.AuthorizationCode)); err.Code != auth.CodeContext || !errors.Is(err, broken) {
+				t.Errorf("Token() = %v, want %s with its cause", err, auth.CodeContext)
+			}
+			if w.entra.count() != 0 {
+				t.Error("a token was requested that could not have been stored")
+			}
 		})
-	}
+	})
 }
 
 func TestWithoutRandomnessNothingIsMadeUp(t *testing.T) {

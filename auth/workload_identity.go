@@ -10,7 +10,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 )
 
-// What the Azure workload identity webhook sets in the environment of a pod.
+// Variables that the Azure workload identity webhook sets in a pod
+// (https://azure.github.io/azure-workload-identity/docs/installation/mutating-admission-webhook.html).
 const (
 	clientIDVariable  = "AZURE_CLIENT_ID"
 	tenantIDVariable  = "AZURE_TENANT_ID"
@@ -18,8 +19,8 @@ const (
 )
 
 // workloadIdentity signs in as the application that trusts the Kubernetes service account of the pod. The proof is a token
-// that Kubernetes puts into a file and renews; it is no secret of the instance, so access tokens are kept in the process
-// only (see memoryKeep).
+// that Kubernetes writes to a file and renews; it is not a secret of the instance, so access tokens are stored in the
+// process only (see processStore).
 type workloadIdentity struct {
 	settings
 
@@ -28,8 +29,8 @@ type workloadIdentity struct {
 
 var _ azcore.TokenCredential = (*workloadIdentity)(nil)
 
-// newWorkloadIdentity takes client and tenant from the instance, and from the environment where the instance has none.
-func newWorkloadIdentity(s settings) (source, error) {
+// newWorkloadIdentity takes client and tenant from the instance, or from the environment if the instance has none.
+func newWorkloadIdentity(s settings) (method, error) {
 	s.instance.ClientID = cmp.Or(s.instance.ClientID, s.env.Getenv(clientIDVariable))
 	s.instance.TenantID = cmp.Or(s.instance.TenantID, s.env.Getenv(tenantIDVariable))
 	file := s.env.Getenv(tokenFileVariable)
@@ -37,15 +38,15 @@ func newWorkloadIdentity(s settings) (source, error) {
 		{s.instance.ClientID, clientIDVariable}, {s.instance.TenantID, tenantIDVariable}, {file, tokenFileVariable},
 	} {
 		if needed.value == "" {
-			return source{}, s.fail(CodeConfiguration, "the environment has no "+needed.name, fallbackRemedies[s.instance.Mode], nil)
+			return method{}, s.fail(CodeConfiguration, "the environment has no "+needed.name, fallbackRemedies[s.instance.Mode], nil)
 		}
 	}
-	return source{credential: &workloadIdentity{settings: s, tokenFile: file}, keep: newMemoryKeep(s, file)}, nil
+	return method{credential: &workloadIdentity{settings: s, tokenFile: file}, store: newProcessStore(s, file)}, nil
 }
 
 // GetToken exchanges the pod's token for an access token.
 func (c *workloadIdentity) GetToken(ctx context.Context, options policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	// azidentity reads the file as well, but its error cannot be told from a refusal of the authority.
+	// azidentity reads the file as well, but its error is indistinguishable from a refusal of the authority.
 	if _, err := os.ReadFile(c.tokenFile); err != nil {
 		return azcore.AccessToken{}, c.fail(CodeConfiguration, "the token of the pod's service account cannot be read",
 			fallbackRemedies[c.instance.Mode], err)

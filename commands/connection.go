@@ -179,7 +179,7 @@ func resetSignIn() Command {
 		Name: "microsoft-atp-auth-reset", Area: Connection,
 		Help: "Deletes everything that is stored about the sign-in: tokens, and a login that was started but not finished.",
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
-		if err := auth.Reset(ctx, run.Host); err != nil {
+		if err := run.SignIn.Reset(ctx); err != nil {
 			return Report{}, err
 		}
 		next := "The next command signs in again."

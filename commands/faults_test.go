@@ -450,29 +450,35 @@ func signInTroubles() map[string]func(i *commandstest.Instance) {
 		i.Params, i.Environment = i.Tenant.Instance("managed-identity"), i.Tenant.Environment("managed-identity")
 	}
 	return map[string]func(*commandstest.Instance){
-		"reset before the answer":            scripted(simulator.Fault{Cut: simulator.CutBefore}),
-		"reset in the middle of the answer":  scripted(simulator.Fault{Cut: simulator.CutMiddle}),
-		"an answer that trickles":            scripted(simulator.Fault{Cut: simulator.CutTrickle}),
-		"429":                                scripted(simulator.Fault{Status: http.StatusTooManyRequests}),
-		"429 for an hour":                    scripted(simulator.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Hour}),
-		"500":                                scripted(simulator.Fault{Status: http.StatusInternalServerError}),
-		"503":                                scripted(simulator.Fault{Status: http.StatusServiceUnavailable}),
-		"a refusal":                          scripted(simulator.Fault{Code: "AADSTS7000215"}),
-		"a refusal that nobody knows":        scripted(simulator.Fault{Code: "AADSTS999999"}),
-		"a page instead of JSON":             scripted(simulator.Fault{Body: "<html>Sign in</html>", ContentType: "text/html"}),
-		"a page with a refusal":              scripted(simulator.Fault{Status: http.StatusBadGateway, Body: "<html>", ContentType: "text/html"}),
-		"half of an answer":                  scripted(simulator.Fault{Truncate: true}),
-		"an empty answer":                    scripted(simulator.Fault{Empty: true}),
-		"no content":                         scripted(simulator.Fault{Status: http.StatusNoContent}),
-		"null":                               scripted(simulator.Fault{Body: `null`}),
-		"a list":                             scripted(simulator.Fault{Body: `[]`}),
-		"an object without a token":          scripted(simulator.Fault{Body: `{"token_type":"Bearer","expires_in":3599}`}),
-		"a token that is null":               scripted(simulator.Fault{Body: `{"token_type":"Bearer","expires_in":3599,"access_token":null}`}),
-		"a token that is a number":           scripted(simulator.Fault{Body: `{"token_type":"Bearer","expires_in":3599,"access_token":7}`}),
-		"a redirect to another host":         scripted(simulator.Fault{Location: "https://attacker.example/token"}),
-		"an authority nobody listens for":    func(i *commandstest.Instance) { i.Params["azure_ad_endpoint"] = "https://127.0.0.1:1" },
-		"a managed identity that is silent":  func(i *commandstest.Instance) { identity(i); i.Tenant.SetIdentitySilent(true) },
-		"a managed identity that is not one": func(i *commandstest.Instance) { identity(i); i.Environment["IDENTITY_HEADER"] = "wrong" },
+		"reset before the answer":           scripted(simulator.Fault{Cut: simulator.CutBefore}),
+		"reset in the middle of the answer": scripted(simulator.Fault{Cut: simulator.CutMiddle}),
+		"an answer that trickles":           scripted(simulator.Fault{Cut: simulator.CutTrickle}),
+		"429":                               scripted(simulator.Fault{Status: http.StatusTooManyRequests}),
+		"429 for an hour":                   scripted(simulator.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Hour}),
+		"500":                               scripted(simulator.Fault{Status: http.StatusInternalServerError}),
+		"503":                               scripted(simulator.Fault{Status: http.StatusServiceUnavailable}),
+		"a refusal":                         scripted(simulator.Fault{Code: "AADSTS7000215"}),
+		"a refusal that nobody knows":       scripted(simulator.Fault{Code: "AADSTS999999"}),
+		"a page instead of JSON":            scripted(simulator.Fault{Body: "<html>Sign in</html>", ContentType: "text/html"}),
+		"a page with a refusal":             scripted(simulator.Fault{Status: http.StatusBadGateway, Body: "<html>", ContentType: "text/html"}),
+		"half of an answer":                 scripted(simulator.Fault{Truncate: true}),
+		"an empty answer":                   scripted(simulator.Fault{Empty: true}),
+		"no content":                        scripted(simulator.Fault{Status: http.StatusNoContent}),
+		"null":                              scripted(simulator.Fault{Body: `null`}),
+		"a list":                            scripted(simulator.Fault{Body: `[]`}),
+		"an object without a token":         scripted(simulator.Fault{Body: `{"token_type":"Bearer","expires_in":3599}`}),
+		"a token that is null":              scripted(simulator.Fault{Body: `{"token_type":"Bearer","expires_in":3599,"access_token":null}`}),
+		"a token that is a number":          scripted(simulator.Fault{Body: `{"token_type":"Bearer","expires_in":3599,"access_token":7}`}),
+		"a redirect to another host":        scripted(simulator.Fault{Location: "https://attacker.example/token"}),
+		"an authority nobody listens for":   func(i *commandstest.Instance) { i.Params["azure_ad_endpoint"] = "https://127.0.0.1:1" },
+		"a managed identity that breaks off": func(i *commandstest.Instance) {
+			identity(i)
+			i.Tenant.Script(simulator.Fault{Kind: simulator.KindIdentity, Cut: simulator.CutBefore})
+		},
+		"a managed identity that is not one": func(i *commandstest.Instance) {
+			identity(i)
+			i.Tenant.Script(simulator.Fault{Kind: simulator.KindIdentity, Status: http.StatusBadRequest})
+		},
 		"a managed identity nobody listens for": func(i *commandstest.Instance) {
 			identity(i)
 			i.Environment["IDENTITY_ENDPOINT"] = "http://127.0.0.1:1/msi/token"
@@ -510,7 +516,6 @@ func TestCommandsWhenTheSignInFails(t *testing.T) {
 				t.Errorf("%s: the error is not clear: %q", where, text)
 			}
 			i.Tenant.ClearFaults()
-			i.Tenant.SetIdentitySilent(false)
 			i.Params, i.Environment = params, environment
 			if again := i.Run(command.Name, args); again.Err != nil {
 				t.Errorf("%s: the next run failed: %v", where, again.Err)

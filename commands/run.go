@@ -15,7 +15,7 @@ import (
 
 // Host is the platform's service to a command while it runs.
 type Host interface {
-	auth.Store
+	auth.IntegrationContext
 	warroom.FileStore
 	// LastRun returns what the previous fetch saved, or an empty object without one.
 	LastRun(ctx context.Context) (json.RawMessage, error)
@@ -31,6 +31,8 @@ type SignIn interface {
 	Forget()
 	// LoginURL prepares a user's sign-in and returns the address to open.
 	LoginURL(ctx context.Context) (string, error)
+	// Reset deletes everything that is stored about the sign-in.
+	Reset(ctx context.Context) error
 }
 
 // Run is one execution as a handler sees it.

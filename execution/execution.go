@@ -74,8 +74,8 @@ type Runner struct {
 	// Progress, when set, is told how far long requests are.
 	Progress   defender.Progress
 	Transports *Transports
-	// Memory keeps tokens of sign-in modes that may not write them to the integration context.
-	Memory *auth.Memory
+	// Process stores the tokens of sign-in modes that do not write them to the integration context.
+	Process *auth.ProcessTokens
 }
 
 // UnknownCommandError means that the integration has no such command.
@@ -193,12 +193,12 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 	}
 }
 
-// Environment returns what the instance of this name needs to sign in. The sign-in keeps its tokens in store.
-func (r *Runner) Environment(instance params.Instance, name string, store auth.Store) auth.Environment {
+// Environment returns what the instance of this name needs to sign in. The sign-in stores its tokens in integrationContext.
+func (r *Runner) Environment(instance params.Instance, name string, integrationContext auth.IntegrationContext) auth.Environment {
 	return auth.Environment{
-		Store: store, Transport: r.Transports.For(instance, r.Getenv), Direct: r.Transports.Direct(),
+		IntegrationContext: integrationContext, Transport: r.Transports.For(instance, r.Getenv), Direct: r.Transports.Direct(),
 		Now: r.Now, Random: r.Random, Sleep: r.Sleep, Getenv: r.Getenv,
-		Memory: r.Memory, InstanceName: name,
+		Process: r.Process, InstanceName: name,
 		Warn: func(err error) { fmt.Fprintln(r.Errors, "xsoar-defender: warning:", instance.Redact(err.Error())) },
 	}
 }
@@ -263,3 +263,5 @@ func (s *signIn) Claims(ctx context.Context) (auth.Claims, bool, error) {
 func (s *signIn) LoginURL(ctx context.Context) (string, error) {
 	return auth.LoginURL(ctx, s.instance, s.environment)
 }
+
+func (s *signIn) Reset(ctx context.Context) error { return auth.Reset(ctx, s.environment) }

@@ -60,7 +60,7 @@ func child(command string) int {
 func newRunner(clock *testclock.Clock, errors io.Writer, getenv func(string) string) *execution.Runner {
 	return &execution.Runner{
 		Commands: commands.NewRegistry(), Version: "1.0.0", Now: clock.Now, Sleep: clock.Sleep, Random: commandstest.NewRandom(),
-		Getenv: getenv, Errors: errors, Transports: execution.NewTransports(), Memory: &auth.Memory{},
+		Getenv: getenv, Errors: errors, Transports: execution.NewTransports(), Process: &auth.ProcessTokens{},
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/net/http/httpproxy"
 
+	"xsoar-defender/auth"
+	"xsoar-defender/internal/gateway"
 	"xsoar-defender/params"
 )
 
@@ -81,6 +83,16 @@ func proxyOf(settings httpproxy.Config) func(*http.Request) (*url.URL, error) {
 	}
 }
 
+// refusedByProxy returns an error that names the proxy if it did not open a tunnel. The one of package net/http is only the
+// text of the status.
+func refusedByProxy(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	_, reason, _ := strings.Cut(answer.Status, " ")
+	return &gateway.ConnectError{Answer: gateway.Answer{Status: answer.StatusCode, Title: gateway.Line(reason)}, Proxy: proxy.Host}
+}
+
 // isProxyAddress reports whether a setting is an address, with or without a scheme, as is usual.
 func isProxyAddress(setting string) bool {
 	if !strings.Contains(setting, "://") {
@@ -121,9 +133,13 @@ func (t *Transports) client(kind transportKind) *http.Client {
 	}
 	if kind.proxy != (httpproxy.Config{}) {
 		transport.Proxy = proxyOf(kind.proxy)
+		transport.OnProxyConnectResponse = refusedByProxy
 	}
-	if kind == (transportKind{}) && t.DialDirect != nil {
-		transport.DialContext = t.DialDirect
+	if kind == (transportKind{}) {
+		transport.DialContext = promptly((&net.Dialer{Timeout: auth.ConnectTimeout, KeepAlive: keepAlive}).DialContext)
+		if t.DialDirect != nil {
+			transport.DialContext = t.DialDirect
+		}
 	}
 	client := &http.Client{
 		Transport:     neverSwitching{transport},

@@ -321,7 +321,7 @@ func TestTheEnvironmentOfAProcessNamesTheProxy(t *testing.T) {
 		says      string
 	}{
 		{"with its credentials", []string{"HTTPS_PROXY=http://user:p%40ss%20word@" + address}, true, "ok"},
-		{"with wrong ones", []string{"HTTPS_PROXY=http://user:hidden-wrong-password@" + address}, true, "(unreachable)"},
+		{"with wrong ones", []string{"HTTPS_PROXY=http://user:hidden-wrong-password@" + address}, true, "HTTP 407: Proxy Authentication Required) (gateway)"},
 		{"not for the host", []string{"HTTPS_PROXY=http://user:p%40ss%20word@" + address, "NO_PROXY=" + host}, true, "(unknown_host)"},
 		{"for another host only", []string{"HTTPS_PROXY=http://user:p%40ss%20word@" + address, "NO_PROXY=other.example"}, true, "ok"},
 		{"not wanted", []string{"HTTPS_PROXY=http://user:p%40ss%20word@" + address}, false, "(unknown_host)"},

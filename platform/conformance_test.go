@@ -225,7 +225,7 @@ func converse(t *testing.T, recorded recordedCase, api *recordedAPI) conversatio
 			In: in, Out: out, Errors: errs, Files: files, Random: random, Sleep: clock.Sleep,
 			Runner: &execution.Runner{
 				Commands: commands.NewRegistry(), Version: "1.0.0", Now: clock.Now, Sleep: clock.Sleep, Random: random, Errors: errs,
-				Getenv: func(string) string { return "" }, Transports: execution.NewTransports(), Memory: &auth.Memory{},
+				Getenv: func(string) string { return "" }, Transports: commandstest.OfflineTransports(), Process: &auth.ProcessTokens{},
 			},
 		})
 	})

@@ -4,8 +4,12 @@ package commandstest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"net"
+	"net/url"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,12 +60,33 @@ func New(t testing.TB) *Instance {
 		}
 	})
 	i := &Instance{Tenant: tenant, Params: tenant.Instance("client-secret"), Host: NewHost(t.TempDir()), Clock: clock, held: held, t: t, errors: &bytes.Buffer{}}
+	transports := execution.NewTransports()
+	transports.DialDirect = i.dialIdentity
 	i.runner = &execution.Runner{
 		Commands: commands.NewRegistry(), Version: "1.0.0", Now: clock.Now, Sleep: clock.Sleep,
 		Random: NewRandom(), Getenv: func(name string) string { return i.Environment[name] }, Errors: i.errors,
-		Transports: execution.NewTransports(), Memory: &auth.Memory{},
+		Transports: transports, Process: &auth.ProcessTokens{},
 	}
 	return i
+}
+
+// dialIdentity leads connections to the managed identity endpoint to the one of the instance's environment, or else to the
+// tenant's: no test may ask the instance metadata service of the machine it runs on.
+func (i *Instance) dialIdentity(ctx context.Context, network, _ string) (net.Conn, error) {
+	endpoint, err := url.Parse(cmp.Or(i.Environment["IDENTITY_ENDPOINT"], i.Tenant.IdentityURL()))
+	if err != nil {
+		return nil, err
+	}
+	return new(net.Dialer).DialContext(ctx, network, endpoint.Host)
+}
+
+// OfflineTransports returns transports that reach no managed identity endpoint, for tests without a simulated one.
+func OfflineTransports() *execution.Transports {
+	transports := execution.NewTransports()
+	transports.DialDirect = func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("there is no managed identity endpoint in this test")
+	}
+	return transports
 }
 
 // In returns the same instance for a part of the test, such as one input of a fuzz test.

@@ -23,6 +23,7 @@ import (
 
 	"xsoar-defender/auth"
 	"xsoar-defender/commands"
+	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli"
 	"xsoar-defender/internal/simulator"
@@ -52,7 +53,7 @@ func newWorld(t *testing.T, args ...string) *world {
 			return context.Cause(ctx)
 		},
 		Getenv:     func(name string) string { return map[string]string{"HOME": home}[name] },
-		Transports: execution.NewTransports(), Memory: &auth.Memory{},
+		Transports: commandstest.OfflineTransports(), Process: &auth.ProcessTokens{},
 	}
 	return w
 }

@@ -19,6 +19,7 @@ import (
 
 	"xsoar-defender/auth"
 	"xsoar-defender/commands"
+	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli"
 	"xsoar-defender/internal/simulator"
@@ -90,7 +91,7 @@ func (l *lab) run(instance string, words ...string) (code int, out, errs string)
 		ConfigDir: func() (string, error) { return "", errors.New("not used") },
 		Runner: &execution.Runner{
 			Commands: commands.NewRegistry(), Version: "1.0.0", Now: l.clock, Sleep: l.sleep, Random: repeating{},
-			Getenv: func(string) string { return "" }, Transports: execution.NewTransports(), Memory: &auth.Memory{},
+			Getenv: func(string) string { return "" }, Transports: commandstest.OfflineTransports(), Process: &auth.ProcessTokens{},
 		},
 	})
 	return code, written.String(), said.String()

@@ -127,7 +127,7 @@ func (l *login) prepare(of instance) (err error) {
 	if l.instance, err = params.Decode(of.params, l.Getenv); err != nil {
 		return err
 	}
-	var store auth.Store = &passing{}
+	var store auth.IntegrationContext = &passing{}
 	if l.options.store {
 		if l.instance.Grant != (params.Grant{}) {
 			return errHasGrant

@@ -22,11 +22,11 @@ func arrows() map[string][]string {
 	return map[string][]string{
 		".":         {"auth", "commands", "execution", "internal/cli", "platform"},
 		"platform":  {"internal/rawjson", "commands", "defender", "execution", "warroom"},
-		"execution": {"auth", "commands", "defender", "internal/diagnosis", "params", "warroom"},
-		"commands":  {"internal/rawjson", "auth", "defender", "internal/diagnosis", "internal/kql", "params", "warroom"},
-		"defender":  {"internal/rawjson"},
+		"execution": {"auth", "commands", "defender", "internal/diagnosis", "internal/gateway", "params", "warroom"},
+		"commands":  {"internal/rawjson", "auth", "defender", "internal/diagnosis", "internal/gateway", "internal/kql", "params", "warroom"},
+		"defender":  {"internal/gateway", "internal/rawjson"},
 		"warroom":   {"internal/rawjson"},
-		"auth":      {"params"},
+		"auth":      {"internal/gateway", "params"},
 		"params":    {},
 
 		"internal/cli": {
@@ -41,7 +41,8 @@ func arrows() map[string][]string {
 		"internal/manifest/licences": {},
 		"internal/pack":              {"commands"},
 		"internal/playbook":          {"commands", "warroom"},
-		"internal/diagnosis":         {"internal/rawjson", "auth", "defender", "params"},
+		"internal/diagnosis":         {"internal/gateway", "internal/rawjson", "auth", "defender", "params"},
+		"internal/gateway":           {},
 		"internal/kql":               {},
 		"internal/rawjson":           {},
 		"internal/simulator":         {"internal/simulator/kusto", "internal/simulator/odata"},

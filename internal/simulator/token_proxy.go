@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base64"
@@ -92,13 +93,14 @@ func (t *Tenant) proxyToken(q proxyRequest) (map[string]any, *proxyProblem) {
 	}, nil
 }
 
-// proxyScope is what the token is for: the scope, or without one the resource.
+// proxyScope is what the token is for: the scope, or without one the resource. With neither, which is what the working
+// client sends, it is the API of the application.
 func (t *Tenant) proxyScope(q proxyRequest) (scope, bool) {
 	if q.Scope != "" {
 		s, no := t.parseScope(q.Scope)
 		return s, no == nil
 	}
-	audience, known := t.resource(q.Resource)
+	audience, known := t.resource(cmp.Or(q.Resource, defenderAudiences[0]))
 	return scope{audience: audience, names: []string{defaultScope}}, known
 }
 

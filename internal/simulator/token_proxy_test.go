@@ -84,6 +84,10 @@ func TestTheTokenProxy(t *testing.T) {
 	if got.status != 200 || got.json["refresh_token"] == refresh {
 		t.Errorf("with the refresh token, by resource: got %d %s", got.status, got.text)
 	}
+	got = c.ask(map[string]any{"scope": nil, "resource": ""})
+	if used := s.call(http.MethodGet, "/api/machines", got.json["access_token"].(string)); used.status != 200 {
+		t.Errorf("without scope and resource: got %d %s", used.status, used.text)
+	}
 	if got := c.ask(map[string]any{"encrypted_token": c.seal(c.key, c.at(-10*time.Minute, c.token))}); got.status != 200 {
 		t.Errorf("ten minutes late: got %d %s", got.status, got.text)
 	}
