@@ -145,7 +145,7 @@ func newRoot(world World) *cobra.Command {
 	root.SetArgs(world.Args[1:])
 	root.AddCommand(
 		p.runCommand(), p.commandsCommand(), p.loginCommand(), p.doctorCommand(), p.checkPlaybookCommand(), p.packCommand(),
-		p.demoCommand(), p.simulateCommand(), p.execCommand(), p.completionCommand(), p.versionCommand(),
+		p.demoCommand(), p.simulateCommand(), p.execCommand(), p.completionCommand(), p.warroomCommand(), p.versionCommand(),
 	)
 	return root
 }

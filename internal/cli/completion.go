@@ -15,6 +15,7 @@ import (
 
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/cli/local"
 	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
@@ -203,15 +204,20 @@ func (p *program) machines(ctx context.Context, options runOptions, beginning st
 	if options.instance == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, completionTime)
-	defer cancel()
 	quiet := *p
 	quiet.Errors = io.Discard
 	of, host, err := quiet.open(options.instance, options.where)
 	if err != nil {
 		return nil
 	}
-	runner := quiet.runner()
+	return quiet.machinesOf(ctx, of, host, beginning)
+}
+
+// machinesOf finds machines of an instance by the beginning of their name or ID, or none where that takes too long.
+func (p *program) machinesOf(ctx context.Context, of instance, host *local.Host, beginning string) []rawjson.Value {
+	ctx, cancel := context.WithTimeout(ctx, completionTime)
+	defer cancel()
+	runner := p.runner()
 	runner.Sleep = func(context.Context, time.Duration) error { return errNoPatience }
 	found, err := runner.Machines(ctx, execution.Request{Params: of.params, Instance: of.name, Brand: commands.Brand}, host, beginning)
 	if err != nil {

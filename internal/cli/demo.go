@@ -20,19 +20,26 @@ import (
 )
 
 func (p *program) demoCommand() *cobra.Command {
-	return &cobra.Command{
+	open := false
+	command := &cobra.Command{
 		Use: "demo", Short: "Show every way to sign in and a few commands with a simulated tenant", Args: cobra.NoArgs,
 		Long: `Starts a simulated tenant inside this program, signs in to it in every way, and then lists machines, isolates one
 and waits for it, lists alerts and hunts. Nothing outside this program is read or changed.
 
 The exit code is 0 if everything worked, and else 1.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := p.demo(cmd.Context()); err != nil {
+			demonstrate := p.demo
+			if open {
+				demonstrate = func(ctx context.Context) error { return p.warroom(ctx, warroomOptions{open: true}) }
+			}
+			if err := demonstrate(cmd.Context()); err != nil {
 				return failed(err)
 			}
 			return nil
 		},
 	}
+	command.Flags().BoolVar(&open, "open", false, "open a War Room in the browser instead, to try commands on the simulated tenant")
+	return command
 }
 
 func (p *program) demo(ctx context.Context) (err error) {

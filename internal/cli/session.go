@@ -21,9 +21,9 @@ type session struct {
 	host   *local.Host
 	of     instance
 	debug  bool
-	// progress shows what the session waits for.
-	progress *progress
-	// show receives the result of every run.
+	// progress waits for the time of a run, and says what is waited for.
+	progress waiter
+	// show is given what came of every run.
 	show func(execution.Result)
 }
 
@@ -32,8 +32,13 @@ type runner interface {
 	Run(ctx context.Context, request execution.Request, host commands.Host) execution.Result
 }
 
+// waiter waits for the time of a scheduled run.
+type waiter interface {
+	await(ctx context.Context, next scheduled) error
+}
+
 // newSession returns a session that shows nothing.
-func newSession(runner *execution.Runner, host *local.Host, of instance, progress *progress) *session {
+func newSession(runner *execution.Runner, host *local.Host, of instance, progress waiter) *session {
 	return &session{
 		runner: runner, now: runner.Now, host: host, of: of, progress: progress,
 		show: func(execution.Result) {},

@@ -31,10 +31,11 @@ func arrows() map[string][]string {
 
 		"internal/cli": {
 			"internal/rawjson", "auth", "commands", "execution", "internal/cli/local", "internal/manifest", "internal/pack", "params", "platform",
-			"internal/playbook", "internal/cli/loopback", "internal/simulator", "warroom",
+			"internal/playbook", "internal/cli/loopback", "internal/cli/web", "internal/simulator", "warroom",
 		},
 		"internal/cli/local":         {"params", "warroom"},
 		"internal/cli/loopback":      {"params"},
+		"internal/cli/web":           {},
 		"internal/cli/pages":         {"internal/cli", "internal/manifest"},
 		"internal/manifest":          {"commands", "defender", "params", "warroom"},
 		"internal/manifest/generate": {"internal/cli/pages", "commands", "internal/manifest", "params"},

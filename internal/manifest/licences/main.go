@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -48,7 +49,11 @@ func run(ctx context.Context, root string, check bool) error {
 	if err != nil {
 		return err
 	}
-	page, err := render(modules)
+	scripts, err := scripts(root)
+	if err != nil {
+		return err
+	}
+	page, err := render(modules, scripts)
 	if err != nil {
 		return err
 	}
@@ -92,6 +97,39 @@ func linked(ctx context.Context, root string) ([]module, error) {
 	return modules, nil
 }
 
+// scriptsFolder is where the scripts are that the program carries for its page in the browser, each in a folder of its own with its
+// package.json and its licence files.
+const scriptsFolder = "internal/cli/web/page"
+
+// scripts returns the scripts that the program carries.
+func scripts(root string) ([]module, error) {
+	manifests, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(scriptsFolder), "*", "package.json"))
+	if err != nil {
+		return nil, fmt.Errorf("looking for scripts: %w", err)
+	}
+	var found []module
+	for _, name := range manifests {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("reading about a script: %w", err)
+		}
+		var about struct{ Name, Version string }
+		if err := json.Unmarshal(text, &about); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", name, err)
+		}
+		found = append(found, module{about.Name, about.Version, filepath.Dir(name)})
+	}
+	return found, nil
+}
+
+const scriptsHead = `
+These scripts are part of the page that ` + "`xsoar-defender warroom`" + ` serves. They are those of the npm registry, unchanged, with the licences of what
+they bundle.
+
+| Script | Version | Licence |
+| --- | --- | --- |
+`
+
 const head = `# Licences
 
 <!-- Written by go generate ./internal/manifest/licences. -->
@@ -103,16 +141,26 @@ the text of the module's own licence file is. Only %s may be linked.
 | --- | --- | --- |
 `
 
-func render(modules []module) ([]byte, error) {
+func render(modules, scripts []module) ([]byte, error) {
 	var page bytes.Buffer
 	fmt.Fprintf(&page, head, strings.Join(mayBeLinked(), ", "))
+	problems := rows(&page, modules)
+	if len(scripts) > 0 {
+		page.WriteString(scriptsHead)
+		problems = errors.Join(problems, rows(&page, scripts))
+	}
+	return page.Bytes(), problems
+}
+
+// rows writes a row for each module.
+func rows(page *bytes.Buffer, modules []module) error {
 	var problems []error
 	for _, module := range modules {
 		names, err := licencesOf(module)
 		problems = append(problems, err)
-		fmt.Fprintf(&page, "| `%s` | %s | %s |\n", module.path, module.version, strings.Join(names, ", "))
+		fmt.Fprintf(page, "| `%s` | %s | %s |\n", module.path, module.version, strings.Join(names, ", "))
 	}
-	return page.Bytes(), errors.Join(problems...)
+	return errors.Join(problems...)
 }
 
 // mostlyLicence is how much of a licence file, in percent, must be text of a known licence: the rest may name the holders

@@ -47,7 +47,7 @@ func TestWhatMayBeLinked(t *testing.T) {
 }
 
 func TestLicencesAreListed(t *testing.T) {
-	page, err := render([]module{{"a.example/module", "v1.2.3", filepath.Join("..", "..", "..")}})
+	page, err := render([]module{{"a.example/module", "v1.2.3", filepath.Join("..", "..", "..")}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,409 @@
+package web_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"xsoar-defender/internal/cli/web"
+)
+
+// desk is a desk with one command that echoes, one that executes, and one that waits until it is stopped.
+type desk struct {
+	simulated bool
+	ran       chan string
+	incidents []web.Incident
+}
+
+func (d *desk) About() web.About {
+	return web.About{Instance: "prod", Tenant: "api.contoso.example", Simulated: d.simulated}
+}
+
+func (d *desk) Commands() []web.Command {
+	return []web.Command{{Name: "echo", Arguments: []web.Argument{}}}
+}
+
+func (d *desk) Understand(line string) (web.Call, error) {
+	if line == "nonsense" {
+		return web.Call{}, errors.New("there is no command nonsense")
+	}
+	return web.Call{Line: line, Executes: line == "isolate", Run: func(ctx context.Context, told *web.Telling) {
+		d.ran <- line
+		if line == "wait" {
+			told.Waiting("wait", time.Unix(1_000_000_000, 0), 1, 3)
+			<-ctx.Done()
+			return
+		}
+		told.Entries([]web.Entry{
+			{Kind: "note", Markdown: "| <b> |"},
+			{Kind: "file", File: &web.File{Name: "../a b.gz", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("bytes")), nil }}},
+		})
+		told.ContextChanged()
+	}}, nil
+}
+
+func (d *desk) Complete(_ context.Context, command, argument, typed string) []web.Completion {
+	return []web.Completion{{Value: command + " " + argument + " " + typed}}
+}
+
+func (d *desk) Fetch(_ context.Context, told *web.Telling) {
+	d.incidents = []web.Incident{{ID: "a/1", Name: "Alert", Fields: json.RawMessage(`{"id":"a/1"}`)}}
+	told.IncidentsChanged()
+}
+
+func (d *desk) Mirror(_ context.Context, told *web.Telling) { told.Mirrored("%d changes", 2) }
+
+func (d *desk) CloseIncident(_ context.Context, id string, _ *web.Telling) error {
+	return fmt.Errorf("closed %s", id)
+}
+
+func (d *desk) Incidents() []web.Incident { return d.incidents }
+
+func (d *desk) Context() json.RawMessage { return json.RawMessage(`{"a":1}`) }
+
+func (d *desk) Portal() json.RawMessage { return json.RawMessage("null") }
+
+// counting is a source of randomness that gives each byte a value of its own.
+type counting struct{ next byte }
+
+func (c *counting) Read(into []byte) (int, error) {
+	for i := range into {
+		c.next++
+		into[i] = c.next
+	}
+	return len(into), nil
+}
+
+// visitor is a browser, or whatever else asks the page.
+type visitor struct {
+	t       *testing.T
+	address *url.URL // that opens the page
+	client  *http.Client
+}
+
+// serve serves a page for the time of the test.
+func serve(t *testing.T, of *desk) *visitor {
+	t.Helper()
+	of.ran = make(chan string, 10)
+	ctx, stop := context.WithCancel(t.Context())
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	go func() {
+		ended <- web.Serve(ctx, web.Options{
+			Desk: of, Now: func() time.Time { return time.Unix(1_000_000_000, 0) }, Random: &counting{}, Ready: func(address string) { ready <- address },
+		})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the server ended with %v, want no error", err)
+		}
+	})
+	select {
+	case address := <-ready:
+		parsed, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newVisitor(t, parsed)
+	case err := <-ended:
+		t.Fatalf("the server did not start: %v", err)
+		return nil
+	}
+}
+
+func newVisitor(t *testing.T, address *url.URL) *visitor {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &visitor{t, address, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// ask sends a request, changed by the functions, and returns the answer with its body read.
+func (v *visitor) ask(method, path, body string, change ...func(*http.Request)) (*http.Response, string) {
+	v.t.Helper()
+	request, err := http.NewRequestWithContext(v.t.Context(), method, "http://"+v.address.Host+path, strings.NewReader(body))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for _, one := range change {
+		one(request)
+	}
+	response, err := v.client.Do(request)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return response, string(text)
+}
+
+// enter opens the page with the address that the terminal shows.
+func (v *visitor) enter() *visitor {
+	v.t.Helper()
+	if response, body := v.ask(http.MethodGet, "/?"+v.address.RawQuery, ""); response.StatusCode != http.StatusSeeOther {
+		v.t.Fatalf("got %d %s for the address of the terminal, want a redirect", response.StatusCode, body)
+	}
+	return v
+}
+
+func header(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+// TestThePageIsForOneBrowserOfThisMachine sends what other pages, programs and users of the machine could send.
+func TestThePageIsForOneBrowserOfThisMachine(t *testing.T) {
+	d := &desk{}
+	browser := serve(t, d)
+	if response, _ := browser.ask(http.MethodGet, "/api/about", ""); response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("got %d before the address was opened, want 401", response.StatusCode)
+	}
+	if response, _ := browser.ask(http.MethodGet, "/?token=wrong", ""); response.StatusCode != http.StatusUnauthorized || response.Header.Get("Set-Cookie") != "" {
+		t.Errorf("got %d and cookie %q for a wrong token, want 401 and none", response.StatusCode, response.Header.Get("Set-Cookie"))
+	}
+	response, _ := browser.ask(http.MethodGet, "/?"+browser.address.RawQuery, "")
+	cookie := response.Header.Get("Set-Cookie")
+	if response.StatusCode != http.StatusSeeOther || response.Header.Get("Location") != "/" {
+		t.Errorf("got %d to %q for the token, want 303 to /", response.StatusCode, response.Header.Get("Location"))
+	}
+	for _, want := range []string{"HttpOnly", "SameSite=Strict", "xsoar-defender-" + browser.address.Port() + "="} {
+		if !strings.Contains(cookie, want) {
+			t.Errorf("got the cookie %q, want it to hold %q", cookie, want)
+		}
+	}
+	if token := browser.address.Query().Get("token"); strings.Contains(cookie, token) {
+		t.Errorf("the cookie %q holds the token, which remains in the history of the browser", cookie)
+	}
+	other := newVisitor(t, browser.address)
+	if response, _ := other.ask(http.MethodGet, "/?"+browser.address.RawQuery, ""); response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("got %d for the token a second time, want 401", response.StatusCode)
+	}
+	if response, _ := browser.ask(http.MethodGet, "/?"+browser.address.RawQuery, ""); response.StatusCode != http.StatusSeeOther {
+		t.Errorf("got %d for the token from the browser's own history, want 303", response.StatusCode)
+	}
+	const run = `{"line":"isolate","confirmed":true}`
+	for name, test := range map[string]struct {
+		method, path, body string
+		change             func(*http.Request)
+		want               int
+	}{
+		"a name that was rebound to this machine": {http.MethodPost, "/api/run", run, func(r *http.Request) { r.Host = "evil.example:" + browser.address.Port() }, http.StatusMisdirectedRequest},
+		"the host without its port":               {http.MethodPost, "/api/run", run, func(r *http.Request) { r.Host = "127.0.0.1" }, http.StatusMisdirectedRequest},
+		"a form of another page":                  {http.MethodPost, "/api/run", run, header("Origin", "https://evil.example"), http.StatusForbidden},
+		"a page on another port":                  {http.MethodPost, "/api/run", run, header("Origin", "http://127.0.0.1:1"), http.StatusForbidden},
+		"a page without an origin":                {http.MethodPost, "/api/run", run, header("Origin", "null"), http.StatusForbidden},
+		"a request from another site":             {http.MethodPost, "/api/run", run, header("Sec-Fetch-Site", "cross-site"), http.StatusForbidden},
+		"a request from the same site":            {http.MethodPost, "/api/run", run, header("Sec-Fetch-Site", "same-site"), http.StatusForbidden},
+		"reading by another site":                 {http.MethodGet, "/api/context", "", header("Sec-Fetch-Site", "cross-site"), http.StatusForbidden},
+		"embedding by another site":               {http.MethodGet, "/room.js", "", header("Sec-Fetch-Site", "cross-site"), http.StatusForbidden},
+		"reading with another origin":             {http.MethodGet, "/api/context", "", header("Origin", "http://evil.example"), http.StatusForbidden},
+		"a form's content type":                   {http.MethodPost, "/api/run", run, header("Content-Type", "text/plain"), http.StatusUnsupportedMediaType},
+		"no cookie":                               {http.MethodPost, "/api/run", run, header("Cookie", ""), http.StatusUnauthorized},
+		"another method":                          {http.MethodGet, "/api/run", "", header("Accept", "*/*"), http.StatusMethodNotAllowed},
+		"a body that is too large":                {http.MethodPost, "/api/run", `{"line":"` + strings.Repeat("a", 2<<20) + `"}`, header("Accept", "*/*"), http.StatusBadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from := browser
+			if name == "no cookie" {
+				from = other
+			}
+			if response, body := from.ask(test.method, test.path, test.body, test.change); response.StatusCode != test.want {
+				t.Errorf("got %d %s, want %d", response.StatusCode, body, test.want)
+			}
+		})
+	}
+	select {
+	case line := <-d.ran:
+		t.Errorf("%s was run, want nothing", line)
+	default:
+	}
+}
+
+// TestThePageLoadsNothingFromElsewhere looks at the policy that browsers are given, and at what the page names.
+func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
+	browser := serve(t, &desk{}).enter()
+	for _, path := range []string{"/", "/room.css", "/room.js", "/icon.svg", "/markdown-it/markdown-it.umd.min.js", "/api/about"} {
+		response, body := browser.ask(http.MethodGet, path, "")
+		if response.StatusCode != http.StatusOK || body == "" {
+			t.Errorf("%s: got %d with %d bytes, want 200 and some", path, response.StatusCode, len(body))
+		}
+		policy := response.Header.Get("Content-Security-Policy")
+		for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "form-action 'none'", "frame-ancestors 'none'", "base-uri 'none'"} {
+			if !strings.Contains(policy, want) {
+				t.Errorf("%s: got the policy %q, want %s in it", path, policy, want)
+			}
+		}
+		if strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: got the policy %q, want nothing unsafe in it", path, policy)
+		}
+		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"} {
+			if got := response.Header.Get(name); got != want {
+				t.Errorf("%s: got %s %q, want %q", path, name, got, want)
+			}
+		}
+	}
+	_, body := browser.ask(http.MethodGet, "/", "")
+	for _, inline := range []string{"<script>", "style=", "onclick", "http://", "https://"} {
+		if strings.Contains(body, inline) {
+			t.Errorf("the page has %q, which its policy forbids", inline)
+		}
+	}
+}
+
+// TestWhatExecutesIsConfirmedOnARealTenant holds whatever the page itself does.
+func TestWhatExecutesIsConfirmedOnARealTenant(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		simulated bool
+		line      string
+		confirmed bool
+		want      int
+	}{
+		{"a real tenant asks", false, "isolate", false, http.StatusConflict},
+		{"and runs what was confirmed", false, "isolate", true, http.StatusAccepted},
+		{"a command that only reads runs", false, "echo", false, http.StatusAccepted},
+		{"a simulated tenant does not ask", true, "isolate", false, http.StatusAccepted},
+		{"a line that is not understood is refused", false, "nonsense", true, http.StatusBadRequest},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := &desk{simulated: test.simulated}
+			browser := serve(t, d).enter()
+			response, body := browser.ask(http.MethodPost, "/api/run", fmt.Sprintf(`{"line":%q,"confirmed":%t}`, test.line, test.confirmed))
+			if response.StatusCode != test.want {
+				t.Fatalf("got %d %s, want %d", response.StatusCode, body, test.want)
+			}
+			if test.want == http.StatusConflict && !strings.Contains(body, "api.contoso.example") {
+				t.Errorf("got %s, want it to name the tenant", body)
+			}
+			if test.want == http.StatusAccepted {
+				if got := <-d.ran; got != test.line {
+					t.Errorf("got %q run, want %q", got, test.line)
+				}
+			}
+		})
+	}
+}
+
+// follow reads events until one of a kind comes, and returns all.
+func (v *visitor) follow(kind, since string) (events []string) {
+	v.t.Helper()
+	ctx, stop := context.WithCancel(v.t.Context())
+	defer stop()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+v.address.Host+"/api/events", nil)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	request.Header.Set("Last-Event-ID", since)
+	response, err := v.client.Do(request)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		name, is := strings.CutPrefix(lines.Text(), "event: ")
+		if !is {
+			continue
+		}
+		lines.Scan()
+		events = append(events, name+" "+strings.TrimPrefix(lines.Text(), "data: "))
+		if name == kind {
+			return events
+		}
+	}
+	v.t.Fatalf("the events ended with %q before %s came", events, kind)
+	return nil
+}
+
+// TestThePageIsToldEverythingInOrder follows a call, again after a reload, and from where a connection was lost.
+func TestThePageIsToldEverythingInOrder(t *testing.T) {
+	browser := serve(t, &desk{simulated: true}).enter()
+	browser.ask(http.MethodPost, "/api/run", `{"line":"echo"}`)
+	const at = `"at":"2001-09-09T01:46:40Z"`
+	want := []string{
+		`call {` + at + `,"call":1,"line":"echo"}`,
+		`entries {` + at + `,"call":1,"entries":[{"kind":"note","markdown":"| \u003cb\u003e |"},{"kind":"file","file":{"name":"../a b.gz","size":0,"sha256":"","id":"1"}}]}`,
+		`context {"call":1}`,
+		`ended {` + at + `,"call":1}`,
+	}
+	for _, since := range []string{"", "0", "1", "3"} {
+		from := 0
+		if since != "" {
+			from = int(since[0] - '0')
+		}
+		if got := browser.follow("ended", since); strings.Join(got, "\n") != strings.Join(want[from:], "\n") {
+			t.Errorf("since %q: got\n%s\nwant\n%s", since, strings.Join(got, "\n"), strings.Join(want[from:], "\n"))
+		}
+	}
+}
+
+func TestADownloadIsSavedAndNotShown(t *testing.T) {
+	browser := serve(t, &desk{simulated: true}).enter()
+	browser.ask(http.MethodPost, "/api/run", `{"line":"echo"}`)
+	browser.follow("ended", "")
+	response, body := browser.ask(http.MethodGet, "/files/1", "")
+	if body != "bytes" || response.Header.Get("Content-Type") != "application/octet-stream" || response.Header.Get("Content-Disposition") != `attachment; filename="a b.gz"` {
+		t.Errorf("got %q as %q with %q, want the bytes to save as a b.gz", body, response.Header.Get("Content-Type"), response.Header.Get("Content-Disposition"))
+	}
+	for _, path := range []string{"/files/2", "/files/..%2f..%2fetc", "/files/"} {
+		if response, _ := browser.ask(http.MethodGet, path, ""); response.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: got %d, want 404", path, response.StatusCode)
+		}
+	}
+}
+
+func TestAWaitCanBeStopped(t *testing.T) {
+	browser := serve(t, &desk{simulated: true}).enter()
+	browser.ask(http.MethodPost, "/api/run", `{"line":"wait"}`)
+	events := browser.follow("waiting", "")
+	if want := `waiting {"all":3,"call":1,"command":"wait","done":1,"due":"2001-09-09T01:46:40Z"}`; events[len(events)-1] != want {
+		t.Errorf("got %s, want %s", events[len(events)-1], want)
+	}
+	if response, body := browser.ask(http.MethodPost, "/api/stop", `{"call":1}`); response.StatusCode != http.StatusOK {
+		t.Errorf("got %d %s, want 200", response.StatusCode, body)
+	}
+	browser.follow("ended", "")
+	if response, _ := browser.ask(http.MethodPost, "/api/stop", `{"call":1}`); response.StatusCode != http.StatusNotFound {
+		t.Errorf("got %d for a call that has ended, want 404", response.StatusCode)
+	}
+}
+
+func TestIncidentsArriveMirrorAndClose(t *testing.T) {
+	browser := serve(t, &desk{}).enter()
+	browser.ask(http.MethodPost, "/api/fetch", `{}`)
+	browser.follow("ended", "")
+	if _, body := browser.ask(http.MethodGet, "/api/incidents", ""); !strings.Contains(body, `"id":"a/1"`) {
+		t.Errorf("got the incidents %s, want a/1", body)
+	}
+	browser.ask(http.MethodPost, "/api/mirror", `{}`)
+	if events := browser.follow("mirrored", ""); !strings.Contains(events[len(events)-1], `"text":"2 changes"`) {
+		t.Errorf("got %s, want 2 changes", events[len(events)-1])
+	}
+	browser.ask(http.MethodPost, "/api/incidents/a%2f1/close", `{}`)
+	if events := browser.follow("entries", ""); !strings.Contains(events[len(events)-1], `closed a/1`) {
+		t.Errorf("got %s, want the answer of the desk for a/1", events[len(events)-1])
+	}
+}
+
+func TestCompletionAsksTheDesk(t *testing.T) {
+	_, body := serve(t, &desk{}).enter().ask(http.MethodPost, "/api/complete", `{"command":"c","argument":"a","typed":"t"}`)
+	if want := `[{"value":"c a t","help":""}]`; body != want {
+		t.Errorf("got %s, want %s", body, want)
+	}
+}
