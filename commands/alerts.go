@@ -65,11 +65,11 @@ func getAlertByID() Command {
 	return declare(Command{
 		Name: "microsoft-atp-get-alert-by-id", Area: Alerts,
 		Help:    "Shows alerts by their IDs.",
-		Uses:    []defender.Operation{defender.GetAlert},
+		Uses:    []defender.Operation{defender.GetAlert, defender.ListAlerts},
 		Outputs: []Output{out},
 		Example: `alert_ids=` + exampleAlert,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return out.byIDsReport(ctx, "alert_ids", in.IDs, run.API.Alert)
+		return out.byIDsReport(ctx, "alert_ids", in.IDs, run.API.AlertsByID, run.API.Alert)
 	})
 }
 

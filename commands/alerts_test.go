@@ -96,7 +96,7 @@ func TestAlertsRefusedBeforeAnyRequest(t *testing.T) {
 		{"nothing to change", "microsoft-atp-update-alert", map[string]any{"alert_id": "da1"}, "one of status, assigned_to, classification, determination and comment"},
 		{"an unknown status", "microsoft-atp-update-alert", map[string]any{"alert_id": "da1", "status": "Closed"}, "must be one of New, InProgress, Resolved"},
 		{"an unknown severity", "microsoft-atp-create-alert", newAlert("severity", "Informational"), "must be one of Low, Medium, High"},
-		{"an unknown category", "microsoft-atp-create-alert", newAlert("category", "Nonsense"), `not "Nonsense"`},
+		{"an unknown category", "microsoft-atp-create-alert", newAlert("category", "Nonsense"), `got "Nonsense"`},
 		{"no title", "microsoft-atp-create-alert", newAlert("title", " "), "title is missing"},
 		{"a negative limit of files", "microsoft-atp-get-alert-related-files", map[string]any{"id": "da1", "limit": "-3"}, "limit must be 0 or more"},
 		{"a negative offset of addresses", "microsoft-atp-get-alert-related-ips", map[string]any{"id": "da1", "offset": -1}, "offset must be 0 or more"},

@@ -304,7 +304,7 @@ func TestMachinesOfSeveralFiles(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", path, got, want)
 		}
 	}
-	entry.WantReadable("There is no such machine", "Machines with the file "+aSHA1, "Failed: 1", "| "+unseenSHA1+" | Forbidden |")
+	entry.WantReadable("No machine was found", "Machines with the file "+aSHA1, "Failed: 1", "| "+unseenSHA1+" | Forbidden |")
 }
 
 // The files, addresses and users in the tenant's alerts lead back to those alerts.

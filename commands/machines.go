@@ -78,11 +78,11 @@ func getMachineDetails() Command {
 	return declare(Command{
 		Name: "microsoft-atp-get-machine-details", Area: Machines,
 		Help:    "Shows machines by their IDs.",
-		Uses:    []defender.Operation{defender.GetMachine},
+		Uses:    []defender.Operation{defender.GetMachine, defender.ListMachines},
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return out.byIDsReport(ctx, "machine_id", in.IDs, run.API.Machine)
+		return out.byIDsReport(ctx, "machine_id", in.IDs, run.API.MachinesByID, run.API.Machine)
 	})
 }
 
@@ -140,13 +140,14 @@ func findEndpoints() Command {
 		Outputs: []Output{endpoint, machine},
 		Example: `hostname=ws-001.contoso.com`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		filter := defender.Or(
-			defender.EqualAny("id", in.IDs), defender.EqualAny("computerDnsName", in.Hostnames), defender.EqualAny("lastIpAddress", in.IPs),
-		)
-		if filter.String() == "" {
+		if len(in.IDs)+len(in.Hostnames)+len(in.IPs) == 0 {
 			return Report{}, wrong(run, "one of id, ip and hostname must be given")
 		}
-		machines, err := run.API.Machines(ctx, defender.Query{Filter: filter})
+		machines, err := run.API.MachinesWithAny(ctx,
+			defender.AnyOf{Property: "id", Values: in.IDs},
+			defender.AnyOf{Property: "computerDnsName", Values: in.Hostnames},
+			defender.AnyOf{Property: "lastIpAddress", Values: in.IPs},
+		)
 		if err != nil {
 			return Report{}, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -69,19 +70,90 @@ func forEachInLanes[T any](ctx context.Context, ids []string, lane func(string) 
 		})
 	}
 	group.Wait()
+	at := 0
+	return sortOut(ids, func(string) (T, error) {
+		at++
+		return values[at-1], errs[at-1]
+	})
+}
+
+// sortOut makes the outcome of the results for each id, in the order of the ids.
+func sortOut[T any](ids []string, resultOf func(id string) (T, error)) outcome[T] {
 	var result outcome[T]
-	for i, id := range ids {
+	for _, id := range ids {
+		value, err := resultOf(id)
 		var throttled *defender.ThrottledError
 		switch {
-		case errs[i] == nil:
-			result.Done = append(result.Done, done[T]{id, values[i]})
-		case errors.As(errs[i], &throttled):
+		case err == nil:
+			result.Done = append(result.Done, done[T]{id, value})
+		case errors.As(err, &throttled):
 			result.Left, result.After = append(result.Left, id), max(result.After, throttled.After)
 		default:
-			result.Failed = append(result.Failed, failure{id, errs[i]})
+			result.Failed = append(result.Failed, failure{id, err})
 		}
 	}
 	return result
+}
+
+// leastListed is the number of ids from which a list of the service is asked instead of each id. For fewer ids the list
+// saves little, and it may lag behind.
+const leastListed = 5
+
+// forEachListed is forEach for objects that a list of the service has: it takes one request for about 40 ids, and one more
+// for each that the list does not know. If the service refuses to filter its list like this, every id is asked for.
+func forEachListed[T any](
+	ctx context.Context, ids []string,
+	list func(ctx context.Context, ids []string) (map[string]T, error), ask func(ctx context.Context, id string) (T, error),
+) outcome[T] {
+	if len(ids) < leastListed {
+		return forEach(ctx, ids, ask)
+	}
+	parts := defender.SplitIDs(ids)
+	found, errs := map[string]T{}, map[string]error{}
+	read := func(parts [][]string) {
+		firsts := make([]string, len(parts))
+		byFirst := map[string][]string{}
+		for i, part := range parts {
+			firsts[i], byFirst[part[0]] = part[0], part
+		}
+		// A panic of one goroutine must not end the process, so the parts are asked for like ids, named by their first.
+		lists := forEach(ctx, firsts, func(ctx context.Context, first string) (map[string]T, error) { return list(ctx, byFirst[first]) })
+		for _, one := range lists.Done {
+			maps.Copy(found, one.Value)
+		}
+		for _, one := range lists.Failed {
+			for _, id := range byFirst[one.ID] {
+				errs[id] = one.Err
+			}
+		}
+		for _, first := range lists.Left {
+			for _, id := range byFirst[first] {
+				errs[id] = &defender.ThrottledError{After: lists.After}
+			}
+		}
+	}
+	if read(parts[:1]); !defender.FormRefused(errs[parts[0][0]]) {
+		read(parts[1:])
+	} else {
+		clear(errs)
+	}
+	var missing []string
+	for _, id := range ids {
+		if _, known := found[strings.ToLower(id)]; !known && (errs[id] == nil || defender.FormRefused(errs[id])) {
+			missing = append(missing, id)
+		}
+	}
+	asked := forEach(ctx, missing, ask)
+	for _, one := range asked.Done {
+		found[strings.ToLower(one.ID)] = one.Value
+	}
+	for _, one := range asked.Failed {
+		errs[one.ID] = one.Err
+	}
+	for _, id := range asked.Left {
+		errs[id] = &defender.ThrottledError{After: asked.After}
+	}
+	return sortOut(ids, func(id string) (T, error) { return found[strings.ToLower(id)], errs[id] })
 }
 
 // PanicError is a panic that was caught so that the process continues.

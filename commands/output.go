@@ -96,9 +96,12 @@ func (o Output) objectReport(object rawjson.Value, err error) (Report, error) {
 	return report(o.objectEntry(object)), nil
 }
 
-// byIDsReport returns the report for objects that are requested one by one; argument is the one that holds their ids.
-func (o Output) byIDsReport(ctx context.Context, argument string, ids []string, ask func(ctx context.Context, id string) (rawjson.Value, error)) (Report, error) {
-	asked := forEach(ctx, ids, ask)
+// byIDsReport returns the report for objects that are requested by their ids; argument is the one that holds the ids.
+func (o Output) byIDsReport(
+	ctx context.Context, argument string, ids []string,
+	list func(ctx context.Context, ids []string) (map[string]rawjson.Value, error), ask func(ctx context.Context, id string) (rawjson.Value, error),
+) (Report, error) {
+	asked := forEachListed(ctx, ids, list, ask)
 	found := values(asked.Done)
 	return asked.finish(argument, o.rowsEntry(found, rawjson.Join(found)))
 }

@@ -29,6 +29,12 @@ func (c *Client) Alert(ctx context.Context, id string) (rawjson.Value, error) {
 	return c.get(ctx, GetAlert, id)
 }
 
+// AlertsByID reads several alerts at once, with their evidence, and returns them by their ids in lower case. The ids must
+// fit in one request (see SplitIDs). Alerts that the list does not have are missing.
+func (c *Client) AlertsByID(ctx context.Context, ids []string) (map[string]rawjson.Value, error) {
+	return c.listed(ctx, ListAlerts, ids, "evidence")
+}
+
 // AlertUpdate is what can be changed of an alert; empty fields stay as they are.
 type AlertUpdate struct {
 	Status         string `json:"status,omitempty"`

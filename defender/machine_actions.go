@@ -64,6 +64,12 @@ func (c *Client) MachineAction(ctx context.Context, id string) (MachineAction, e
 	return asAction(c.get(ctx, GetMachineAction, id))
 }
 
+// MachineActionsByID reads several machine actions at once and returns them by their ids in lower case. The ids must fit in
+// one request (see SplitIDs). Actions that the list does not have are missing.
+func (c *Client) MachineActionsByID(ctx context.Context, ids []string) (map[string]rawjson.Value, error) {
+	return c.listed(ctx, ListMachineActions, ids, "")
+}
+
 // CancelMachineAction cancels an action that has not ended and gives it as it is then.
 func (c *Client) CancelMachineAction(ctx context.Context, id, comment string) (MachineAction, error) {
 	return asAction(c.change(ctx, CancelMachineAction, "id", reason{comment}, id))

@@ -39,6 +39,18 @@ func (c *Client) Machine(ctx context.Context, id string) (rawjson.Value, error) 
 	return c.get(ctx, GetMachine, id)
 }
 
+// MachinesByID reads several machines at once and returns them by their ids in lower case. The ids must fit in one request
+// (see SplitIDs). Machines that were not seen in the last 30 days are missing: only Machine reads those.
+func (c *Client) MachinesByID(ctx context.Context, ids []string) (map[string]rawjson.Value, error) {
+	return c.listed(ctx, ListMachines, ids, "")
+}
+
+// MachinesWithAny lists the machines that have any of the values of any of the properties. It takes as many requests as
+// Split makes filters, and more with smaller filters if the service refuses those.
+func (c *Client) MachinesWithAny(ctx context.Context, any ...AnyOf) (List, error) {
+	return c.withAny(ctx, ListMachines, Query{}, any...)
+}
+
 // MachineUsers lists the users that logged on to a machine.
 func (c *Client) MachineUsers(ctx context.Context, machine string) (List, error) {
 	return c.list(ctx, ListMachineUsers, Query{}, machine)

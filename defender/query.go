@@ -117,11 +117,18 @@ type Query struct {
 // Option is an option of a query other than those of OData.
 type Option struct{ Name, Value string }
 
+// encodeOption escapes the value of a query option. Quotes and commas, of which long filters have many, may stay as they
+// are (RFC 3986, section 3.4).
+func encodeOption(value string) string {
+	value = strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
+	return strings.ReplaceAll(strings.ReplaceAll(value, "%27", "'"), "%2C", ",")
+}
+
 // encode writes the query options: spaces as %20, every value escaped once.
 func (q Query) encode() string {
 	var parts []string
 	add := func(name, value string) {
-		parts = append(parts, name+"="+strings.ReplaceAll(url.QueryEscape(value), "+", "%20"))
+		parts = append(parts, name+"="+encodeOption(value))
 	}
 	if q.Filter.text != "" {
 		add("$filter", q.Filter.text)

@@ -67,9 +67,9 @@ func TestQueriesAreEscapedOnce(t *testing.T) {
 	}{
 		{"nothing", defender.Query{}, ""},
 		{"a limit becomes a page size", defender.Query{Limit: 5}, "?$top=5"},
-		{"spaces are %20 and a plus stays one", defender.Query{Filter: defender.Equal("name", "a +b")}, "?$filter=name%20eq%20%27a%20%2Bb%27"},
-		{"what would end the value", defender.Query{Filter: defender.Equal("name", "&$top=1#%41")}, "?$filter=name%20eq%20%27%26%24top%3D1%23%2541%27"},
-		{"all parts", defender.Query{Filter: defender.Equal("a", "b"), Limit: 3, Skip: 2, Expand: "evidence", OrderBy: "alertCreationTime desc"}, "?$filter=a%20eq%20%27b%27&$top=3&$skip=2&$expand=evidence&$orderby=alertCreationTime%20desc"},
+		{"spaces are %20 and a plus stays one", defender.Query{Filter: defender.Equal("name", "a +b")}, "?$filter=name%20eq%20'a%20%2Bb'"},
+		{"what would end the value", defender.Query{Filter: defender.Equal("name", "&$top=1#%41")}, "?$filter=name%20eq%20'%26%24top%3D1%23%2541'"},
+		{"all parts", defender.Query{Filter: defender.Equal("a", "b"), Limit: 3, Skip: 2, Expand: "evidence", OrderBy: "alertCreationTime desc"}, "?$filter=a%20eq%20'b'&$top=3&$skip=2&$expand=evidence&$orderby=alertCreationTime%20desc"},
 		{"the start when wanted", defender.Query{FromStart: true}, "?$skip=0"},
 	}
 	for _, row := range rows {
