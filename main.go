@@ -60,6 +60,10 @@ func run() int {
 		Commands: commands.NewRegistry(), Version: buildVersion(), Now: now, Sleep: sleep, Random: rand.Reader,
 		Getenv: os.Getenv, Errors: os.Stderr, Transports: execution.NewTransports(), Process: &auth.ProcessTokens{},
 	}
+	if memory := platform.MemoryLimit(os.DirFS("/")); memory > 0 {
+		debug.SetMemoryLimit(memory / 10 * 9)
+		runner.Limits.Body = execution.AnswersWithin(memory)
+	}
 	if servesPlatform(os.Args, term.IsTerminal(int(os.Stdin.Fd()))) {
 		return serve(ctx, platform.Options{
 			In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Runner: runner, Random: rand.Reader, Sleep: sleep,

@@ -93,8 +93,7 @@ const (
 	// bodyShare is how many bytes of a body must come within the time of one attempt, so that the whole may take an attempt
 	// for each of them: 20 kB/s is the slowest connection that works.
 	bodyShare = 512 << 10
-	// readShare is how many bytes of a body are read at once. A small answer of a known length is given a smaller buffer:
-	// one of this size was a third of all that a small command allocated.
+	// readShare is how many bytes of a body of known length are read at once, at most.
 	readShare = 32 << 10
 )
 
@@ -107,23 +106,11 @@ func (c *call) read(response *http.Response) error {
 	if c.consume != nil {
 		return c.stream(response)
 	}
-	var text strings.Builder
-	share := readShare
-	if known := response.ContentLength; known > 0 && known <= c.limits.Body {
-		text.Grow(int(known))
-		share = int(min(int64(share), known))
-	}
-	_, err := io.CopyBuffer(&text, &pacedBody{
-		body:     io.LimitReader(response.Body, c.limits.Body+1),
-		progress: func() { c.timer.Reset(c.limits.Attempt) },
-	}, make([]byte, share))
+	whole, err := c.readText(response)
 	if err != nil {
-		return &brokenBodyError{err}
+		return err
 	}
-	if int64(text.Len()) > c.limits.Body {
-		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "larger than this integration reads"}
-	}
-	if whole := text.String(); strings.TrimSpace(whole) != "" {
+	if strings.TrimSpace(whole) != "" {
 		c.answer, err = rawjson.Parse(whole)
 	}
 	switch {
@@ -136,6 +123,36 @@ func (c *call) read(response *http.Response) error {
 		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "no JSON object"}
 	}
 	return nil
+}
+
+// readText reads the text of a body within the limits. It holds no more of it than once.
+func (c *call) readText(response *http.Response) (string, error) {
+	body := &pacedBody{body: response.Body, progress: func() { c.timer.Reset(c.limits.Attempt) }}
+	if known := response.ContentLength; known > c.limits.Body {
+		return "", c.tooLarge(response)
+	} else if known > 0 {
+		var text strings.Builder
+		text.Grow(int(known))
+		// A small answer is given a small buffer: one of the usual size was a third of all that a small command allocated.
+		share := make([]byte, min(readShare, known))
+		if _, err := io.CopyBuffer(&text, io.LimitReader(body, c.limits.Body+1), share); err != nil {
+			return "", &brokenBodyError{err}
+		}
+		return text.String(), nil
+	}
+	parts, err := gather(body, c.limits.Body)
+	if err == nil && int64(parts.size) <= c.limits.Body {
+		return parts.text(), nil
+	}
+	parts.free()
+	if err != nil {
+		return "", &brokenBodyError{err}
+	}
+	return "", c.tooLarge(response)
+}
+
+func (c *call) tooLarge(response *http.Response) error {
+	return &TooLargeError{Operation: c.operation, Status: response.StatusCode, Most: c.limits.Body}
 }
 
 // brokenBodyError says that an answer began to come and broke off.

@@ -69,9 +69,12 @@ type Limits struct {
 	// Patience is how long all requests of a client together wait because the service asked for it or did
 	// not answer: 30 s.
 	Patience time.Duration
-	// Body is the largest answer that is read, in bytes: 1 GiB.
+	// Body is the largest answer that is read, in bytes after decompression, and the largest list of several answers: 128 MiB.
 	Body int64
 }
+
+// LargestAnswer is the limit of an answer in bytes unless the instance sets another or the memory is too small for it.
+const LargestAnswer = 128 << 20
 
 func (l Limits) withDefaults() Limits {
 	if l.Attempt == 0 {
@@ -81,7 +84,7 @@ func (l Limits) withDefaults() Limits {
 		l.Patience = 30 * time.Second
 	}
 	if l.Body == 0 {
-		l.Body = 1 << 30
+		l.Body = LargestAnswer
 	}
 	return l
 }

@@ -256,6 +256,33 @@ func (e *AnswerError) mayHaveActed() bool {
 
 func (e *AnswerError) Unwrap() error { return e.Err }
 
+// TooLargeError means that an answer, or the answers of a list together, are larger than the memory that they may take.
+type TooLargeError struct {
+	Operation Operation
+	Status    int
+	// Most is the limit in bytes.
+	Most int64
+}
+
+func (*TooLargeError) defenderError() {}
+
+func (e *TooLargeError) Error() string { return sentence(e) }
+
+func (e *TooLargeError) problem() string {
+	return fmt.Sprintf("The attempt to %s failed: the answer is larger than %d MB, which is more than this integration may hold in memory", e.Operation.Purpose, e.Most>>20)
+}
+
+func (e *TooLargeError) remedy() string {
+	if e.mayHaveActed() {
+		return mayHaveActed
+	}
+	return "Ask for less: set a smaller limit or a narrower filter. Or give the container more memory, and raise \"Largest answer\" of the instance."
+}
+
+func (e *TooLargeError) mayHaveActed() bool {
+	return e.Status < http.StatusMultipleChoices && !e.Operation.Repeatable()
+}
+
 // ArgumentError says that a value cannot name anything, so that nothing was asked.
 type ArgumentError struct {
 	Operation Operation

@@ -2,6 +2,7 @@ package defender
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -47,6 +48,7 @@ type pageReader struct {
 	request      request
 	limit, start int
 	seen         map[string]bool
+	size         int64 // of all pages, in bytes
 	result       List
 }
 
@@ -85,6 +87,9 @@ func (p *pageReader) page(ctx context.Context) ([]rawjson.Value, string, error) 
 	whole, err := p.client.send(ctx, p.request)
 	if err != nil {
 		return nil, "", err
+	}
+	if p.size += int64(len(whole)); p.size > p.client.limits.Body {
+		return nil, "", &TooLargeError{Operation: p.request.operation, Status: http.StatusOK, Most: p.client.limits.Body}
 	}
 	if p.result.Whole == "" {
 		p.result.Whole = whole

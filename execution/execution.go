@@ -78,6 +78,19 @@ type Runner struct {
 	Process *auth.ProcessTokens
 }
 
+// AnswersWithin returns how many bytes of answers an execution may hold in a process that may use the given memory in bytes. The text of
+// an answer is held once; what is made of it on its way to the platform takes a third as much again.
+func AnswersWithin(memory int64) int64 {
+	return min(max((memory-ownMemory)*2/3, leastAnswer), defender.LargestAnswer)
+}
+
+const (
+	// ownMemory is what the process takes without an answer, with some room.
+	ownMemory = 24 << 20
+	// leastAnswer is what no command can do with less of.
+	leastAnswer = 4 << 20
+)
+
 // UnknownCommandError means that the integration has no such command.
 type UnknownCommandError struct{ Name string }
 
@@ -171,9 +184,13 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 	transport := environment.Transport
 	environment.Transport, environment.Direct = way.signIn.over(transport), way.signIn.over(environment.Direct)
 	signer := newSigner(instance, "", instance.Cloud.Hosts(), environment)
+	limits := r.Limits
+	if instance.LargestAnswer > 0 {
+		limits.Body = instance.LargestAnswer
+	}
 	options := defender.Options{
 		API: instance.Cloud.API, Tokens: tokens{signer}, Graph: instance.Cloud.Graph, Transport: way.api.over(transport),
-		Version: r.Version, Now: r.Now, Sleep: r.Sleep, Limits: r.Limits, Progress: r.Progress,
+		Version: r.Version, Now: r.Now, Sleep: r.Sleep, Limits: limits, Progress: r.Progress,
 		GraphTokens: func() (defender.TokenSource, error) {
 			return tokens{newSigner(instance, instance.Cloud.GraphScope, []string{instance.Cloud.Graph.Hostname()}, environment)}, nil
 		},

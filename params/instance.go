@@ -80,6 +80,9 @@ type Instance struct {
 	Fetch       Fetch
 	Insecure    bool // accept any TLS certificate
 	UseProxy    bool // use HTTP_PROXY, HTTPS_PROXY and NO_PROXY
+
+	// LargestAnswer is how many bytes of answers may be held in memory; 0 if the instance leaves it to the program.
+	LargestAnswer int64
 }
 
 // Certificate is the proof of an application that has no client secret. At least one of Thumbprint and Chain is known, and
@@ -126,6 +129,16 @@ type Fetch struct {
 	Problems *Problems
 }
 
+// largestAnswerLimit is the most that the parameter takes, in megabytes.
+const largestAnswerLimit = 2048
+
+func (f *form) largestAnswer() int64 {
+	if f.text(fieldLargestAnswer) == "" {
+		return 0
+	}
+	return int64(f.wholeNumber(fieldLargestAnswer, 1, largestAnswerLimit)) << 20
+}
+
 // Decode reads the params object of an execution. A missing or null object counts as an empty one. env looks up an
 // environment variable, of which only AZURE_AUTHORITY_HOST is asked for, as the authority of a Custom cloud that names
 // none. The error is a *Problems that lists everything that must be changed. Problems of the fetch alone are no error:
@@ -142,6 +155,8 @@ func Decode(raw json.RawMessage, env func(string) string) (Instance, error) {
 		Fetch:       f.fetch(),
 		Insecure:    f.checkbox(fieldInsecure),
 		UseProxy:    f.checkbox(fieldProxy),
+
+		LargestAnswer: f.largestAnswer(),
 	}
 	f.signIn(&instance)
 	found := f.problems()

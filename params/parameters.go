@@ -66,6 +66,7 @@ const (
 	fieldReliability
 	fieldInsecure
 	fieldProxy
+	fieldLargestAnswer
 	fieldIsFetch
 	fieldIncidentType
 	fieldFetchStatus
@@ -175,6 +176,11 @@ var parameters = [fieldCount]Parameter{
 		Name: "proxy", Display: "Use system proxy settings", Type: TypeCheckbox, Default: "false", Section: SectionConnect, Advanced: true,
 		Help: "Uses the proxy that the environment variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. Otherwise no proxy is used, even if they are set. " +
 			"Managed identities are always reached directly.",
+	},
+	fieldLargestAnswer: {
+		Name: "largest_answer", Display: "Largest answer (MB)", Type: TypeText, Section: SectionConnect, Advanced: true,
+		Help: "The largest answer of the API that is held in memory, in megabytes, from 1 to 2048. If it is empty, 128, or less where the container has less memory. " +
+			"A larger answer is refused. Downloads do not count: they go straight to the file.",
 	},
 	fieldIsFetch: {
 		Name: "isFetch", Display: "Fetch incidents", Type: TypeCheckbox, Default: "false", Section: SectionCollect,

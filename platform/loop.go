@@ -108,6 +108,7 @@ func (l *loop) serveAll(ctx context.Context) error {
 				return nil
 			}
 			last, err := l.serve(ctx, next)
+			releaseMemory()
 			if l.cut {
 				fmt.Fprintln(l.options.Errors, "xsoar-defender:", errInputEnded)
 				return nil

@@ -2,6 +2,7 @@ package program_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -21,7 +22,7 @@ type largeTenant struct {
 	alerts   []json.RawMessage
 }
 
-func newLargeTenant(b *testing.B, size int) *largeTenant {
+func newLargeTenant(b testing.TB, size int) *largeTenant {
 	b.Helper()
 	tenant := &largeTenant{}
 	for i := range size {
@@ -39,6 +40,15 @@ func newLargeTenant(b *testing.B, size int) *largeTenant {
 	b.Cleanup(server.Close)
 	tenant.base = server.URL
 	return tenant
+}
+
+// bytes returns the size of the list of machines in MB.
+func (l *largeTenant) bytes() float64 {
+	sum := 0
+	for _, machine := range l.machines {
+		sum += len(machine) + 1
+	}
+	return float64(sum) / (1 << 20)
 }
 
 // ServeHTTP answers as the authority and as the API.
@@ -165,7 +175,7 @@ func measure(b *testing.B, request platformtest.Request) (peak, cpu float64) {
 }
 
 // megabytes returns an amount of memory that Linux shows of a process in a file.
-func megabytes(b *testing.B, process int, file, name string) float64 {
+func megabytes(b testing.TB, process int, file, name string) float64 {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", process, file))
 	if err != nil {
@@ -204,6 +214,84 @@ func BenchmarkIdle(b *testing.B) {
 					sum += megabytes(b, process, "smaps_rollup", "Pss:")
 				}
 				b.ReportMetric(sum/float64(processes), "PSS-MB/process")
+			}
+		})
+	}
+}
+
+// memoryOf runs lists in one process and returns how much memory it holds afterwards, and the most that it held, in MB.
+func memoryOf(t *testing.T, params map[string]any, lists int, wantFailure string) (idle, peak float64) {
+	t.Helper()
+	command := program(t, "xsoar-defender", nil)
+	plugin := platformtest.New().Start(t, command)
+	for range lists {
+		outcome, err := plugin.Run(platformtest.Request{Command: "microsoft-atp-get-machines", Args: map[string]any{"page_size": 40_000}, Params: params})
+		if err != nil || wantFailure == "" && outcome.Failure() != "" || !strings.Contains(outcome.Failure(), wantFailure) {
+			t.Fatalf("got %v and the error entry %q, want %q", err, outcome.Failure(), wantFailure)
+		}
+	}
+	if err := plugin.Ping(); err != nil { // answered after the execution has been tidied up
+		t.Fatal(err)
+	}
+	idle, peak = megabytes(t, command.Process.Pid, "status", "VmRSS:"), megabytes(t, command.Process.Pid, "status", "VmHWM:")
+	if err := plugin.Close(); err != nil {
+		t.Error(err)
+	}
+	return idle, peak
+}
+
+// The memory of a process built with the race detector says nothing about that of the program.
+const raceFactor = 12
+
+func most(megabytes float64) float64 {
+	if raceDetector {
+		return megabytes * raceFactor
+	}
+	return megabytes
+}
+
+func TestMemoryOfALargeListIsGivenBack(t *testing.T) {
+	t.Parallel()
+	tenant := newLargeTenant(t, 40_000)
+	idle, peak := memoryOf(t, tenant.instance(), 2, "")
+	if size := tenant.bytes(); idle > most(30) || peak > most(30+1.5*size) {
+		t.Errorf("got %.0f MB afterwards and %.0f MB at most for lists of %.0f MB, want 30 and one and a half times the list more", idle, peak, size)
+	}
+}
+
+// TestAnAnswerWithoutAnEndIsRefused has the API send more than there is memory for: without an end, and compressed to almost
+// nothing.
+func TestAnAnswerWithoutAnEndIsRefused(t *testing.T) {
+	t.Parallel()
+	tenant := newLargeTenant(t, 0)
+	part := bytes.Repeat([]byte(" "), 1<<20)
+	for name, answer := range map[string]func(w http.ResponseWriter){
+		"without an end": func(w http.ResponseWriter) {
+			for {
+				if _, err := w.Write(part); err != nil {
+					return // the client has seen enough
+				}
+			}
+		},
+		"a bomb": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Encoding", "gzip")
+			bomb, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+			for range 200 {
+				if err == nil {
+					_, err = bomb.Write(part)
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) }))
+			defer server.Close()
+			params := tenant.instance()
+			params["url"], params["largest_answer"] = server.URL, "20"
+			idle, peak := memoryOf(t, params, 2, "larger than 20 MB")
+			if idle > most(30) || peak > most(60) {
+				t.Errorf("got %.0f MB afterwards and %.0f MB at most, want 30 and 60", idle, peak)
 			}
 		})
 	}

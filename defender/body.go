@@ -1,0 +1,93 @@
+package defender
+
+import (
+	"errors"
+	"io"
+	"strings"
+)
+
+const (
+	// firstPart is the size of the first part of a body of unknown length; every further part is twice as large.
+	firstPart = 32 << 10
+	// largePart is the size of the parts of a large body, which are outside of the heap where the system has memory to
+	// lend: each of them goes back while the parts are joined, so that no large body is in memory twice.
+	largePart = 1 << 20
+)
+
+// gathered is a body as it comes, in parts. A text that grows would have to be copied into larger and larger memory, of
+// which the old one stays until it is collected.
+type gathered struct {
+	parts []part
+	size  int
+}
+
+// part is a piece of a body.
+type part struct {
+	memory []byte
+	size   int  // of what was read into it
+	lent   bool // by the system, to which it must be given back
+}
+
+// gather reads a body to its end, or as far as most bytes and one.
+func gather(body io.Reader, most int64) (*gathered, error) {
+	g := &gathered{}
+	limited := io.LimitReader(body, most+1)
+	for next := firstPart; ; next = min(2*next, largePart) {
+		one := newPart(next)
+		err := one.fill(limited)
+		g.parts, g.size = append(g.parts, one), g.size+one.size
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return g, err
+		}
+	}
+}
+
+// fill reads until the part is full or the body ends.
+func (p *part) fill(body io.Reader) error {
+	for p.size < len(p.memory) {
+		n, err := body.Read(p.memory[p.size:])
+		if p.size += n; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// text joins the parts and gives back their memory as it goes.
+func (g *gathered) text() string {
+	var whole strings.Builder
+	whole.Grow(g.size)
+	for i, one := range g.parts {
+		whole.Write(one.memory[:one.size])
+		one.free()
+		g.parts[i] = part{}
+	}
+	g.parts = nil
+	return whole.String()
+}
+
+// free gives back the memory of a body that is not wanted.
+func (g *gathered) free() {
+	for _, one := range g.parts {
+		one.free()
+	}
+	g.parts = nil
+}
+
+func newPart(size int) part {
+	if size >= largePart {
+		if memory := borrow(size); memory != nil {
+			return part{lent: true, memory: memory}
+		}
+	}
+	return part{memory: make([]byte, size)}
+}
+
+func (p part) free() {
+	if p.lent {
+		giveBack(p.memory)
+	}
+}
