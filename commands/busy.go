@@ -24,6 +24,18 @@ func (e *BusyError) Error() string {
 
 func (e *BusyError) Unwrap() error { return e.Err }
 
+// UnknownActionError reports that the service does not know a machine action.
+type UnknownActionError struct {
+	ID  string
+	Err error
+}
+
+func (e *UnknownActionError) Error() string {
+	return fmt.Sprintf("There is no machine action %s. %s", e.ID, e.Err)
+}
+
+func (e *UnknownActionError) Unwrap() error { return e.Err }
+
 // NoActionError reports that the service answered the start of an action with something other than a machine action.
 // Without its ID an action cannot be followed, and a command that waits for its end would start it again.
 type NoActionError struct{ Kind string }

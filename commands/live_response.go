@@ -40,7 +40,7 @@ func (s session) drive(ctx context.Context, run *Run, machine string, operation 
 	case err != nil:
 		return Report{}, err
 	case action.Running():
-		return report(warroom.Entry{Poll: s.look(run, s.Action)}), nil
+		return report(warroom.Entry{Poll: s.look(run, actionArgument, s.Action)}), nil
 	case !action.Succeeded():
 		return Report{}, &EndedError{action}
 	}
@@ -61,7 +61,7 @@ func (s session) begin(ctx context.Context, run *Run, machine string, operation 
 	return report(warroom.Entry{
 		Blocks:  []warroom.Block{warroom.Paragraph(fmt.Sprintf("The machine action %s was started. Its result follows when it has ended.", action.ID()))},
 		Context: []warroom.Context{{Path: path, Value: warroom.Group{{Key: "action_id", Value: warroom.Text(action.ID())}}}},
-		Poll:    s.look(run, action.ID()),
+		Poll:    s.look(run, actionArgument, action.ID()),
 	}), nil
 }
 
@@ -287,6 +287,9 @@ func cancelAction() Command {
 		Example: `machine_action_id=5382f7ea-7557-4ab7-9782-d50480024a4e comment="no longer needed"`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		action, err := run.API.CancelMachineAction(ctx, in.Action, in.Comment)
+		if defender.NotFound(err) {
+			return Report{}, &UnknownActionError{ID: in.Action, Err: err}
+		}
 		if err != nil {
 			return Report{}, err
 		}

@@ -2,9 +2,11 @@ package commands
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -85,7 +87,7 @@ func startsAction(command Command, operation defender.Operation) Command {
 func isolateMachine() Command {
 	type args struct {
 		onMachines
-		Kind string `arg:"isolation_type" required:"true" values:"Full,Selective" help:"Full blocks every connection except the one to the service; Selective keeps Outlook, Teams and Skype connected."`
+		Kind string `arg:"isolation_type" required:"true" values:"Full,Selective,UnManagedDevice" help:"Full blocks every connection except the one to the service; Selective keeps Outlook, Teams and Skype connected; UnManagedDevice contains a device that is not onboarded: onboarded devices block it."`
 		waiting
 	}
 	return actsOn(Command{
@@ -94,13 +96,30 @@ func isolateMachine() Command {
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" isolation_type=Full`,
 	}, defender.Isolate, machineActionOutput("Isolation"),
 		func(ctx context.Context, api *defender.Client, machine string, in args) (defender.MachineAction, error) {
-			return api.Isolate(ctx, machine, in.Comment, in.Kind)
+			action, err := api.Isolate(ctx, machine, in.Comment, in.Kind)
+			if in.Kind != unmanagedDevice && defender.StatusOf(err) == http.StatusBadRequest {
+				err = &IsolationError{Err: err}
+			}
+			return action, err
 		})
 }
+
+// unmanagedDevice is the kind of isolation for devices that are not onboarded.
+const unmanagedDevice = "UnManagedDevice"
+
+// IsolationError is the refusal to isolate a machine that may be none of those that can be isolated this way.
+type IsolationError struct{ Err error }
+
+func (e *IsolationError) Error() string {
+	return e.Err.Error() + " If the machine is not onboarded, use isolation_type=" + unmanagedDevice + ", which contains it."
+}
+
+func (e *IsolationError) Unwrap() error { return e.Err }
 
 func unisolateMachine() Command {
 	type args struct {
 		onMachines
+		Kind string `arg:"isolation_type" values:"Full,Selective,UnManagedDevice" help:"How the machines were isolated. Required only for devices that were contained with UnManagedDevice."`
 		waiting
 	}
 	return actsOn(Command{
@@ -109,7 +128,7 @@ func unisolateMachine() Command {
 		Example: `machine_id=` + exampleMachine + ` comment="clean again"`,
 	}, defender.Unisolate, machineActionOutput("Release from isolation"),
 		func(ctx context.Context, api *defender.Client, machine string, in args) (defender.MachineAction, error) {
-			return api.Unisolate(ctx, machine, in.Comment)
+			return api.Unisolate(ctx, machine, in.Comment, in.Kind)
 		})
 }
 
@@ -173,10 +192,11 @@ func stopAndQuarantine() Command {
 		Machines []string `arg:"machine_id" required:"true" help:"IDs of machines."`
 		Hashes   []string `arg:"file_hash" required:"true" help:"The SHA-1 hashes of the files."`
 		Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
+		Started  []string `arg:"action_ids" list:"false" hidden:"true" deprecated:"true" help:"The actions that the command is waiting for. Set by the command itself."`
 		waiting
 	}
 	out := machineActionOutput("Stop and quarantine")
-	out.Key, out.Single = "val.id && val.id == obj.id", true
+	out.Key = "val.ID && val.ID == obj.ID"
 	return declare(startsAction(Command{
 		Name:    "microsoft-atp-stop-and-quarantine-file",
 		Help:    "Stops the processes of files and quarantines the files: every file on every machine.",
@@ -186,8 +206,9 @@ func stopAndQuarantine() Command {
 		if err := checkHashes(run, "file_hash", in.Hashes, sha1Hash); err != nil {
 			return Report{}, err
 		}
+		in.Actions = append(in.Actions, in.Started...)
 		return in.launch(ctx, run, launch{
-			out: out, operation: defender.StopAndQuarantine, apart: true, targets: pairs(in.Machines, in.Hashes),
+			out: out, operation: defender.StopAndQuarantine, following: "action_ids", targets: pairs(in.Machines, in.Hashes),
 			machine: func(target string) string { machine, _ := splitPair(target); return machine },
 			fits: func(target string, action defender.MachineAction) bool {
 				_, hash := splitPair(target)
@@ -195,7 +216,19 @@ func stopAndQuarantine() Command {
 			},
 			start: func(ctx context.Context, target string) (defender.MachineAction, error) {
 				machine, hash := splitPair(target)
-				return run.API.StopAndQuarantine(ctx, machine, hash, in.Comment)
+				action, err := run.API.StopAndQuarantine(ctx, machine, hash, in.Comment)
+				if err == nil && !strings.EqualFold(action.Text("machineId"), machine) {
+					// Playbooks find the action by the machine that they asked for.
+					action.Value = with(action.Value, "machineId", machine)
+				}
+				return action, err
+			},
+			unstarted: func(target string) rawjson.Value {
+				machine, hash := splitPair(target)
+				return rawjson.Make(map[string]any{
+					"status": "Failed", "machineId": machine, "requestorComment": in.Comment,
+					"relatedFileInfo": map[string]string{"fileIdentifier": hash},
+				})
 			},
 		})
 	})
@@ -321,6 +354,7 @@ func listMachineActions() Command {
 		Machines  []string `arg:"machine_id" help:"IDs of machines."`
 		Type      string   `arg:"type" values:"RunAntiVirusScan,Offboard,CollectInvestigationPackage,Isolate,Unisolate,StopAndQuarantineFile,RestrictCodeExecution,UnrestrictCodeExecution,LiveResponse" help:"The type of the actions."`
 		Requestor string   `arg:"requestor" help:"The requestor of the actions."`
+		Filters   string   `arg:"filters" help:"A filter in OData, sent as it is, for example: status eq 'Failed' and type eq 'Isolate'. The other conditions are then ignored."`
 		Limit     int      `arg:"limit" default:"50" min:"1" max:"10000" help:"The maximum number of actions to return."`
 	}
 	out := machineActionOutput("Machine actions")
@@ -338,14 +372,15 @@ func listMachineActions() Command {
 			}
 			return report(out.objectEntry(action.Value)), nil
 		}
-		return out.listReport(run.API.MachineActions(ctx, defender.Query{
-			Filter: defender.And(
-				defender.EqualAny("status", given(in.Status)),
-				defender.EqualAny("machineId", in.Machines),
-				defender.EqualAny("type", given(in.Type)),
-				defender.EqualAny("requestor", given(in.Requestor)),
-			),
-			Limit: in.Limit,
-		}))
+		filter := defender.And(
+			defender.EqualAny("status", given(in.Status)),
+			defender.EqualAny("machineId", in.Machines),
+			defender.EqualAny("type", given(in.Type)),
+			defender.EqualAny("requestor", given(in.Requestor)),
+		)
+		if in.Filters != "" {
+			filter = defender.Written(in.Filters)
+		}
+		return out.listReport(run.API.MachineActions(ctx, defender.Query{Filter: filter, Limit: in.Limit}))
 	})
 }

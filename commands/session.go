@@ -308,7 +308,7 @@ func (s *sessions) look(ctx context.Context) (Report, error) {
 		wanted = append(wanted, s.wanted(action)...)
 	}
 	if running+len(looked.Left) > 0 {
-		poll := s.waiting.look(s.run, s.waiting.Actions...)
+		poll := s.waiting.look(s.run, actionArgument, s.waiting.Actions...)
 		poll.Done = poll.All - running - len(looked.Left)
 		poll.After = max(poll.After, looked.After)
 		return report(warroom.Entry{Poll: poll}), nil

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,15 +59,24 @@ func (p pause) limit() time.Duration {
 	return time.Duration(p.Timeout) * time.Second
 }
 
-// look schedules the next check of actions. It holds their ids and nothing that would start them again.
-func (p pause) look(run *Run, actions ...string) *warroom.Poll {
-	changes := map[string]any{actionArgument: strings.Join(actions, ","), pollingArgument: true}
+// look schedules the next check of actions. It holds their ids, in argument, and nothing that would start them again.
+func (p pause) look(run *Run, argument string, actions ...string) *warroom.Poll {
+	changes := map[string]any{argument: passedOn(argument, actions), pollingArgument: true}
 	if p.Interval == 0 {
 		changes[intervalArgument] = int(defaultInterval / time.Second)
 	}
 	poll := run.again(changes, p.interval(), p.limit())
 	poll.All = len(actions)
 	return poll
+}
+
+// passedOn returns the ids of actions as an argument of the next run: as a list, except for the argument that all but one
+// of the commands share.
+func passedOn(argument string, actions []string) any {
+	if argument == actionArgument {
+		return strings.Join(actions, ",")
+	}
+	return actions
 }
 
 // EndedError reports that a machine action ended without success.
@@ -128,8 +138,10 @@ type launch struct {
 	start   func(ctx context.Context, target string) (defender.MachineAction, error)
 	// fits reports whether an action is for a target on its machine; nil accepts every action.
 	fits func(target string, action defender.MachineAction) bool
-	// apart returns every action an entry of its own.
-	apart bool
+	// following names the argument that holds the actions that the command waits for, if it is not machine_action_id.
+	following string
+	// unstarted returns an object to show for a target whose action was not started; nil shows none.
+	unstarted func(target string) rawjson.Value
 }
 
 // launch starts the actions that have not been started and follows those that have.
@@ -153,7 +165,7 @@ func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error)
 		actions.wait(w.interval())
 	}
 	started := values(actions.Done)
-	result, err := actions.finish(leftArgument, l.entries(started)...)
+	result, err := actions.finish(leftArgument, l.entries(l.shown(actions))...)
 	if err != nil {
 		return Report{}, err
 	}
@@ -163,20 +175,41 @@ func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error)
 	if !w.Polling {
 		return result, nil
 	}
-	return w.keep(run, result, started), nil
+	return w.keep(run, l, result, started), nil
 }
 
-// keep schedules the wait for the actions that a report shows as started.
-func (w waiting) keep(run *Run, result Report, started []rawjson.Value) Report {
+// shown returns the actions that were started and, in the order of the targets, what stands for those that were not.
+func (l launch) shown(actions outcome[rawjson.Value]) []rawjson.Value {
+	byTarget := map[string]rawjson.Value{}
+	for _, one := range actions.Done {
+		byTarget[one.ID] = one.Value
+	}
+	if l.unstarted != nil {
+		for _, one := range actions.Failed {
+			byTarget[one.ID] = l.unstarted(one.ID)
+		}
+	}
+	var shown []rawjson.Value
+	for _, target := range l.targets {
+		if object, known := byTarget[target]; known {
+			shown = append(shown, object)
+			delete(byTarget, target)
+		}
+	}
+	return shown
+}
+
+// keep schedules the wait for the actions that were started. Without any there is nothing to wait for.
+func (w waiting) keep(run *Run, l launch, result Report, started []rawjson.Value) Report {
 	actions := w.Actions
 	for _, action := range started {
 		actions = append(actions, action.Text("id"))
 	}
 	if result.Left != nil {
-		result.Left[actionArgument], result.Left[pollingArgument] = strings.Join(actions, ","), true
+		result.Left[l.followed()], result.Left[pollingArgument] = passedOn(l.followed(), actions), true
 		return result
 	}
-	poll := w.look(run, actions...)
+	poll := w.look(run, l.followed(), actions...)
 	delete(poll.Args, leftArgument)
 	result.Entries[0].Poll = poll
 	return result
@@ -195,19 +228,15 @@ func (o *outcome[T]) wait(after time.Duration) {
 	o.Failed = failed
 }
 
-// entries shows actions, in one entry or in one each.
+// followed names the argument that holds the actions that the command waits for.
+func (l launch) followed() string { return cmp.Or(l.following, actionArgument) }
+
+// entries shows actions.
 func (l launch) entries(actions []rawjson.Value) []warroom.Entry {
-	if !l.apart {
-		if l.out.Single && len(actions) == 1 {
-			return []warroom.Entry{l.out.objectEntry(actions[0])}
-		}
-		return []warroom.Entry{l.out.rowsEntry(actions, rawjson.Join(actions))}
+	if l.out.Single && len(actions) == 1 {
+		return []warroom.Entry{l.out.objectEntry(actions[0])}
 	}
-	entries := make([]warroom.Entry, len(actions))
-	for i, action := range actions {
-		entries[i] = l.out.objectEntry(action)
-	}
-	return entries
+	return []warroom.Entry{l.out.rowsEntry(actions, rawjson.Join(actions))}
 }
 
 // follow checks whether the actions have ended. While one has not, it schedules the next check and shows nothing.
@@ -228,7 +257,7 @@ func (w waiting) follow(ctx context.Context, run *Run, l launch) (Report, error)
 		ended = append(ended, one.Value.Value)
 	}
 	if running+len(looked.Left) > 0 {
-		poll := w.look(run, w.Actions...)
+		poll := w.look(run, l.followed(), w.Actions...)
 		poll.Done = poll.All - running - len(looked.Left)
 		poll.After = max(poll.After, looked.After)
 		return report(warroom.Entry{Poll: poll}), nil

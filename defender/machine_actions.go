@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"xsoar-defender/internal/rawjson"
 )
@@ -59,8 +60,20 @@ func (c *Client) MachineActions(ctx context.Context, q Query) (List, error) {
 	return c.list(ctx, ListMachineActions, q)
 }
 
-// MachineAction reads one machine action.
+// A machine action that was just started may not be readable at once.
+const (
+	actionTries = 3
+	actionPause = time.Second
+)
+
+// MachineAction reads one machine action. It tries again twice, a second apart, while the service does not know the action.
 func (c *Client) MachineAction(ctx context.Context, id string) (MachineAction, error) {
+	for range actionTries - 1 {
+		action, err := asAction(c.get(ctx, GetMachineAction, id))
+		if !NotFound(err) || c.options.Sleep(ctx, actionPause) != nil {
+			return action, err
+		}
+	}
 	return asAction(c.get(ctx, GetMachineAction, id))
 }
 
@@ -85,14 +98,19 @@ type reason struct {
 	Comment string `json:"Comment"`
 }
 
-// Isolate cuts a machine off the network; kind is Full or Selective.
+// Isolate cuts a machine off the network; kind is Full, Selective, or UnManagedDevice for a machine that is not onboarded,
+// which the onboarded ones then refuse to talk to.
 func (c *Client) Isolate(ctx context.Context, machine, comment, kind string) (MachineAction, error) {
 	return asAction(c.post(ctx, Isolate, map[string]string{"Comment": comment, "IsolationType": kind}, machine))
 }
 
-// Unisolate lets an isolated machine back on the network.
-func (c *Client) Unisolate(ctx context.Context, machine, comment string) (MachineAction, error) {
-	return asAction(c.post(ctx, Unisolate, reason{comment}, machine))
+// Unisolate lets an isolated machine back on the network. The kind of isolation is sent only if it is given.
+func (c *Client) Unisolate(ctx context.Context, machine, comment, kind string) (MachineAction, error) {
+	body := map[string]string{"Comment": comment}
+	if kind != "" {
+		body["IsolationType"] = kind
+	}
+	return asAction(c.post(ctx, Unisolate, body, machine))
 }
 
 // RunAntivirusScan scans a machine; kind is Quick or Full.

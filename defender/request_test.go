@@ -159,7 +159,7 @@ func TestEveryMethodAsksItsOperation(t *testing.T) {
 		{func(c *defender.Client) error { return action(c.MachineAction(ctx, "x")) }, "GET /api/machineactions/x", ""},
 		{func(c *defender.Client) error { return action(c.CancelMachineAction(ctx, "x", "c")) }, "POST /api/machineactions/x/cancel", `{"Comment":"c"}`},
 		{func(c *defender.Client) error { return action(c.Isolate(ctx, "m", "c", "Full")) }, "POST /api/machines/m/isolate", `{"Comment":"c","IsolationType":"Full"}`},
-		{func(c *defender.Client) error { return action(c.Unisolate(ctx, "m", "c")) }, "POST /api/machines/m/unisolate", `{"Comment":"c"}`},
+		{func(c *defender.Client) error { return action(c.Unisolate(ctx, "m", "c", "")) }, "POST /api/machines/m/unisolate", `{"Comment":"c"}`},
 		{func(c *defender.Client) error { return action(c.RunAntivirusScan(ctx, "m", "c", "Quick")) }, "POST /api/machines/m/runAntiVirusScan", `{"Comment":"c","ScanType":"Quick"}`},
 		{func(c *defender.Client) error { return action(c.RestrictExecution(ctx, "m", "c")) }, "POST /api/machines/m/restrictCodeExecution", `{"Comment":"c"}`},
 		{func(c *defender.Client) error { return action(c.UnrestrictExecution(ctx, "m", "c")) }, "POST /api/machines/m/unrestrictCodeExecution", `{"Comment":"c"}`},

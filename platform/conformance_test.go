@@ -39,7 +39,7 @@ func TestConformance(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			recorded := readCase(t, file)
-			api := newRecordedAPI(t, recorded.API)
+			api := newRecordedAPI(t, recorded)
 			conversation := converse(t, recorded, api)
 			for _, difference := range recorded.differences(api, conversation) {
 				t.Error(difference)
@@ -55,14 +55,20 @@ type recordedCase struct {
 	Params  map[string]any  `json:"params"`
 	LastRun map[string]any  `json:"lastRun"`
 	API     []recordedRoute `json:"api"`
-	Expect  struct {
-		Requests  []wantedRequest  `json:"requests"`
-		Entries   []map[string]any `json:"entries"`
-		Metrics   map[string]int   `json:"metrics"`
-		Ignore    []string         `json:"ignore"`
-		AnyOrder  bool             `json:"any_order"`
-		Error     bool             `json:"error"`
-		FileBytes json.RawMessage  `json:"file_bytes"`
+	// Token is what the authority answers, if not a token.
+	Token  *recordedAnswer `json:"token"`
+	Expect struct {
+		// Requests and Entries may be missing: whatever is asked or reported then is fine.
+		Requests []wantedRequest  `json:"requests"`
+		Entries  []map[string]any `json:"entries"`
+		// Says and SaysNot are regular expressions over everything that is reported.
+		Says      []string        `json:"says"`
+		SaysNot   []string        `json:"says_not"`
+		Metrics   map[string]int  `json:"metrics"`
+		Ignore    []string        `json:"ignore"`
+		AnyOrder  bool            `json:"any_order"`
+		Error     bool            `json:"error"`
+		FileBytes json.RawMessage `json:"file_bytes"`
 		Incidents []struct {
 			Occurred string `json:"occurred"`
 			Alert    any    `json:"alert"`
@@ -75,11 +81,21 @@ type recordedRoute struct {
 	Method    string            `json:"method"`
 	Path      string            `json:"path"`
 	Query     map[string]string `json:"query"`
-	Responses []struct {
-		Status  int               `json:"status"`
-		JSON    json.RawMessage   `json:"json"`
-		Headers map[string]string `json:"headers"`
-	} `json:"responses"`
+	Responses []recordedAnswer  `json:"responses"`
+}
+
+type recordedAnswer struct {
+	Status  int               `json:"status"`
+	JSON    json.RawMessage   `json:"json"`
+	Raw     string            `json:"raw"` // the body as it is, in place of JSON
+	Headers map[string]string `json:"headers"`
+}
+
+func (a recordedAnswer) body() string {
+	if a.Raw != "" {
+		return a.Raw
+	}
+	return string(a.JSON)
 }
 
 type wantedRequest struct {
@@ -87,8 +103,9 @@ type wantedRequest struct {
 	Path   string            `json:"path"`
 	Query  map[string]string `json:"query"`
 	// Filter are the comparisons of the $filter, whatever way they are joined and ordered.
-	Filter []string       `json:"filter"`
-	Body   map[string]any `json:"body"`
+	Filter  []string          `json:"filter"`
+	Body    map[string]any    `json:"body"`
+	Headers map[string]string `json:"headers"` // what a header must contain
 	// Contains are texts that the body must mention.
 	Contains []string `json:"query_contains"`
 }
@@ -126,6 +143,7 @@ type recordedAPI struct {
 	*httptest.Server
 
 	mu     sync.Mutex
+	token  *recordedAnswer
 	routes []recordedRoute
 	asked  []int // per route, how often
 	seen   []seenRequest
@@ -135,10 +153,11 @@ type seenRequest struct {
 	Method, Path string
 	Query        url.Values
 	Body         string
+	Header       http.Header
 }
 
-func newRecordedAPI(t *testing.T, routes []recordedRoute) *recordedAPI {
-	api := &recordedAPI{routes: routes, asked: make([]int, len(routes))}
+func newRecordedAPI(t *testing.T, recorded recordedCase) *recordedAPI {
+	api := &recordedAPI{token: recorded.Token, routes: recorded.API, asked: make([]int, len(recorded.API))}
 	api.Server = httptest.NewTLSServer(http.HandlerFunc(api.answer))
 	t.Cleanup(api.Close)
 	return api
@@ -157,6 +176,9 @@ func (a *recordedAPI) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	tenant := "{{BASE}}/" + recordedTenant
 	switch {
+	case strings.HasSuffix(r.URL.Path, "/token") && a.token != nil:
+		write(a.token.Status, a.token.body())
+		return
 	case strings.HasSuffix(r.URL.Path, "/token"):
 		write(http.StatusOK, `{"token_type":"Bearer","expires_in":3599,"access_token":"`+recordedToken+`"}`)
 		return
@@ -169,7 +191,7 @@ func (a *recordedAPI) answer(w http.ResponseWriter, r *http.Request) {
 		write(http.StatusUnauthorized, `{"error":{"code":"Unauthorized","message":"a missing token, or one where there should be none"}}`)
 		return
 	}
-	route, turn := a.record(seenRequest{r.Method, r.URL.Path, r.URL.Query(), string(body)})
+	route, turn := a.record(seenRequest{r.Method, r.URL.Path, r.URL.Query(), string(body), r.Header})
 	if route == nil {
 		write(http.StatusNotFound, `{"error":{"code":"ResourceNotFound","message":"Resource not found"}}`)
 		return
@@ -178,7 +200,7 @@ func (a *recordedAPI) answer(w http.ResponseWriter, r *http.Request) {
 	for name, value := range response.Headers {
 		w.Header().Set(name, value)
 	}
-	write(response.Status, string(response.JSON))
+	write(response.Status, response.body())
 }
 
 // record keeps the request and finds the route that answers it, and how often that one answered before.
@@ -211,6 +233,8 @@ type conversation struct {
 	// keptLastRun says that the execution left something behind for the next fetch.
 	keptLastRun bool
 	folder      string
+	// said is everything that was reported.
+	said string
 }
 
 // converse runs the case's command as the platform does.
@@ -235,6 +259,7 @@ func converse(t *testing.T, recorded recordedCase, api *recordedAPI) conversatio
 	}
 	heard := conversation{metrics: map[string]int{}, keptLastRun: slices.Contains(outcome.Callbacks, "setLastRun"), folder: plugin.Files}
 	if outcome.Exception != nil {
+		heard.said += strings.Join(outcome.Exception, "")
 		heard.entries = append(heard.entries, map[string]any{"Type": json.Number(typeError), "Contents": strings.Join(outcome.Exception, "")})
 	}
 	for line := range strings.Lines(plugin.Output()) {
@@ -242,6 +267,7 @@ func converse(t *testing.T, recorded recordedCase, api *recordedAPI) conversatio
 		if err := decodeNumbers(line, &message); err != nil {
 			t.Fatalf("got the error %v in %.200s, want lines of JSON", err, line)
 		}
+		heard.said += encoded(message.Results)
 		heard.take(t, message.Results)
 	}
 	return heard
@@ -291,11 +317,23 @@ func (c recordedCase) differences(api *recordedAPI, heard conversation) []string
 	if c.Expect.Metrics != nil && !reflect.DeepEqual(c.Expect.Metrics, heard.metrics) {
 		found = append(found, fmt.Sprintf("metrics: got %v, want %v", heard.metrics, c.Expect.Metrics))
 	}
+	for _, text := range c.Expect.Says {
+		if !regexp.MustCompile(text).MatchString(heard.said) {
+			found = append(found, fmt.Sprintf("got %.500s, want %q in it", heard.said, text))
+		}
+	}
+	for _, text := range c.Expect.SaysNot {
+		if regexp.MustCompile(text).MatchString(heard.said) {
+			found = append(found, fmt.Sprintf("got %.500s, want nothing like %q in it", heard.said, text))
+		}
+	}
 	switch {
 	case c.Expect.Error:
 		return append(found, errorDifferences(heard.entries)...)
 	case c.Expect.Incidents != nil:
 		return append(found, c.incidentDifferences(heard)...)
+	case c.Expect.Entries == nil:
+		return found
 	case len(c.Expect.Entries) != len(heard.entries):
 		return append(found, fmt.Sprintf("got %d: %.500s, want %d entries", len(heard.entries), encoded(heard.entries), len(c.Expect.Entries)))
 	}
@@ -318,6 +356,9 @@ func errorDifferences(entries []map[string]any) []string {
 }
 
 func (c recordedCase) requestDifferences(seen []seenRequest) []string {
+	if c.Expect.Requests == nil {
+		return nil
+	}
 	var found []string
 	left := slices.DeleteFunc(slices.Clone(seen), func(request seenRequest) bool { return strings.HasPrefix(request.Path, "/download/") })
 	if len(left) != len(c.Expect.Requests) {
@@ -345,10 +386,15 @@ func (c recordedCase) requestDifferences(seen []seenRequest) []string {
 func (w wantedRequest) differences(request seenRequest, loose bool) []string {
 	var found []string
 	if w.Filter != nil {
-		want, got := slices.Compact(slices.Sorted(slices.Values(w.Filter))), comparisons(request.Query.Get("$filter"))
+		want, got := slices.Compact(slices.Sorted(slices.Values(w.Filter))), comparisons(strings.ReplaceAll(request.Query.Get("$filter"), "+", " "))
 		extra := slices.DeleteFunc(slices.Clone(got), func(one string) bool { return slices.Contains(want, one) })
 		if len(got)-len(extra) != len(want) || (len(extra) > 0 && !loose) {
 			found = append(found, fmt.Sprintf("got %q, want the $filter %q", request.Query.Get("$filter"), want))
+		}
+	}
+	for name, value := range w.Headers {
+		if got := request.Header.Get(name); !strings.Contains(got, value) {
+			found = append(found, fmt.Sprintf("got the header %s: %s, want %q in it", name, got, value))
 		}
 	}
 	for key, value := range w.Query {
@@ -364,19 +410,28 @@ func (w wantedRequest) differences(request seenRequest, loose bool) []string {
 		found = append(found, comparison{anyOrder: true}.missing("body", lowered(w.Body), lowered(got))...)
 	}
 	for _, text := range w.Contains {
-		if !strings.Contains(request.Body, strings.Trim(encoded(text), `"`)) {
+		if !strings.Contains(request.Body, text) && !strings.Contains(request.Body, strings.Trim(encoded(text), `"`)) {
 			found = append(found, fmt.Sprintf("got %s, want a query that mentions %q", request.Body, text))
 		}
 	}
 	return found
 }
 
-// oneComparison is an OData comparison.
-var oneComparison = regexp.MustCompile(`([A-Za-z]+)\s+(eq|gt|ge|lt|le)\s+('(?:[^']|'')*'|[^\s()]+)`)
+// The comparisons of OData: one, several values of one property, and the value in them.
+var (
+	oneComparison     = regexp.MustCompile(`([A-Za-z][A-Za-z0-9/]*)\s+(eq|gt|ge|lt|le)\s+('(?:[^']|'')*'|[^\s(),]+)`)
+	severalComparison = regexp.MustCompile(`([A-Za-z][A-Za-z0-9/]*)\s+in\s*\(((?:[^()']|'(?:[^']|'')*')*)\)`)
+	oneValue          = regexp.MustCompile(`'(?:[^']|'')*'|[^\s(),]+`)
+)
 
-// comparisons are the comparisons of a filter, sorted and each once.
+// comparisons returns the comparisons of a filter, sorted and each once. One with in is that of each value with eq.
 func comparisons(filter string) []string {
 	var found []string
+	for _, parts := range severalComparison.FindAllStringSubmatch(filter, -1) {
+		for _, value := range oneValue.FindAllString(parts[2], -1) {
+			found = append(found, parts[1]+" eq "+value)
+		}
+	}
 	for _, parts := range oneComparison.FindAllStringSubmatch(filter, -1) {
 		found = append(found, strings.Join(parts[1:], " "))
 	}
@@ -452,8 +507,11 @@ func (c recordedCase) entryDifferences(want, got map[string]any, folder string) 
 		found = append(found, compare.missing("Contents", contents, contentsLike(contents, got["Contents"]))...)
 	}
 	if columns, given := want["columns"]; given {
-		if header := headerRow(got["HumanReadable"]); !reflect.DeepEqual(columns, header) {
-			found = append(found, fmt.Sprintf("got %v, want the columns %v", header, columns))
+		header := headerRow(got["HumanReadable"])
+		for _, column := range columns.([]any) {
+			if !slices.Contains(header, column) {
+				found = append(found, fmt.Sprintf("got the columns %v, want %v among them", header, columns))
+			}
 		}
 	}
 	return found
@@ -475,7 +533,7 @@ func contentsLike(want, got any) any {
 // tableHeader is the first table's header row, which the row of dashes follows.
 var tableHeader = regexp.MustCompile(`(?m)^\|(.+)\|\s*\n\|(?:\s*:?-+:?\s*\|)+`)
 
-func headerRow(readable any) any {
+func headerRow(readable any) []any {
 	text, _ := readable.(string)
 	header := tableHeader.FindStringSubmatch(text)
 	if header == nil {
