@@ -73,6 +73,7 @@ const (
 	Investigations Area = "Investigations"
 	Hunting        Area = "Advanced hunting"
 	Software       Area = "Software and vulnerabilities"
+	Exports        Area = "Exports"
 )
 
 // Report is the result of one run of a command.

@@ -41,6 +41,7 @@ func areas() []func() Command {
 		softwareCommands(),
 		libraryCommands(),
 		bulkCommands(),
+		exportCommands(),
 		fetchCommands(),
 	)
 }

@@ -59,6 +59,9 @@ type Progress interface {
 	Listed(purpose string, items, limit, requests int)
 	// Downloaded says how many bytes of a file have come; 0 when it begins. The total is negative when it is not known.
 	Downloaded(got, total int64)
+	// Exported reports how many records of an export have come, and which of its parts is being read; parts is 0 when
+	// their number is not known.
+	Exported(purpose string, records int64, part, parts int)
 }
 
 // Limits bound how long a request may take. Zero values stand for the defaults given.

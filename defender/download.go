@@ -46,6 +46,15 @@ func (e *DownloadError) Error() string {
 
 func (e *DownloadError) Unwrap() error { return e.Err }
 
+// Expired reports whether the link no longer leads to the file, so that a new one may.
+func (e *DownloadError) Expired() bool {
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusGone:
+		return true
+	}
+	return false
+}
+
 // Download streams the file behind a link that the service gave to into. The link carries its own
 // authorization: it is asked without a token. A file larger than most bytes is given up.
 func (c *Client) Download(ctx context.Context, link string, into io.Writer, most int64) (Downloaded, error) {

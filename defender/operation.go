@@ -86,5 +86,9 @@ func allOperations() []Operation {
 		ListVulnerabilities, ListVulnerabilityMachines, ListMachineVulnerabilities,
 		BatchUpdateAlerts, TagMachines, FindMachinesByTag, SetDeviceValue, BatchDeleteIndicators,
 		ListLibraryFiles, UploadLibraryFile, DeleteLibraryFile,
+		ExportSecureConfiguration, ExportSecureConfigurationFiles, ExportSoftware, ExportSoftwareFiles, ExportVulnerabilities, ExportVulnerabilitiesFiles,
+		ExportVulnerabilityChanges, ExportOtherSoftware, ExportOtherSoftwareFiles, ExportBrowserExtensions, ExportBrowserExtensionsFiles,
+		ExportInformationFiles, ExportCertificates, ExportCertificatesFiles, ExportHardware, ExportHardwareFiles, ExportBaselines, ExportBaselinesFiles,
+		ListDeviceAVInfo,
 	}
 }

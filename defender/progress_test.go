@@ -18,6 +18,10 @@ func (t *told) Listed(purpose string, items, limit, requests int) {
 	*t = append(*t, fmt.Sprintf("%s: %d of %d, %d", purpose, items, limit, requests))
 }
 
+func (t *told) Exported(purpose string, records int64, part, parts int) {
+	*t = append(*t, fmt.Sprintf("%s: %d records, part %d of %d", purpose, records, part, parts))
+}
+
 func (t *told) Downloaded(got, total int64) { *t = append(*t, fmt.Sprintf("%d of %d", got, total)) }
 
 func TestProgressIsToldBetweenPages(t *testing.T) {

@@ -130,6 +130,15 @@ func (p *progress) Listed(purpose string, items, limit, requests int) {
 	p.draw("Continuing to %s: %d of at most %d so far, in %s", purpose, items, limit, counted(requests, "request"))
 }
 
+// Exported shows how far an export is.
+func (p *progress) Exported(purpose string, records int64, part, parts int) {
+	line := fmt.Sprintf("Going on to %s: %d records so far, in part %d", purpose, records, part)
+	if parts > 0 {
+		line += fmt.Sprintf(" of %d", parts)
+	}
+	p.draw("%s", line)
+}
+
 // Downloaded shows how far a download is, its speed, and the time left.
 func (p *progress) Downloaded(got, total int64) {
 	taken := p.downloading(got)

@@ -305,9 +305,9 @@ func split(path string) ([]operation, []string) {
 	case !strings.EqualFold(segments[0], "api"):
 		return nil, nil
 	case len(segments) > 1 && strings.EqualFold(segments[1], "v1.0"):
-		return slices.Concat(operations, operationsElsewhere), segments[2:]
+		return slices.Concat(operations, operationsElsewhere, exportOperations), segments[2:]
 	}
-	return slices.Concat(operations, operationsElsewhere), segments[1:]
+	return slices.Concat(operations, operationsElsewhere, exportOperations), segments[1:]
 }
 
 // matchPath compares a path with a template, segment by segment.

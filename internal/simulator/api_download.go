@@ -28,9 +28,14 @@ type content struct {
 
 // link gives a signed link to the content, outside the API as links to blob storage are, that works for linkLifetime.
 func (c *company) link(folder string, what *content, now time.Time) string {
+	return c.linkFor(folder, what, now, linkLifetime)
+}
+
+// linkFor is link for another time.
+func (c *company) linkFor(folder string, what *content, now time.Time, lifetime time.Duration) string {
 	location := "/download/" + folder + "/" + url.PathEscape(what.name)
 	c.blobs[location] = what
-	expiry := now.Add(linkLifetime).UTC().Format(time.RFC3339)
+	expiry := now.Add(lifetime).UTC().Format(time.RFC3339)
 	query := url.Values{
 		"se": {expiry}, "sp": {"r"}, "sr": {"b"}, "sv": {"2024-11-04"},
 		"sig": {c.signature(location, expiry)},

@@ -1,0 +1,765 @@
+package commands
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/warroom"
+)
+
+func exportCommands() []func() Command {
+	return []func() Command{exportEverything, listVulnerabilityChanges}
+}
+
+// exportKind is a kind of export: its two variants, of which one may be missing, and the keys of its records that other
+// kinds call otherwise.
+type exportKind struct {
+	name         string
+	pages, files defender.Operation
+	severity     []string // the keys of the severity of a record; none where it has no severity
+	product      []string // the keys of the product
+	delta        bool     // it lists changes since a time
+}
+
+func exportKinds() []exportKind {
+	software, severity := []string{"softwareName"}, []string{"vulnerabilitySeverityLevel"}
+	return []exportKind{
+		{name: "software_inventory", pages: defender.ExportSoftware, files: defender.ExportSoftwareFiles, product: software},
+		{name: "software_vulnerabilities", pages: defender.ExportVulnerabilities, files: defender.ExportVulnerabilitiesFiles, product: software, severity: severity},
+		{name: "software_vulnerability_changes", pages: defender.ExportVulnerabilityChanges, product: software, severity: severity, delta: true},
+		{name: "secure_configuration", pages: defender.ExportSecureConfiguration, files: defender.ExportSecureConfigurationFiles, product: []string{"configurationName"}},
+		{name: "non_cpe_software", pages: defender.ExportOtherSoftware, files: defender.ExportOtherSoftwareFiles, product: software},
+		{name: "browser_extensions", pages: defender.ExportBrowserExtensions, files: defender.ExportBrowserExtensionsFiles, product: []string{"ExtensionName", "extensionName"}, severity: []string{"ExtensionRisk", "extensionRisk"}},
+		{name: "certificates", pages: defender.ExportCertificates, files: defender.ExportCertificatesFiles, product: []string{"signatureAlgorithm", "SignatureAlgorithm"}},
+		{name: "hardware_firmware", pages: defender.ExportHardware, files: defender.ExportHardwareFiles, product: []string{"componentName"}},
+		{name: "information_gathering", files: defender.ExportInformationFiles},
+		{name: "baseline_compliance", pages: defender.ExportBaselines, files: defender.ExportBaselinesFiles, product: []string{"configurationId"}},
+		{name: "antivirus_health", pages: defender.ListDeviceAVInfo, product: []string{"avMode"}},
+	}
+}
+
+// operations are those of all exports.
+func exportOperations() []defender.Operation {
+	var all []defender.Operation
+	for _, kind := range exportKinds() {
+		for _, operation := range []defender.Operation{kind.pages, kind.files} {
+			if operation.Path != "" {
+				all = append(all, operation)
+			}
+		}
+	}
+	return all
+}
+
+// The ways of an export.
+const (
+	viaAuto  = "auto"
+	viaPages = "json"
+	viaFiles = "files"
+)
+
+// recordFilter lets through the records of an export that are wanted.
+type recordFilter struct {
+	Machines    []string `arg:"machine_id" help:"The IDs of the machines whose records are kept."`
+	Groups      []string `arg:"rbac_group" help:"The names of the device groups whose records are kept."`
+	MinSeverity string   `arg:"min_severity" values:"Low,Medium,High,Critical" help:"The lowest severity of the records that are kept, of exports whose records have one."`
+	CVEs        []string `arg:"cve" help:"The vulnerabilities whose records are kept, such as CVE-2026-12345."`
+	Product     string   `arg:"product" help:"The product whose records are kept, in any case. * stands for any characters, as in chrome*."`
+}
+
+func (f recordFilter) empty() bool {
+	return len(f.Machines) == 0 && len(f.Groups) == 0 && f.MinSeverity == "" && len(f.CVEs) == 0 && f.Product == ""
+}
+
+// severityRank orders severities; 0 is none.
+func severityRank(severity string) int {
+	for i, one := range []string{"Low", "Medium", "High", "Critical"} {
+		if strings.EqualFold(one, severity) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func anyEqual(wanted []string, text string) bool {
+	return len(wanted) == 0 || slices.ContainsFunc(wanted, func(one string) bool { return strings.EqualFold(one, text) })
+}
+
+func (f recordFilter) matches(kind exportKind, record defender.Record) bool {
+	return (len(f.Machines) == 0 || anyEqual(f.Machines, deviceOf(record))) &&
+		(len(f.Groups) == 0 || anyEqual(f.Groups, record.Text("rbacGroupName", "RbacGroupName"))) &&
+		(len(f.CVEs) == 0 || anyEqual(f.CVEs, record.Text("cveId"))) &&
+		(f.MinSeverity == "" || severityRank(record.Text(kind.severity...)) >= severityRank(f.MinSeverity)) &&
+		(f.Product == "" || wildcard(f.Product, record.Text(kind.product...)))
+}
+
+func deviceOf(record defender.Record) string {
+	return record.Text("deviceId", "DeviceId", "machineId")
+}
+
+// exportSummary counts what an export holds. Parts that are read again count once: each has a summary of its own until it
+// is complete.
+type exportSummary struct {
+	Read, Matched int64
+	Severity      map[string]int64
+	Product       map[string]int64
+}
+
+func newSummary() exportSummary {
+	return exportSummary{Severity: map[string]int64{}, Product: map[string]int64{}}
+}
+
+// mostProducts bounds the memory of a summary. Products beyond are counted under one name.
+const (
+	mostProducts  = 20_000
+	otherProducts = "(others)"
+)
+
+func (s *exportSummary) count(kind exportKind, record defender.Record) {
+	s.Matched++
+	if len(kind.severity) > 0 {
+		s.Severity[cmp.Or(record.Text(kind.severity...), "(none)")]++
+	}
+	if len(kind.product) > 0 {
+		s.Product[cmp.Or(record.Text(kind.product...), "(none)")]++
+		if len(s.Product) > mostProducts {
+			clear(s.Product)
+		}
+	}
+}
+
+func (s *exportSummary) add(part exportSummary) {
+	s.Read, s.Matched = s.Read+part.Read, s.Matched+part.Matched
+	for severity, count := range part.Severity {
+		s.Severity[severity] += count
+	}
+	for product, count := range part.Product {
+		if _, known := s.Product[product]; !known && len(s.Product) >= mostProducts {
+			product = otherProducts
+		}
+		s.Product[product] += count
+	}
+}
+
+// summaryRow is a line of the summary.
+type summaryRow struct {
+	Key   string `json:"key"`
+	Count int64  `json:"count"`
+}
+
+// mostSummaryRows is how many products a summary shows.
+const mostSummaryRows = 20
+
+func (s *exportSummary) rows() []summaryRow {
+	var all []summaryRow
+	for _, severity := range slices.SortedFunc(maps.Keys(s.Severity), func(a, b string) int {
+		return cmp.Or(severityRank(b)-severityRank(a), strings.Compare(a, b))
+	}) {
+		all = append(all, summaryRow{"severity " + severity, s.Severity[severity]})
+	}
+	products := slices.SortedFunc(maps.Keys(s.Product), func(a, b string) int {
+		return cmp.Or(cmp.Compare(s.Product[b], s.Product[a]), strings.Compare(a, b))
+	})
+	for _, product := range products[:min(mostSummaryRows, len(products))] {
+		all = append(all, summaryRow{product, s.Product[product]})
+	}
+	return all
+}
+
+// exportState is what one execution leaves to the next: where the file is sound, and where the source goes on. It is kept
+// in a file, because links of the service do not belong into arguments that everybody reads.
+type exportState struct {
+	Kind, Via string
+	// File is the file of the export, Size and SHA256 its sound part.
+	File    string
+	Size    int64
+	SHA256  string
+	Columns []string
+	Headed  bool
+	// Since is the time since when changes are exported.
+	Since time.Time
+	// Next is the link of the page to go on with. Parts is how many pages or files are complete.
+	Next  string
+	Parts int
+	// Generated and Names tell whether the files of the service are still the same.
+	Generated string
+	Names     []string
+	Summary   exportSummary
+}
+
+// exporter carries out an export.
+type exporter struct {
+	run    *Run
+	kind   exportKind
+	filter recordFilter
+	// most is how many records are kept; 0 for all.
+	most int64
+	// newer is the time of a snapshot that is known already.
+	newer time.Time
+	// until is when this execution leaves the rest to the next one; zero for never.
+	until time.Time
+
+	state exportState
+	file  *exportFile // nil for a summary alone
+	open  warroom.OutputFile
+	part  exportSummary
+	// devices are the hashes of the IDs of all machines, which take less memory than the IDs.
+	devices map[uint64]struct{}
+	last    string // the device of the record before: records of a machine often follow each other
+	seen    map[string]bool
+	// columns are those that were asked for.
+	columns []string
+}
+
+// hashOf is the 64-bit FNV-1a hash of a text, which is the same in every process.
+func hashOf(text string) uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211
+	hash := uint64(offset)
+	for i := range len(text) {
+		hash = (hash ^ uint64(text[i])) * prime
+	}
+	return hash
+}
+
+// errEnough ends reading once as many records were kept as are wanted.
+var errEnough = errors.New("enough records")
+
+// errPaused leaves the rest to the next execution.
+var errPaused = errors.New("the rest is left to the next execution")
+
+// take counts a record and writes it where it is wanted.
+func (e *exporter) take(record []byte, copied bool) error {
+	record = bytes.TrimRight(record, "\r\n")
+	e.part.Read++
+	if e.part.Read%progressEvery == 0 {
+		e.tell()
+	}
+	if !e.filter.matches(e.kind, record) {
+		return nil
+	}
+	e.part.count(e.kind, record)
+	if device := deviceOf(record); device != e.last && device != "" {
+		e.last = device
+		e.devices[hashOf(device)] = struct{}{}
+	}
+	if e.file != nil && !copied {
+		if err := e.file.write(record); err != nil {
+			return err
+		}
+	}
+	if e.most > 0 && e.state.Summary.Matched+e.part.Matched >= e.most {
+		return errEnough
+	}
+	return nil
+}
+
+// progressEvery is after how many records the progress is told.
+const progressEvery = 2048
+
+func (e *exporter) tell() {
+	operation, parts := e.kind.pages, 0
+	if e.state.Via == viaFiles {
+		operation, parts = e.kind.files, len(e.state.Names)
+	}
+	e.run.API.Exported(operation, e.state.Summary.Read+e.part.Read, e.state.Parts+1, parts)
+}
+
+// begin begins a part.
+func (e *exporter) begin() error {
+	e.part = newSummary()
+	if e.file == nil {
+		return nil
+	}
+	return e.file.begin()
+}
+
+// commit ends a part: from here on, a failure loses nothing of it.
+func (e *exporter) commit(copied bool) error {
+	if e.file != nil {
+		end := e.file.end
+		if copied {
+			end = e.file.endCopy
+		}
+		if err := end(); err != nil {
+			return err
+		}
+	}
+	e.tell()
+	e.state.Summary.add(e.part)
+	e.part = newSummary()
+	e.state.Parts++
+	return nil
+}
+
+// pages reads the JSON variant. The boolean reports that the export is one for files, which the first page tells.
+func (e *exporter) pages(ctx context.Context, auto bool) (tooLarge bool, err error) {
+	e.state.Via = viaPages
+	for {
+		next, err := e.run.API.StreamPage(ctx, defender.ExportPage{Operation: e.kind.pages, Since: e.state.Since, Next: e.state.Next}, e.begin,
+			func(record []byte) error { return e.take(record, false) })
+		if errors.Is(err, errEnough) {
+			return false, e.commit(false)
+		}
+		if err != nil {
+			return false, err
+		}
+		if auto && next != "" && e.state.Parts == 0 && e.kind.files.Path != "" {
+			return true, nil
+		}
+		if err := e.commit(false); err != nil {
+			return false, err
+		}
+		if next == "" || e.seen[next] { // links that repeat forever have been seen
+			return false, nil
+		}
+		e.seen[next], e.state.Next = true, next
+		if e.pauses() {
+			return false, errPaused
+		}
+	}
+}
+
+func (e *exporter) pauses() bool { return !e.until.IsZero() && !e.run.Now().Before(e.until) }
+
+// mostRenewals is how often the links of one file are asked for again.
+const mostRenewals = 3
+
+// AlreadyExportedError says that the service has no newer snapshot than the one that is known.
+type AlreadyExportedError struct{ Generated string }
+
+func (e *AlreadyExportedError) Error() string {
+	return fmt.Sprintf("The service has no newer snapshot: the newest was generated at %s.", e.Generated)
+}
+
+// files reads the variant that answers with files.
+func (e *exporter) files(ctx context.Context) error {
+	e.state.Via = viaFiles
+	links, err := e.links(ctx)
+	if err != nil {
+		return err
+	}
+	if generated, err := time.Parse(time.RFC3339Nano, links.Generated); err == nil && !e.newer.IsZero() && !generated.After(e.newer) {
+		return &AlreadyExportedError{links.Generated}
+	}
+	for renewals := 0; e.state.Parts < len(links.Links); {
+		err := e.oneFile(ctx, links.Links[e.state.Parts])
+		var failed *defender.DownloadError
+		switch {
+		case errors.Is(err, errEnough):
+			return nil
+		case errors.As(err, &failed) && failed.Expired() && renewals < mostRenewals:
+			renewals++
+			if links, err = e.links(ctx); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		renewals = 0
+		if e.state.Parts < len(links.Links) && e.pauses() {
+			return errPaused
+		}
+	}
+	return nil
+}
+
+// links asks for the links of the export. When the service has another snapshot than the one that was begun, the export
+// begins again.
+func (e *exporter) links(ctx context.Context) (defender.ExportFiles, error) {
+	links, err := e.run.API.ExportFiles(ctx, e.kind.files)
+	if err != nil {
+		return links, err
+	}
+	names := make([]string, len(links.Links))
+	for i, link := range links.Links {
+		if target, err := url.Parse(link); err == nil {
+			names[i] = target.Path
+		}
+	}
+	if e.state.Parts > 0 && (e.state.Generated != links.Generated || !slices.Equal(e.state.Names, names)) {
+		if err := e.restart(); err != nil {
+			return links, err
+		}
+	}
+	e.state.Generated, e.state.Names = links.Generated, names
+	return links, nil
+}
+
+// restart throws away what was exported so far.
+func (e *exporter) restart() error {
+	e.state.Parts, e.state.Next, e.state.Summary = 0, "", newSummary()
+	clear(e.devices)
+	e.last = ""
+	if e.file == nil {
+		return nil
+	}
+	file, err := newExportFile(e.open, e.file.format, e.columns, false, 0, "")
+	if err != nil {
+		return err
+	}
+	e.file = file
+	return file.begin()
+}
+
+func (e *exporter) oneFile(ctx context.Context, link string) error {
+	copied := e.file != nil && e.file.copies() && e.filter.empty() && e.most == 0
+	into := io.Writer(nil)
+	if copied {
+		into = exportCopy{e}
+	}
+	ended := true
+	err := e.run.API.StreamFile(ctx, link, e.begin, func(line []byte) error {
+		ended = line[len(line)-1] == '\n'
+		return e.take(line, copied)
+	}, into)
+	enough := errors.Is(err, errEnough)
+	if err != nil && !enough {
+		return err
+	}
+	if copied && !ended {
+		if err := e.file.lineBreak(); err != nil {
+			return err
+		}
+	}
+	if failed := e.commit(copied); failed != nil {
+		return failed
+	}
+	return err
+}
+
+// exportCopy writes what the store sent to the part that is being written.
+type exportCopy struct{ *exporter }
+
+func (c exportCopy) Write(part []byte) (int, error) { return c.file.out.Write(part) }
+
+// save keeps the state for the next execution, and returns the ID of the file with it.
+func (e *exporter) save() (id string, err error) {
+	if e.file != nil {
+		e.state.Size, e.state.Headed = e.file.keptSize, e.file.keptHeaded
+		// The hash of the sound part: what came behind is taken back.
+		if err := e.file.begin(); err != nil {
+			return "", err
+		}
+		e.state.SHA256, e.state.Columns = e.file.sum(), e.file.keptColumns
+	}
+	id, file, err := e.run.Host.Create()
+	if err != nil {
+		return "", err
+	}
+	head, err := json.Marshal(e.state)
+	if err == nil {
+		packed := append(head, '\n')
+		for device := range e.devices {
+			packed = binary.LittleEndian.AppendUint64(packed, device)
+		}
+		_, err = file.Write(packed)
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return "", errors.Join(err, e.run.Host.Discard(id))
+	}
+	return id, nil
+}
+
+// largestState bounds the file of the state, in bytes: some millions of machines.
+const largestState = 64 << 20
+
+// load reads the state that the execution before left, and opens the file of the export where it is sound. The file with
+// the state is removed.
+func (e *exporter) load(id, format string) error {
+	kept, err := e.run.Host.Reopen(id)
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(kept, largestState))
+	if err := errors.Join(err, kept.Close(), e.run.Host.Discard(id)); err != nil {
+		return err
+	}
+	head, hashes, _ := bytes.Cut(text, []byte{'\n'})
+	state := exportState{Summary: newSummary()}
+	if err := json.Unmarshal(head, &state); err != nil {
+		return err
+	}
+	if state.Kind != e.kind.name {
+		return errFileChanged
+	}
+	for ; len(hashes) >= 8; hashes = hashes[8:] {
+		e.devices[binary.LittleEndian.Uint64(hashes)] = struct{}{}
+	}
+	if state.File != "" {
+		if e.open, err = e.run.Host.Reopen(state.File); err != nil {
+			return err
+		}
+		if e.file, err = newExportFile(e.open, format, state.Columns, state.Headed, state.Size, state.SHA256); err != nil {
+			return errors.Join(err, e.open.Close(), e.run.Host.Discard(state.File))
+		}
+	}
+	e.state = state
+	return nil
+}
+
+// create makes the file of the export.
+func (e *exporter) create(format string) error {
+	id, file, err := e.run.Host.Create()
+	if err != nil {
+		return err
+	}
+	e.state.File, e.open = id, file
+	e.file, err = newExportFile(file, format, e.columns, false, 0, "")
+	return err
+}
+
+// export reads the whole export, as far as this execution gets.
+func (e *exporter) export(ctx context.Context, via string) error {
+	switch {
+	case e.state.Via == viaPages && e.state.Parts > 0:
+		via = viaPages
+	case e.state.Via == viaFiles:
+		via = viaFiles
+	}
+	if via == viaFiles || e.kind.pages.Path == "" {
+		return e.files(ctx)
+	}
+	tooLarge, err := e.pages(ctx, via == viaAuto && e.most == 0)
+	if err != nil || !tooLarge {
+		return err
+	}
+	return e.files(ctx)
+}
+
+// drop closes and removes the file of an export that failed.
+func (e *exporter) drop(err error) error {
+	if e.open == nil {
+		return err
+	}
+	return errors.Join(err, e.open.Close(), e.run.Host.Discard(e.state.File))
+}
+
+// ExportLostError says that an export could not go on where the execution before it stopped, time and again.
+type ExportLostError struct{ Kind string }
+
+func (e *ExportLostError) Error() string {
+	return fmt.Sprintf("The export of %s could not be completed: what earlier executions wrote was gone each time. Run it on one engine, or with filters that make it smaller.", e.Kind)
+}
+
+const (
+	// mostRestarts is how often an export begins again because its file is gone.
+	mostRestarts = 3
+	// exportTurn is how long one execution exports when it may leave the rest to the next: the platform ends a command
+	// that takes much longer than five minutes.
+	exportTurn = 4 * time.Minute
+	// betweenTurns is the shortest wait that the platform accepts.
+	betweenTurns = 10 * time.Second
+)
+
+func exportEverything() Command {
+	type args struct {
+		Kind string `arg:"kind" required:"true" values:"software_inventory,software_vulnerabilities,software_vulnerability_changes,secure_configuration,non_cpe_software,browser_extensions,certificates,hardware_firmware,information_gathering,baseline_compliance,antivirus_health" help:"The export."`
+		Via  string `arg:"via" default:"auto" values:"auto,json,files" help:"How the service sends the records: as pages of JSON, or as files, which is the way for more than about 50,000 records. auto asks for a page, and for files when there are more."`
+		recordFilter
+		Since       Moment   `arg:"since" help:"The time since when changes are exported, at most 14 days back: a date, or a time span back from now. Required for software_vulnerability_changes; software_vulnerabilities with it exports the changes."`
+		NewerThan   Moment   `arg:"newer_than" help:"The generatedTime of the last export. Nothing is exported when the service has no newer snapshot, which it makes about every six hours. For files."`
+		Columns     []string `arg:"columns" help:"The keys of the records that are kept; all by default."`
+		Format      string   `arg:"format" default:"jsonl.gz" values:"jsonl.gz,jsonl,csv.gz,csv" help:"The format of the file: JSON lines or CSV, compressed with gzip or not."`
+		SummaryOnly bool     `arg:"summary_only" default:"false" help:"Whether to count the records without a file."`
+		MaxRecords  int      `arg:"max_records" min:"1" help:"The maximum number of records to keep."`
+		Polling     bool     `arg:"polling" default:"false" help:"Whether to spread a long export over several executions of four minutes. An export that the service throttles always goes on in a later one."`
+		pause
+		Resume   string `arg:"resume" hidden:"true" help:"What the export goes on with; set by the command itself."`
+		Restarts int    `arg:"restarts" hidden:"true" help:"How often the export began again; set by the command itself."`
+	}
+	out := Output{
+		Path: "MicrosoftATP.Export", Key: "val.fileName && val.fileName == obj.fileName", Single: true, Title: "Export",
+		Columns: []string{"kind", "via", "generatedTime", "records", "matched", "devices", "complete", "fileName"},
+		Fields: []warroom.Field{
+			{Name: "kind", Type: warroom.String, Help: "The export."},
+			{Name: "via", Type: warroom.String, Help: "How the service sent the records: json or files."},
+			{Name: "generatedTime", Type: warroom.Date, Help: "When the service made the snapshot; for json, when it was read."},
+			{Name: "records", Type: warroom.Number, Help: "The number of records that were read."},
+			{Name: "matched", Type: warroom.Number, Help: "The number of records that were kept."},
+			{Name: "devices", Type: warroom.Number, Help: "The number of machines with records that were kept."},
+			{Name: "fileName", Type: warroom.String, Help: "The name of the file."},
+			{Name: "entryId", Type: warroom.String, Help: "Not filled: the platform puts the ID of the file's entry at File.EntryID.", Gone: true},
+			{Name: "sha256", Type: warroom.String, Help: "The SHA-256 hash of the file."},
+			{Name: "complete", Type: warroom.Boolean, Help: "Whether all records were read; false when max_records ended the export."},
+			{Name: "summary.key", Type: warroom.String, Help: "A severity, or one of the 20 most frequent products, certificates or configurations."},
+			{Name: "summary.count", Type: warroom.Number, Help: "The number of its records that were kept."},
+		},
+	}
+	return declare(Command{
+		Name: "microsoft-atp-export", Area: Exports, Polls: true,
+		Help:    "Exports everything that the service knows of one kind about all machines to a file, whatever its size: software, vulnerabilities, configuration, extensions, certificates, hardware, baselines or antivirus health. The context has counts, the file has the records.",
+		Uses:    exportOperations(),
+		Outputs: []Output{out},
+		Example: `kind=software_vulnerabilities min_severity=High format=csv.gz`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		kind, err := exportNamed(run, in.Kind, in.Via, in.Since, in.recordFilter)
+		if err != nil {
+			return Report{}, err
+		}
+		e := &exporter{
+			run: run, kind: kind, filter: in.recordFilter, most: int64(in.MaxRecords), newer: in.NewerThan.Time, columns: in.Columns,
+			devices: map[uint64]struct{}{}, seen: map[string]bool{},
+			state: exportState{Kind: kind.name, Since: in.Since.Time, Summary: newSummary()},
+		}
+		if in.Polling {
+			e.until = run.Now().Add(exportTurn)
+		}
+		restarts := in.Restarts
+		loaded := in.Resume == ""
+		if in.Resume != "" {
+			loaded = e.load(in.Resume, in.Format) == nil
+		}
+		if !loaded {
+			if restarts++; restarts > mostRestarts {
+				return Report{}, &ExportLostError{kind.name}
+			}
+			e.devices = map[uint64]struct{}{}
+			e.file, e.open = nil, nil
+		}
+		if e.open == nil && !in.SummaryOnly {
+			if err := e.create(in.Format); err != nil {
+				return Report{}, e.drop(err)
+			}
+		}
+		err = e.export(ctx, in.Via)
+		var throttled *defender.ThrottledError
+		var known *AlreadyExportedError
+		switch {
+		case errors.As(err, &throttled) && e.state.Parts > 0:
+			return e.leave(throttled.After, in.Timeout, restarts)
+		case errors.Is(err, errPaused):
+			return e.leave(betweenTurns, in.Timeout, restarts)
+		case errors.As(err, &known):
+			if err := e.drop(nil); err != nil {
+				return Report{}, err
+			}
+			return report(warroom.Say(known.Error())), nil
+		case err != nil:
+			return Report{}, e.drop(err)
+		}
+		return e.report(out, in.Format)
+	})
+}
+
+// longestChange is how far back the service lists changes.
+const longestChange = 14 * 24 * time.Hour
+
+// exportNamed finds the kind of an export, and checks that it can do what is asked of it.
+func exportNamed(run *Run, name, via string, since Moment, filter recordFilter) (exportKind, error) {
+	kinds := exportKinds()
+	find := func(name string) exportKind {
+		return kinds[slices.IndexFunc(kinds, func(kind exportKind) bool { return kind.name == name })]
+	}
+	kind := find(name)
+	if name == "software_vulnerabilities" && !since.IsZero() {
+		kind = find("software_vulnerability_changes")
+	}
+	switch {
+	case kind.delta && since.IsZero():
+		return kind, wrong(run, "since is missing: %s lists what changed since a time", kind.name)
+	case !kind.delta && !since.IsZero():
+		return kind, wrong(run, "since is only for software_vulnerabilities and software_vulnerability_changes")
+	case kind.delta && run.Now().Sub(since.Time) > longestChange:
+		return kind, wrong(run, "since must be at most 14 days back")
+	case via == viaFiles && kind.files.Path == "":
+		return kind, wrong(run, "via must be json or auto: the service has no files for %s", kind.name)
+	case via == viaPages && kind.pages.Path == "":
+		return kind, wrong(run, "via must be files or auto: the service has no pages for %s", kind.name)
+	case filter.MinSeverity != "" && len(kind.severity) == 0:
+		return kind, wrong(run, "min_severity is not for %s, whose records have no severity", kind.name)
+	case filter.Product != "" && len(kind.product) == 0:
+		return kind, wrong(run, "product is not for %s, whose records have no product", kind.name)
+	}
+	return kind, nil
+}
+
+// longestExport is how long a throttled export goes on in all where the arguments do not say so.
+const longestExport = 6 * time.Hour
+
+// leave leaves the rest to the next execution.
+func (e *exporter) leave(after time.Duration, timeout, restarts int) (Report, error) {
+	id, err := e.save()
+	if err != nil {
+		return Report{}, e.drop(err)
+	}
+	if e.open != nil {
+		if err := e.open.Close(); err != nil {
+			return Report{}, err
+		}
+	}
+	limit := longestExport
+	if timeout > 0 {
+		limit = time.Duration(timeout) * time.Second
+	}
+	poll := e.run.again(map[string]any{"resume": id, "restarts": restarts}, max(after, betweenTurns), limit)
+	poll.Done, poll.All = e.state.Parts, len(e.state.Names)
+	text := fmt.Sprintf("%s exported so far, in %s; the export goes on in %s.",
+		countOf(int(e.state.Summary.Read), "record"), countOf(e.state.Parts, "part"), max(after, betweenTurns).Round(time.Second))
+	return report(warroom.Entry{Blocks: []warroom.Block{warroom.Paragraph(text)}, Poll: poll}), nil
+}
+
+// exportResult is the context of an export.
+type exportResult struct {
+	Kind      string       `json:"kind"`
+	Via       string       `json:"via"`
+	Generated string       `json:"generatedTime"`
+	Records   int64        `json:"records"`
+	Matched   int64        `json:"matched"`
+	Devices   int          `json:"devices"`
+	File      string       `json:"fileName,omitempty"`
+	SHA256    string       `json:"sha256,omitempty"`
+	Complete  bool         `json:"complete"`
+	Summary   []summaryRow `json:"summary,omitempty"`
+}
+
+// report shows an export that has ended.
+func (e *exporter) report(out Output, format string) (Report, error) {
+	now := e.run.Now().UTC()
+	sum := e.state.Summary
+	result := exportResult{
+		Kind: e.kind.name, Via: e.state.Via, Generated: cmp.Or(e.state.Generated, now.Format(time.RFC3339)), Records: sum.Read, Matched: sum.Matched,
+		Devices: len(e.devices), Complete: e.most == 0 || sum.Matched < e.most, Summary: sum.rows(),
+	}
+	var entries []warroom.Entry
+	if e.file != nil {
+		if err := e.file.begin(); err != nil { // takes back what is not of a complete part
+			return Report{}, e.drop(err)
+		}
+		if err := e.open.Close(); err != nil {
+			return Report{}, errors.Join(fmt.Errorf("saving the file: %w", err), e.run.Host.Discard(e.state.File))
+		}
+		result.File, result.SHA256 = fmt.Sprintf("%s %s.%s", e.kind.name, now.Format("2006-01-02 1504Z"), format), e.file.sum()
+		entries = append(entries, warroom.Entry{
+			Kind:   warroom.Download,
+			Blocks: []warroom.Block{warroom.Paragraph(fmt.Sprintf("%s: %d bytes, SHA-256 %s", result.File, e.file.keptSize, result.SHA256))},
+			File:   &warroom.File{Name: result.File, ID: e.state.File, Size: e.file.keptSize, SHA256: result.SHA256},
+		})
+	}
+	object := rawjson.Make(result)
+	entry := out.objectEntry(object)
+	if rows := result.Summary; len(rows) > 0 {
+		objects := make([]rawjson.Value, len(rows))
+		for i, row := range rows {
+			objects[i] = rawjson.Make(row)
+		}
+		entry.Blocks = append(entry.Blocks, warroom.Table{Title: "Records by severity and product", Columns: []string{"key", "count"}, Records: warroom.Records{Rows: objects}})
+	}
+	if !result.Complete {
+		entry.Blocks = append(entry.Blocks, warroom.Paragraph("The export ended at max_records; the service has or may have more."))
+	}
+	return report(append([]warroom.Entry{entry}, entries...)...), nil
+}
