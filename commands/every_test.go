@@ -1,6 +1,9 @@
 package commands_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -73,6 +76,24 @@ const (
 
 const fullLibraryFile = `{"fileName":"triage.ps1","sha256":"6e212a0db618507c44e4ec8ee7499dfef7e5767e5f8d31144df3b96fd1145caf","description":"d",
 	"creationTime":"2026-10-24T10:54:23Z","lastUpdatedTime":"2026-10-25T10:54:23Z","createdBy":"nora","hasParameters":true,"parametersDescription":"p"}`
+
+const fullChange = `{"id":"m1_firefox","deviceId":"m1","rbacGroupName":"Group A","deviceName":"ws-001","osPlatform":"Windows11","osVersion":"10.0","osArchitecture":"x64",
+	"softwareVendor":"mozilla","softwareName":"firefox","softwareVersion":"83","cveId":"CVE-2026-0001","vulnerabilitySeverityLevel":"High","recommendedSecurityUpdate":"u",
+	"recommendedSecurityUpdateId":"1","recommendedSecurityUpdateUrl":"https://example.com","diskPaths":["c"],"registryPaths":["h"],"lastSeenTimestamp":"2026-11-20 17:04:30",
+	"firstSeenTimestamp":"2026-05-06 12:42:19","exploitabilityLevel":"NoExploit","recommendationReference":"va-_-mozilla-_-firefox","status":"New",
+	"eventTimestamp":"2026-11-20 10:13:34.8476880"}`
+
+// exportedFile scripts an export that answers with one file.
+func exportedFile(i *commandstest.Instance) {
+	i.Answer("GET", "/api/machines/SoftwareVulnerabilitiesExport", 200, `{"exportFiles":["`+i.Tenant.URL()+`/download/part?sig=1"],"generatedTime":"2026-11-20T06:00:00Z"}`)
+	var packed bytes.Buffer
+	writer := gzip.NewWriter(&packed)
+	_, err := writer.Write([]byte(strings.ReplaceAll(fullChange, "\n", " ") + "\n"))
+	if err := errors.Join(err, writer.Close()); err != nil {
+		panic(err) // memory takes everything
+	}
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Path: "/download/", Status: 200, ContentType: "application/gzip", Body: packed.String()})
+}
 
 // many are IDs, as a list in an argument.
 func many(begin string, count int) string {
@@ -246,6 +267,12 @@ func trials() map[string][]trial {
 			onAnswers(map[string]any{"indicator_value": "203.0.113.99,198.51.100.1"}, 2, "GET /api/indicators", list(everyIndicator()[0]), "POST /api/indicators/BatchDelete", "{}"),
 		},
 		"microsoft-atp-cancel-machine-action": {onAnswers(map[string]any{"machine_action_id": "a1", "comment": "c"}, 1, "POST /api/machineactions/a1/cancel", fullAction)},
+
+		"microsoft-atp-export": {
+			onAnswers(map[string]any{"kind": "software_vulnerabilities"}, 1, "GET /api/machines/SoftwareVulnerabilitiesByMachine", list(fullChange)),
+			{args: map[string]any{"kind": "software_vulnerabilities", "via": "files"}, prepare: exportedFile, requests: 2},
+		},
+		"microsoft-atp-list-vulnerability-changes": {onAnswers(map[string]any{"since": "2 days"}, 1, "GET /api/machines/SoftwareVulnerabilityChangesByMachine", list(fullChange))},
 
 		"microsoft-atp-list-investigations": {onAnswers(nil, 1, "GET /api/investigations", list(fullInvestigation))},
 		"microsoft-atp-start-investigation": {onAnswers(on(aMachine), 1, "POST /api/machines/m1/startInvestigation", fullInvestigation)},

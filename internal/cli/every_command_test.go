@@ -161,6 +161,7 @@ func (l *lab) value(argument string) string {
 			"microsoft-atp-live-response-run-script", "comment=drill", "scriptName=triage.ps1", "machine_id="+l.value("machine_id"))
 	}
 	return map[string]string{
+		"since": "3 days", "kind": "software_inventory",
 		"commands": `get C:\Windows\System32\cmd.exe`,
 		"comment":  "drill", "isolation_type": "Full", "scan_type": "Quick", "scriptName": "triage.ps1", "file_name": "triage.ps1",
 		"path": `C:\Windows\System32\cmd.exe`, "timestamp": "1 minute", "username": "nora", "action": "Add", "tag": "drill", "command_index": "0",

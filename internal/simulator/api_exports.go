@@ -143,7 +143,8 @@ func (export exportFiles) run(c *company, call *call) (reply, *apiError) {
 	}
 	return reply{http.StatusOK, record{
 		{"@odata.context", c.context("microsoft.windowsDefenderATP.api.ExportFilesResponse")},
-		{"exportFiles", links}, {"generatedTime", generated.Format(time.RFC3339)},
+		{"exportFiles", links},
+		{"generatedTime", generated.Format(time.RFC3339)},
 	}}, nil
 }
 
@@ -204,9 +205,17 @@ func (c *company) configurationRows(m *machine) []record {
 	var rows []record
 	for _, setting := range settings {
 		rows = append(rows, append(deviceColumns(m), record{
-			{"osVersion", m.Version}, {"timestamp", seenAt(m.LastSeen.Time)}, {"configurationId", setting.id}, {"configurationCategory", setting.category},
-			{"configurationSubcategory", ""}, {"configurationImpact", 5}, {"isCompliant", c.drawOf(m.ID, setting.id)%3 > 0}, {"isApplicable", true},
-			{"isExpectedUserImpact", false}, {"configurationName", setting.name}, {"recommendationReference", "sca-_-" + setting.id},
+			{"osVersion", m.Version},
+			{"timestamp", seenAt(m.LastSeen.Time)},
+			{"configurationId", setting.id},
+			{"configurationCategory", setting.category},
+			{"configurationSubcategory", ""},
+			{"configurationImpact", 5},
+			{"isCompliant", c.drawOf(m.ID, setting.id)%3 > 0},
+			{"isApplicable", true},
+			{"isExpectedUserImpact", false},
+			{"configurationName", setting.name},
+			{"recommendationReference", "sca-_-" + setting.id},
 		}...))
 	}
 	return rows
@@ -216,9 +225,15 @@ func (c *company) softwareRows(m *machine) []record {
 	var rows []record
 	for _, i := range m.installed {
 		rows = append(rows, append(deviceColumns(m), record{
-			{"softwareVendor", i.product.vendor}, {"softwareName", i.product.name}, {"softwareVersion", i.product.versions[i.version]},
-			{"numberOfWeaknesses", len(i.flaws())}, {"diskPaths", []string{}}, {"registryPaths", []string{`HKEY_LOCAL_MACHINE\SOFTWARE\` + i.product.vendor + `\` + i.product.name}},
-			{"softwareFirstSeenTimestamp", seenAt(m.FirstSeen.Time)}, {"endOfSupportStatus", nil}, {"endOfSupportDate", nil},
+			{"softwareVendor", i.product.vendor},
+			{"softwareName", i.product.name},
+			{"softwareVersion", i.product.versions[i.version]},
+			{"numberOfWeaknesses", len(i.flaws())},
+			{"diskPaths", []string{}},
+			{"registryPaths", []string{`HKEY_LOCAL_MACHINE\SOFTWARE\` + i.product.vendor + `\` + i.product.name}},
+			{"softwareFirstSeenTimestamp", seenAt(m.FirstSeen.Time)},
+			{"endOfSupportStatus", nil},
+			{"endOfSupportDate", nil},
 		}...))
 	}
 	return rows
@@ -239,11 +254,23 @@ func (c *company) vulnerabilityRows(m *machine) []record {
 				exploit = "ExploitIsPublic"
 			}
 			rows = append(rows, append(record{{"id", strings.Join([]string{m.ID, p.name, version, f.ID, ""}, "_")}}, append(deviceColumns(m), record{
-				{"osVersion", m.Version}, {"osArchitecture", m.OSArchitecture}, {"softwareVendor", p.vendor}, {"softwareName", p.name},
-				{"softwareVersion", version}, {"cveId", f.ID}, {"vulnerabilitySeverityLevel", f.Severity}, {"cvssScore", f.CVSSV3},
-				{"recommendedSecurityUpdate", optional(p.fix)}, {"recommendedSecurityUpdateId", optional(p.fix)}, {"recommendedSecurityUpdateUrl", nil},
-				{"diskPaths", []string{}}, {"registryPaths", []string{}}, {"lastSeenTimestamp", seenAt(m.LastSeen.Time)},
-				{"firstSeenTimestamp", seenAt(m.FirstSeen.Time)}, {"exploitabilityLevel", exploit}, {"recommendationReference", recommendationPrefix + p.id()},
+				{"osVersion", m.Version},
+				{"osArchitecture", m.OSArchitecture},
+				{"softwareVendor", p.vendor},
+				{"softwareName", p.name},
+				{"softwareVersion", version},
+				{"cveId", f.ID},
+				{"vulnerabilitySeverityLevel", f.Severity},
+				{"cvssScore", f.CVSSV3},
+				{"recommendedSecurityUpdate", optional(p.fix)},
+				{"recommendedSecurityUpdateId", optional(p.fix)},
+				{"recommendedSecurityUpdateUrl", nil},
+				{"diskPaths", []string{}},
+				{"registryPaths", []string{}},
+				{"lastSeenTimestamp", seenAt(m.LastSeen.Time)},
+				{"firstSeenTimestamp", seenAt(m.FirstSeen.Time)},
+				{"exploitabilityLevel", exploit},
+				{"recommendationReference", recommendationPrefix + p.id()},
 				{"securityUpdateAvailable", p.fix != ""},
 			}...)...))
 		}
@@ -260,9 +287,18 @@ func (c *company) otherSoftwareRows(m *machine) []record {
 func (c *company) extensionRows(m *machine) []record {
 	risk := []string{"Low", "Medium", "High"}[c.drawOf(m.ID)%3]
 	return []record{{
-		{"DeviceId", m.ID}, {"DeviceName", m.ComputerDNSName}, {"RbacGroupId", m.RBACGroupID}, {"RbacGroupName", m.RBACGroupName},
-		{"InstallationTime", m.FirstSeen}, {"BrowserName", "edge"}, {"ExtensionId", "dkpejdfnpdkhifgbancbammdijojoffk"}, {"ExtensionName", "Smooth scrolling"},
-		{"ExtensionDescription", "Scrolls smoothly."}, {"ExtensionVersion", "6.65.62"}, {"ExtensionRisk", risk}, {"IsActivated", true},
+		{"DeviceId", m.ID},
+		{"DeviceName", m.ComputerDNSName},
+		{"RbacGroupId", m.RBACGroupID},
+		{"RbacGroupName", m.RBACGroupName},
+		{"InstallationTime", m.FirstSeen},
+		{"BrowserName", "edge"},
+		{"ExtensionId", "dkpejdfnpdkhifgbancbammdijojoffk"},
+		{"ExtensionName", "Smooth scrolling"},
+		{"ExtensionDescription", "Scrolls smoothly."},
+		{"ExtensionVersion", "6.65.62"},
+		{"ExtensionRisk", risk},
+		{"IsActivated", true},
 		{"Permissions", []record{{{"Id", "tabs"}, {"IsRequired", true}, {"Risk", risk}}}},
 	}}
 }
@@ -274,9 +310,19 @@ func (c *company) informationRows(m *machine) []record {
 func (c *company) certificateRows(m *machine) []record {
 	thumbprint := digest(sha1.New(), m.ID)
 	return []record{append(deviceColumns(m), record{
-		{"thumbprint", thumbprint}, {"path", `LocalMachine\My\` + thumbprint}, {"signatureAlgorithm", "sha256RSA"}, {"keyLength", 2048},
-		{"notAfter", at(c.started.Add(200 * day))}, {"notBefore", at(c.started.Add(-165 * day))}, {"subjectType", "EndEntity"}, {"serialNumber", thumbprint[:16]},
-		{"subjectObject", nil}, {"issuerObject", nil}, {"keyUsageArray", nil}, {"extendedKeyUsageArray", nil}, {"isSelfSigned", false},
+		{"thumbprint", thumbprint},
+		{"path", `LocalMachine\My\` + thumbprint},
+		{"signatureAlgorithm", "sha256RSA"},
+		{"keyLength", 2048},
+		{"notAfter", at(c.started.Add(200 * day))},
+		{"notBefore", at(c.started.Add(-165 * day))},
+		{"subjectType", "EndEntity"},
+		{"serialNumber", thumbprint[:16]},
+		{"subjectObject", nil},
+		{"issuerObject", nil},
+		{"keyUsageArray", nil},
+		{"extendedKeyUsageArray", nil},
+		{"isSelfSigned", false},
 	}...)}
 }
 
@@ -291,8 +337,13 @@ func (c *company) baselineRows(m *machine) []record {
 	var rows []record
 	for _, setting := range []string{"1.1.1", "9.1.1", "18.4.1"} {
 		rows = append(rows, append(record{{"id", m.ID + "_" + profile + "_" + setting}, {"configurationId", setting}, {"profileId", profile}}, append(deviceColumns(m), record{
-			{"osVersion", m.Version}, {"isApplicable", true}, {"isCompliant", c.drawOf(m.ID, setting)%2 > 0}, {"dataCollectionTimeOffset", m.LastSeen},
-			{"recommendedValue", []string{"Greater than or equal '24'"}}, {"currentValue", []string{"24"}}, {"source", []string{"password_hist_len"}},
+			{"osVersion", m.Version},
+			{"isApplicable", true},
+			{"isCompliant", c.drawOf(m.ID, setting)%2 > 0},
+			{"dataCollectionTimeOffset", m.LastSeen},
+			{"recommendedValue", []string{"Greater than or equal '24'"}},
+			{"currentValue", []string{"24"}},
+			{"source", []string{"password_hist_len"}},
 		}...)...))
 	}
 	return rows
