@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
@@ -24,6 +25,7 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli"
+	"xsoar-defender/internal/cli/terminal"
 	"xsoar-defender/platform"
 )
 
@@ -71,6 +73,7 @@ func run() int {
 	}
 	return cli.Execute(ctx, cli.World{
 		Runner: runner, Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: width, ErrorsWidth: widthOf(os.Stderr),
+		Height: heightOf(os.Stdout), Page: page, ReadSecret: secretReader(os.Stdin, os.Stderr), WithoutLines: withoutLines(os.Stdin),
 		ConfigDir: os.UserConfigDir, OpenBrowser: openBrowser, Manifest: manifest,
 	})
 }
@@ -132,6 +135,53 @@ func widthOf(stream *os.File) func() int {
 			return 0
 		}
 		return cmp.Or(width, usual)
+	}
+}
+
+// heightOf returns what measures the height in lines of the terminal behind stream; nil if stream is not a terminal.
+func heightOf(stream *os.File) func() int {
+	const usual = 24
+	if !term.IsTerminal(int(stream.Fd())) {
+		return nil
+	}
+	return func() int {
+		_, height, err := term.GetSize(int(stream.Fd()))
+		if err != nil {
+			return usual
+		}
+		return cmp.Or(height, usual)
+	}
+}
+
+// page shows text in a pager. Unless the user says otherwise, less ends by itself where the text fits, and keeps colours.
+func page(pager []string, text string) error {
+	command := exec.Command(pager[0], pager[1:]...)
+	command.Stdin, command.Stdout, command.Stderr = strings.NewReader(text), os.Stdout, os.Stderr
+	command.Env = append(os.Environ(), "LESSCHARSET=utf-8")
+	if os.Getenv("LESS") == "" {
+		command.Env = append(command.Env, "LESS=FRX")
+	}
+	return command.Run()
+}
+
+// withoutLines returns what stops the terminal behind in from collecting lines; nil if in is not a terminal.
+func withoutLines(in *os.File) func() (func() error, error) {
+	if !term.IsTerminal(int(in.Fd())) {
+		return nil
+	}
+	return func() (func() error, error) { return terminal.WithoutLines(in) }
+}
+
+// secretReader returns what asks for a secret on the terminal behind in, without showing it; nil if in is not a terminal.
+func secretReader(in, out *os.File) func(prompt string) (string, error) {
+	if !term.IsTerminal(int(in.Fd())) {
+		return nil
+	}
+	return func(prompt string) (string, error) {
+		fmt.Fprint(out, prompt)
+		secret, err := term.ReadPassword(int(in.Fd()))
+		fmt.Fprintln(out)
+		return string(secret), err
 	}
 }
 

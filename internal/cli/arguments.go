@@ -3,6 +3,8 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -11,15 +13,6 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/internal/rawjson"
 )
-
-// findCommand finds a command of the War Room.
-func findCommand(registry *commands.Registry, name string) (commands.Command, error) {
-	command, known := registry.Find(name)
-	if !known {
-		return commands.Command{}, fmt.Errorf("unknown command %q%s", name, didYouMean(name, commandNames(registry)))
-	}
-	return command, nil
-}
 
 func commandNames(registry *commands.Registry) []string {
 	var names []string
@@ -30,25 +23,69 @@ func commandNames(registry *commands.Registry) []string {
 }
 
 // parseArguments reads arguments of a command written as NAME=VALUE. A value is text, as an analyst types it into
-// the War Room; the command reads lists, numbers and dates out of it.
-func parseArguments(command commands.Command, pairs []string) (map[string]json.RawMessage, error) {
+// the War Room; the command reads lists, numbers and dates out of it. valueOf gives the value of what was typed.
+func parseArguments(command commands.Command, pairs []string, valueOf func(name, typed string) (string, error)) (map[string]json.RawMessage, error) {
 	args := make(map[string]json.RawMessage, len(pairs))
 	for _, pair := range pairs {
 		name, value, valued := strings.Cut(pair, "=")
 		switch {
 		case !valued:
-			return nil, fmt.Errorf("%q is not an argument: write NAME=VALUE", pair)
+			return nil, argumentUsage(command, "%q is not an argument: write NAME=VALUE", pair)
 		case !slices.Contains(argumentNames(command), name):
-			return nil, fmt.Errorf("%s has no argument %q%s", command.Name, name, didYouMean(name, argumentNames(command)))
+			return nil, argumentUsage(command, "%s has no argument %q%s", command.Name, name, didYouMean(name, argumentNames(command)))
 		case args[name] != nil:
-			return nil, fmt.Errorf("the argument %s is given twice: write a list as %s=ONE,TWO", name, name)
+			return nil, argumentUsage(command, "the argument %s is given twice: write a list as %s=ONE,TWO", name, name)
+		}
+		value, err := valueOf(name, value)
+		if err != nil {
+			return nil, err
 		}
 		args[name] = json.RawMessage(rawjson.Make(value))
 	}
 	return args, nil
 }
 
-// argumentNames are the arguments that a user may give.
+// asTyped takes a value as it was typed: what comes from elsewhere than a terminal reads no file.
+func asTyped(_, typed string) (string, error) { return typed, nil }
+
+// largestValue is the size in bytes of the largest value that is read from a file.
+const largestValue = 4 << 20
+
+// valueOf returns the value of an argument: the content of a file behind @, without the line break at its end, and else
+// the text itself, in which @@ at the beginning is one @.
+func (p *program) valueOf(name, typed string) (string, error) {
+	file, isFile := strings.CutPrefix(typed, "@")
+	if !isFile || strings.HasPrefix(file, "@") {
+		return strings.TrimPrefix(typed, "@"), nil
+	}
+	from := p.In
+	if file != "-" {
+		opened, err := os.Open(file)
+		if err != nil {
+			return "", invalid(fmt.Errorf("reading the value of %s: %w; write @@ for a value that begins with @", name, err))
+		}
+		defer opened.Close()
+		from = opened
+	}
+	content, err := io.ReadAll(io.LimitReader(from, largestValue+1))
+	switch {
+	case err != nil:
+		return "", invalid(fmt.Errorf("reading the value of %s: %w", name, err))
+	case len(content) > largestValue:
+		return "", invalid(fmt.Errorf("the value of %s in %s is larger than %d MiB", name, file, largestValue>>20))
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r"), nil
+}
+
+// argumentUsage reports a mistake in the arguments of a command, with the place where they are described.
+func argumentUsage(command commands.Command, format string, values ...any) error {
+	return &usageError{
+		err:  fmt.Errorf(format, values...),
+		hint: fmt.Sprintf("Run '%s run %s --help' for its arguments.", programName, command.Name),
+	}
+}
+
+// argumentNames returns the arguments that a user may give.
 func argumentNames(command commands.Command) []string {
 	var names []string
 	for _, argument := range command.Arguments() {

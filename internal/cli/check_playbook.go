@@ -21,7 +21,7 @@ import (
 func (p *program) checkPlaybookCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
-		Use: "check-playbook FILE...", Short: "Find what playbooks use that this integration does not serve",
+		Use: "check-playbook FILE...", Short: "Find what playbooks use that this integration does not serve", GroupID: groupPlatform,
 		Long: `Reads playbooks as the platform exports them, and lists the commands, arguments and context paths that
 this integration does not serve, with the nearest ones that it does. Nothing is sent anywhere.
 
@@ -33,7 +33,7 @@ The exit code is 0 if everything is served, 1 if something is not, and 2 for a u
 playbook.`,
 		Example: `  xsoar-defender check-playbook playbook-Isolate_Endpoint.yml
   xsoar-defender check-playbook Packs/ --json`,
-		Args: cobra.MinimumNArgs(1),
+		Args: between(1, -1, "a playbook or a folder of playbooks"),
 		RunE: func(_ *cobra.Command, args []string) error { return p.checkPlaybooks(args, asJSON) },
 	}
 	command.Flags().BoolVar(&asJSON, "json", false, "write the findings as one JSON document")

@@ -9,14 +9,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"xsoar-defender/commands"
 	"xsoar-defender/execution"
+	"xsoar-defender/warroom"
 )
 
 // The exit codes of the program.
 const (
 	exitDone   = 0
 	exitFailed = 1 // the work failed; the error was shown
-	exitUsage  = 2 // a usage error, or malformed input
+	exitUsage  = 2 // a usage error, an unusable instance or malformed input: nothing was asked of the service
+	// exitInterrupted is what shells report for a program that Ctrl-C ended.
+	exitInterrupted = 130
 )
 
 // programName is the name of the program in messages.
@@ -35,6 +39,15 @@ type World struct {
 	Width func() int
 	// ErrorsWidth does the same for Errors; nil means that Errors is not a terminal.
 	ErrorsWidth func() int
+	// Height returns the height in lines of the terminal behind Out; nil means that Out is not a terminal.
+	Height func() int
+	// Page shows text on the terminal in a pager, a program with its arguments; nil means that there is none.
+	Page func(pager []string, text string) error
+	// ReadSecret asks on the terminal for a secret, and does not show it; nil means that nobody can be asked.
+	ReadSecret func(prompt string) (string, error)
+	// WithoutLines lets In be read as it is typed, without echo, until restore is called; nil means that In is not a
+	// terminal. A terminal cuts lines of more than a few thousand characters.
+	WithoutLines func() (restore func() error, err error)
 	// ConfigDir returns the folder for the user's configuration.
 	ConfigDir func() (string, error)
 	// OpenBrowser shows a page in the user's browser. It may return only when the browser has ended.
@@ -43,15 +56,21 @@ type World struct {
 	Manifest string
 }
 
-// Execute runs the program until it is done or ctx ends, and gives its exit code.
+// Execute runs the program until it is done or ctx ends, and returns its exit code.
 func Execute(ctx context.Context, world World) int {
 	out := &checkedWriter{to: world.Out}
 	world.Out = out
-	err := newRoot(world).ExecuteContext(ctx)
+	p := &program{World: world}
+	command, err := p.root().ExecuteContextC(ctx)
+	err = errors.Join(err, p.helpFailed)
 	if err == nil && out.err != nil {
 		err = failed(fmt.Errorf("writing the output: %w", out.err))
 	}
-	return report(world.Errors, err)
+	code := report(world.Errors, err, command)
+	if code == exitFailed && ctx.Err() != nil {
+		return exitInterrupted
+	}
+	return code
 }
 
 // runner returns a runner of its own, which says what it has to say where the command line does.
@@ -76,21 +95,38 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// failed marks an error as a failure of the work itself (exit code 1). All other errors are usage errors.
-func failed(err error) error { return &exitError{code: exitFailed, err: err} }
+// failed marks an error as a failure of the work itself (exit code 1), unless it has an exit code already. All other
+// errors are usage errors.
+func failed(err error) error {
+	if _, ok := errors.AsType[*exitError](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return err
+	}
+	return &exitError{code: exitFailed, err: err}
+}
 
-// report says what went wrong and gives the exit code.
-func report(errs io.Writer, err error) int {
+// invalid marks an error as one that was found before anything was asked (exit code 2), where the help of the program
+// would not help.
+func invalid(err error) error { return &exitError{code: exitUsage, err: err} }
+
+// report writes what went wrong and returns the exit code.
+func report(errs io.Writer, err error, command *cobra.Command) int {
 	if err == nil {
 		return exitDone
 	}
 	exit, ok := errors.AsType[*exitError](err)
 	switch {
 	case !ok:
-		fmt.Fprintf(errs, "%s: %v\nRun '%s --help' for usage.\n", programName, err, programName)
+		hint := fmt.Sprintf("Run '%s --help' for usage.", command.CommandPath())
+		if wrong, ok := errors.AsType[*usageError](err); ok && wrong.hint != "" {
+			hint = wrong.hint
+		}
+		fmt.Fprintf(errs, "%s: %s\n%s\n", programName, warroom.Visible(err.Error()), warroom.Visible(hint))
 		return exitUsage
 	case exit.err != nil:
-		fmt.Fprintf(errs, "%s: %v\n", programName, exit.err)
+		fmt.Fprintf(errs, "%s: %s\n", programName, warroom.Visible(exit.err.Error()))
 	}
 	return exit.code
 }
@@ -110,28 +146,41 @@ func (w *checkedWriter) Write(text []byte) (int, error) {
 	return written, err
 }
 
-const rootHelp = `Commands for Microsoft Defender for Endpoint, for the War Room of Cortex XSOAR and for a terminal.
+const rootHelp = `Microsoft Defender for Endpoint in a terminal: the commands that Cortex XSOAR has in its War Room, with the same
+arguments and results.
 
 Without arguments, and with something other than a terminal as its standard input, the program serves the platform: it
 reads executions from its standard input and writes entries to its standard output, one JSON message a line.
 
-The exit code is 0 on success, 1 if something failed, and 2 for a usage error. Output is coloured only on a
-terminal, and not if NO_COLOR is set.`
+The exit code is 0 on success, 1 if something failed, 2 for a mistake that was found before anything was asked, such as
+a misspelled argument, and 130 after Ctrl-C.`
+
+const rootExample = `  xsoar-defender demo
+  xsoar-defender instances add prod auth_type="Client Credentials" self_deployed=true
+  xsoar-defender doctor --instance prod
+  xsoar-defender run microsoft-atp-get-machines risk_score=High --instance prod
+  xsoar-defender commands --search "isolate machine"`
 
 // Tree returns the command line as a tree for the generators of manual pages and completion scripts. Its commands must
 // not be run.
 func Tree() *cobra.Command {
-	return newRoot(World{Runner: &execution.Runner{}, Args: []string{programName}})
+	p := &program{World: World{Runner: &execution.Runner{}, Args: []string{programName}}}
+	return p.root()
 }
 
-func newRoot(world World) *cobra.Command {
-	p := &program{World: world}
+func (p *program) root() *cobra.Command {
 	root := &cobra.Command{
-		Use: programName, Short: "Commands for Microsoft Defender for Endpoint", Long: rootHelp,
-		SilenceErrors: true, SilenceUsage: true, Args: cobra.NoArgs,
+		Use: programName, Short: "Commands for Microsoft Defender for Endpoint", Long: rootHelp, Example: rootExample,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: func(root *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownSubcommand(root, args[0], commands.NewRegistry())
+			}
+			return nil
+		},
 	}
-	// The flag is our own: cobra's prints through a template, and with one template the linker has to keep every
-	// method of every type, which makes the program 4 MB larger and each idle process of it 3 MB.
+	// The flag is our own: cobra's prints through a template, and with one template the linker must keep every method of
+	// every type, which makes the program 4 MB larger and each idle process of it 3 MB.
 	version := root.Flags().Bool("version", false, "show the version")
 	root.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *version {
@@ -139,28 +188,28 @@ func newRoot(world World) *cobra.Command {
 		}
 		return cmd.Help()
 	}
-	root.SetIn(world.In)
-	root.SetOut(world.Out)
-	root.SetErr(world.Errors)
-	root.SetArgs(world.Args[1:])
+	root.SetIn(p.In)
+	root.SetOut(p.Out)
+	root.SetErr(p.Errors)
+	root.SetArgs(p.Args[1:])
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpFunc(func(command *cobra.Command, _ []string) { p.helpFailed = p.helpOf(command) })
+	root.SetHelpCommand(p.helpCommand())
+	root.AddGroup(groups()...)
 	root.AddCommand(
-		p.runCommand(), p.commandsCommand(), p.loginCommand(), p.doctorCommand(), p.checkPlaybookCommand(), p.packCommand(),
-		p.demoCommand(), p.simulateCommand(), p.execCommand(), p.completionCommand(), p.warroomCommand(), p.versionCommand(),
+		p.runCommand(), p.commandsCommand(), p.warroomCommand(), p.checkPlaybookCommand(),
+		p.instancesCommand(), p.loginCommand(), p.doctorCommand(),
+		p.packCommand(), p.execCommand(),
+		p.demoCommand(), p.simulateCommand(),
+		p.completionCommand(), p.versionCommand(),
 	)
 	return root
 }
 
 // program is the command line.
-type program struct{ World }
+type program struct {
+	World
 
-func (p *program) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Show the version", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return p.sayVersion() },
-	}
-}
-
-func (p *program) sayVersion() error {
-	_, err := fmt.Fprintln(p.Out, programName, p.Version)
-	return err
+	// helpFailed is why the help that was asked for could not be shown: cobra takes no error of it.
+	helpFailed error
 }

@@ -243,7 +243,7 @@ func TestOnlyATerminalIsColoured(t *testing.T) {
 		width   int
 		noColor string
 		want    bool
-	}{{0, "", false}, {80, "", true}, {80, "1", false}} {
+	}{{0, "", false}, {120, "", true}, {120, "1", false}} {
 		w := newWorld(t)
 		home := w.Getenv("HOME")
 		w.Width = func() int { return test.width }
@@ -321,7 +321,7 @@ func TestDemoSaysWhatDidNotWork(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errors.New("the user interrupts"))
 	w := newWorld(t, "demo")
-	if got, want := cli.Execute(ctx, w.World), 1; got != want {
+	if got, want := cli.Execute(ctx, w.World), 130; got != want {
 		t.Errorf("the exit code is %d, want %d", got, want)
 	}
 	if got := w.errs.String(); !strings.Contains(got, "the user interrupts") {
@@ -459,13 +459,13 @@ func TestContextIsIndentedOnATerminal(t *testing.T) {
 	tenant := w.tenant(t)
 	w.Args = append(w.Args, "run", "microsoft-atp-get-machines", "--context", "--instance", instance(t, tenant))
 	for width, want := range map[int]string{
-		0: `{"MicrosoftATP":{"Machine":[{"ID":"1","ComputerDNSName":"` + "\u202e" + `gone\u001b"}]}}` + "\n",
+		0: `{"MicrosoftATP":{"Machine":[{"ID":"1","ComputerDNSName":"\u202egone\u001b"}]}}` + "\n",
 		80: `{
   "MicrosoftATP": {
     "Machine": [
       {
         "ID": "1",
-        "ComputerDNSName": "U+202Egone\u001b"
+        "ComputerDNSName": "\u202egone\u001b"
       }
     ]
   }

@@ -1,9 +1,8 @@
 package cli
 
 import (
-	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,13 +21,13 @@ type commandsOptions struct {
 func (p *program) commandsCommand() *cobra.Command {
 	var options commandsOptions
 	command := &cobra.Command{
-		Use: "commands [NAME]", Short: "List the War Room commands, or describe one",
+		Use: "commands [NAME]", Short: "List the War Room commands, or describe one", GroupID: groupWork,
 		Long: `Lists the War Room commands, or describes one: what it does, its arguments, the context paths that it writes, the
 permissions that it needs, and an example.`,
 		Example: `  xsoar-defender commands --area "Machine actions"
   xsoar-defender commands --search "quarantine file"
   xsoar-defender commands microsoft-atp-isolate-machine`,
-		Args: cobra.MaximumNArgs(1),
+		Args: between(0, 1, ""),
 		RunE: func(_ *cobra.Command, args []string) error { return p.showCommands(args, options) },
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(args) > 0 {
@@ -64,7 +63,7 @@ func (p *program) showCommands(args []string, options commandsOptions) error {
 		return nil
 	}
 	if options.area != "" || options.search != "" {
-		return errors.New("--area and --search select from all commands: leave out NAME")
+		return usage("--area and --search select from all commands: leave out NAME")
 	}
 	command, err := findCommand(registry, args[0])
 	if err != nil {
@@ -92,7 +91,7 @@ func areaNames(all []commands.Command) []string {
 func (o commandsOptions) choose(all []commands.Command) ([]commands.Command, error) {
 	names := areaNames(all)
 	if o.area != "" && !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, o.area) }) {
-		return nil, fmt.Errorf("unknown area %q; the areas are %s", o.area, strings.Join(names, ", "))
+		return nil, usage("unknown area %q%s", o.area, didYouMeanArea(o.area, names))
 	}
 	words := strings.Fields(strings.ToLower(o.search))
 	chosen := []commands.Command{}
@@ -104,6 +103,25 @@ func (o commandsOptions) choose(all []commands.Command) ([]commands.Command, err
 		}
 	}
 	return chosen, nil
+}
+
+// didYouMeanArea names the areas that contain the text or are spelled almost like it, or else all of them.
+func didYouMeanArea(area string, names []string) string {
+	var meant []string
+	for _, name := range names {
+		if area != "" && strings.Contains(strings.ToLower(name), strings.ToLower(area)) {
+			meant = append(meant, strconv.Quote(name))
+		}
+	}
+	if len(meant) == 0 {
+		for _, name := range nearest(area, names) {
+			meant = append(meant, strconv.Quote(name))
+		}
+	}
+	if len(meant) == 0 {
+		return "; the areas are " + strings.Join(names, ", ")
+	}
+	return orMeant(meant)
 }
 
 // searched returns the text of a command that --search looks in.

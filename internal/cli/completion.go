@@ -26,7 +26,7 @@ func shells() []string { return []string{"bash", "fish", "powershell", "zsh"} }
 // completionCommand replaces the one of cobra, whose scripts ignore the words behind the cursor.
 func (p *program) completionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "completion SHELL", Short: "Write the completion script of a shell",
+		Use: "completion SHELL", Short: "Write the completion script of a shell", GroupID: groupSelf,
 		Long: `Writes the completion script of a shell: bash, fish, powershell or zsh.
 
 Completes commands, arguments and their values. Arguments that hold machines are completed from the tenant, within
@@ -34,7 +34,7 @@ two seconds, if --instance is given: an ID by its own beginning or by that of th
 		Example: `  source <(xsoar-defender completion bash)
   xsoar-defender completion zsh > "${fpath[1]}/_xsoar-defender"
   xsoar-defender completion fish > ~/.config/fish/completions/xsoar-defender.fish`,
-		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: shells(),
+		Args: knownShell, ValidArgs: shells(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			script, err := Completion(cmd.Root(), args[0])
 			if err != nil {
@@ -44,6 +44,17 @@ two seconds, if --instance is given: an ID by its own beginning or by that of th
 			return err
 		},
 	}
+}
+
+// knownShell accepts one shell that has a completion script.
+func knownShell(command *cobra.Command, args []string) error {
+	if err := between(1, 1, "the name of a shell: "+strings.Join(shells(), ", "))(command, args); err != nil {
+		return err
+	}
+	if !slices.Contains(shells(), args[0]) {
+		return usage("there is no completion script for %q; the shells are %s", args[0], strings.Join(shells(), ", "))
+	}
+	return nil
 }
 
 // Completion returns the completion script of a shell: bash, fish, powershell or zsh.
@@ -108,11 +119,21 @@ func scriptChanges(shell string) []scriptChange {
 	case "zsh":
 		return []scriptChange{{
 			`    words=("${=words[1,CURRENT]}")`,
-			`    if [[ ${words[CURRENT]} == *=* ]]; then
-        words=("${=words[1,CURRENT-1]}" "${=words[CURRENT+1,-1]}" "${words[CURRENT]}")
-    else
-        words=("${=words[1,CURRENT]}")
-    fi`,
+			`    # Only plain words reach the program: the shell is going to read them once more, and would run a command
+    # substitution among them.
+    local -a before behind
+    local plain='^[A-Za-z0-9_./~:@%+,=-]*$' word
+    for word in "${(@)words[2,CURRENT-1]}"; do
+        [[ "$word" =~ $plain ]] && before+=("$word")
+    done
+    [[ "${words[CURRENT]}" =~ $plain ]] || return 1
+    if [[ ${words[CURRENT]} == *=* ]]; then
+        for word in "${(@)words[CURRENT+1,-1]}"; do
+            [[ "$word" =~ $plain ]] || break
+            behind+=("$word")
+        done
+    fi
+    words=("${words[1]}" "${before[@]}" "${behind[@]}" "${words[CURRENT]}")`,
 		}}
 	}
 	return nil

@@ -292,8 +292,9 @@ func identity(value gjson.Result, strict bool) string {
 type contextResults struct {
 	*program
 
-	all incidentContext
-	err error
+	query string
+	all   incidentContext
+	err   error
 }
 
 func (r *contextResults) show(result execution.Result) {
@@ -307,6 +308,9 @@ func (r *contextResults) end() error {
 	if r.err != nil {
 		return r.err
 	}
+	if r.query != "" {
+		return r.writeQueried(string(r.all.root.value()), r.query)
+	}
 	return r.writeDocument(r.all.root.value())
 }
 
@@ -318,8 +322,8 @@ func (p *program) writeDocument(document rawjson.Value) error {
 		if err := json.Indent(&indented, []byte(document), "", "  "); err != nil {
 			return fmt.Errorf("indenting the document: %w", err)
 		}
-		shown = warroom.Visible(indented.String())
+		shown = indented.String()
 	}
-	_, err := fmt.Fprintln(p.Out, shown)
+	_, err := fmt.Fprintln(&visibleJSON{to: p.Out}, shown)
 	return err
 }

@@ -22,7 +22,7 @@ import (
 func (p *program) demoCommand() *cobra.Command {
 	open := false
 	command := &cobra.Command{
-		Use: "demo", Short: "Show every way to sign in and a few commands with a simulated tenant", Args: cobra.NoArgs,
+		Use: "demo", Short: "Show every way to sign in and a few commands with a simulated tenant", Args: noArgs, GroupID: groupTry,
 		Long: `Starts a simulated tenant inside this program, signs in to it in every way, and then lists machines, isolates one
 and waits for it, lists alerts and hunts. Nothing outside this program is read or changed.
 

@@ -178,6 +178,10 @@ func (l *lab) more(command string) []string {
 		return []string{"id=" + l.find("results.0.Contents.value.0.id", "microsoft-atp-list-software", "limit=1")}
 	}
 	switch command {
+	case "microsoft-atp-advanced-hunting-lateral-movement-evidence", "microsoft-atp-advanced-hunting-file-origin",
+		"microsoft-atp-advanced-hunting-process-details", "microsoft-atp-advanced-hunting-network-connections",
+		"microsoft-atp-advanced-hunting-privilege-escalation", "microsoft-atp-advanced-hunting-tampering", "microsoft-atp-advanced-hunting-cover-up":
+		return []string{"device_name=" + l.value("hostname")}
 	case "fetch-incidents": // for the platform, which shows nothing of it to a reader
 		return []string{"--json"}
 	case "microsoft-atp-live-response-cancel-action":
@@ -206,7 +210,7 @@ func (l *lab) more(command string) []string {
 	case "microsoft-atp-advanced-hunting":
 		return []string{"query=DeviceInfo | take 1"}
 	case "microsoft-atp-advanced-hunting-persistence-evidence":
-		return []string{"process_cmd=reg"}
+		return []string{"process_cmd=reg", "device_name=" + l.value("hostname")}
 	case "microsoft-atp-indicator-create-file":
 		return []string{"action=block", "file_hash_type=sha1", "file_hash_value=" + l.value("file_hash_value")}
 	case "microsoft-atp-indicator-create-network":

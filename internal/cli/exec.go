@@ -16,7 +16,7 @@ import (
 func (p *program) execCommand() *cobra.Command {
 	var where storage
 	command := &cobra.Command{
-		Use: "exec", Short: "Run one execution object from the standard input", Args: cobra.NoArgs,
+		Use: "exec", Short: "Run one execution object from the standard input", Args: noArgs, GroupID: groupPlatform,
 		Long: `Reads one execution, the JSON object that the platform sends, from the standard input, and writes one JSON
 document to the standard output: {"results": [ENTRY, ...]}, with the entries that the platform would get.
 

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +15,7 @@ import (
 
 	"xsoar-defender/internal/cli/local"
 	"xsoar-defender/params"
+	"xsoar-defender/warroom"
 )
 
 // instance is an integration instance that was read from a file.
@@ -26,47 +31,101 @@ type instanceFile struct {
 	Params json.RawMessage `json:"params"`
 }
 
-// readInstance reads an instance file. Its errors never quote the file, which holds secrets.
-func readInstance(path string) (instance, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return instance{}, fmt.Errorf("reading the instance file: %w", err)
-	}
-	var keys map[string]json.RawMessage
-	if json.Unmarshal(text, &keys) != nil || keys == nil {
-		return instance{}, fmt.Errorf("the instance file %s is not a JSON object of parameters", path)
-	}
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return instance{}, fmt.Errorf("finding the instance file: %w", err)
-	}
-	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	if keys["params"] == nil {
-		return instance{name: name, identity: absolute, params: text}, nil
-	}
-	var named instanceFile
-	if json.Unmarshal(text, &named) != nil || json.Unmarshal(named.Params, &keys) != nil {
-		return instance{}, fmt.Errorf("the instance file %s needs a JSON object of parameters under params and text under name", path)
-	}
-	if named.Name == "" {
-		return instance{name: name, identity: absolute, params: named.Params}, nil
-	}
-	return instance{name: named.Name, identity: named.Name, params: named.Params}, nil
-}
+// instanceVariable names the instance of commands without --instance.
+const instanceVariable = "XSOAR_DEFENDER_INSTANCE"
 
-// instanceFlag adds the required flag that names the instance.
-func instanceFlag(command *cobra.Command, file *string) {
-	command.Flags().StringVar(file, "instance", "", "file with the instance's parameters")
-	for _, err := range []error{command.MarkFlagRequired("instance"), command.MarkFlagFilename("instance", "json")} {
+// readInstance reads the instance that --instance, the environment or the default names: one that is kept, a file, or
+// the standard input. Its errors never quote the instance, which holds secrets.
+func (p *program) readInstance(named string) (instance, error) {
+	if named == "" {
+		named = p.Getenv(instanceVariable)
+	}
+	if named == "-" {
+		content, err := io.ReadAll(io.LimitReader(p.In, largestInstance))
 		if err != nil {
-			panic(err) // only if there is no such flag
+			return instance{}, invalid(fmt.Errorf("reading the instance: %w", err))
+		}
+		return p.parseInstance(content, "the instance on the standard input", "stdin", "stdin")
+	}
+	kept, err := p.keptInstances()
+	if err != nil && named == "" {
+		return instance{}, err
+	}
+	if named == "" {
+		if named, err = kept.defaultName(); err != nil {
+			return instance{}, err
+		}
+		if named == "" {
+			return instance{}, kept.noInstance()
 		}
 	}
+	if kept.has(named) {
+		content, err := kept.read(named)
+		if err != nil {
+			return instance{}, err
+		}
+		return p.parseInstance(content, "the instance "+named, named, named)
+	}
+	content, err := os.ReadFile(named)
+	if errors.Is(err, fs.ErrNotExist) {
+		return instance{}, kept.unknown(named)
+	}
+	if err != nil {
+		return instance{}, invalid(fmt.Errorf("reading the instance file: %w", err))
+	}
+	absolute, err := filepath.Abs(named)
+	if err != nil {
+		return instance{}, failed(fmt.Errorf("finding the instance file: %w", err))
+	}
+	return p.parseInstance(content, "the instance file "+named, strings.TrimSuffix(filepath.Base(named), filepath.Ext(named)), absolute)
 }
 
-// open reads an instance file and returns the instance with its host.
-func (p *program) open(file string, where storage) (instance, *local.Host, error) {
-	of, err := readInstance(file)
+// largestInstance bounds an instance that is read from the standard input, in bytes.
+const largestInstance = 1 << 20
+
+// parseInstance reads the two forms of an instance. what names it in errors; name and identity are those of one that has
+// no name itself.
+func (p *program) parseInstance(content []byte, what, name, identity string) (instance, error) {
+	var keys map[string]json.RawMessage
+	content = bytes.TrimPrefix(content, []byte("\ufeff"))
+	if json.Unmarshal(content, &keys) != nil || keys == nil {
+		return instance{}, invalid(fmt.Errorf("%s is not a JSON object of parameters", what))
+	}
+	found := instance{name: name, identity: identity, params: content}
+	if keys["params"] != nil {
+		var named instanceFile
+		if json.Unmarshal(content, &named) != nil || json.Unmarshal(named.Params, &keys) != nil {
+			return instance{}, invalid(fmt.Errorf("%s needs a JSON object of parameters under params and text under name", what))
+		}
+		found.params = named.Params
+		if named.Name != "" {
+			found.name, found.identity = named.Name, named.Name
+		}
+	}
+	for _, line := range unknownParameters(found.params) {
+		fmt.Fprintf(p.Errors, "%s: warning: %s: %s\n", programName, warroom.Visible(what), warroom.Visible(line))
+	}
+	return found, nil
+}
+
+// instanceFlag adds the flag that names the instance.
+func (p *program) instanceFlag(command *cobra.Command, named *string) {
+	command.Flags().StringVarP(named, "instance", "i", "", "`name` of an instance, or a file with its parameters, or - for the standard input")
+	err := command.RegisterFlagCompletionFunc("instance", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		kept, err := p.keptInstances()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return kept.names(), cobra.ShellCompDirectiveDefault
+	})
+	if err != nil {
+		panic(err) // only if there is no such flag
+	}
+}
+
+// open reads an instance and returns it with its host.
+func (p *program) open(named string, where storage) (instance, *local.Host, error) {
+	of, err := p.readInstance(named)
 	if err != nil {
 		return instance{}, nil, err
 	}
@@ -80,14 +139,14 @@ type storage struct{ state, files string }
 // flags adds the flags of the storage to a command.
 func (s *storage) flags(command *cobra.Command) {
 	s.stateFlag(command)
-	command.Flags().StringVar(&s.files, "files", ".", "folder for the files of entries")
+	command.Flags().StringVar(&s.files, "files", ".", "`folder` for the files of entries")
 	if err := command.MarkFlagDirname("files"); err != nil {
 		panic(err) // only if there is no such flag
 	}
 }
 
 func (s *storage) stateFlag(command *cobra.Command) {
-	command.Flags().StringVar(&s.state, "state", "", "file that keeps sign-ins (default: in the user's state folder)")
+	command.Flags().StringVar(&s.state, "state", "", "`file` that keeps sign-ins (default: in the user's state folder)")
 	if err := command.MarkFlagFilename("state", "json"); err != nil {
 		panic(err) // only if there is no such flag
 	}

@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +25,7 @@ import (
 
 // loginOptions are the flags of login.
 type loginOptions struct {
-	instance                string // the file
+	instance                string // a name, a file, or "-"
 	store, paste, noBrowser bool
 	timeout                 time.Duration
 	where                   storage
@@ -35,7 +37,7 @@ const usualPatience = 5 * time.Minute
 func (p *program) loginCommand() *cobra.Command {
 	var options loginOptions
 	command := &cobra.Command{
-		Use: "login --instance FILE", Short: "Log a user in for an instance with an authorization code", Args: cobra.NoArgs,
+		Use: "login", Short: "Log a user in for an instance with an authorization code", Args: noArgs, GroupID: groupInstance,
 		Long: `Opens the login page of an instance whose Authentication Type is Authorization Code, waits until a user has logged
 in there, and writes the value for the instance's Authorization code: a refresh token. It is a secret, and it is not
 kept here, unless --store keeps it for run instead of writing it.
@@ -45,18 +47,18 @@ and with --paste, it reads the address of the browser's final page, or the code 
 browser can then be on another machine.
 
 The exit code is 0 on success, 1 if nobody logged in, and 2 for a usage error.`,
-		Example: `  xsoar-defender login --instance prod.json
-  xsoar-defender login --instance prod.json --store
-  xsoar-defender run microsoft-atp-test --instance prod.json`,
+		Example: `  xsoar-defender login --instance prod
+  xsoar-defender login --instance prod --store
+  xsoar-defender run microsoft-atp-test --instance prod`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if options.timeout <= 0 {
-				return fmt.Errorf("--timeout is %s: give the user some time", options.timeout)
+				return usage("--timeout is %s: give the user some time", options.timeout)
 			}
 			return p.login(cmd.Context(), options)
 		},
 	}
 	flags := command.Flags()
-	instanceFlag(command, &options.instance)
+	p.instanceFlag(command, &options.instance)
 	flags.BoolVar(&options.store, "store", false, "keep the login in the state file for run, and write nothing")
 	flags.BoolVar(&options.paste, "paste", false, "read the address of the browser's final page from the standard input")
 	flags.BoolVar(&options.noBrowser, "no-browser", false, "only show the address of the login page")
@@ -77,11 +79,12 @@ var (
 	errHasGrant      = errors.New("the instance has an Authorization Code, which commands would use instead: remove it from the file," +
 		" or leave out --store and replace it with the new value")
 	errOtherLogin = errors.New("this address belongs to another login")
+	errCutAddress = errors.New("this address has no state, so it was cut, or belongs to another login")
 )
 
 // login logs a user in. Everything but the refresh token goes to the standard error.
 func (p *program) login(ctx context.Context, options loginOptions) error {
-	of, err := readInstance(options.instance)
+	of, err := p.readInstance(options.instance)
 	if err != nil {
 		return err
 	}
@@ -202,13 +205,21 @@ func (l *login) receive(ctx, waiting context.Context, receiver *loopback.Receive
 func (l *login) readPasted(ctx, waiting context.Context) (params.Secret, error) {
 	opened := l.open()
 	l.say("The browser may then say that it cannot show a page. Paste the address of that page here, or the code in it:")
-	lines := bufio.NewScanner(l.In)
+	echo := io.Discard
+	if l.WithoutLines != nil {
+		if restore, err := l.WithoutLines(); err == nil {
+			defer func() { _ = restore() }()
+			echo = l.Errors
+		}
+	}
+	lines := &typedLines{in: bufio.NewReader(l.In), echo: echo}
 	for {
 		line, err := await(waiting, l, opened, func() (string, error) {
-			if lines.Scan() {
-				return lines.Text(), nil
+			line, err := lines.line()
+			if errors.Is(err, io.EOF) {
+				err = errNothingPasted
 			}
-			return "", cmp.Or(lines.Err(), errNothingPasted)
+			return line, err
 		})
 		if err != nil {
 			return "", err
@@ -234,6 +245,8 @@ func (l *login) read(text string) (params.Grant, error) {
 	switch {
 	case err != nil || grant.Code == "":
 		return params.Grant{}, params.ErrNoCode
+	case grant.State == "" && strings.Contains(text, "code="):
+		return params.Grant{}, errCutAddress
 	case grant.State != "" && subtle.ConstantTimeCompare([]byte(grant.State), []byte(l.state)) != 1:
 		return params.Grant{}, errOtherLogin
 	}
@@ -309,7 +322,16 @@ func (l *login) say(format string, values ...any) {
 
 // failed shows why nobody is logged in.
 func (l *login) failed(err error) error {
+	if _, ok := errors.AsType[*exitError](err); ok {
+		return err
+	}
 	l.say("%s: %s", programName, l.instance.Redact(err.Error()))
+	if _, ok := errors.AsType[*params.Problems](err); ok || errors.Is(err, errHasGrant) {
+		return &exitError{code: exitUsage}
+	}
+	if wrong, ok := errors.AsType[*auth.Error](err); ok && wrong.Code == auth.CodeConfiguration {
+		return &exitError{code: exitUsage}
+	}
 	return &exitError{code: exitFailed}
 }
 

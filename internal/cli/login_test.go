@@ -239,26 +239,27 @@ func TestLoginThatFailsIsOneSentence(t *testing.T) {
 		flags   []string
 		want    string
 		onPage  bool
+		code    int
 	}{
-		{"the user declines", func(w *loginWorld) { w.tenant.SetConsent(false) }, nil, "(AADSTS65004); log in once more.", true},
-		{"the client secret has expired", func(w *loginWorld) { w.tenant.ExpireSecret() }, nil, "(AADSTS7000222); create a new client secret", true},
-		{"another way to sign in", func(w *loginWorld) { w.params = w.tenant.Instance("client-secret") }, nil, "choose Authorization Code as Authentication Type", false},
-		{"an instance that is not right", func(w *loginWorld) { delete(w.params, "_auth_id") }, nil, "ID", false},
+		{"the user declines", func(w *loginWorld) { w.tenant.SetConsent(false) }, nil, "(AADSTS65004); log in once more.", true, 1},
+		{"the client secret has expired", func(w *loginWorld) { w.tenant.ExpireSecret() }, nil, "(AADSTS7000222); create a new client secret", true, 1},
+		{"another way to sign in", func(w *loginWorld) { w.params = w.tenant.Instance("client-secret") }, nil, "choose Authorization Code as Authentication Type", false, 2},
+		{"an instance that is not right", func(w *loginWorld) { delete(w.params, "_auth_id") }, nil, "ID", false, 2},
 		{"nobody logs in", func(w *loginWorld) {
 			w.OpenBrowser = func(string) error { return nil }
 			w.Sleep = func(context.Context, time.Duration) error { return nil }
-		}, nil, "Nobody logged in within 17m0s: run it again", false},
+		}, nil, "Nobody logged in within 17m0s: run it again", false, 1},
 		{"an instance that would go on with another login", func(w *loginWorld) {
 			w.params["auth_code"] = map[string]any{"password": "refresh_token:old"}
-		}, []string{"--store"}, "remove it from the file", false},
-		{"no place for the state", func(w *loginWorld) { w.Getenv = func(string) string { return "" } }, []string{"--store"}, "state", false},
-		{"the output is closed", func(w *loginWorld) { w.Out = brokenWriter{} }, nil, "the disk is full", false},
+		}, []string{"--store"}, "remove it from the file", false, 2},
+		{"no place for the state", func(w *loginWorld) { w.Getenv = func(string) string { return "" } }, []string{"--store"}, "state", false, 1},
+		{"the output is closed", func(w *loginWorld) { w.Out = brokenWriter{} }, nil, "the disk is full", false, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newLoginWorld(t)
 			test.prepare(w)
-			w.logIn(t, 1, test.flags...)
+			w.logIn(t, test.code, test.flags...)
 			said := w.errs.String()
 			if last := strings.LastIndex(said, "xsoar-defender: "); last < 0 || !strings.Contains(said[last:], test.want) {
 				t.Errorf("the standard error is\n%s\nwant %q at the end", said, test.want)
@@ -445,8 +446,8 @@ func TestLoginThatIsInterruptedEnds(t *testing.T) {
 			return nil
 		}
 		w.Args = append([]string{"xsoar-defender", "login", "--instance", instanceWith(t, maps.Clone(w.params)), "--timeout", patience.String()}, flags...)
-		if got := cli.Execute(ctx, w.World); got != 1 || !strings.Contains(w.errs.String(), "was interrupted: the user interrupts") {
-			t.Errorf("the exit code is %d with\n%s\nwant 1 and the reason", got, &w.errs)
+		if got := cli.Execute(ctx, w.World); got != 130 || !strings.Contains(w.errs.String(), "was interrupted: the user interrupts") {
+			t.Errorf("the exit code is %d with\n%s\nwant 130 and the reason", got, &w.errs)
 		}
 		typed.Close()
 	}

@@ -25,7 +25,7 @@ type packOptions struct {
 func (p *program) packCommand() *cobra.Command {
 	var options packOptions
 	command := &cobra.Command{
-		Use: "pack", Short: "Write the content pack for an upload to the platform", Args: cobra.NoArgs,
+		Use: "pack", Short: "Write the content pack for an upload to the platform", Args: noArgs, GroupID: groupPlatform,
 		Long: `Writes the content pack of this version: the integration, an incident type with its classifier and mapper, and
 playbooks. It is a zip archive in the form of the platform's uploads. If FILE ends in .yml, only the integration is
 written, as one file.
@@ -64,7 +64,7 @@ func (p *program) pack(options packOptions) error {
 		".zip": source.Zip, ".yml": source.Integration,
 	}[strings.ToLower(filepath.Ext(options.out))]
 	if write == nil {
-		return fmt.Errorf("--out takes a file that ends in .zip or .yml, not %q", options.out)
+		return usage("--out takes a file that ends in .zip or .yml, not %q", options.out)
 	}
 	written, err := write()
 	if err != nil {
@@ -87,10 +87,10 @@ func (p *program) pack(options packOptions) error {
 // packError distinguishes a usage error from a failure of the program.
 func packError(err error) error {
 	if _, ok := errors.AsType[*pack.ImageError](err); ok {
-		return fmt.Errorf("--image: %w", err)
+		return usage("--image: %w", err)
 	}
 	if _, ok := errors.AsType[*pack.VersionError](err); ok {
-		return fmt.Errorf("--version: %w", err)
+		return usage("--version: %w", err)
 	}
 	return failed(err)
 }

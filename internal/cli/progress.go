@@ -69,8 +69,9 @@ type progress struct {
 	now   func() time.Time
 	sleep func(ctx context.Context, wait time.Duration) error
 	// live is set if there is a changing line, of at most width columns.
-	live  bool
-	width int
+	live     bool
+	width    int
+	ellipsis string
 
 	mu sync.Mutex
 	// shown is the number of columns that the line covers now.
@@ -89,7 +90,8 @@ func (p *program) withProgress(mode progressMode) (*program, *progress) {
 	}
 	shown := &progress{
 		out: p.Errors, now: p.Now, sleep: p.Sleep, width: width,
-		live: mode == progressAlways || mode == progressAuto && width > 0,
+		live:     mode == progressAlways || mode == progressAuto && width > 0 && !p.dumb(),
+		ellipsis: screen{ascii: p.ascii()}.ellipsis(),
 	}
 	if width == 0 {
 		shown.width = usualWidth
@@ -239,7 +241,7 @@ func (p *progress) draw(format string, values ...any) {
 	}
 	p.next = now.Add(drawEvery)
 	// Some terminals wrap after a character in the last column.
-	line := text.Snip(strings.Join(strings.Fields(warroom.Visible(fmt.Sprintf(format, values...))), " "), p.width-1, "…")
+	line := text.Snip(strings.Join(strings.Fields(warroom.Visible(fmt.Sprintf(format, values...))), " "), p.width-1, p.ellipsis)
 	columns := text.StringWidthWithoutEscSequences(line)
 	fmt.Fprint(p.out, "\r"+line+strings.Repeat(" ", max(0, p.shown-columns)))
 	p.shown = columns

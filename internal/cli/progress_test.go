@@ -49,7 +49,7 @@ func playedProgress(width int) (*progress, *terminal, *movableClock) {
 	clock := &movableClock{now: func() time.Time { return start }}
 	shown := &terminal{}
 	p := &program{World: World{
-		Runner: &execution.Runner{Now: clock.Now, Sleep: clock.Sleep}, Errors: shown, Out: shown, ErrorsWidth: func() int { return width },
+		Runner: &execution.Runner{Getenv: func(string) string { return "" }, Now: clock.Now, Sleep: clock.Sleep}, Errors: shown, Out: shown, ErrorsWidth: func() int { return width },
 	}}
 	_, live := p.withProgress(progressAuto)
 	return live, shown, clock
@@ -185,7 +185,7 @@ func TestProgressIsLiveWhereItIsWanted(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		clock := &movableClock{now: func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }}
-		p := &program{World: World{Runner: &execution.Runner{Now: clock.Now, Sleep: clock.Sleep}, Errors: &out, ErrorsWidth: test.width}}
+		p := &program{World: World{Runner: &execution.Runner{Getenv: func(string) string { return "" }, Now: clock.Now, Sleep: clock.Sleep}, Errors: &out, ErrorsWidth: test.width}}
 		told, shown := p.withProgress(test.mode)
 		err := shown.await(t.Context(), scheduled{request: execution.Request{Command: "isolate"}, due: clock.Now().Add(time.Minute)})
 		if err != nil {

@@ -6,13 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/tidwall/gjson"
 
 	"xsoar-defender/auth"
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/params"
 	"xsoar-defender/platform"
 	"xsoar-defender/warroom"
 )
@@ -21,9 +28,13 @@ import (
 type runOptions struct {
 	command   string
 	arguments map[string]json.RawMessage
-	instance  string // the file
+	instance  string // a name, a file, or "-"
 	asJSON    bool
 	asContext bool
+	output    outputFormat
+	columns   []string
+	query     string
+	noPager   bool
 	debug     bool
 	progress  progressMode
 	where     storage
@@ -32,22 +43,37 @@ type runOptions struct {
 func (p *program) runCommand() *cobra.Command {
 	var options runOptions
 	command := &cobra.Command{
-		Use: "run COMMAND [NAME=VALUE ...] --instance FILE", Short: "Run a War Room command from a terminal",
-		Long: `Runs a War Room command with an integration instance from a file, and shows its entries.
+		Use: "run COMMAND [NAME=VALUE ...]", Short: "Run a War Room command", GroupID: groupWork,
+		Long: `Runs a War Room command with an integration instance, and shows its entries. 'run COMMAND --help' describes the
+command and its arguments.
 
-FILE is a JSON object of instance parameters, or {"name": "...", "params": {...}}. The state file
-keeps what the platform would keep for the instance, such as its sign-in. A command that asks to be run again later, such as one
-that waits for a machine action, is run again until it is done.
+Arguments are written as NAME=VALUE. NAME=@FILE reads the value from a file, and NAME=@- from the standard input; write
+@@ for a value that begins with @.
 
---context writes the context that a playbook would find instead of the entries: objects at a path with a key part
-are merged if they match, and a path without one holds the newest value.
+--instance takes the name of an instance that 'instances add' keeps, a file of instance parameters, or - for such a
+file on the standard input. Without it, XSOAR_DEFENDER_INSTANCE counts, and then the default instance.
 
-The exit code is 0 on success, 1 if there is an error entry, and 2 for a usage error.`,
-		Example: `  xsoar-defender run microsoft-atp-get-machines os_platform=Windows11 --instance prod.json
-  xsoar-defender run microsoft-atp-list-alerts severity=High,Medium --instance prod.json --json`,
-		Args: cobra.MinimumNArgs(1),
+A command that asks to be run again later, such as one that waits for a machine action, is run again until it is done.
+The state file keeps what the platform would keep for the instance, such as its sign-in.
+
+--output writes the rows of the tables as data: json, jsonl with an object per line, yaml or csv. --columns selects
+and orders their columns, and --query takes a GJSON path into them, such as #.ID for every ID. --json writes the
+entries as the platform would get them, and --context the context that a playbook would find: objects at a path with a
+key part are merged if they match, and a path without one holds the newest value. --query works on these two as well.
+
+The exit code is 0 on success, 1 if there is an error entry, 2 for a mistake that was found before anything was asked,
+and 130 after Ctrl-C.`,
+		Example: `  xsoar-defender run microsoft-atp-get-machines os_platform=Windows11 --instance prod
+  xsoar-defender run microsoft-atp-list-alerts severity=High,Medium --output csv
+  xsoar-defender run microsoft-atp-get-machines risk_score=High --query '#.ComputerDNSName'
+  xsoar-defender run microsoft-atp-get-machines --columns ID,ComputerDNSName,RiskScore
+  xsoar-defender run microsoft-atp-advanced-hunting query=@hunt.kql --output jsonl`,
+		Args: between(1, -1, "the name of a War Room command"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := options.parse(args); err != nil {
+			if err := errors.Join(exclusive(cmd, "json", "context", "output"), exclusive(cmd, "json", "context", "columns")); err != nil {
+				return err
+			}
+			if err := p.parseRun(&options, args); err != nil {
 				return err
 			}
 			return p.run(cmd.Context(), options)
@@ -67,25 +93,30 @@ The exit code is 0 on success, 1 if there is an error entry, and 2 for a usage e
 		},
 	}
 	flags := command.Flags()
-	instanceFlag(command, &options.instance)
+	p.instanceFlag(command, &options.instance)
+	options.output.flag(command)
+	flags.StringSliceVar(&options.columns, "columns", nil, "show only these `columns`, in this order, separated by commas")
+	flags.StringVar(&options.query, "query", "", "write only what a GJSON `path` finds in the data")
 	flags.BoolVar(&options.asJSON, "json", false, "write the entries as one JSON document")
 	flags.BoolVar(&options.asContext, "context", false, "write the context that the entries leave, as one JSON document")
-	command.MarkFlagsMutuallyExclusive("json", "context")
+	flags.BoolVar(&options.noPager, "no-pager", false, "do not show a long output in a pager")
 	options.progress.flag(command)
 	flags.BoolVar(&options.debug, "debug", false, "log every request on the standard error")
 	options.where.flags(command)
 	return command
 }
 
-// parse reads the command and its arguments.
-func (o *runOptions) parse(args []string) error {
+// parseRun reads the command and its arguments, and checks what can be checked before anything is asked.
+func (p *program) parseRun(o *runOptions, args []string) error {
 	command, err := findCommand(commands.NewRegistry(), args[0])
 	if err != nil {
 		return err
 	}
 	o.command = command.Name
-	o.arguments, err = parseArguments(command, args[1:])
-	return err
+	if o.arguments, err = parseArguments(command, args[1:], p.valueOf); err != nil {
+		return err
+	}
+	return checkColumns(command, o.columns)
 }
 
 func (p *program) run(ctx context.Context, options runOptions) error {
@@ -102,12 +133,53 @@ func (p *program) run(ctx context.Context, options runOptions) error {
 	s.show = results.show
 	failures := s.run(ctx, options.command, options.arguments)
 	if err := results.end(); err != nil {
-		return failed(fmt.Errorf("writing the results: %w", err))
+		return failed(err)
 	}
-	if failures != nil {
-		return &exitError{code: exitFailed}
+	if ctx.Err() != nil {
+		told.sayWhatGoesOn(s, options.instance)
 	}
-	return nil
+	return codeOf(failures)
+}
+
+// codeOf ends the program after failures that were shown: with exitUsage if they were found before anything was asked.
+func codeOf(failures error) error {
+	if failures == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*params.Problems](failures); ok {
+		return &exitError{code: exitUsage}
+	}
+	if _, ok := errors.AsType[*commands.ArgumentError](failures); ok {
+		return &exitError{code: exitUsage}
+	}
+	return &exitError{code: exitFailed}
+}
+
+// sayWhatGoesOn names, after an interruption, the command that looks at what was started and goes on in the tenant.
+func (p *program) sayWhatGoesOn(s *session, instance string) {
+	if s.interrupted.Command == "" {
+		return
+	}
+	words := []string{programName, "run", s.interrupted.Command}
+	for _, name := range slices.Sorted(maps.Keys(s.interrupted.Args)) {
+		value := gjson.ParseBytes(s.interrupted.Args[name])
+		words = append(words, shellQuoted(name+"="+value.String()))
+	}
+	if instance != "" {
+		words = append(words, "--instance", shellQuoted(instance))
+	}
+	fmt.Fprintf(p.Errors, "What was started goes on. Look at it later with:\n  %s\n", warroom.Visible(strings.Join(words, " ")))
+}
+
+// shellQuoted quotes a word for a shell where it needs that.
+func shellQuoted(word string) string {
+	plain := func(r rune) bool {
+		return r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_-./:=,@%+", r))
+	}
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // results collects and shows the results of all runs of a command.
@@ -120,11 +192,18 @@ type results interface {
 func (p *program) results(options runOptions) results {
 	switch {
 	case options.asJSON:
-		return &jsonResults{program: p}
+		return &jsonResults{program: p, query: options.query}
 	case options.asContext:
-		return &contextResults{program: p}
+		return &contextResults{program: p, query: options.query}
+	case options.output != outputTable || options.query != "":
+		return &dataResults{program: p, options: options}
 	}
-	return &textResults{program: p, screen: p.screen(options.where.files)}
+	// What a command that waits shows is shown at once.
+	command, _ := commands.NewRegistry().Find(options.command)
+	paged := p.paged(options.noPager || command.Polls)
+	screen := paged.screen(options.where.files)
+	screen.columns, screen.compact = options.columns, true
+	return &textResults{program: p, screen: screen, finish: paged.finish}
 }
 
 // textResults shows the entries of every run at once.
@@ -132,6 +211,7 @@ type textResults struct {
 	*program
 
 	screen screen
+	finish func() error
 }
 
 func (r *textResults) show(result execution.Result) {
@@ -139,13 +219,14 @@ func (r *textResults) show(result execution.Result) {
 	r.sayError(result.Err)
 }
 
-func (*textResults) end() error { return nil }
+func (r *textResults) end() error { return r.finish() }
 
 // jsonResults collects the entries of all runs and writes them as one document at the end.
 type jsonResults struct {
 	*program
 
-	all execution.Result
+	query string
+	all   execution.Result
 }
 
 func (r *jsonResults) show(result execution.Result) {
@@ -155,7 +236,16 @@ func (r *jsonResults) show(result execution.Result) {
 	}
 }
 
-func (r *jsonResults) end() error { return platform.EncodeResults(r.Out, r.all) }
+func (r *jsonResults) end() error {
+	if r.query == "" {
+		return platform.EncodeResults(&visibleJSON{to: r.Out}, r.all)
+	}
+	var document strings.Builder
+	if err := platform.EncodeResults(&document, r.all); err != nil {
+		return err
+	}
+	return r.writeQueried(document.String(), r.query)
+}
 
 // sayFailures shows what failed where entries are not shown.
 func (p *program) sayFailures(result execution.Result) {
@@ -174,7 +264,7 @@ func (p *program) sayError(err error) {
 	sayFailure(p.Errors, err.Error())
 	// The remedy of the error is for the War Room; in a terminal a user logs in differently.
 	if refused, ok := errors.AsType[*auth.Error](err); ok && refused.Code == auth.CodeLoginRequired {
-		fmt.Fprintf(p.Errors, "In a terminal, %s login --instance FILE logs a user in.\n", programName)
+		fmt.Fprintf(p.Errors, "In a terminal, %s login --instance NAME logs a user in.\n", programName)
 	}
 }
 

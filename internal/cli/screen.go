@@ -21,19 +21,105 @@ type screen struct {
 	width int
 	// styled makes headings bold and colours states.
 	styled bool
+	// ascii draws with ASCII characters alone.
+	ascii bool
 	// files is the folder with the files of entries.
 	files string
+	// columns are the columns of the tables that the user selected, if any.
+	columns []string
+	// compact shows a list as one line per row, with the columns for which there is room.
+	compact bool
 }
 
 func (p *program) screen(files string) screen {
 	width := p.Width()
-	return screen{out: p.Out, errors: p.Errors, width: width, styled: width > 0 && p.Getenv("NO_COLOR") == "", files: files}
+	return screen{
+		out: p.Out, errors: p.Errors, width: width, styled: width > 0 && p.Getenv("NO_COLOR") == "" && !p.dumb(),
+		ascii: p.ascii(), files: files,
+	}
+}
+
+// dumb reports whether the terminal can only be written to from left to right.
+func (p *program) dumb() bool { return p.Getenv("TERM") == "dumb" }
+
+// ascii reports whether the locale names no character set beyond ASCII.
+func (p *program) ascii() bool {
+	locale := cmp.Or(p.Getenv("LC_ALL"), p.Getenv("LC_CTYPE"), p.Getenv("LANG"))
+	return locale == "C" || locale == "POSIX"
+}
+
+// ellipsis stands for what is cut.
+func (s screen) ellipsis() string {
+	if s.ascii {
+		return "..."
+	}
+	return "…"
 }
 
 func (s screen) entries(entries []warroom.Entry) {
-	for _, entry := range entries {
+	for _, entry := range joined(entries) {
 		s.entry(entry)
 	}
+}
+
+// joined joins entries that follow one another and show nothing but a table of the same kind, such as one machine each,
+// so that they become one table.
+func joined(entries []warroom.Entry) []warroom.Entry {
+	var all []warroom.Entry
+	for _, entry := range entries {
+		if table, ok := onlyTable(entry); ok && len(all) > 0 {
+			if last, ok := onlyTable(all[len(all)-1]); ok && sameKind(last, table) {
+				last.Records.Rows = append(slices.Clone(last.Records.Rows), table.Records.Rows...)
+				all[len(all)-1].Blocks = []warroom.Block{last}
+				continue
+			}
+		}
+		all = append(all, entry)
+	}
+	return all
+}
+
+// onlyTable returns the table of an entry that shows nothing else.
+func onlyTable(entry warroom.Entry) (warroom.Table, bool) {
+	if entry.Kind != warroom.Note || entry.File != nil || len(entry.Blocks) != 1 {
+		return warroom.Table{}, false
+	}
+	table, ok := entry.Blocks[0].(warroom.Table)
+	return table, ok && len(table.Records.Rows) > 0
+}
+
+func sameKind(a, b warroom.Table) bool {
+	return a.Title == b.Title && a.KeepEmpty == b.KeepEmpty && slices.Equal(a.Columns, b.Columns) &&
+		slices.Equal(fieldNames(a.Records.View), fieldNames(b.Records.View))
+}
+
+func fieldNames(view *warroom.View) []string {
+	if view == nil {
+		return nil
+	}
+	names := make([]string, len(view.Fields))
+	for i, field := range view.Fields {
+		names[i] = field.Name
+	}
+	return names
+}
+
+// withColumns is a table with the columns that the user selected, where it has any of them.
+func (s screen) withColumns(shown warroom.Table) warroom.Table {
+	known := fieldNames(shown.Records.View)
+	if shown.Records.View == nil {
+		known = shown.Grid().Columns
+	}
+	var columns []string
+	for _, column := range s.columns {
+		if at := slices.IndexFunc(known, func(name string) bool { return strings.EqualFold(name, column) }); at >= 0 {
+			columns = append(columns, known[at])
+		}
+	}
+	if len(columns) > 0 {
+		shown.Columns, shown.KeepEmpty = columns, true
+	}
+	return shown
 }
 
 // entry shows an entry followed by an empty line, or nothing if the entry is empty.
@@ -76,14 +162,103 @@ func (s screen) table(shown warroom.Table) {
 	if shown.Title != "" {
 		s.line(s.strong(shown.Title))
 	}
+	if len(s.columns) > 0 {
+		shown = s.withColumns(shown)
+	}
 	grid := shown.Grid()
 	if len(grid.Rows) == 0 {
 		s.paragraph(shown.EmptyText())
 		return
 	}
-	s.grid(grid.Columns, grid.Rows)
-	if note := grid.Note(); note != "" {
-		s.paragraph(note)
+	// The rows of a query are evidence, of which nothing is cut; those of a view can be asked for in full.
+	if !s.compact || shown.Records.View == nil || !s.list(grid.Columns, grid.Rows) {
+		s.grid(grid.Columns, grid.Rows)
+	}
+	if grid.Left > 0 {
+		s.paragraph(fmt.Sprintf("These are the first %d rows of %d. Use --output csv, json or jsonl for all of them.", len(grid.Rows), len(grid.Rows)+grid.Left))
+	}
+}
+
+// leastName is the width to which the name in a list may be cut, in columns.
+const leastName = 16
+
+// list shows several rows as one line each where not all of their columns fit: the first, which identifies the row, its
+// name, its states, and what else there is room for. It is false, and shows nothing, where that is not needed or does
+// not work.
+func (s screen) list(columns []string, rows [][]string) bool {
+	if s.width == 0 || len(rows) < 2 || len(columns) < 2 {
+		return false
+	}
+	widths := make([]int, len(columns))
+	all := 0
+	for i, column := range columns {
+		widths[i] = text.StringWidthWithoutEscSequences(column)
+		for _, row := range rows {
+			if strings.Contains(row[i], "\n") {
+				row[i] = strings.Join(strings.Fields(row[i]), " ")
+			}
+			widths[i] = max(widths[i], text.StringWidthWithoutEscSequences(warroom.Visible(row[i])))
+		}
+		all += widths[i] + columnGap
+	}
+	left := s.width - widths[0] - columnGap
+	if all-columnGap <= s.width || left < leastName {
+		return false
+	}
+	kept := []int{0}
+	name := slices.IndexFunc(columns[1:], func(column string) bool { return strings.HasSuffix(column, "Name") || column == "Title" }) + 1
+	if name > 0 {
+		kept = append(kept, name)
+		left -= min(widths[name], leastName) + columnGap
+	}
+	take := func(wanted func(column string) bool) {
+		for i, column := range columns {
+			if !slices.Contains(kept, i) && wanted(column) && widths[i]+columnGap <= left {
+				kept = append(kept, i)
+				left -= widths[i] + columnGap
+			}
+		}
+	}
+	for _, word := range []string{"severity", "risk", "status", ""} {
+		take(func(column string) bool { return holdsState(column) && strings.Contains(strings.ToLower(column), word) })
+	}
+	if name > 0 && widths[name] > leastName {
+		grown := min(widths[name], leastName+max(0, left))
+		left -= grown - leastName
+		widths[name] = grown
+	}
+	take(func(string) bool { return true })
+	slices.Sort(kept)
+	s.writeList(columns, rows, kept, widths)
+	return true
+}
+
+// writeList shows the columns that are kept of a list, and names the others below it.
+func (s screen) writeList(columns []string, rows [][]string, kept, widths []int) {
+	names := make([]string, len(kept))
+	shown := make([][]string, len(rows))
+	for i, at := range kept {
+		names[i] = columns[at]
+		for j, row := range rows {
+			cell := warroom.Visible(row[at])
+			if text.StringWidthWithoutEscSequences(cell) > widths[at] {
+				cell = text.Snip(cell, widths[at], s.ellipsis())
+			}
+			shown[j] = append(shown[j], cell)
+		}
+	}
+	if s.styled {
+		colourStates(names, shown)
+	}
+	s.write(names, shown, make([]int, len(kept)))
+	var left []string
+	for i, column := range columns {
+		if !slices.Contains(kept, i) {
+			left = append(left, column)
+		}
+	}
+	if len(left) > 0 {
+		s.paragraph("Not shown at this width: " + strings.Join(left, ", ") + ". Select with --columns, or use --output json.")
 	}
 }
 
@@ -93,7 +268,11 @@ func (s screen) paragraph(content string) {
 	if s.width > 0 {
 		content = text.WrapSoft(content, s.width)
 	}
-	s.line(strings.TrimRight(content, " "))
+	lines := strings.Split(content, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	s.line(strings.Join(lines, "\n"))
 }
 
 // grid shows rows under columns. Where the columns would get so narrow that they cannot be read, or that an ID in them
@@ -200,6 +379,9 @@ func (s screen) write(columns []string, rows [][]string, widths []int) {
 	style.Options.SeparateHeader = len(columns) > 0
 	style.Box.PaddingLeft, style.Box.PaddingRight = "", strings.Repeat(" ", columnGap)
 	style.Format.Header = text.FormatDefault
+	if s.ascii {
+		style.Box.MiddleHorizontal = "-"
+	}
 	writer.SetStyle(style)
 	writer.SuppressTrailingSpaces()
 	if len(columns) > 0 {

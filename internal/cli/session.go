@@ -25,6 +25,8 @@ type session struct {
 	progress waiter
 	// show is given what came of every run.
 	show func(execution.Result)
+	// interrupted is the run that was waited for when the session was interrupted, if any.
+	interrupted execution.Request
 }
 
 // runner runs executions.
@@ -88,6 +90,7 @@ func (s *session) runNext(ctx context.Context, next scheduled) execution.Result 
 			return execution.Failed(&OverdueError{Command: next.request.Command})
 		}
 		if err := s.progress.await(ctx, next); err != nil {
+			s.interrupted = next.request
 			return execution.Failed(fmt.Errorf("%s was interrupted: %w", next.request.Command, err))
 		}
 	}

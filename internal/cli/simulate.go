@@ -31,7 +31,7 @@ type simulateOptions struct {
 func (p *program) simulateCommand() *cobra.Command {
 	var options simulateOptions
 	command := &cobra.Command{
-		Use: "simulate", Short: "Run a simulated tenant to try commands against", Args: cobra.NoArgs,
+		Use: "simulate", Short: "Run a simulated tenant to try commands against", Args: noArgs, GroupID: groupTry,
 		Long: `Starts a small company with its sign-in service and its Defender API inside this program, and writes an
 instance file for each way to sign in. Under a file stand the environment variables that it needs, if any. The
 instance authorization-code is one at which nobody has logged in yet; at authorization-code-signed-in a user has.

@@ -36,7 +36,7 @@ type warroomOptions struct {
 func (p *program) warroomCommand() *cobra.Command {
 	var options warroomOptions
 	command := &cobra.Command{
-		Use: "warroom [--instance FILE]", Short: "Open a War Room in the browser", Args: cobra.NoArgs,
+		Use: "warroom", Short: "Open a War Room in the browser", Args: noArgs, GroupID: groupWork,
 		Long: `Serves a page with a War Room to the browser of this machine, and prints its address: a command line with completion, entries as
 the platform shows them, the context with its paths, scheduled runs that come back by themselves, and fetched incidents.
 
@@ -165,7 +165,7 @@ func (d *webDesk) Understand(line string) (web.Call, error) {
 	if err != nil {
 		return web.Call{}, err
 	}
-	args, err := parseArguments(command, words[1:])
+	args, err := parseArguments(command, words[1:], asTyped)
 	if err != nil {
 		return web.Call{}, err
 	}

@@ -20,7 +20,7 @@ import (
 // of the API.
 func arrows() map[string][]string {
 	return map[string][]string{
-		".":         {"auth", "commands", "execution", "internal/cli", "platform"},
+		".":         {"auth", "commands", "execution", "internal/cli", "internal/cli/terminal", "platform"},
 		"platform":  {"internal/rawjson", "commands", "defender", "execution", "warroom"},
 		"execution": {"auth", "commands", "defender", "internal/diagnosis", "internal/gateway", "params", "warroom"},
 		"commands":  {"internal/rawjson", "auth", "defender", "internal/diagnosis", "internal/gateway", "internal/kql", "params", "warroom"},
@@ -31,10 +31,11 @@ func arrows() map[string][]string {
 
 		"internal/cli": {
 			"internal/rawjson", "auth", "commands", "execution", "internal/cli/local", "internal/manifest", "internal/pack", "params", "platform",
-			"internal/playbook", "internal/cli/loopback", "internal/cli/web", "internal/simulator", "warroom",
+			"internal/playbook", "internal/cli/loopback", "internal/cli/web", "internal/diagnosis", "internal/simulator", "warroom",
 		},
 		"internal/cli/local":         {"params", "warroom"},
 		"internal/cli/loopback":      {"params"},
+		"internal/cli/terminal":      {},
 		"internal/cli/web":           {},
 		"internal/cli/pages":         {"internal/cli", "internal/manifest"},
 		"internal/manifest":          {"commands", "defender", "params", "warroom"},

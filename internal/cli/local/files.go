@@ -135,6 +135,9 @@ func safeName(text string) string {
 	if text == "" {
 		return "file"
 	}
+	if Reserved(text) {
+		text = "_" + text
+	}
 	if len(text) <= longestName {
 		return text
 	}
@@ -143,6 +146,22 @@ func safeName(text string) string {
 		extension = ""
 	}
 	return strings.ToValidUTF8(text[:longestName-len(extension)], "") + extension
+}
+
+// Reserved reports whether Windows reserves a file name for a device, whatever its extension
+// (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
+func Reserved(name string) bool {
+	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
+	base = strings.TrimRight(base, " ")
+	switch base {
+	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
+		return true
+	}
+	number, is := strings.CutPrefix(base, "COM")
+	if !is {
+		number, is = strings.CutPrefix(base, "LPT")
+	}
+	return is && utf8.RuneCountInString(number) == 1 && strings.ContainsAny(number, "0123456789¹²³")
 }
 
 func numbered(name string, number int) string {

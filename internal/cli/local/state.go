@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -63,8 +64,8 @@ func (h *Host) read(ctx context.Context) (instanceState, error) {
 		return state{}.of(h.options.Key), nil
 	}
 	lock := h.lock()
-	if _, err := lock.TryRLockContext(ctx, lockRetry); err != nil {
-		return instanceState{}, fmt.Errorf("locking the state of instances: %w", err)
+	if err := h.acquire(ctx, lock.TryRLockContext); err != nil {
+		return instanceState{}, err
 	}
 	defer lock.Close()
 	all, err := h.readAll()
@@ -77,8 +78,8 @@ func (h *Host) update(ctx context.Context, change func(*instanceState) (bool, er
 		return fmt.Errorf("creating the folder for the state of instances: %w", err)
 	}
 	lock := h.lock()
-	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
-		return fmt.Errorf("locking the state of instances: %w", err)
+	if err := h.acquire(ctx, lock.TryLockContext); err != nil {
+		return err
 	}
 	defer lock.Close()
 	all, err := h.readAll()
@@ -96,6 +97,44 @@ func (h *Host) update(ctx context.Context, change func(*instanceState) (bool, er
 // lockRetry is the time between two attempts to get a lock, which others hold only as long as writing a small file takes.
 const lockRetry = 2 * time.Millisecond
 
+// How long another process may hold the lock: a while without a word, and then until waiting is given up.
+const (
+	quietLock = 2 * time.Second
+	longLock  = 30 * time.Second
+)
+
+// LockedError reports that another process has held the lock of the state file for too long.
+type LockedError struct {
+	Path string
+	For  time.Duration
+}
+
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("Another process has used the state file %s for %s: end it, or name another state file with --state.", e.Path, e.For)
+}
+
+// acquire waits for the lock, and after a while says so.
+func (h *Host) acquire(ctx context.Context, try func(context.Context, time.Duration) (bool, error)) error {
+	quiet, whole := h.options.lockTimes()
+	for _, wait := range []time.Duration{quiet, whole - quiet} {
+		limited, end := context.WithTimeout(ctx, wait)
+		_, err := try(limited, lockRetry)
+		end()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("locking the state of instances: %w", context.Cause(ctx))
+		case !errors.Is(err, context.DeadlineExceeded):
+			return fmt.Errorf("locking the state of instances: %w", err)
+		}
+		if wait == quiet {
+			fmt.Fprintf(h.options.Errors, "Waiting for another process that uses the state file %s.\n", h.options.State)
+		}
+	}
+	return &LockedError{h.options.State, whole}
+}
+
 // lock is a separate file, because every write replaces the state file. It is never removed: another process could be
 // waiting for it.
 func (h *Host) lock() *flock.Flock {
@@ -111,10 +150,25 @@ func (h *Host) readAll() (state, error) {
 	case err != nil:
 		return all, fmt.Errorf("reading the state of instances: %w", err)
 	}
+	h.closeToOthers()
 	if err := json.Unmarshal(text, &all); err != nil {
 		return state{}, &DamagedError{Path: h.options.State, Err: err}
 	}
 	return all, nil
+}
+
+// closeToOthers takes away the rights that others have to the state file, which holds sign-ins, and says so.
+func (h *Host) closeToOthers() {
+	const others = 0o077
+	about, err := os.Stat(h.options.State)
+	if err != nil || runtime.GOOS == "windows" || about.Mode().Perm()&others == 0 {
+		return
+	}
+	if err := os.Chmod(h.options.State, ownFile); err != nil {
+		fmt.Fprintf(h.options.Errors, "Warning: others may read the state file %s, and that could not be changed: %v\n", h.options.State, err)
+		return
+	}
+	fmt.Fprintf(h.options.Errors, "Warning: others could read the state file %s, which holds sign-ins. Now only you can.\n", h.options.State)
 }
 
 func (h *Host) writeAll(all state, kept instanceState) error {

@@ -70,7 +70,7 @@ func TestEveryCommandHasAManualPage(t *testing.T) {
 func TestScriptsLetTheProgramSayWhichValuesFit(t *testing.T) {
 	for shell, want := range map[string]string{
 		"bash":       `&& $comp == "${cur%%=*}="* )`,
-		"zsh":        `"${=words[CURRENT+1,-1]}"`,
+		"zsh":        `behind+=("$word")`,
 		"fish":       "complete -c xsoar-defender",
 		"powershell": "Register-ArgumentCompleter",
 	} {

@@ -1,0 +1,2 @@
+// Package terminal changes how the terminal behind a file behaves.
+package terminal
