@@ -26,8 +26,8 @@ func (p *program) packCommand() *cobra.Command {
 	var options packOptions
 	command := &cobra.Command{
 		Use: "pack", Short: "Write the content pack for an upload to the platform", Args: noArgs, GroupID: groupPlatform,
-		Long: `Writes the content pack of this version: the integration, an incident type with its classifier and mapper, and
-playbooks. It is a zip archive in the form of the platform's uploads. If FILE ends in .yml, only the integration is
+		Long: `Writes the content pack of this version: the integration, incident types with their fields, layouts, classifier and
+mappers, a dashboard, and playbooks. It is a zip archive in the form of the platform's uploads. If FILE ends in .yml, only the integration is
 written, as one file.
 
 With --copy the integration can be installed next to the one of the Marketplace, for a trial: it has its own ID, name

@@ -23,15 +23,25 @@ type kind struct {
 	heading string
 }
 
-// kinds are those of the pack, in the order in which they are told. The longer of two prefixes comes first.
+// kinds returns those of the pack, in the order in which its pages tell of them. Of two prefixes of one folder the longer comes first.
 func kinds() []kind {
 	return []kind{
 		{"Integrations", "integration-", "integration", "Integration", "Integrations"},
-		{"IncidentTypes", "incidenttype-", "incidenttype", "Incident Type", "Incident types"},
+		{"IncidentTypes", "incidenttype-", "incidenttype", "Incident Type", "Incident Types"},
+		{"IncidentFields", "incidentfield-", "incidentfield", "Incident Field", "Incident Fields"},
+		{"Layouts", "layoutscontainer-", "layoutscontainer", "Layouts Container", "Layouts"},
+		{"Dashboards", "dashboard-", "dashboard", "Dashboard", "Dashboards"},
 		{"Classifiers", "classifier-mapper-", "classifier", "Classifier", "Mappers"},
 		{"Classifiers", "classifier-", "classifier", "Classifier", "Classifiers"},
 		{"Playbooks", "playbook-", "playbook", "Playbook", "Playbooks"},
 	}
+}
+
+// KindError reports a file of the pack that is of no kind that the pack has: its folder or the beginning of its name is unknown.
+type KindError struct{ Path string }
+
+func (e *KindError) Error() string {
+	return "the file " + e.Path + " is of no kind that a pack of ours has"
 }
 
 // item is what metadata.json says of a content item (content_graph/objects/content_item.py of demisto-sdk, summary).
@@ -63,6 +73,9 @@ func (s Source) items(files map[string][]byte) ([]item, error) {
 		at := slices.IndexFunc(kinds(), func(one kind) bool {
 			return one.folder == path.Dir(name) && strings.HasPrefix(path.Base(name), one.prefix)
 		})
+		if at < 0 {
+			return nil, &KindError{name}
+		}
 		read := item{kind: kinds()[at]}
 		if text := string(files[name]); path.Ext(name) == ".json" {
 			read.ID, read.Name = gjson.Get(text, "id").Str, gjson.Get(text, "name").Str

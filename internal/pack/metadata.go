@@ -38,6 +38,8 @@ type repositoryMetadata struct {
 	Keywords         []string              `json:"keywords"`
 	Marketplaces     []string              `json:"marketplaces"`
 	Dependencies     map[string]dependency `json:"dependencies"`
+	// ItemPrefix begins the names of incident fields (validator IF113 of demisto-sdk).
+	ItemPrefix string `json:"itemPrefix"`
 }
 
 // dependency is a pack that another one needs.
@@ -71,11 +73,11 @@ type serverDependency struct {
 	Certification string `json:"certification"`
 }
 
-// The pack that has the incident fields to which alerts are mapped. Every server has it.
-const (
-	fieldsPack = "CommonTypes"
-	fieldsName = "Common Types"
-)
+// dependencies are the packs that ours needs, by their IDs: the one with the platform's incident fields, and the one with the
+// transformer that gives evidence the keys of a grid. Every server has both.
+func dependencies() map[string]string {
+	return map[string]string{"CommonTypes": "Common Types", "CommonScripts": "Common Scripts"}
+}
 
 // metadata writes pack_metadata.json and metadata.json.
 func (s Source) metadata(items []item) (repository, server []byte, err error) {
@@ -84,14 +86,18 @@ func (s Source) metadata(items []item) (repository, server []byte, err error) {
 		Author: author, Created: created, Categories: []string{"Endpoint"}, Tags: []string{}, UseCases: []string{},
 		Keywords:     []string{"Microsoft Defender for Endpoint", "MDE", "Defender ATP", "EDR"},
 		Marketplaces: []string{"xsoar"},
-		Dependencies: map[string]dependency{fieldsPack: {true, fieldsName}},
+		Dependencies: map[string]dependency{}, ItemPrefix: "Defender",
 	}
 	ofServer := serverMetadata{
 		ID: packID, repositoryMetadata: ofRepository, DisplayName: packName, Updated: created,
 		ContentItems: map[string][]item{}, ContentDisplays: map[string]string{},
-		Dependencies: map[string]serverDependency{fieldsPack: {Mandatory: true, Author: "Cortex XSOAR", Name: fieldsName, Certification: "certified"}},
+		Dependencies: map[string]serverDependency{},
 		// Without an address and an e-mail it is an empty object.
 		SupportDetails: map[string]string{},
+	}
+	for id, name := range dependencies() {
+		ofRepository.Dependencies[id] = dependency{true, name}
+		ofServer.Dependencies[id] = serverDependency{Mandatory: true, Author: "Cortex XSOAR", Name: name, Certification: "certified"}
 	}
 	for _, one := range items {
 		listed := one.kind.listed

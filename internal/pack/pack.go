@@ -37,9 +37,8 @@ type Source struct {
 	Image string
 	// Version is the version of the pack: three numbers, as Version gives them.
 	Version string
-	// Copy makes an integration that can stand beside the one of the Marketplace, for a trial: its ID and its names end
-	// in "_copy", as upload-custom-integration of demisto-sdk asks of copies. The incident type stays out of the pack,
-	// because the one of the Marketplace has it.
+	// Copy makes a pack for a trial next to the integration of the Marketplace and next to a pack that is no copy: the IDs and names
+	// of the integration and of all items end in "_copy", as upload-custom-integration of demisto-sdk asks of copies.
 	Copy bool
 }
 
@@ -127,10 +126,11 @@ func replace(text, key string, value func(string) string) (string, error) {
 	return strings.TrimPrefix(before+"\n"+key+": "+value(old)+"\n"+after, "\n"), nil
 }
 
-// The classifier and the mapper that an instance of the pack has unless others are chosen.
+// The classifier and the mappers that an instance of the pack has unless others are chosen.
 const (
-	classifierID = "Defender - Alert classifier"
-	mapperID     = "Defender - Alert mapper"
+	classifierID     = "Defender - Classifier"
+	incomingMapperID = "Defender - Incoming mapper"
+	outgoingMapperID = "Defender - Outgoing mapper"
 )
 
 // Zip writes the content pack in the form in which the platform takes it for an upload, which is the one that demisto-sdk
@@ -160,31 +160,39 @@ func (s Source) Zip() ([]byte, error) {
 	return written.Bytes(), nil
 }
 
+// named gives a key at the top of a manifest a value, whether or not the manifest has the key.
+func named(manifest []byte, key, value string) []byte {
+	text, err := replace(string(manifest), key, func(string) string { return value })
+	if err != nil {
+		text = string(manifest) + key + ": " + value + "\n"
+	}
+	return []byte(text)
+}
+
 // files are the files of the pack by their paths in it.
 func (s Source) files() (map[string][]byte, error) {
 	integration, err := s.Integration()
 	if err != nil {
 		return nil, err
 	}
-	integration = fmt.Appendf(integration, "defaultclassifier: %s\ndefaultmapperin: %s\n", classifierID, mapperID)
-	files := map[string][]byte{integrationPath: integration}
+	integration = named(integration, "defaultclassifier", classifierID)
+	integration = named(integration, "defaultmapperin", incomingMapperID)
+	integration = named(integration, "defaultmapperout", outgoingMapperID)
+	files := map[string][]byte{}
 	err = fs.WalkDir(content, contentFolder, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		text, err := content.ReadFile(name)
-		name = strings.TrimPrefix(name, contentFolder+"/")
-		if s.Copy && path.Dir(name) == "IncidentTypes" {
-			return err
-		}
-		if id := line(s.Manifest, "name"); s.Copy {
-			text = bytes.ReplaceAll(text, []byte(id), []byte(id+copySuffix)) // playbooks name the integration beside each command
-		}
-		files[name] = text
+		files[strings.TrimPrefix(name, contentFolder+"/")] = text
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the items of the pack: %w", err)
+	}
+	files[integrationPath] = integration
+	if s.Copy {
+		files = copied(files, line(s.Manifest, "name"))
 	}
 	items, err := s.items(files)
 	if err != nil {

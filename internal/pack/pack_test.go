@@ -23,8 +23,9 @@ import (
 
 const (
 	integrationPath = "Integrations/integration-MicrosoftDefenderAdvancedThreatProtection.yml"
-	classifierPath  = "Classifiers/classifier-Defender_-_Alert_classifier.json"
-	mapperPath      = "Classifiers/classifier-mapper-Defender_-_Alert_mapper.json"
+	classifierPath  = "Classifiers/classifier-Defender_-_Classifier.json"
+	mapperPath      = "Classifiers/classifier-mapper-Defender_-_Incoming_mapper.json"
+	outgoingPath    = "Classifiers/classifier-mapper-Defender_-_Outgoing_mapper.json"
 	typePath        = "IncidentTypes/incidenttype-Microsoft_Defender_For_Endpoint.json"
 	collectPath     = "Playbooks/playbook-Defender_-_Collect_an_investigation_package.yml"
 	huntPath        = "Playbooks/playbook-Defender_-_Hunt_a_file_hash.yml"
@@ -69,10 +70,23 @@ func unpack(t *testing.T, of pack.Source) (names []string, files map[string]stri
 
 func TestPackHasTheLayoutOfAnUpload(t *testing.T) {
 	names, _ := unpack(t, source(t))
-	want := []string{
-		classifierPath, mapperPath, typePath, integrationPath, collectPath, huntPath, isolatePath,
-		"README.md", "ReleaseNotes/1_2_3.md", "metadata.json", "pack_metadata.json",
+	var want []string
+	for folder, items := range map[string][]string{
+		"Classifiers/classifier-":       {"Defender_-_Classifier", "mapper-Defender_-_Incoming_mapper", "mapper-Defender_-_Outgoing_mapper"},
+		"Dashboards/dashboard-":         {"Defender"},
+		"IncidentFields/incidentfield-": {"Defender_Alerts", "Defender_Classification", "Defender_Determination", "Defender_Evidence", "Defender_Isolated", "Defender_Last_Update", "Defender_Machines", "Defender_Merged_Into", "Defender_Open_Alerts", "Defender_Status", "Defender_Tags", "Defender_Total_Alerts", "Defender_Users"},
+		"IncidentTypes/incidenttype-":   {"Microsoft_Defender_For_Endpoint", "Microsoft_Defender_XDR_Incident"},
+		"Layouts/layoutscontainer-":     {"Defender_-_Alert_layout", "Defender_-_XDR_incident_layout"},
+	} {
+		for _, item := range items {
+			want = append(want, folder+item+".json")
+		}
 	}
+	for _, playbook := range []string{"Close_as_false_positive", "Collect_an_investigation_package", "Hunt_a_file_hash", "Isolate_a_machine_after_confirmation", "Triage_an_alert"} {
+		want = append(want, "Playbooks/playbook-Defender_-_"+playbook+".yml")
+	}
+	want = append(want, integrationPath, "README.md", "ReleaseNotes/1_2_3.md", "metadata.json", "pack_metadata.json")
+	slices.Sort(want)
 	if !slices.Equal(names, want) {
 		t.Errorf("got the files %q, want %q", names, want)
 	}
@@ -106,6 +120,7 @@ func TestIntegrationFollowsTheSchemaAndNamesTheImage(t *testing.T) {
 		} `yaml:"script"`
 		Classifier string `yaml:"defaultclassifier"`
 		Mapper     string `yaml:"defaultmapperin"`
+		Outgoing   string `yaml:"defaultmapperout"`
 	}
 	for name, text := range map[string]string{"alone": string(alone), "in the pack": files[integrationPath]} {
 		for _, problem := range schema.Problems(t, []byte(text)) {
@@ -120,8 +135,8 @@ func TestIntegrationFollowsTheSchemaAndNamesTheImage(t *testing.T) {
 		}
 		// Alone it must not name what is only in the pack.
 		if inPack := name == "in the pack"; inPack != (read.Classifier == gjson.Get(files[classifierPath], "id").Str) ||
-			inPack != (read.Mapper == gjson.Get(files[mapperPath], "id").Str) {
-			t.Errorf("%s: got the classifier %q and the mapper %q", name, read.Classifier, read.Mapper)
+			inPack != (read.Mapper == gjson.Get(files[mapperPath], "id").Str) || inPack != (read.Outgoing == gjson.Get(files[outgoingPath], "id").Str) {
+			t.Errorf("%s: got the classifier %q and the mappers %q and %q", name, read.Classifier, read.Mapper, read.Outgoing)
 		}
 	}
 }
@@ -142,7 +157,7 @@ func TestIntegrationKeepsTheManifestWithoutAnImage(t *testing.T) {
 func TestCopyStandsBesideTheOriginal(t *testing.T) {
 	of := source(t)
 	of.Copy = true
-	names, files := unpack(t, of)
+	_, files := unpack(t, of)
 	var read struct {
 		CommonFields struct{ ID string }
 		Name         string
@@ -155,13 +170,11 @@ func TestCopyStandsBesideTheOriginal(t *testing.T) {
 	if read.CommonFields.ID != id || read.Name != id || read.Display != "Microsoft Defender for Endpoint_copy" {
 		t.Errorf("got the ID %q, the name %q and the display name %q, want copies", read.CommonFields.ID, read.Name, read.Display)
 	}
-	if slices.Contains(names, typePath) {
-		t.Error("the pack of a copy has the incident type of the original")
-	}
 	if got := gjson.Get(files["metadata.json"], "contentItems.integration.0.id").Str; got != id {
 		t.Errorf("metadata.json tells the integration %q, want %q", got, id)
 	}
-	for _, name := range []string{collectPath, huntPath, isolatePath} {
+	for _, original := range []string{collectPath, huntPath, isolatePath} {
+		name := strings.TrimSuffix(original, ".yml") + "_copy.yml"
 		all, copies := strings.Count(files[name], "Microsoft Defender Advanced Threat Protection"), strings.Count(files[name], id)
 		if all == 0 || all != copies {
 			t.Errorf("%s names the integration %d times, and %d times the copy", name, all, copies)

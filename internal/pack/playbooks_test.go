@@ -33,6 +33,7 @@ type (
 		TaskID   string `yaml:"taskid"`
 		Task     struct {
 			ID, Name, Description, Script, Type, Brand string
+			PlaybookName                               string `yaml:"playbookName"`
 			Version                                    int
 			IsCommand                                  bool `yaml:"iscommand"`
 		}
@@ -49,6 +50,7 @@ type (
 		QuietMode           int      `yaml:"quietmode"`
 		IsOversize          bool     `yaml:"isoversize"`
 		IsAutoSwitchedQuiet bool     `yaml:"isautoswitchedtoquietmode"`
+		Loop                any
 	}
 	condition struct {
 		Label     string
@@ -69,7 +71,16 @@ type (
 
 func TestPlaybooksAreWellFormed(t *testing.T) {
 	names, files := unpack(t, source(t))
-	tasks := map[string]bool{}
+	tasks, outputs := map[string]bool{}, map[string][]output{}
+	for _, name := range names {
+		var read playbook
+		if strings.HasPrefix(name, "Playbooks/") {
+			if err := yaml.Unmarshal([]byte(files[name]), &read); err != nil {
+				t.Fatal(err)
+			}
+			outputs[read.Name] = read.Outputs
+		}
+	}
 	for _, name := range names {
 		if !strings.HasPrefix(name, "Playbooks/") {
 			continue
@@ -79,7 +90,7 @@ func TestPlaybooksAreWellFormed(t *testing.T) {
 			if err := yaml.UnmarshalWithOptions([]byte(files[name]), &read, yaml.Strict()); err != nil {
 				t.Fatal(err)
 			}
-			for _, problem := range slices.Concat(read.tasks(tasks), read.flow(), read.places(), read.uses(files[name])) {
+			for _, problem := range slices.Concat(read.tasks(tasks), read.flow(), read.places(), read.uses(files[name], outputs)) {
 				t.Error(problem)
 			}
 		})
@@ -175,18 +186,24 @@ func (p playbook) places() []string {
 	return problems
 }
 
-// uses says which commands, arguments, context paths and inputs a playbook relies on that do not exist.
-func (p playbook) uses(text string) []string {
+// uses returns which commands, arguments, context paths and inputs a playbook relies on that do not exist. What a sub-playbook leaves in
+// the context are its outputs.
+func (p playbook) uses(text string, outputs map[string][]output) []string {
 	var problems []string
 	registry := commands.NewRegistry()
 	paths := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(p.Tasks)) {
 		one := p.Tasks[key]
+		for _, left := range outputs[one.Task.PlaybookName] {
+			for path := left.ContextPath; path != ""; path = path[:max(0, strings.LastIndexByte(path, '.'))] {
+				paths[path] = true
+			}
+		}
 		brand, name, isCommand := strings.Cut(one.Task.Script, "|||")
 		if isCommand != one.Task.IsCommand || isCommand && brand != one.Task.Brand {
 			problems = append(problems, fmt.Sprintf("task %s: runs %q, which is a command of the integration: %t", key, one.Task.Script, one.Task.IsCommand))
 		}
-		if !isCommand {
+		if !isCommand || brand == "Builtin" && slices.Contains([]string{"setIncident", "closeInvestigation"}, name) {
 			continue
 		}
 		command, known := registry.Find(name)
