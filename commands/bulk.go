@@ -267,7 +267,7 @@ func (m listedMachines) all(ctx context.Context, run *Run) ([]string, error) {
 	return ids, nil
 }
 
-// smallFile reads a file of the War Room that has at most so many bytes.
+// smallFile reads a file of the War Room of at most the given size in bytes.
 func smallFile(ctx context.Context, run *Run, entry string, most int64) (string, error) {
 	_, file, err := run.Host.Open(ctx, entry)
 	if err != nil {

@@ -27,7 +27,7 @@ type trial struct {
 	prepare func(i *commandstest.Instance)
 	// requests is the number of API requests of the first run. A command makes no more than it needs.
 	requests int
-	// survives are the requests, as "METHOD path", whose failure the command reports beside what it has.
+	// survives are the requests, as "METHOD path", whose failure the command reports in addition to what it has.
 	survives []string
 }
 
@@ -160,7 +160,7 @@ func onAnswers(args map[string]any, requests int, methodPathBody ...string) tria
 	return trial{args: args, answers: answers, requests: requests}
 }
 
-// surviving is the trial of a command that reports the failure of these requests beside what it has.
+// surviving is the trial of a command that reports the failure of these requests in addition to what it has.
 func (try trial) surviving(requests ...string) trial {
 	try.survives = requests
 	return try

@@ -237,7 +237,7 @@ func (h *hostileArguments) shape(where string, request simulator.Request) string
 	return shape
 }
 
-// shapeOfForm is the names of the parts of a form, as whoever receives it reads them.
+// shapeOfForm is the names of the parts of a form, as the recipient reads them.
 func shapeOfForm(t testing.TB, where, body string) string {
 	t.Helper()
 	boundary, _, _ := strings.Cut(strings.TrimPrefix(body, "--"), "\r\n")

@@ -76,7 +76,7 @@ type quota struct {
 	grantedInFirstHours int
 }
 
-// take counts a request at a time. It returns how long the application has to wait if the request is refused.
+// take counts a request at a time. It returns how long the application must wait if the request is refused.
 func (q *quota) take(now time.Time) time.Duration {
 	if now.Sub(q.minute) >= time.Minute {
 		q.minute, q.inMinute = now.Truncate(time.Minute), 0

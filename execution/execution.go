@@ -79,9 +79,9 @@ type Runner struct {
 }
 
 // AnswersWithin returns how many bytes of answers an execution may hold in a process that may use the given memory in bytes. The text of
-// an answer is held once; what is made of it on its way to the platform takes a third as much again.
+// an answer is held once; what is made of it on its way to the platform takes less than a third as much again.
 func AnswersWithin(memory int64) int64 {
-	return min(max((memory-ownMemory)*2/3, leastAnswer), defender.LargestAnswer)
+	return min(max((memory-ownMemory)*3/4, leastAnswer), defender.LargestAnswer)
 }
 
 const (

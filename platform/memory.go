@@ -9,7 +9,7 @@ import (
 // the system: the process may be idle for hours, next to hundreds of others.
 const keptMemory = 24 << 20
 
-// releaseMemory gives the memory of a large execution back to the system, once nothing refers to it.
+// releaseMemory returns the memory of a large execution to the system, once nothing refers to it.
 func releaseMemory() {
 	held := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(held)

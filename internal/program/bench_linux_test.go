@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -295,4 +296,54 @@ func TestAnAnswerWithoutAnEndIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// BenchmarkContainer runs lists of growing size in processes whose memory is limited, as that of a container is, and gives the
+// most that they took, or 0 where the list was refused because it does not fit. It needs the right to make control groups.
+func BenchmarkContainer(b *testing.B) {
+	for _, limit := range []int{64, 128, 256} {
+		for _, size := range []int{1000, 10_000, 50_000, 100_000} {
+			tenant := newLargeTenant(b, size)
+			b.Run(fmt.Sprintf("megabytes=%d/machines=%d", limit, size), func(b *testing.B) {
+				group := newGroup(b, limit)
+				for b.Loop() {
+					command := program(b, "xsoar-defender", nil)
+					command.Args = []string{"sh", "-c", `echo $$ >"$0/cgroup.procs" && exec "$1"`, group, command.Path}
+					command.Path = "/bin/sh"
+					plugin := platformtest.New().Start(b, command)
+					outcome, err := plugin.Run(platformtest.Request{Command: "microsoft-atp-get-machines", Args: map[string]any{"page_size": size}, Params: tenant.instance()})
+					if err != nil {
+						b.Fatalf("got %v: the process was killed", err)
+					}
+					peak := 0.0
+					if outcome.Failure() == "" {
+						peak = megabytes(b, command.Process.Pid, "status", "VmHWM:")
+					}
+					b.ReportMetric(peak, "peak-MB")
+					b.ReportMetric(tenant.bytes(), "list-MB")
+					if err := plugin.Close(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// newGroup makes a control group with a limit of memory in MB, in either version of control groups.
+func newGroup(b *testing.B, limit int) string {
+	b.Helper()
+	parent, file := "/sys/fs/cgroup", "memory.max"
+	if _, err := os.Stat("/sys/fs/cgroup/memory"); err == nil {
+		parent, file = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
+	}
+	group, err := os.MkdirTemp(parent, "xsoar-defender-")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = os.Remove(group) })
+	if err := os.WriteFile(filepath.Join(group, file), fmt.Append(nil, limit<<20), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return group
 }
