@@ -32,6 +32,8 @@ type Command struct {
 	Example string
 	// Executes reports whether the command acts on machines or files in a way that an analyst may not want repeated.
 	Executes bool
+	// Saves reports whether the command saves files. Then it fails before it asks for anything if that is not possible.
+	Saves bool
 	// Polls reports whether the command may schedule itself until it has its result.
 	Polls bool
 	// Deprecated names the command to use instead, or is empty if the command is not deprecated.
@@ -134,6 +136,11 @@ func (c Command) PermissionSets() []PermissionSet {
 // with the rest of its work. The caller needs Entries and Commit of the report.
 func (c Command) Execute(ctx context.Context, run *Run, raw map[string]json.RawMessage) (Report, error) {
 	run.command, run.raw = c, raw
+	if c.Saves {
+		if err := warroom.ProbeFolder(run.Host); err != nil {
+			return Report{}, err
+		}
+	}
 	result, err := c.run(ctx, run, raw)
 	var throttled *defender.ThrottledError
 	if errors.As(err, &throttled) && !c.Platform {

@@ -34,6 +34,9 @@ func testModule() Command {
 		if run.Instance.Mode == params.AuthorizationCode {
 			return Report{}, &LoginTestError{LoggedIn: run.Instance.Grant != params.Grant{}}
 		}
+		if err := warroom.ProbeFolder(run.Host); err != nil {
+			return Report{}, err
+		}
 		if err := diagnosis.Try(ctx, run.SignIn, run.API); err != nil {
 			return Report{}, err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"xsoar-defender/defender"
@@ -63,7 +64,7 @@ func (f fileSize) fileReport(ctx context.Context, run *Run, out Output, action d
 func download(ctx context.Context, run *Run, link, name string, kind warroom.Kind, most int64, tee io.Writer) (warroom.Entry, error) {
 	id, file, err := run.Host.Create()
 	if err != nil {
-		return warroom.Entry{}, err
+		return warroom.Entry{}, &warroom.FolderError{Err: err}
 	}
 	into := io.Writer(file)
 	if tee != nil {
@@ -72,6 +73,9 @@ func download(ctx context.Context, run *Run, link, name string, kind warroom.Kin
 	got, err := run.API.Download(ctx, link, into, most)
 	if closed := file.Close(); err == nil && closed != nil {
 		err = fmt.Errorf("saving the file: %w", closed)
+	}
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		err = &warroom.FolderError{Err: failed}
 	}
 	if err != nil {
 		return warroom.Entry{}, errors.Join(err, run.Host.Discard(id))

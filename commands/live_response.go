@@ -215,7 +215,7 @@ func getFile() Command {
 	}
 	out := liveResponseOutput()
 	return declare(startsSession(Command{
-		Name:    "microsoft-atp-live-response-get-file",
+		Name: "microsoft-atp-live-response-get-file", Saves: true,
 		Help:    "Downloads a file from a machine, compressed with gzip.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" path="C:\Users\nora\evil.exe"`,
@@ -259,7 +259,7 @@ func liveResponseResult() Command {
 	out := Output{Path: "MicrosoftATP.LiveResponseResult", Title: "Result", Single: true, Fields: scriptFields()}
 	promised := Output{Path: "MicrosoftATP.LiveResponseAction", Fields: []warroom.Field{{Type: warroom.String, Help: "The result, at the path that older manifests declare."}}}
 	return declare(Command{
-		Name: "microsoft-atp-live-response-result", Area: LiveResponse, Executes: true,
+		Name: "microsoft-atp-live-response-result", Area: LiveResponse, Executes: true, Saves: true,
 		Help:    "Downloads the result of one command of a live response session that has ended.",
 		Uses:    []defender.Operation{defender.GetLiveResponseLink},
 		Outputs: []Output{out, promised},

@@ -309,7 +309,7 @@ func downloadPackage() Command {
 	out := machineActionOutput("Investigation package")
 	out.Key, out.Single, out.View = "", true, machineActionView().With(liveResponseFields()...)
 	return declare(Command{
-		Name: "microsoft-atp-request-and-download-investigation-package", Area: MachineActions, Polls: true,
+		Name: "microsoft-atp-request-and-download-investigation-package", Area: MachineActions, Polls: true, Saves: true,
 		Help:    "Collects a package of forensic data from a machine and downloads it.",
 		Uses:    []defender.Operation{defender.CollectPackage, defender.GetMachineAction, defender.GetPackageURI, defender.ListMachineActions},
 		Outputs: []Output{out},

@@ -233,7 +233,7 @@ func runSession() Command {
 	out.Columns = []string{"id", "status", "machineId", "computerDnsName", "creationDateTimeUtc"}
 	results := Output{Path: "MicrosoftATP.LiveResponseResult", Key: "val.actionId && val.actionId == obj.actionId && val.index == obj.index", Fields: sessionResultFields()}
 	return declare(startsSession(Command{
-		Name:    "microsoft-atp-live-response-run",
+		Name: "microsoft-atp-live-response-run", Saves: true,
 		Help:    "Puts files, runs scripts and gets files on machines, all in one live response session for each machine. With polling, it waits for the end and returns every result.",
 		Outputs: []Output{out, results},
 		Example: `machine_id=` + exampleMachine + ` commands="[\"put tool.exe\",\"run triage.ps1 -Days 3\",\"get C:/Temp/triage.zip\"]" comment="ticket 4711" polling=true`,

@@ -142,6 +142,9 @@ func (s *soak) execute(number int) {
 	}
 	for _, entry := range result.Entries {
 		if entry.File != nil {
+			if !command.Saves {
+				s.t.Errorf("%s saves a file and does not say so: it would find a folder that takes none after the request", command.Name)
+			}
 			if err := i.Host.Discard(entry.File.ID); err != nil {
 				s.t.Error(err)
 			}

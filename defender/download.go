@@ -41,6 +41,9 @@ func (e *DownloadError) Error() string {
 	case e.Status > 0:
 		return fmt.Sprintf("The download failed: the file store answered HTTP %d. Try again later.", e.Status)
 	}
+	if tooManyFiles(e.Err) {
+		return fmt.Sprintf("The download failed: %s. %s", innermost(e.Err), moreFiles)
+	}
 	return fmt.Sprintf("The download failed: %s. Try again.", innermost(e.Err))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"xsoar-defender/internal/rawjson"
@@ -188,8 +189,17 @@ func (e *ConnectionError) remedy() string {
 		return "Try again later."
 	case e.Sent:
 		return "Try again."
+	case tooManyFiles(e.Err):
+		return moreFiles
 	}
 	return "Check the URL, the proxy and the certificate settings of the instance."
+}
+
+// moreFiles is what to do when the process may not open another connection.
+const moreFiles = "Raise the limit of open files of the container (nofile)."
+
+func tooManyFiles(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // mayHaveActed is what to do when the answer to a change is lost.

@@ -205,6 +205,7 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 		Diagnose: func(ctx context.Context) *diagnosis.Diagnosis {
 			return diagnosis.Diagnose(ctx, diagnosis.Subject{
 				Instance: instance, API: api, SignIn: session, Network: way, Now: r.Now, Gaps: r.Commands.Gaps,
+				Files: func() error { return warroom.ProbeFolder(host) },
 			})
 		},
 	}

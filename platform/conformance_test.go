@@ -87,7 +87,7 @@ type recordedRoute struct {
 type recordedAnswer struct {
 	Status  int               `json:"status"`
 	JSON    json.RawMessage   `json:"json"`
-	Raw     string            `json:"raw"` // the body as it is, in place of JSON
+	Raw     string            `json:"raw"` // the body as it is, instead of JSON
 	Headers map[string]string `json:"headers"`
 }
 

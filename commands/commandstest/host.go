@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"xsoar-defender/commands"
 	"xsoar-defender/warroom"
@@ -19,6 +20,12 @@ import (
 // Host is a platform that keeps the integration context in memory, with versions as the real one has them, and
 // files in a folder.
 type Host struct {
+	// NoFiles, if set, is why no file can be created, and Full reports whether the disk is full.
+	NoFiles error
+	Full    bool
+	// FullAfter, if set, is the number of files after which the disk is full.
+	FullAfter int
+
 	folder string
 
 	mu      sync.Mutex
@@ -106,11 +113,25 @@ func (h *Host) Create() (string, warroom.OutputFile, error) {
 	h.files++
 	id := "file-" + strconv.Itoa(h.files)
 	h.mu.Unlock()
+	if h.NoFiles != nil {
+		return "", nil, fmt.Errorf("creating a file: %w", &os.PathError{Op: "open", Path: h.path(id), Err: h.NoFiles})
+	}
 	file, err := os.OpenFile(h.path(id), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", nil, fmt.Errorf("creating a file: %w", err)
 	}
+	if h.Full || h.FullAfter > 0 && !strings.HasSuffix(id, "-"+strconv.Itoa(h.FullAfter)) {
+		return id, fullFile{file}, nil
+	}
 	return id, file, nil
+}
+
+// fullFile is a file on a full disk.
+type fullFile struct{ *os.File }
+
+// Write takes nothing.
+func (f fullFile) Write([]byte) (int, error) {
+	return 0, &os.PathError{Op: "write", Path: f.Name(), Err: syscall.ENOSPC}
 }
 
 // Discard removes a file that was not completed.

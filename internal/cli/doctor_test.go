@@ -141,8 +141,8 @@ func TestDoctorChecksTheSame(t *testing.T) {
 		return names
 	}
 	well := checks(func(*simulator.Tenant) {})
-	if len(well) != 16 {
-		t.Errorf("got the checks %q, want sixteen", well)
+	if len(well) != 17 {
+		t.Errorf("got the checks %q, want seventeen", well)
 	}
 	for name, trouble := range map[string]func(*simulator.Tenant){
 		"no token": (*simulator.Tenant).ExpireSecret,

@@ -90,7 +90,7 @@ func OfConfiguration(found *params.Problems) *Diagnosis {
 	for _, problem := range found.List {
 		d.Checks = append(d.Checks, passed(checkConfiguration, "%s must be changed", problem.Field).but(Failed, upperFirst(problem.Fix)))
 	}
-	for _, check := range []string{"DNS", "Proxy", "TLS", "Sign-in service", checkToken, checkAudience, checkTenant, checkAPI, checkPermissions, checkClock, checkTokenTimes, checkRate} {
+	for _, check := range []string{"DNS", "Proxy", "TLS", "Sign-in service", checkToken, checkAudience, checkTenant, checkAPI, checkPermissions, checkClock, checkTokenTimes, checkRate, checkFiles} {
 		d.Checks = append(d.Checks, notApplied(check, "the configuration must be corrected first"))
 	}
 	return d
@@ -173,6 +173,8 @@ type Subject struct {
 	Now      func() time.Time
 	// Gaps returns the commands that a token with these claims does not permit.
 	Gaps func(claims auth.Claims) []Gap
+	// Files tries to save a file for the War Room.
+	Files func() error
 }
 
 // Try signs in again, so that a stored token does not hide that its secret is no longer valid, and reads one alert.
@@ -218,7 +220,7 @@ func Diagnose(ctx context.Context, s Subject) *Diagnosis {
 		[]Check{e.configuration()}, fieldChecks(s.Instance), e.names(ctx), e.proxies(), []Check{
 			e.tls(e.authority), e.tls(e.service),
 			e.signInAnswers(), e.token(), e.audience(), e.tenant(), e.apiAnswers(), e.permissions(d.Gaps),
-			e.clock(), e.tokenTimes(), e.rate(),
+			e.clock(), e.tokenTimes(), e.rate(), e.files(),
 		},
 	)
 	d.Verdict = s.Instance.Redact(d.Verdict)
@@ -239,6 +241,7 @@ const (
 	checkClock         = "Clock"
 	checkTokenTimes    = "Token times"
 	checkRate          = "Rate"
+	checkFiles         = "Files"
 )
 
 func (e *examination) configuration() Check {
@@ -277,6 +280,16 @@ func judgeProof(check Check, proof *params.Certificate, now time.Time) Check {
 		return check.but(Warning, remedy)
 	}
 	return check
+}
+
+// files is about the folder that commands save files in.
+func (e *examination) files() Check {
+	err := e.Files()
+	if err == nil {
+		return passed(checkFiles, "files for the War Room can be saved")
+	}
+	found, remedy, _ := strings.Cut(err.Error(), ". ")
+	return passed(checkFiles, "%s", found).but(Failed, remedy)
 }
 
 func (e *examination) token() Check {
