@@ -48,7 +48,7 @@ const heapGrowth = 25
 // run runs the program and returns its exit code. What belongs to the outside is taken here, and passed in from here on.
 func run() int {
 	debug.SetGCPercent(heapGrowth)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	log.SetFlags(0)
@@ -76,6 +76,16 @@ func run() int {
 		Height: heightOf(os.Stdout), Page: page, ReadSecret: secretReader(os.Stdin, os.Stderr), WithoutLines: withoutLines(os.Stdin),
 		ConfigDir: os.UserConfigDir, OpenBrowser: openBrowser, Manifest: manifest,
 	})
+}
+
+// endings lists the signals that end the program in order. A terminal that closes sends SIGHUP, which nohup makes the
+// program ignore.
+func endings() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 // servesPlatform reports whether the program was started to serve the platform: under the name of a Python interpreter,

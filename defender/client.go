@@ -47,8 +47,6 @@ type Options struct {
 	Limits Limits
 	// Progress, when set, is told how far long work is.
 	Progress Progress
-	// Observe, when set, is told a line about every request: never its token, its query or its body.
-	Observe func(line string)
 }
 
 // Progress is told how far work has come that can take long, for whoever waits for it. Its methods return at once, and
@@ -126,7 +124,7 @@ func (c *Client) pipeline(tokens TokenSource) runtime.Pipeline {
 		PerCall: []policy.Policy{&repeatPolicy{patience: c.patience, pace: c.pace, now: c.options.Now}},
 		PerRetry: []policy.Policy{
 			&signPolicy{tokens: tokens},
-			&countPolicy{metrics: c.metrics, observe: c.options.Observe, now: c.options.Now},
+			&countPolicy{metrics: c.metrics},
 		},
 	}, &policy.ClientOptions{
 		Transport: shortRefusals{c.options.Transport},

@@ -3,7 +3,6 @@ package defender
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -214,13 +213,10 @@ func (p *signPolicy) signed(req *policy.Request, token string) (*http.Response, 
 // countPolicy counts how every request ended.
 type countPolicy struct {
 	metrics *Metrics
-	observe func(string)
-	now     func() time.Time
 }
 
 // Do sends and counts.
 func (p *countPolicy) Do(req *policy.Request) (*http.Response, error) {
-	began := p.now()
 	response, err := req.Next()
 	var outcome Outcome
 	switch {
@@ -232,9 +228,6 @@ func (p *countPolicy) Do(req *policy.Request) (*http.Response, error) {
 		outcome = ConnectionFailed
 	}
 	p.metrics.add(outcome)
-	if p.observe != nil {
-		p.observe(fmt.Sprintf("%s %s: %s in %d ms", req.Raw().Method, req.Raw().URL.EscapedPath(), outcome, p.now().Sub(began).Milliseconds()))
-	}
 	return response, err
 }
 

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -788,25 +787,6 @@ func TestOutcomesAreCountedByStatus(t *testing.T) {
 		if got := counted(client.Metrics()); got != row.want {
 			t.Errorf("%d: wanted the counts %q, got %q", row.status, row.want, got)
 		}
-	}
-}
-
-func TestObserveSeesNeitherTokenNorQueryNorBody(t *testing.T) {
-	w := at(t, serve(t, following(status(401, ""), status(502, ""), body(`{"id":"1","value":[]}`))))
-	w.Observe = func(line string) { w.lines = append(w.lines, line) }
-	client := w.client()
-	if _, err := client.Alerts(t.Context(), defender.Query{Filter: defender.Equal("title", "hidden-title"), Limit: 1}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.TagMachine(t.Context(), "a/b", "Add", "hidden-tag"); err != nil {
-		t.Fatal(err)
-	}
-	want := []string{
-		"GET /api/alerts: AuthError in 0 ms", "GET /api/alerts: ServiceError in 0 ms", "GET /api/alerts: Successful in 0 ms",
-		"POST /api/machines/a%2Fb/tags: Successful in 0 ms",
-	}
-	if !reflect.DeepEqual(w.lines, want) {
-		t.Errorf("wanted the lines %q, got %q", want, w.lines)
 	}
 }
 

@@ -181,8 +181,14 @@ func (r *Runner) explain(err error, instance params.Instance) {
 func (r *Runner) prepare(request Request, instance params.Instance, host commands.Host) *commands.Run {
 	way := newNetwork(r.Transports, instance, r.Getenv, r.Now)
 	environment := r.Environment(instance, request.Instance, host)
-	transport := environment.Transport
-	environment.Transport, environment.Direct = way.signIn.over(transport), way.signIn.over(environment.Direct)
+	var log *requestLog
+	if request.Debug {
+		log = &requestLog{now: r.Now, failures: map[string]int{}, write: func(line string) {
+			host.Log(context.Background(), readable(instance.Redact(line)))
+		}}
+	}
+	transport := log.over(environment.Transport)
+	environment.Transport, environment.Direct = way.signIn.over(transport), way.signIn.over(log.over(environment.Direct))
 	signer := newSigner(instance, "", instance.Cloud.Hosts(), environment)
 	limits := r.Limits
 	if instance.LargestAnswer > 0 {
@@ -194,9 +200,6 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 		GraphTokens: func() (defender.TokenSource, error) {
 			return tokens{newSigner(instance, instance.Cloud.GraphScope, []string{instance.Cloud.Graph.Hostname()}, environment)}, nil
 		},
-	}
-	if request.Debug {
-		options.Observe = func(line string) { host.Log(context.Background(), instance.Redact(line)) }
 	}
 	api := defender.New(options)
 	session := &signIn{signer: signer, instance: instance, environment: environment, target: instance.Cloud.API}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -147,12 +148,30 @@ func TestDebuggingLogsRequestsWithoutSecrets(t *testing.T) {
 		t.Fatal(result.Err)
 	}
 	logged := strings.Join(host.Logged(), "\n")
-	if !strings.Contains(logged, "GET /api/machines: Successful in ") {
-		t.Errorf("got %q, want a line about the request", logged)
+	for _, want := range []string{`(?m)^GET 127\.0\.0\.1:\d+/api/machines: 200 OK in \d+ ms$`, `(?m)^POST 127\.0\.0\.1:\d+/.*/oauth2/v2\.0/token: 200 OK in \d+ ms$`} {
+		if !regexp.MustCompile(want).MatchString(logged) {
+			t.Errorf("got %q, want a line like %s", logged, want)
+		}
 	}
 	for _, secret := range append(bearers(w.tenant), w.tenant.Secret(), "$top") {
 		if strings.Contains(logged, secret) {
 			t.Errorf("got %q, want no %q in the log", logged, secret)
+		}
+	}
+}
+
+func TestDebuggingCountsAttempts(t *testing.T) {
+	w := newWorld(t)
+	host := w.host()
+	w.tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusServiceUnavailable, Times: 1})
+	request := execution.Request{Command: listMachines, Params: encode(t, w.tenant.Instance("client-secret")), Debug: true}
+	if result := w.Run(t.Context(), request, host); result.Err != nil {
+		t.Fatal(result.Err)
+	}
+	logged := strings.Join(host.Logged(), "\n")
+	for _, want := range []string{`(?m)/api/machines: 503 Service Unavailable in \d+ ms$`, `(?m)/api/machines: 200 OK in \d+ ms, attempt 2$`} {
+		if !regexp.MustCompile(want).MatchString(logged) {
+			t.Errorf("got %q, want a line like %s", logged, want)
 		}
 	}
 }

@@ -17,18 +17,20 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/warroom"
 )
 
 func (p *program) demoCommand() *cobra.Command {
-	open := false
+	open, verbose := false, false
 	command := &cobra.Command{
 		Use: "demo", Short: "Show every way to sign in and a few commands with a simulated tenant", Args: noArgs, GroupID: groupTry,
 		Long: `Starts a simulated tenant inside this program, signs in to it in every way, and then lists machines, isolates one
-and waits for it, lists alerts and hunts. Nothing outside this program is read or changed.
+and waits for it, lists alerts and hunts. Nothing outside this program is read or changed. --verbose also shows every
+check of the sign-ins and every look at the isolation.
 
 The exit code is 0 if everything worked, and else 1.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			demonstrate := p.demo
+			demonstrate := func(ctx context.Context) error { return p.demo(ctx, verbose) }
 			if open {
 				demonstrate = func(ctx context.Context) error { return p.warroom(ctx, warroomOptions{open: true}) }
 			}
@@ -38,11 +40,12 @@ The exit code is 0 if everything worked, and else 1.`,
 			return nil
 		},
 	}
+	command.Flags().BoolVarP(&verbose, "verbose", "v", false, "show everything that the commands answer")
 	command.Flags().BoolVar(&open, "open", false, "open a War Room in the browser instead, to try commands on the simulated tenant")
 	return command
 }
 
-func (p *program) demo(ctx context.Context) (err error) {
+func (p *program) demo(ctx context.Context, verbose bool) (err error) {
 	began := p.Now()
 	clock := &movableClock{now: p.Now}
 	tenant, err := simulator.Start(simulator.Options{Now: clock.Now, Random: p.Random, Sleep: clock.Sleep})
@@ -58,8 +61,9 @@ func (p *program) demo(ctx context.Context) (err error) {
 	d := &demo{
 		lab:    &lab{program: p, tenant: tenant, folder: folder, where: storage{state: folder + "/state.json", files: folder}},
 		clock:  clock,
-		screen: p.screen(folder),
+		screen: p.screen(folder), verbose: verbose,
 	}
+	d.screen.compact = true
 	// It is for people to read wherever it goes, and not for a script.
 	d.screen.width = cmp.Or(d.screen.width, demoWidth)
 	if d.transports, err = directTo(tenant); err != nil {
@@ -98,6 +102,8 @@ type demo struct {
 
 	clock      *movableClock
 	screen     screen
+	verbose    bool
+	quiet      bool // while the same is asked again
 	transports *execution.Transports
 	commands   int // how many were run
 }
@@ -127,14 +133,22 @@ func (d *demo) run(ctx context.Context, one labInstance, command string, argumen
 		args[given.name] = given.value
 	}
 	d.commands++
-	d.screen.line("> !" + call)
+	if !d.quiet {
+		d.screen.line("> !" + call)
+	}
 	runner := d.runner()
 	runner.Now, runner.Sleep, runner.Transports = d.clock.Now, d.clock.Sleep, d.transports
 	s := d.session(one, runner)
 	var last execution.Result
 	s.show = func(result execution.Result) {
 		last = result
-		d.screen.entries(result.Entries)
+		switch {
+		case d.quiet:
+		case command == commands.DiagnosisCommand && !d.verbose:
+			d.verdict(result.Entries)
+		default:
+			d.screen.entries(result.Entries)
+		}
 	}
 	if err := s.run(ctx, command, encodeArguments(args)); err != nil {
 		return last, fmt.Errorf("%s with %s: %w", command, one.name, err)
@@ -142,12 +156,32 @@ func (d *demo) run(ctx context.Context, one labInstance, command string, argumen
 	return last, nil
 }
 
+// verdict shows of a diagnosis what it comes to.
+func (d *demo) verdict(entries []warroom.Entry) {
+	for _, entry := range entries {
+		first := true
+		for _, block := range entry.Blocks {
+			switch shown := block.(type) {
+			case warroom.Paragraph:
+				if first {
+					d.screen.paragraph(string(shown))
+				}
+				first = false
+			case warroom.Table:
+				if len(shown.Records.Rows) == 0 {
+					d.screen.paragraph(shown.EmptyText())
+				}
+			}
+		}
+	}
+	d.screen.line("")
+}
+
 // signIns goes through every way to sign in. A failure of one does not hide those of others.
 func (d *demo) signIns(ctx context.Context) error {
 	var errs []error
 	for _, mode := range simulator.Modes() {
 		d.screen.line(d.screen.strong("Sign-in: " + mode))
-		d.screen.line("")
 		errs = append(errs, d.signIn(ctx, mode))
 	}
 	return errors.Join(errs...)
@@ -158,16 +192,20 @@ func (d *demo) signIn(ctx context.Context, mode string) error {
 	if err != nil {
 		return err
 	}
-	commands := []string{commands.TestCommand, commands.DiagnosisCommand}
+	names := []string{commands.TestCommand, commands.DiagnosisCommand}
 	if needsLogin(one.params) {
 		if err := d.logIn(ctx, one); err != nil {
 			return err
 		}
 		// The Test button cannot test a login.
-		commands = commands[1:]
+		names = names[1:]
 	}
-	for _, command := range commands {
-		if _, err := d.run(ctx, one, command); err != nil {
+	for _, command := range names {
+		// The diagnosis says more than the Test button.
+		d.quiet = command == commands.TestCommand && !d.verbose
+		_, err := d.run(ctx, one, command)
+		d.quiet = false
+		if err != nil {
 			return err
 		}
 	}
@@ -188,8 +226,7 @@ func (d *demo) logIn(ctx context.Context, one labInstance) error {
 // work goes through a few commands with the first of the instances.
 func (d *demo) work(ctx context.Context) error {
 	one := d.instances[0]
-	d.screen.line(d.screen.strong("Work"))
-	d.screen.line("")
+	d.screen.line(d.screen.strong("Work: list machines, isolate one, list alerts, hunt"))
 	machines, err := d.run(ctx, one, "microsoft-atp-get-machines", argument{"page_size", "5"}, argument{"health_status", "Active"})
 	if err != nil {
 		return err
@@ -219,15 +256,22 @@ const (
 	mostAsks = 20
 )
 
-// await polls a machine action until it has succeeded.
+// await polls a machine action until it has succeeded, and shows it then.
 func (d *demo) await(ctx context.Context, one labInstance, action string) error {
+	const look = "microsoft-atp-list-machine-actions-details"
 	var status string
 	for range mostAsks {
-		result, err := d.run(ctx, one, "microsoft-atp-list-machine-actions-details", argument{"id", action})
+		d.quiet = !d.verbose
+		result, err := d.run(ctx, one, look, argument{"id", action})
+		d.quiet = false
 		if err != nil {
 			return err
 		}
 		if status = contextText(result, machineActionPath, "Status"); status == "Succeeded" {
+			if !d.verbose {
+				d.screen.line(fmt.Sprintf("> !%s id=%q", look, action))
+				d.screen.entries(result.Entries)
+			}
 			return nil
 		}
 		if err := d.clock.Sleep(ctx, askEvery); err != nil {
