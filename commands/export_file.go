@@ -167,7 +167,13 @@ func onlyColumns(record []byte, columns []string) []byte {
 // DeviceId.
 func columnValues(record []byte, columns []string) []gjson.Result {
 	found := make([]gjson.Result, len(columns))
+	next := 0 // the keys of a record mostly come in the order of the columns
 	gjson.ParseBytes(record).ForEach(func(key, value gjson.Result) bool {
+		if next < len(columns) && columns[next] == key.Str && !found[next].Exists() {
+			found[next] = value
+			next++
+			return true
+		}
 		for i, column := range columns {
 			if strings.EqualFold(key.Str, column) && !found[i].Exists() {
 				found[i] = value

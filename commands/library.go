@@ -9,6 +9,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"unicode"
 
 	"github.com/tidwall/gjson"
 
@@ -161,7 +162,17 @@ func exactText(run *Run, argument, trimmed string) string {
 	return trimmed
 }
 
+// FileNameError says that a text is no name for a file of the library.
+type FileNameError struct{ Name string }
+
+func (e *FileNameError) Error() string {
+	return inOneLine(fmt.Sprintf("The file %s was not sent: the name of a file in the library is a plain name such as triage.ps1, without folders. Set file_name.", e.Name))
+}
+
 func review(name string, all io.Reader, content io.ReaderAt) (reviewed, error) {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(`/\:*?"<>|`, r) }) {
+		return reviewed{}, &FileNameError{name}
+	}
 	hash := sha256.New()
 	size, err := copyAtMost(hash, all, defender.LargestLibraryFile)
 	if errors.Is(err, errTooLong) {

@@ -96,22 +96,25 @@ func (c *Client) StreamPage(ctx context.Context, page ExportPage, begin func() e
 			return "", ErrForeignLink
 		}
 	}
-	count := 0
+	count, began := 0, false
 	// own is an error of the caller, which is returned as it is: the request did not fail.
 	var own error
 	err = c.streamed(ctx, r, func(body io.Reader) error {
 		if own = begin(); own != nil {
 			return own
 		}
-		next, count = "", 0
+		next, count, began = "", 0, true
 		return scanPage(body, func(record []byte) error {
 			count++
 			own = visit(record)
 			return own
 		}, &next)
 	})
-	if own != nil {
+	switch {
+	case own != nil:
 		return "", own
+	case err == nil && !began:
+		return "", &AnswerError{Operation: page.Operation, Status: http.StatusNoContent, Problem: "empty"}
 	}
 	next = strings.ReplaceAll(next, " ", "%20") // links with plain spaces have been seen, which no request may hold
 	if top := page.Operation.LargestPage; err == nil && next == "" && top > 0 && count >= top {
