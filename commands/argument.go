@@ -89,7 +89,7 @@ type noArguments struct{}
 func argumentsOf(shape reflect.Type, platform bool) []Argument {
 	arguments := fieldsOf(shape, nil)
 	if !platform && shape != reflect.TypeFor[noArguments]() {
-		arguments = append(arguments, ranOnce())
+		arguments = append(arguments, ownArguments()...)
 	}
 	return arguments
 }
@@ -106,11 +106,6 @@ func fieldsOf(shape reflect.Type, path []int) []Argument {
 		arguments = append(arguments, argumentOf(place, field))
 	}
 	return arguments
-}
-
-// ranOnce returns the argument that a scheduled run carries.
-func ranOnce() Argument {
-	return Argument{Name: ranOnceArgument, Help: "Set by the command itself when it schedules another run.", Hidden: true}
 }
 
 func argumentOf(place []int, field reflect.StructField) Argument {

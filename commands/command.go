@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -85,6 +84,12 @@ type Report struct {
 	// longer accepted; nil if nothing is left. After is how long to wait before that run.
 	Left  map[string]any
 	After time.Duration
+	// Waits says how far the work is and what it waits for, as the beginning of a sentence; "" if only the quota is
+	// exhausted. Done of Whole things are done; both are 0 if they are not counted.
+	Waits       string
+	Done, Whole int
+	// Until is when the command stops scheduling itself; zero for a day after its first run.
+	Until time.Time
 	// Commit, if set, is called once the entries have been handed over.
 	Commit func(ctx context.Context) error
 }
@@ -135,7 +140,8 @@ func (c Command) PermissionSets() []PermissionSet {
 // Execute runs the command. If the service accepts no more requests for a while, the command is scheduled again
 // with the rest of its work. The caller needs Entries and Commit of the report.
 func (c Command) Execute(ctx context.Context, run *Run, raw map[string]json.RawMessage) (Report, error) {
-	run.command, run.raw = c, raw
+	run.command = c
+	run.carried(raw, run.Now())
 	if c.Saves {
 		if err := warroom.ProbeFolder(run.Host); err != nil {
 			return Report{}, err
@@ -150,27 +156,7 @@ func (c Command) Execute(ctx context.Context, run *Run, raw map[string]json.RawM
 		return Report{}, err
 	}
 	if result.Left != nil {
-		result.Entries = c.scheduleRest(result, raw)
+		return run.scheduleRest(result)
 	}
 	return result, nil
-}
-
-// ranOnceArgument marks a run that the command scheduled itself. Existing playbook tasks know it by this name.
-const ranOnceArgument = "ran_once_flag"
-
-func (c Command) scheduleRest(result Report, raw map[string]json.RawMessage) []warroom.Entry {
-	args := map[string]any{}
-	for name, value := range raw {
-		args[name] = value
-	}
-	maps.Copy(args, result.Left)
-	args[ranOnceArgument] = true
-	poll := &warroom.Poll{Command: c.Name, Args: args, After: result.After}
-	for i := range result.Entries {
-		if result.Entries[i].Poll == nil {
-			result.Entries[i].Poll = poll
-			return result.Entries
-		}
-	}
-	return append(result.Entries, warroom.Entry{Kind: warroom.Note, Poll: poll})
 }

@@ -705,8 +705,10 @@ func (e *exporter) leave(after time.Duration, timeout, restarts int) (Report, er
 	if timeout > 0 {
 		limit = time.Duration(timeout) * time.Second
 	}
-	poll := e.run.again(map[string]any{"resume": id, "restarts": restarts}, max(after, betweenTurns), limit)
-	poll.Done, poll.All = e.state.Parts, len(e.state.Names)
+	poll := e.run.again(scheduled{
+		changes: map[string]any{"resume": id, "restarts": restarts}, after: max(after, betweenTurns), until: e.run.deadline(limit),
+		done: e.state.Parts, whole: len(e.state.Names),
+	})
 	text := fmt.Sprintf("%s exported so far, in %s; the export goes on in %s.",
 		countOf(int(e.state.Summary.Read), "record"), countOf(e.state.Parts, "part"), max(after, betweenTurns).Round(time.Second))
 	return report(warroom.Entry{Blocks: []warroom.Block{warroom.Paragraph(text)}, Poll: poll}), nil

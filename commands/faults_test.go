@@ -418,6 +418,9 @@ func (f *faulty) judgeEntries(trouble trouble, result commandstest.Result) []str
 	for _, entry := range entries {
 		if entry.Poll != nil {
 			scheduled = true
+			if strings.TrimSpace(entry.Readable()) == "" {
+				problems = append(problems, "an entry runs the command again and does not say why")
+			}
 			continue
 		}
 		// Both fail the test if they are not JSON.
@@ -429,7 +432,9 @@ func (f *faulty) judgeEntries(trouble trouble, result commandstest.Result) []str
 			problems = append(problems, "an entry says nothing")
 		}
 	}
-	wanted := trouble.ending == makesSense || trouble.ending == waits && scheduled || trouble.ending == refused
+	// A command that follows an action looks again: a look that failed has seen nothing.
+	follows := f.try.args["machine_action_id"] != nil && scheduled
+	wanted := trouble.ending == makesSense || trouble.ending == waits && scheduled || trouble.ending == refused || follows
 	if !wanted {
 		problems = append(problems, fmt.Sprintf("got the entry\n%s, want an error", entries[0].Readable()))
 	}

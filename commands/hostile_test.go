@@ -148,9 +148,9 @@ func (h *hostileArguments) try(offset int, argument commands.Argument) {
 	}
 }
 
-// ownWords holds the arguments whose value is sent as it is, because it is in the service's own language: queries and
-// indicators.
-func ownWords() []string { return []string{"query", "query_batch", "indicator_batch"} }
+// ownWords holds the arguments whose value is sent as it is, because it is in the service's own language: queries,
+// indicators and filters.
+func ownWords() []string { return []string{"query", "query_batch", "indicator_batch", "filters"} }
 
 // run runs the command with a value, checks the result, and returns the shapes of the requests.
 func (h *hostileArguments) run(argument commands.Argument, name string, value any) []string {

@@ -232,7 +232,7 @@ func TestRetiredActionsBecomeTheirSuccessors(t *testing.T) {
 			if got := body.Get("action").String(); got != test.want || !body.Get("generateAlert").Bool() {
 				t.Errorf("got %s, want %s with an alert to be asked for", body, test.want)
 			}
-			result.Entry().WantReadable("The service has retired the action", test.want+" with an alert")
+			result.Entry().WantReadable("The service no longer accepts the action", test.want+" with an alert")
 		})
 	}
 }
@@ -327,7 +327,7 @@ func TestBatchSaysOfEachHowItWent(t *testing.T) {
 	result.WantAsked("POST /api/indicators/import")
 	entry := result.Entry()
 	entry.WantColumns("ID", "Value", "IsFailed", "FailureReason")
-	entry.WantReadable("Indicators: 1 taken, 1 failed", "is not supported for DomainName")
+	entry.WantReadable("Indicators: 1 accepted, 1 failed", "is not supported for DomainName")
 	rows := entry.At(indicatorPath).Array()
 	if len(rows) != 2 || rows[0].Get("ID").String() == "" || rows[0].Get("IsFailed").Bool() || !rows[1].Get("IsFailed").Bool() {
 		t.Errorf("got %s, want the first to be taken and the second to fail", entry.At(indicatorPath))
@@ -342,7 +342,7 @@ func TestBatchIsPassedThroughAsGiven(t *testing.T) {
 		{"unknown keys stay", given, given, ""},
 		{
 			"a retired action is replaced", `{"indicatorValue": "bad.example", "indicatorType": "DomainName", "action": "AlertAndBlock", "generateAlert": false}`,
-			`{"indicatorValue": "bad.example", "indicatorType": "DomainName", "action": "Block", "generateAlert": true}`, "retired the action AlertAndBlock: Block",
+			`{"indicatorValue": "bad.example", "indicatorType": "DomainName", "action": "Block", "generateAlert": true}`, "no longer accepts the action AlertAndBlock; Block",
 		},
 		{
 			"an audit raises alerts", `{"indicatorValue": "bad.example", "indicatorType": "DomainName", "action": "Audit"}`,
@@ -368,7 +368,7 @@ func TestBatchIsPassedThroughAsGiven(t *testing.T) {
 			result := instance.Run("microsoft-atp-indicator-batch-update", map[string]any{"indicator_batch": twice})
 			commandstest.WantJSON(t, "the body", result.Body(), `{"Indicators": [`+test.want+","+test.want+`]}`)
 			text := result.Entry().Readable()
-			if said := strings.Count(text, "has retired"); (said == 1) != (test.note != "") || !strings.Contains(text, test.note) {
+			if said := strings.Count(text, "no longer accepts"); (said == 1) != (test.note != "") || !strings.Contains(text, test.note) {
 				t.Errorf("got\n%s\nwant %q to be said once", text, test.note)
 			}
 		})
@@ -378,8 +378,8 @@ func TestBatchIsPassedThroughAsGiven(t *testing.T) {
 func TestBatchesThatAreNotSent(t *testing.T) {
 	many := "[" + strings.TrimSuffix(strings.Repeat("{},", 501), ",") + "]"
 	for name, test := range map[string]struct{ batch, want string }{
-		"too many":   {many, "one to 500 indicators, not 501"},
-		"none":       {"[]", "one to 500 indicators, not 0"},
+		"too many":   {many, "1 to 500 indicators; got 501"},
+		"none":       {"[]", "1 to 500 indicators; got 0"},
 		"no JSON":    {"[{", "must be a JSON list of objects"},
 		"no objects": {`["bad.example"]`, "must be a JSON list of objects"},
 	} {
@@ -562,7 +562,7 @@ func TestOldUpdateKeepsWhatIsNotGiven(t *testing.T) {
 		},
 		{
 			"an action that was retired since", "AlertAndBlock", `{}`,
-			`"action": "Block", "severity": "Medium", "description": "seen"`, "has retired the action AlertAndBlock",
+			`"action": "Block", "severity": "Medium", "description": "seen"`, "no longer accepts the action AlertAndBlock",
 		},
 		{
 			"an audit", "Audit", `{}`,

@@ -3,6 +3,8 @@ package commands
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
@@ -32,37 +34,55 @@ type session struct {
 // drive starts the action, or checks the one that a previous run started. Once it has succeeded, finish makes the
 // report. Until then the context has the id of the action at path.
 func (s session) drive(ctx context.Context, run *Run, machine string, operation defender.Operation, path string, start func() (defender.MachineAction, error), finish func(defender.MachineAction) (Report, error)) (Report, error) {
+	until := run.deadline(s.limit())
+	over := !run.began.Before(until)
 	if s.Action == "" {
-		return s.begin(ctx, run, machine, operation, path, start)
+		return s.begin(ctx, run, machine, operation, path, until, start)
 	}
-	action, err := run.API.MachineAction(ctx, s.Action)
+	seen := lookAt(ctx, run, []string{s.Action}, until.Add(-s.limit()))
 	switch {
-	case err != nil:
-		return Report{}, err
-	case action.Running():
-		return report(warroom.Entry{Poll: s.look(run, actionArgument, s.Action)}), nil
-	case !action.Succeeded():
-		return Report{}, &EndedError{action}
+	case len(seen.failed) > 0:
+		return Report{}, seen.failed[0].Err
+	case len(seen.open) > 0 && over:
+		return Report{}, &UnfinishedError{s.Action, until}
+	case len(seen.open) > 0:
+		return s.waitOn(run, operation, until, s.Action, seen.after), nil
+	case !seen.ended[0].Succeeded():
+		return Report{}, &EndedError{seen.ended[0]}
 	}
-	return finish(action)
+	done, err := finish(seen.ended[0])
+	if err != nil && transient(err) && !over { // the result is still there
+		return s.waitOn(run, operation, until, s.Action, afterOf(err)), nil
+	}
+	return done, err
 }
 
-func (s session) begin(ctx context.Context, run *Run, machine string, operation defender.Operation, path string, start func() (defender.MachineAction, error)) (Report, error) {
+// waitOn returns the report of an action that has not ended.
+func (s session) waitOn(run *Run, operation defender.Operation, until time.Time, action string, after time.Duration) Report {
+	poll, line := s.nextLook(run, actionArgument, operation.Starts, []string{action}, 1, until, 1, after)
+	return report(warroom.Entry{Blocks: []warroom.Block{line}, Poll: poll})
+}
+
+func (s session) begin(
+	ctx context.Context, run *Run, machine string, operation defender.Operation, path string, until time.Time, start func() (defender.MachineAction, error),
+) (Report, error) {
 	action, err := attempt{machine: machine, kind: operation.Starts, began: run.Now()}.try(ctx, run, start)
+	if s.ForActive && isBusy(err) && run.began.Before(until) {
+		return Report{
+			Left: map[string]any{pollingArgument: true}, After: s.interval(), Until: until, Waits: strings.TrimSuffix(err.Error(), "."),
+		}, nil
+	}
+	if throttled := afterOf(err); throttled > 0 && run.began.Before(until) {
+		return Report{Left: map[string]any{}, After: throttled, Until: until}, nil
+	}
 	if err != nil {
-		if s.ForActive && isBusy(err) {
-			return report(warroom.Entry{
-				Blocks: []warroom.Block{warroom.Paragraph(err.Error())},
-				Poll:   run.again(map[string]any{pollingArgument: true}, s.interval(), s.limit()),
-			}), nil
-		}
 		return Report{}, err
 	}
-	return report(warroom.Entry{
-		Blocks:  []warroom.Block{warroom.Paragraph(fmt.Sprintf("The machine action %s was started. Its result follows when it has ended.", action.ID()))},
-		Context: []warroom.Context{{Path: path, Value: warroom.Group{{Key: "action_id", Value: warroom.Text(action.ID())}}}},
-		Poll:    s.look(run, actionArgument, action.ID()),
-	}), nil
+	waits := s.waitOn(run, operation, until, action.ID(), 0)
+	entry := &waits.Entries[0]
+	entry.Blocks = append([]warroom.Block{warroom.Paragraph(fmt.Sprintf("The machine action %s was started. Its result follows when it has ended.", action.ID()))}, entry.Blocks...)
+	entry.Context = []warroom.Context{{Path: path, Value: warroom.Group{{Key: "action_id", Value: warroom.Text(action.ID())}}}}
+	return waits, nil
 }
 
 // liveResponseOutput shows a live response session with the keys of the service.

@@ -193,6 +193,7 @@ func (o outcome[T]) finish(argument string, entries ...warroom.Entry) (Report, e
 	}
 	if len(o.Left) > 0 {
 		result.Left, result.After = map[string]any{argument: strings.Join(o.Left, ",")}, o.After
+		result.Done, result.Whole = len(o.Done)+len(o.Failed), len(o.Done)+len(o.Failed)+len(o.Left)
 	}
 	return result, nil
 }

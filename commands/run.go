@@ -50,4 +50,7 @@ type Run struct {
 
 	command Command
 	raw     map[string]json.RawMessage
+	// began is when this run began; until and whole are what earlier runs have set, or zero (see deadline, wholeOf).
+	began, until time.Time
+	whole        int
 }

@@ -289,29 +289,27 @@ type sessions struct {
 
 // look schedules the next look while a session runs.
 func (s *sessions) look(ctx context.Context) (Report, error) {
-	looked := forEach(ctx, s.waiting.Actions, func(ctx context.Context, id string) (defender.MachineAction, error) {
-		return s.run.API.MachineAction(ctx, id)
-	})
+	whole := s.run.wholeOf(len(s.waiting.Actions))
+	limit := s.waiting.limitFor(whole)
+	until := s.run.deadline(limit)
+	over := !s.run.began.Before(until)
+	seen := lookAt(ctx, s.run, s.waiting.Actions, until.Add(-limit))
+	failed := seen.failed
+	if len(seen.open) > 0 && !over {
+		poll, line := s.waiting.nextLook(s.run, actionArgument, defender.RunLiveResponse.Starts, s.waiting.Actions, len(seen.open), until, whole, seen.after)
+		return report(warroom.Entry{Blocks: []warroom.Block{line}, Poll: poll}), nil
+	}
+	for _, id := range seen.open {
+		failed = append(failed, failure{id, &UnfinishedError{id, until}})
+	}
 	var ended []rawjson.Value
-	failed, running := looked.Failed, 0
 	var wanted []string
-	for _, one := range looked.Done {
-		action := one.Value
-		switch {
-		case action.Running():
-			running++
-			continue
-		case !action.Succeeded():
-			failed = append(failed, failure{one.ID, &EndedError{action}})
+	for _, action := range seen.ended {
+		if !action.Succeeded() {
+			failed = append(failed, failure{action.ID(), &EndedError{action}})
 		}
 		ended, s.known[action.ID()] = append(ended, action.Value), action
 		wanted = append(wanted, s.wanted(action)...)
-	}
-	if running+len(looked.Left) > 0 {
-		poll := s.waiting.look(s.run, actionArgument, s.waiting.Actions...)
-		poll.Done = poll.All - running - len(looked.Left)
-		poll.After = max(poll.After, looked.After)
-		return report(warroom.Entry{Poll: poll}), nil
 	}
 	if len(ended) == 0 || len(wanted) == 0 && len(failed) == len(s.waiting.Actions) {
 		return Report{}, failuresError(failed)
@@ -358,6 +356,9 @@ type sessionResult struct {
 // fetch reports results behind the entries given.
 func (s *sessions) fetch(ctx context.Context, wanted []string, entries []warroom.Entry) (Report, error) {
 	asked := forEach(ctx, wanted, func(ctx context.Context, one string) ([]warroom.Entry, error) { return s.result(ctx, one) })
+	if s.run.began.Before(s.run.deadline(longestRetry)) {
+		asked.putOff(s.waiting.interval(), transient) // the results are still there
+	}
 	for _, one := range asked.Done {
 		entries = append(entries, one.Value...)
 	}
@@ -368,6 +369,9 @@ func (s *sessions) fetch(ctx context.Context, wanted []string, entries []warroom
 		return Report{Entries: withFailures(entries, asked.Failed)}, nil
 	}
 	result, err := asked.finish("left_to_fetch", entries...)
+	if len(asked.Done) > 0 { // what is left gets its time, as long as there is progress
+		result.Until = s.run.began.Add(defaultLimit)
+	}
 	if err == nil && len(asked.Done) == 0 && len(asked.Failed) == 0 {
 		result.Entries = entries // what the sessions did is told now, whatever is still to be fetched
 	}

@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"xsoar-defender/defender"
@@ -27,16 +27,6 @@ const (
 	defaultInterval = 10 * time.Second
 	defaultLimit    = 10 * time.Minute
 )
-
-// again schedules the command with the arguments of this run and the changes.
-func (r *Run) again(changes map[string]any, after, limit time.Duration) *warroom.Poll {
-	args := map[string]any{}
-	for name, value := range r.raw {
-		args[name] = value
-	}
-	maps.Copy(args, changes)
-	return &warroom.Poll{Command: r.command.Name, Args: args, After: after, Limit: limit}
-}
 
 // pause holds the arguments that set how often and for how long a command checks. By default it checks every ten
 // seconds for ten minutes.
@@ -59,16 +49,17 @@ func (p pause) limit() time.Duration {
 	return time.Duration(p.Timeout) * time.Second
 }
 
-// look schedules the next check of actions. It holds their ids, in argument, and nothing that would start them again.
-func (p pause) look(run *Run, argument string, actions ...string) *warroom.Poll {
-	changes := map[string]any{argument: passedOn(argument, actions), pollingArgument: true}
-	if p.Interval == 0 {
-		changes[intervalArgument] = int(defaultInterval / time.Second)
+// limitFor is the limit of a command that starts a number of actions. Without a limit of the user's it grows with the time
+// that the quota of the service takes for starting them.
+func (p pause) limitFor(targets int) time.Duration {
+	if p.Timeout > 0 {
+		return p.limit()
 	}
-	poll := run.again(changes, p.interval(), p.limit())
-	poll.All = len(actions)
-	return poll
+	return defaultLimit + time.Duration(targets/startsPerMinute)*time.Minute
 }
+
+// startsPerMinute is somewhat less than the number of actions that the service starts for an application within a minute.
+const startsPerMinute = 80
 
 // passedOn returns the ids of actions as an argument of the next run: as a list, except for the argument that all but one
 // of the commands share.
@@ -95,11 +86,6 @@ func (e *EndedError) Error() string {
 		text += ", by " + a.Text("cancellationRequestor") + ": " + a.Text("cancellationComment")
 	}
 	return inOneLine(text) + "."
-}
-
-// inOneLine turns a sentence that quotes the service into one line without hidden characters.
-func inOneLine(text string) string {
-	return strings.Join(strings.Fields(warroom.Visible(text)), " ")
 }
 
 // troubles returns the errors that the service reports for an action, by command.
@@ -146,12 +132,14 @@ type launch struct {
 
 // launch starts the actions that have not been started and follows those that have.
 func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error) {
-	switch {
-	case len(w.Left) > 0:
-		l.targets = w.Left
-	case len(w.Actions) > 0:
+	if len(w.Left) == 0 && len(w.Actions) > 0 {
 		return w.follow(ctx, run, l)
 	}
+	if len(w.Left) > 0 {
+		l.targets = w.Left
+	}
+	whole := run.wholeOf(len(l.targets))
+	until := run.deadline(w.limitFor(whole))
 	began := run.Now()
 	actions := forEachInLanes(ctx, l.targets, l.machine, func(ctx context.Context, target string) (rawjson.Value, error) {
 		one := attempt{machine: l.machine(target), kind: l.operation.Starts, began: began}
@@ -161,21 +149,64 @@ func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error)
 		action, err := one.try(ctx, run, func() (defender.MachineAction, error) { return l.start(ctx, target) })
 		return action.Value, err
 	})
+	waits := "the service accepts no more requests at the moment"
 	if w.ForActive {
-		actions.wait(w.interval())
+		before := len(actions.Left)
+		actions.putOff(w.interval(), isBusy)
+		if before == 0 && len(actions.Left) > 0 {
+			waits = fmt.Sprintf("%d machines are busy with another action", len(actions.Left))
+		}
 	}
+	// A run that is stopped passes on what it did not get to.
+	actions.putOff(w.interval(), func(err error) bool {
+		return ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) && !defender.MayHaveActed(err)
+	})
 	started := values(actions.Done)
 	result, err := actions.finish(leftArgument, l.entries(l.shown(actions))...)
 	if err != nil {
 		return Report{}, err
 	}
-	if result.Left != nil && l.argument != "" {
-		result.Left[l.argument] = result.Left[leftArgument]
-	}
-	if !w.Polling {
+	if result.Left == nil {
+		w.keep(run, l, &result, started, until, whole)
 		return result, nil
 	}
-	return w.keep(run, l, result, started), nil
+	result.Until, result.Whole = until, whole
+	result.Done = whole - len(actions.Left)
+	result.Waits = fmt.Sprintf("%d of %d actions (%s) were started; %s", result.Done, whole, l.operation.Starts, waits)
+	if l.argument != "" {
+		result.Left[l.argument] = result.Left[leftArgument]
+	}
+	if w.Polling {
+		result.Left[l.followed()], result.Left[pollingArgument] = passedOn(l.followed(), append(w.Actions, runningOf(started)...)), true
+	}
+	if run.began.Before(until) {
+		return result, nil
+	}
+	// Nothing more is started after the deadline. What was started before is still looked at.
+	for _, target := range actions.Left {
+		result.Entries = withFailures(result.Entries, []failure{{target, &NotStartedError{until}}})
+	}
+	result.Left = nil
+	w.keep(run, l, &result, started, until, whole)
+	return result, nil
+}
+
+// NotStartedError reports that an action was not started before the command's deadline.
+type NotStartedError struct{ Until time.Time }
+
+func (e *NotStartedError) Error() string {
+	return "The action was not started before " + minute(e.Until) + ", when the command gave up. Run the command again for it, with a longer timeout_in_seconds."
+}
+
+// runningOf returns the ids of the actions that have not ended.
+func runningOf(actions []rawjson.Value) []string {
+	var ids []string
+	for _, action := range actions {
+		if action := (defender.MachineAction{Value: action}); action.Running() {
+			ids = append(ids, action.ID())
+		}
+	}
+	return ids
 }
 
 // shown returns the actions that were started and, in the order of the targets, what stands for those that were not.
@@ -199,33 +230,34 @@ func (l launch) shown(actions outcome[rawjson.Value]) []rawjson.Value {
 	return shown
 }
 
-// keep schedules the wait for the actions that were started. Without any there is nothing to wait for.
-func (w waiting) keep(run *Run, l launch, result Report, started []rawjson.Value) Report {
-	actions := w.Actions
-	for _, action := range started {
-		actions = append(actions, action.Text("id"))
+// keep schedules the wait for the actions that have not ended, in the first entry of a report.
+func (w waiting) keep(run *Run, l launch, result *Report, started []rawjson.Value, until time.Time, whole int) {
+	actions := append(w.Actions, runningOf(started)...)
+	if !w.Polling || len(actions) == 0 {
+		return
 	}
-	if result.Left != nil {
-		result.Left[l.followed()], result.Left[pollingArgument] = passedOn(l.followed(), actions), true
-		return result
-	}
-	poll := w.look(run, l.followed(), actions...)
-	delete(poll.Args, leftArgument)
-	result.Entries[0].Poll = poll
-	return result
+	poll, line := w.nextLook(run, l.followed(), l.operation.Starts, actions, len(actions), until, whole, 0)
+	entry := &result.Entries[0]
+	entry.Poll, entry.Blocks = poll, append(entry.Blocks, line)
 }
 
-// wait moves the targets that failed because their machine was busy to those that are left.
-func (o *outcome[T]) wait(after time.Duration) {
-	var failed []failure
-	for _, one := range o.Failed {
-		if _, ok := errors.AsType[*BusyError](one.Err); ok {
-			o.Left, o.After = append(o.Left, one.ID), max(o.After, after)
-			continue
-		}
-		failed = append(failed, one)
+// nextLook schedules the next look at actions, of which open have not ended, and returns the line that says so. It carries
+// the ids of actions, in argument, and nothing that would start them again.
+func (p pause) nextLook(run *Run, argument, kind string, actions []string, open int, until time.Time, whole int, after time.Duration) (*warroom.Poll, warroom.Block) {
+	changes := map[string]any{argument: passedOn(argument, actions), pollingArgument: true, leftArgument: nil}
+	if p.Interval == 0 {
+		changes[intervalArgument] = int(defaultInterval / time.Second)
 	}
-	o.Failed = failed
+	whole = max(whole, len(actions))
+	poll := run.again(scheduled{changes: changes, after: max(p.interval(), after), until: until, done: whole - open, whole: whole})
+	return poll, warroom.Paragraph(fmt.Sprintf("Waiting for %s until %s: %d of %d ended.", actionsOf(kind, whole), minute(until), whole-open, whole))
+}
+
+func actionsOf(kind string, number int) string {
+	if number == 1 {
+		return "the machine action (" + kind + ")"
+	}
+	return fmt.Sprintf("%d machine actions (%s)", number, kind)
 }
 
 // followed names the argument that holds the actions that the command waits for.
@@ -239,35 +271,108 @@ func (l launch) entries(actions []rawjson.Value) []warroom.Entry {
 	return []warroom.Entry{l.out.rowsEntry(actions, rawjson.Join(actions))}
 }
 
-// follow checks whether the actions have ended. While one has not, it schedules the next check and shows nothing.
-func (w waiting) follow(ctx context.Context, run *Run, l launch) (Report, error) {
-	looked := forEach(ctx, w.Actions, func(ctx context.Context, id string) (defender.MachineAction, error) {
-		return run.API.MachineAction(ctx, id)
-	})
-	var ended []rawjson.Value
-	failed, running := looked.Failed, 0
-	for _, one := range looked.Done {
-		switch {
-		case one.Value.Running():
-			running++
-			continue
-		case !one.Value.Succeeded():
-			failed = append(failed, failure{one.ID, &EndedError{one.Value}})
+// looked is what a look at actions has shown.
+type looked struct {
+	ended []defender.MachineAction
+	// failed are the actions that cannot be read for a reason that does not pass.
+	failed []failure
+	// open are the ids of actions that have not ended, as far as is known.
+	open  []string
+	after time.Duration
+}
+
+// unlistedActions is the number of actions that one look asks for on their own because the list does not have them yet.
+const unlistedActions = 20
+
+// settling is how long after the first run of a command an action may be missing from the service.
+const settling = 2 * time.Minute
+
+// lookAt reads actions that are waited for. It takes one request for about 40 actions. A look that fails because the
+// network or the service does, or because an action is not there yet shortly after the first run of the command, has seen
+// nothing.
+func lookAt(ctx context.Context, run *Run, ids []string, first time.Time) looked {
+	fresh := run.began.Before(first.Add(settling))
+	var unlisted atomic.Int32
+	read := run.API.MachineAction
+	if len(ids) >= leastListed {
+		read = func(ctx context.Context, id string) (defender.MachineAction, error) {
+			if unlisted.Add(1) > unlistedActions {
+				return defender.MachineAction{}, errNotAsked
+			}
+			return run.API.MachineActionOnce(ctx, id)
 		}
-		ended = append(ended, one.Value.Value)
 	}
-	if running+len(looked.Left) > 0 {
-		poll := w.look(run, l.followed(), w.Actions...)
-		poll.Done = poll.All - running - len(looked.Left)
-		poll.After = max(poll.After, looked.After)
-		return report(warroom.Entry{Poll: poll}), nil
+	list := func(ctx context.Context, ids []string) (map[string]defender.MachineAction, error) {
+		found, err := run.API.MachineActionsByID(ctx, ids)
+		actions := make(map[string]defender.MachineAction, len(found))
+		for id, action := range found {
+			actions[id] = defender.MachineAction{Value: action}
+		}
+		return actions, err
 	}
-	if len(failed) == len(w.Actions) {
+	actions := forEachListed(ctx, ids, list, read)
+	actions.putOff(0, func(err error) bool {
+		return errors.Is(err, errNotAsked) || transient(err) || ctx.Err() != nil || fresh && defender.NotFound(err)
+	})
+	result := looked{failed: actions.Failed, after: actions.After}
+	for _, one := range actions.Done {
+		if one.Value.Running() {
+			result.open = append(result.open, one.ID)
+		} else {
+			result.ended = append(result.ended, one.Value)
+		}
+	}
+	result.open = append(result.open, actions.Left...) // these are asked for last, so that all have their turn
+	return result
+}
+
+var errNotAsked = errors.New("not asked for in this look")
+
+// UnfinishedError reports that an action had not ended at the command's deadline.
+type UnfinishedError struct {
+	Action string
+	Until  time.Time
+}
+
+func (e *UnfinishedError) Error() string {
+	return fmt.Sprintf("The machine action %s had not ended at %s, when the command stopped waiting. It goes on: see !microsoft-atp-list-machine-actions-details id=%s.", e.Action, minute(e.Until), e.Action)
+}
+
+// follow checks whether the actions have ended, shows those that have and schedules the next check of the others until the
+// deadline.
+func (w waiting) follow(ctx context.Context, run *Run, l launch) (Report, error) {
+	whole := run.wholeOf(len(w.Actions))
+	until := run.deadline(w.limitFor(whole))
+	seen := lookAt(ctx, run, w.Actions, until.Add(-w.limitFor(whole)))
+	over := !run.began.Before(until)
+	failed := seen.failed
+	ended := make([]rawjson.Value, len(seen.ended))
+	for i, action := range seen.ended {
+		if ended[i] = action.Value; !action.Succeeded() {
+			failed = append(failed, failure{action.ID(), &EndedError{action}})
+		}
+	}
+	if over {
+		for _, id := range seen.open {
+			failed = append(failed, failure{id, &UnfinishedError{id, until}})
+		}
+	}
+	if len(failed) == whole {
 		return Report{}, failuresError(failed)
 	}
-	entries := l.entries(ended)
+	var entries []warroom.Entry
+	if len(ended) > 0 {
+		entries = l.entries(ended)
+	}
 	if len(failed) > 0 {
 		entries = withFailures(entries, failed)
+	}
+	if len(seen.open) > 0 && !over {
+		poll, line := w.nextLook(run, l.followed(), l.operation.Starts, seen.open, len(seen.open), until, whole, seen.after)
+		if len(entries) == 0 {
+			entries = []warroom.Entry{{}}
+		}
+		entries[0].Poll, entries[0].Blocks = poll, append(entries[0].Blocks, line)
 	}
 	return report(entries...), nil
 }

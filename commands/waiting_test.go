@@ -121,8 +121,14 @@ func TestPollingFollowsActionsAndStartsNoneAgain(t *testing.T) {
 	if first.Poll.Done != 0 || first.Poll.All != 2 || second.Poll.Done != 1 || second.Poll.All != 2 {
 		t.Errorf("got polls with %d of %d and %d of %d, want 0 of 2 and 1 of 2", first.Poll.Done, first.Poll.All, second.Poll.Done, second.Poll.All)
 	}
-	if len(second.Context) > 0 || len(second.Blocks) > 0 {
-		t.Error("got an entry with text for a running action, want none")
+	if got := second.Poll.Args["machine_action_id"]; got != "action-b" {
+		t.Errorf("got a poll for %v, want only the action that has not ended", got)
+	}
+	if rows := second.Context[0].Value.(warroom.Records).Rows; len(rows) != 1 || rows[0].Text("id") != "action-a" {
+		t.Errorf("got %v in the second entry, want the action that has ended", rows)
+	}
+	if text, want := warroom.Plain(second.Blocks), "Waiting for 2 machine actions (Isolate) until 2026-11-22 12:15:00 UTC: 1 of 2 ended."; !strings.Contains(text, want) {
+		t.Errorf("got\n%s\nwant the line %q", text, want)
 	}
 	service.status["b"] = "Succeeded"
 	done, err = service.again(t, second)
@@ -130,8 +136,8 @@ func TestPollingFollowsActionsAndStartsNoneAgain(t *testing.T) {
 	if last.Poll != nil {
 		t.Error("the command goes on after all actions have ended")
 	}
-	if rows := last.Context[0].Value.(warroom.Records).Rows; len(rows) != 2 || rows[1].Text("status") != "Succeeded" {
-		t.Errorf("got %v in the last entry, want both actions as they ended", rows)
+	if rows := last.Context[0].Value.(warroom.Records).Rows; len(rows) != 1 || rows[0].Text("id") != "action-b" || rows[0].Text("status") != "Succeeded" {
+		t.Errorf("got %v in the last entry, want the other action as it ended", rows)
 	}
 	for machine, times := range service.started {
 		if times != 1 {

@@ -69,11 +69,16 @@ const (
 // MachineAction reads one machine action. It tries again twice, a second apart, while the service does not know the action.
 func (c *Client) MachineAction(ctx context.Context, id string) (MachineAction, error) {
 	for range actionTries - 1 {
-		action, err := asAction(c.get(ctx, GetMachineAction, id))
+		action, err := c.MachineActionOnce(ctx, id)
 		if !NotFound(err) || c.options.Sleep(ctx, actionPause) != nil {
 			return action, err
 		}
 	}
+	return c.MachineActionOnce(ctx, id)
+}
+
+// MachineActionOnce is MachineAction without another try.
+func (c *Client) MachineActionOnce(ctx context.Context, id string) (MachineAction, error) {
 	return asAction(c.get(ctx, GetMachineAction, id))
 }
 

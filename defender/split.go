@@ -90,7 +90,7 @@ func anyFilter(any []AnyOf) Filter {
 	}
 	parts := make([]Filter, len(any))
 	for i, one := range any {
-		if parts[i] = EqualAny(one.Property, one.Values); count > mostWithOr || orLength(any) > longestFilter {
+		if parts[i] = EqualAny(one.Property, one.Values); count > mostWithOr || count > 1 && orLength(any) > longestFilter {
 			parts[i] = in(one.Property, one.Values)
 		}
 	}
