@@ -24,7 +24,7 @@ const (
 	CodeTimeout       = "timeout"        // no answer within the time that a sign-in may take
 	CodeUnreachable   = "unreachable"    // no connection
 	CodeUnknownHost   = "unknown_host"   // the name has no address
-	CodeTLS           = "tls"            // the certificate is not trusted, or the host does not speak TLS
+	CodeTLS           = "tls"            // the certificate is not trusted, or no TLS connection was agreed on
 	CodeGateway       = "gateway"        // a proxy or another gateway answered instead of the service
 	CodeInvalidAnswer = "invalid_answer" // the answer is not one to a request for a token
 	CodeConfiguration = "configuration"  // the instance or the machine lacks what the mode needs
@@ -170,6 +170,8 @@ func (x *exchange) networkError() *Error {
 	case isUntrusted(x.failure):
 		e.Code, e.Message = CodeTLS, "the TLS certificate of "+x.host+" is not trusted"
 		e.Remedy = "make the engine trust the authority that signed it, or select Trust any certificate (not secure) in the instance"
+	case gateway.IsHandshake(x.failure):
+		e.Code, e.Message, e.Remedy = CodeTLS, x.host+" and this program agree on no TLS connection", gateway.HandshakeRemedy
 	case isTimeout(x.failure):
 		e.Code, e.Message = CodeTimeout, x.host+" gave no answer in time"
 	case isUnknownHost(x.failure):

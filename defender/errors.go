@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"xsoar-defender/internal/gateway"
 	"xsoar-defender/internal/rawjson"
 )
 
@@ -185,6 +186,8 @@ func (e *ConnectionError) remedy() string {
 	switch {
 	case e.mayHaveActed():
 		return mayHaveActed
+	case gateway.IsHandshake(e.Err):
+		return "Check the certificate settings of the instance, or " + gateway.HandshakeRemedy + "."
 	case e.Slow:
 		return "Try again later."
 	case e.Sent:

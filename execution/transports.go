@@ -7,10 +7,12 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
@@ -153,14 +155,28 @@ func (t *Transports) client(kind transportKind) *http.Client {
 // connection is handed over, and reading from it ends when the peer likes, whatever the context of the request says.
 type neverSwitching struct{ *http.Transport }
 
-// RoundTrip sends a request.
+// RoundTrip sends a request. Where no TLS connection comes of it the error says so, as a *gateway.HandshakeError.
 func (t neverSwitching) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := t.Transport.RoundTrip(request)
+	var handshake atomic.Pointer[error]
+	watched := httptrace.WithClientTrace(request.Context(), &httptrace.ClientTrace{TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
+		if err != nil {
+			handshake.Store(&err)
+		}
+	}})
+	response, err := t.Transport.RoundTrip(request.WithContext(watched))
 	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
 		response.Body.Close()
 		response.Body = http.NoBody
 	}
+	if failed := handshake.Load(); err != nil && failed != nil && request.Context().Err() == nil && !isTimeout(err) {
+		return nil, &gateway.HandshakeError{Err: err}
+	}
 	return response, err
+}
+
+func isTimeout(err error) bool {
+	timed, ok := errors.AsType[net.Error](err)
+	return ok && timed.Timeout()
 }
 
 const (

@@ -2,10 +2,12 @@ package execution_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -415,5 +417,34 @@ func TestNobodySwitchesToAnotherProtocol(t *testing.T) {
 	defer response.Body.Close()
 	if text, err := io.ReadAll(response.Body); len(text) > 0 || err != nil || response.StatusCode != http.StatusSwitchingProtocols {
 		t.Errorf("got %d, %q and %v, want the status alone", response.StatusCode, text, err)
+	}
+}
+
+// TestAHostThatAgreesOnNoTLSIsSaidToBeOne plays authorities that offer too little and ask for too much.
+func TestAHostThatAgreesOnNoTLSIsSaidToBeOne(t *testing.T) {
+	for name, config := range map[string]*tls.Config{
+		"TLS 1.1 only":                       {MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11},
+		"a certificate of the client, 1.2":   {MaxVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert},
+		"a certificate of the client, 1.3":   {MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAnyClientCert},
+		"no cipher suite that is still good": {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // the sign-in waits in real time before it tries again
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			server.TLS, server.Config.ErrorLog = config, stdlog.New(io.Discard, "", 0)
+			server.StartTLS()
+			defer server.Close()
+			w := newWorld(t)
+			params := with(w.tenant.Instance("client-secret"), map[string]any{"azure_ad_endpoint": server.URL})
+			result := w.run("microsoft-atp-get-machines", nil, params, w.host())
+			if text := fmt.Sprint(result.Err); !strings.Contains(text, "agree on no TLS connection (tls)") || !strings.Contains(text, "TLS 1.2 or later") {
+				t.Errorf("got %s, want that it is a matter of TLS, and what to do", text)
+			}
+			params = with(w.tenant.Instance("client-secret"), map[string]any{"url": server.URL})
+			result = w.run("microsoft-atp-get-machines", nil, params, w.host())
+			if text := fmt.Sprint(result.Err); !strings.Contains(text, "TLS 1.2 or later") {
+				t.Errorf("got %s, want what to do", text)
+			}
+		})
 	}
 }

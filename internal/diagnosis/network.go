@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"xsoar-defender/auth"
+	"xsoar-defender/internal/gateway"
 	"xsoar-defender/params"
 )
 
@@ -195,6 +196,8 @@ func (e *examination) tls(p peer) Check {
 		return judgeUntrusted(check, untrusted)
 	case noTLS, errors.Is(p.contact.Err, http.ErrSchemeMismatch):
 		return passed(check, "%s does not speak TLS", p.host()).but(Failed, "Check the address and the port in the instance.")
+	case gateway.IsHandshake(p.contact.Err):
+		return passed(check, "%s and this program agree on no TLS connection", p.host()).but(Failed, upperFirst(gateway.HandshakeRemedy)+".")
 	case p.contact.TLS == nil || len(p.contact.TLS.PeerCertificates) == 0:
 		return notApplied(check, "%s did not answer", p.host())
 	}
