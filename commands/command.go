@@ -152,6 +152,9 @@ func (c Command) Execute(ctx context.Context, run *Run, raw map[string]json.RawM
 	if errors.As(err, &throttled) && !c.Platform {
 		result, err = Report{Left: map[string]any{}, After: throttled.After}, nil
 	}
+	if only, ok := errors.AsType[*singleError](err); ok && raw[ranOnceArgument] != nil {
+		err = &restError{only.failure}
+	}
 	if err != nil {
 		return Report{}, err
 	}

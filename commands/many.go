@@ -207,13 +207,27 @@ func values(all []done[rawjson.Value]) []rawjson.Value {
 	return objects
 }
 
-// failuresError joins failures into one error. A single failure is returned as it is.
+// singleError is the only failure of a run. Its text does not name the ID, which an analyst has just given.
+type singleError struct{ failure }
+
+func (e *singleError) Error() string { return e.Err.Error() }
+
+func (e *singleError) Unwrap() error { return e.Err }
+
+// restError is the only failure of a run for what an earlier run left. Of all IDs that the analyst gave, it names the one.
+type restError struct{ failure }
+
+func (e *restError) Error() string { return e.ID + ": " + e.Err.Error() }
+
+func (e *restError) Unwrap() error { return e.Err }
+
+// failuresError joins failures into one error.
 func failuresError(failed []failure) error {
 	switch len(failed) {
 	case 0:
 		return nil
 	case 1:
-		return failed[0].Err
+		return &singleError{failed[0]}
 	}
 	return &ManyError{failed}
 }
