@@ -146,10 +146,10 @@ func TestHashesThatTheServiceTakes(t *testing.T) {
 		taken             []string
 		wanted            string
 	}{
-		{fileInfo, "hash", both, "hash takes a SHA-1 hash or a SHA-256 hash, but "},
-		{"microsoft-atp-get-file-statistics", "file_hash", both, "file_hash takes a SHA-1 hash or a SHA-256 hash, but "},
-		{"microsoft-atp-get-file-alerts", "file_hash", sha1, "file_hash takes a SHA-1 hash, but "},
-		{fileMachine, "file_hash", sha1, "file_hash takes a SHA-1 hash, but "},
+		{fileInfo, "hash", both, "hash must be a SHA-1 hash or a SHA-256 hash, but "},
+		{"microsoft-atp-get-file-statistics", "file_hash", both, "file_hash must be a SHA-1 hash or a SHA-256 hash, but "},
+		{"microsoft-atp-get-file-alerts", "file_hash", sha1, "file_hash must be a SHA-1 hash, but "},
+		{fileMachine, "file_hash", sha1, "file_hash must be a SHA-1 hash, but "},
 	} {
 		for kind, hash := range hashes {
 			t.Run(test.command+" "+kind, func(t *testing.T) {
