@@ -60,7 +60,7 @@ func run() int {
 	now, width := time.Now, widthOf(os.Stdout)
 	runner := &execution.Runner{
 		Commands: commands.NewRegistry(), Version: buildVersion(), Now: now, Sleep: sleep, Random: rand.Reader,
-		Getenv: os.Getenv, Errors: os.Stderr, Transports: execution.NewTransports(), Process: &auth.ProcessTokens{},
+		Getenv: os.Getenv, Errors: os.Stderr, Transports: execution.NewTransports(), Process: &auth.ProcessTokens{}, Mirrored: &commands.MirrorMemories{},
 	}
 	if memory := platform.MemoryLimit(os.DirFS("/")); memory > 0 {
 		debug.SetMemoryLimit(memory / 10 * 9)

@@ -39,6 +39,9 @@ type Command struct {
 	Deprecated string
 	// Platform reports whether only the platform calls the command, so that no analyst sees it.
 	Platform bool
+	// Mirrors reports whether the platform calls the command to mirror incidents. It never schedules itself, and analysts
+	// see it all the same, to find out what mirroring does.
+	Mirrors bool
 
 	arguments func() []Argument
 	run       func(ctx context.Context, run *Run, raw map[string]json.RawMessage) (Report, error)
@@ -67,6 +70,7 @@ const (
 	MachineActions Area = "Machine actions"
 	LiveResponse   Area = "Live response"
 	Alerts         Area = "Alerts"
+	Incidents      Area = "Defender XDR incidents"
 	Files          Area = "Files"
 	Network        Area = "Domains and IP addresses"
 	Users          Area = "Users"
@@ -75,6 +79,7 @@ const (
 	Hunting        Area = "Advanced hunting"
 	Software       Area = "Software and vulnerabilities"
 	Exports        Area = "Exports"
+	Mirroring      Area = "Mirroring"
 )
 
 // Report is the result of one run of a command.
@@ -98,7 +103,7 @@ func report(entries ...warroom.Entry) Report { return Report{Entries: entries} }
 
 // declare joins a declaration with its handler. The arguments are the fields of the handler's argument struct.
 func declare[A any](command Command, handle func(ctx context.Context, run *Run, in A) (Report, error)) Command {
-	command.arguments = func() []Argument { return argumentsOf(reflect.TypeFor[A](), command.Platform) }
+	command.arguments = func() []Argument { return argumentsOf(reflect.TypeFor[A](), command.Platform || command.Mirrors) }
 	command.run = func(ctx context.Context, run *Run, raw map[string]json.RawMessage) (Report, error) {
 		var in A
 		if err := bind(reflect.ValueOf(&in).Elem(), command.Name, command.arguments(), raw, run.Now()); err != nil {
@@ -149,7 +154,7 @@ func (c Command) Execute(ctx context.Context, run *Run, raw map[string]json.RawM
 	}
 	result, err := c.run(ctx, run, raw)
 	var throttled *defender.ThrottledError
-	if errors.As(err, &throttled) && !c.Platform {
+	if errors.As(err, &throttled) && !c.Platform && !c.Mirrors {
 		result, err = Report{Left: map[string]any{}, After: throttled.After}, nil
 	}
 	if only, ok := errors.AsType[*singleError](err); ok && raw[ranOnceArgument] != nil {

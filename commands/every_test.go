@@ -58,6 +58,27 @@ const (
 		"isDomainAdmin":false,"isOnlyNetworkUser":true}`
 )
 
+// Objects of Microsoft Graph.
+const (
+	fullGraphAlert = `{"id":"da1","providerAlertId":"da1","incidentId":"7","title":"t","severity":"high","status":"new","classification":"truePositive","determination":"malware",
+		"serviceSource":"microsoftDefenderForEndpoint","detectionSource":"antivirus","productName":"p","category":"Execution","assignedTo":"nora",
+		"alertWebUrl":"https://security.microsoft.com/alerts/da1","mitreTechniques":["T1059"],"createdDateTime":"2026-11-20T10:00:00Z",
+		"lastUpdateDateTime":"2026-11-20T11:00:00Z","resolvedDateTime":"2026-11-20T11:00:00Z","firstActivityDateTime":"2026-11-20T09:59:00Z",
+		"lastActivityDateTime":"2026-11-20T10:00:00Z","threatDisplayName":"t","threatFamilyName":"Emotet","actorDisplayName":"a","investigationState":"running",
+		"recommendedActions":"r","evidence":[
+		{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"m1","deviceDnsName":"ws-001.contoso.example","riskScore":"high","healthStatus":"active","onboardingStatus":"onboarded","osPlatform":"Windows11","verdict":"suspicious"},
+		{"@odata.type":"#microsoft.graph.security.userEvidence","userAccount":{"accountName":"nora","domainName":"CONTOSO","userSid":"S-1","userPrincipalName":"nora@contoso.example"}},
+		{"@odata.type":"#microsoft.graph.security.fileEvidence","verdict":"malicious","fileDetails":{"fileName":"evil.exe","filePath":"C:\\x","sha1":"87662bc3d60e4200ceaf7aae249d1c343f4b83c9","sha256":"413c58c8267d2c8648d8f6384bacc2ae9c929b2b96578b6860b5087cd1bd6462"}},
+		{"@odata.type":"#microsoft.graph.security.processEvidence","processCommandLine":"evil.exe /x","imageFile":{"fileName":"evil.exe"}},
+		{"@odata.type":"#microsoft.graph.security.ipEvidence","ipAddress":"198.51.100.1"},{"@odata.type":"#microsoft.graph.security.urlEvidence","url":"https://bad.example/"},
+		{"@odata.type":"#microsoft.graph.security.registryKeyEvidence","registryHive":"HKLM","registryKey":"Run"},
+		{"@odata.type":"#microsoft.graph.security.mailboxEvidence","primaryAddress":"nora@contoso.example"}]}`
+	fullIncident = `{"id":"7","displayName":"n","description":"d","summary":"s","severity":"high","status":"active","assignedTo":"nora","classification":"truePositive",
+		"determination":"malware","customTags":["t"],"systemTags":["s"],"incidentWebUrl":"https://security.microsoft.com/incidents/7","redirectIncidentId":"7","tenantId":"t",
+		"createdDateTime":"2026-11-20T10:00:00Z","lastUpdateDateTime":"2026-11-20T11:00:00Z","lastModifiedBy":"nora","resolvingComment":"r",
+		"comments":[{"comment":"c","createdByDisplayName":"nora","createdDateTime":"2026-11-20T11:00:00Z"}],"alerts":[` + fullGraphAlert + `]}`
+)
+
 // More objects of the service.
 const (
 	fullFile = `{"sha1":"87662bc3d60e4200ceaf7aae249d1c343f4b83c9","sha256":"413c58c8267d2c8648d8f6384bacc2ae9c929b2b96578b6860b5087cd1bd6462","md5":"e05917b2b5c5b2b5c5b2b5c5b2b5c5b2",
@@ -276,6 +297,34 @@ func trials() map[string][]trial {
 
 		"microsoft-atp-list-investigations": {onAnswers(nil, 1, "GET /api/investigations", list(fullInvestigation))},
 		"microsoft-atp-start-investigation": {onAnswers(on(aMachine), 1, "POST /api/machines/m1/startInvestigation", fullInvestigation)},
+
+		"microsoft-atp-incident-list": {
+			onAnswers(map[string]any{"include_alerts": true}, 1, "GET /v1.0/security/incidents", list(fullIncident)),
+			{args: map[string]any{"machine_id": "m1"}, answers: map[string]string{"GET /v1.0/security/incidents": list(fullIncident)}, requests: 1},
+		},
+		"microsoft-atp-incident-get": {onAnswers(map[string]any{"incident_id": "7"}, 1, "GET /v1.0/security/incidents/7", fullIncident)},
+		"microsoft-atp-incident-update": {onAnswers(map[string]any{
+			"incident_id": "7", "status": "resolved", "classification": "truePositive", "determination": "malware", "assigned_to": "nora", "tags": "t", "resolving_comment": "c",
+		}, 1, "PATCH /v1.0/security/incidents/7", fullIncident)},
+		"microsoft-atp-incident-comment-add": {onAnswers(map[string]any{"incident_id": "7", "comment": "c"}, 1, "POST /v1.0/security/incidents/7/comments",
+			list(`{"comment":"c","createdByDisplayName":"nora","createdDateTime":"2026-11-20T11:00:00Z"}`))},
+		"microsoft-atp-incident-alerts-move": {onAnswers(map[string]any{"alert_id": "da1", "incident_id": "7", "comment": "c"}, 1, "POST /v1.0/security/alerts_v2/moveAlerts", `{"targetIncidentId":"7"}`)},
+		"microsoft-atp-incident-merge":       {onAnswers(map[string]any{"incident_id": "7,8", "comment": "c"}, 1, "POST /v1.0/security/incidents/mergeIncidents", `{"targetIncidentId":"7"}`)},
+		"microsoft-atp-alert-evidence":       {onAnswers(map[string]any{"alert_id": "da1"}, 1, "GET /v1.0/security/alerts_v2/da1", fullGraphAlert)},
+
+		"get-mapping-fields":       {{}},
+		"get-modified-remote-data": {{args: map[string]any{"lastUpdate": "2026-11-20T10:00:00Z"}, requests: 1}},
+		"get-remote-data": {
+			onAnswers(map[string]any{"id": "da1", "lastUpdate": "2026-11-20T10:00:00Z"}, 1, "GET /api/alerts/da1", fullAlert),
+			onAnswers(map[string]any{"id": "7", "lastUpdate": "2026-11-20T10:00:00Z"}, 1, "GET /v1.0/security/incidents/7", fullIncident),
+		},
+		"update-remote-system": {{
+			args:     map[string]any{"remoteId": "da1", "delta": map[string]any{"status": "InProgress"}, "data": map[string]any{}, "entries": []any{}, "incidentChanged": true, "status": 1},
+			answers:  map[string]string{"GET /api/alerts/da1": fullAlert, "PATCH /api/alerts/da1": fullAlert},
+			requests: 2,
+			// The platform gets the ID of the alert whatever happens, with a warning.
+			survives: []string{"GET /api/alerts/da1", "PATCH /api/alerts/da1"},
+		}},
 
 		"microsoft-atp-list-alerts":     {onAnswers(map[string]any{"severity": "High"}, 1, "GET /api/alerts", list(fullAlert))},
 		"microsoft-atp-get-alert-by-id": {onAnswers(map[string]any{"alert_ids": "da1"}, 1, "GET /api/alerts/da1", fullAlert)},

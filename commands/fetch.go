@@ -23,8 +23,8 @@ func fetchCommands() []func() Command {
 func fetchIncidents() Command {
 	return declare(Command{
 		Name: FetchCommand, Area: Connection, Platform: true,
-		Help: "Fetches alerts as incidents. The platform calls it at a regular interval.",
-		Uses: []defender.Operation{defender.ListAlerts},
+		Help: "Fetches alerts, or Defender XDR incidents, as incidents. The platform calls it at a regular interval.",
+		Uses: []defender.Operation{defender.ListAlerts, defender.ListIncidents, defender.GetIncident},
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
 		if problems := run.Instance.Fetch.Problems; problems != nil {
 			return Report{}, problems
@@ -32,6 +32,9 @@ func fetchIncidents() Command {
 		kept, err := run.Host.LastRun(ctx)
 		if err != nil {
 			return Report{}, err
+		}
+		if run.Instance.Fetch.Type == params.FetchXDRIncidents {
+			return fetchXDRIncidents(ctx, run, kept)
 		}
 		fetch := &fetcher{run: run, settings: run.Instance.Fetch, now: run.Now()}
 		if fetch.progress, err = readProgress(kept, fetch.now, fetch.settings); err != nil {
@@ -42,20 +45,24 @@ func fetchIncidents() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		incidents, err := incidentsOf(alerts)
-		if err != nil {
-			return Report{}, err
-		}
-		// The progress of this fetch is saved once its incidents have been handed over. A process that ends in between
-		// hands the same ones over again and loses none. Until then the saved progress is where this fetch began.
-		if err := run.Host.SetLastRun(ctx, begun); err != nil {
-			return Report{}, err
-		}
-		return Report{
-			Entries: []warroom.Entry{{Contents: warroom.Text(incidents)}},
-			Commit:  func(ctx context.Context) error { return run.Host.SetLastRun(ctx, fetch.progress.encode()) },
-		}, nil
+		return handOver(ctx, run, incidentsOf(run, alerts), begun, fetch.progress.encode)
 	})
+}
+
+// handOver reports incidents. The progress of the fetch is saved once they have been handed over: a process that ends in
+// between hands the same ones over again and loses none. Until then the saved progress is where this fetch began.
+func handOver(ctx context.Context, run *Run, incidents []incident, begun json.RawMessage, ended func() json.RawMessage) (Report, error) {
+	text, err := json.Marshal(incidents)
+	if err != nil {
+		return Report{}, err
+	}
+	if err := run.Host.SetLastRun(ctx, begun); err != nil {
+		return Report{}, err
+	}
+	return Report{
+		Entries: []warroom.Entry{{Contents: warroom.Text(text)}},
+		Commit:  func(ctx context.Context) error { return run.Host.SetLastRun(ctx, ended()) },
+	}, nil
 }
 
 // fetcher reads the alerts that earlier fetches have not handed over.
@@ -207,29 +214,43 @@ func (f *fetcher) date(alert rawjson.Value) dated {
 	return one
 }
 
-// incident is an incident as the platform expects it.
+// incident is an incident as the platform expects it. The last three are only there if the incident is mirrored.
 type incident struct {
-	Name     string `json:"name"`
-	Occurred string `json:"occurred"`
-	Severity int    `json:"severity"`
-	RawJSON  string `json:"rawJSON"`
-	MirrorID string `json:"dbotMirrorId"`
+	Name      string   `json:"name"`
+	Occurred  string   `json:"occurred,omitempty"`
+	Severity  int      `json:"severity"`
+	RawJSON   string   `json:"rawJSON"`
+	MirrorID  string   `json:"dbotMirrorId"`
+	Direction string   `json:"dbotMirrorDirection,omitempty"`
+	Instance  string   `json:"dbotMirrorInstance,omitempty"`
+	Tags      []string `json:"dbotMirrorTags,omitempty"`
 }
 
-// incidentsOf returns the text from which the platform reads incidents.
-func incidentsOf(alerts []dated) (string, error) {
+// mirror adds the raw text of an incident, and what makes the platform mirror it if the instance says so.
+func (i *incident) mirror(run *Run, raw rawjson.Value) {
+	i.RawJSON = string(raw)
+	if direction := run.Instance.Mirror.Direction; direction != "" {
+		i.Direction, i.Instance, i.Tags = direction, run.InstanceName, []string{run.Instance.Mirror.TagTo}
+	}
+}
+
+// incidentsOf returns alerts as the platform expects them.
+func incidentsOf(run *Run, alerts []dated) []incident {
 	incidents := make([]incident, len(alerts))
 	for i, one := range alerts {
 		incidents[i] = incident{
 			Name:     "Microsoft Defender alert: " + one.alert.Text("title") + " (" + one.id + ")",
 			Occurred: one.at.Format(time.RFC3339Nano),
 			Severity: incidentSeverity(one.alert.Text("severity")),
-			RawJSON:  string(one.alert),
 			MirrorID: one.id,
 		}
+		raw := one.alert
+		if run.Instance.Mirror.Direction != "" {
+			raw = extended(alertRemote{run}.show(raw), func(string) bool { return false }, mirrorKeys(run)...)
+		}
+		incidents[i].mirror(run, raw)
 	}
-	text, err := json.Marshal(incidents)
-	return string(text), err
+	return incidents
 }
 
 // incidentSeverity maps an alert's severity to the platform's scale of 0, unknown, to 4, critical. The platform's

@@ -89,6 +89,9 @@ func TestHostileArguments(t *testing.T) {
 				h := &hostileArguments{Instance: commandstest.New(t), t: t, command: command, cells: &cells, requests: &requests, long: long}
 				h.Tenant.SetTokenLifetime(1_000_000 * time.Hour)
 				for number, argument := range command.Arguments() {
+					if command.Name == "microsoft-atp-incident-list" && argument.Name == "filter" {
+						continue // a condition in OData as its user writes it, for which there is no quoting
+					}
 					h.try(at+number, argument)
 				}
 			})

@@ -33,6 +33,7 @@ func areas() []func() Command {
 		machineActionCommands(),
 		liveResponseCommands(),
 		alertCommands(),
+		incidentCommands(),
 		entityCommands(),
 		indicatorCommands(),
 		oldIndicatorCommands(),
@@ -43,6 +44,7 @@ func areas() []func() Command {
 		bulkCommands(),
 		exportCommands(),
 		fetchCommands(),
+		mirroringCommands(),
 	)
 }
 

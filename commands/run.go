@@ -9,6 +9,7 @@ import (
 	"xsoar-defender/auth"
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/diagnosis"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
@@ -21,6 +22,12 @@ type Host interface {
 	LastRun(ctx context.Context) (json.RawMessage, error)
 	// SetLastRun saves the state for the next fetch.
 	SetLastRun(ctx context.Context, value json.RawMessage) error
+	// MirrorRun returns the state that the previous round of mirroring saved, or an empty object before the first.
+	MirrorRun(ctx context.Context) (json.RawMessage, error)
+	// SetMirrorRun saves the state for the next round of mirroring.
+	SetMirrorRun(ctx context.Context, value json.RawMessage) error
+	// FindUser returns a user of the platform by name or by email address, or an empty object if it knows no such user.
+	FindUser(ctx context.Context, username, email string) (rawjson.Value, error)
 	// Log writes a line for an operator.
 	Log(ctx context.Context, text string)
 }
@@ -47,6 +54,11 @@ type Run struct {
 	Brand string
 	// Diagnose examines the connection of the instance.
 	Diagnose func(ctx context.Context) *diagnosis.Diagnosis
+	// InstanceName is the name of the instance on the platform, and Investigation the ID of the incident that the command
+	// runs in.
+	InstanceName, Investigation string
+	// Mirrored keeps what the process has read for mirroring; nil keeps nothing.
+	Mirrored *MirrorMemory
 
 	command Command
 	raw     map[string]json.RawMessage

@@ -181,6 +181,9 @@ func (c *Client) send(ctx context.Context, r request) (rawjson.Value, error) {
 	header := req.Raw().Header
 	header.Set("User-Agent", "xsoar-defender/"+c.options.Version)
 	header.Set("Accept", "application/json")
+	if r.operation.Graph {
+		header.Set("Prefer", preferUnknownMembers)
+	}
 	if r.body != nil {
 		if call.body, err = encodeBody(r.body); err != nil {
 			return "", fmt.Errorf("building the request to %s: %w", r.operation.Purpose, err)

@@ -80,7 +80,7 @@ func (e *APIError) remedy() string {
 	case e.Status == http.StatusUnauthorized:
 		return "Microsoft does not accept the token: run !microsoft-atp-test, and check the tenant and the cloud of the instance."
 	case e.Status == http.StatusForbidden:
-		return "Grant the application " + strings.Join(e.Operation.Application, " or ") + " and admin consent" + e.delegated() +
+		return "Grant the application " + strings.Join(e.Operation.Application, " or ") + e.owner() + " and admin consent" + e.delegated() +
 			", and check the device groups it may reach."
 	case e.Status == http.StatusNotFound:
 		return "Check the value: the service does not know it, or the application may not see it."
@@ -109,6 +109,14 @@ func (e *APIError) mayHaveActed() bool {
 
 // lastKnownStatus is the last status of HTTP.
 const lastKnownStatus = http.StatusNetworkAuthenticationRequired
+
+// owner names the API that the permissions belong to where it is not the obvious one.
+func (e *APIError) owner() string {
+	if e.Operation.Graph {
+		return " of Microsoft Graph (not of WindowsDefenderATP)"
+	}
+	return ""
+}
 
 // delegated names the permissions of a user's sign-in, which not every operation takes.
 func (e *APIError) delegated() string {

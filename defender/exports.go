@@ -140,7 +140,7 @@ func (p ExportPage) firstQuery() Query {
 // host (https://learn.microsoft.com/defender-endpoint/api/get-assessment-software-vulnerabilities): of such a one the
 // query is taken, which says where to go on, and the token stays where it belongs.
 func (c *Client) ownLink(page ExportPage) string {
-	if c.ours(page.Next) {
+	if c.ours(page.Operation, page.Next) {
 		return page.Next
 	}
 	target, err := url.Parse(page.Next)

@@ -102,7 +102,7 @@ func (p *pageReader) page(ctx context.Context) ([]rawjson.Value, string, error) 
 
 // advance prepares the next page; false says that there is no way to ask for it.
 func (p *pageReader) advance(link string) bool {
-	if link != "" && !p.seen[link] && p.client.ours(link) {
+	if link != "" && !p.seen[link] && p.client.ours(p.request.operation, link) {
 		p.seen[link] = true
 		p.request.link = link
 		return true
@@ -112,8 +112,12 @@ func (p *pageReader) advance(link string) bool {
 	return p.request.query.top > 0
 }
 
-// ours says whether a link leads to the API itself: the same scheme, host and port.
-func (c *Client) ours(link string) bool {
+// ours says whether a link leads to the API of the operation itself: the same scheme, host and port.
+func (c *Client) ours(operation Operation, link string) bool {
+	base := c.options.API
+	if operation.Graph {
+		base = c.options.Graph
+	}
 	target, err := url.Parse(link)
-	return err == nil && target.User == nil && target.Scheme == c.options.API.Scheme && strings.EqualFold(target.Host, c.options.API.Host)
+	return err == nil && target.User == nil && target.Scheme == base.Scheme && strings.EqualFold(target.Host, base.Host)
 }

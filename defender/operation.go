@@ -77,6 +77,7 @@ func allOperations() []Operation {
 		ListAlerts, GetAlert, UpdateAlert, CreateAlert, GetAlertUser, ListAlertFiles, ListAlertIPs, ListAlertDomains,
 		GetFile, GetFileStatistics, ListFileAlerts, GetDomainStatistics, ListDomainAlerts, GetIPStatistics, ListIPAlerts, ListUserAlerts,
 		RunHuntingQuery, RunGraphHuntingQuery,
+		ListIncidents, GetIncident, UpdateIncident, AddIncidentComment, GetGraphAlert, UpdateGraphAlert, MoveGraphAlerts, MergeIncidents,
 		ListIndicators, GetIndicator, SubmitIndicator, ImportIndicators, DeleteIndicator,
 		ListMachineActions, GetMachineAction, CancelMachineAction, Isolate, Unisolate, RunAntivirusScan, RestrictExecution, UnrestrictExecution,
 		StopAndQuarantine, CollectPackage, GetPackageURI, Offboard, StartInvestigation, ListInvestigations, GetInvestigation,

@@ -32,6 +32,9 @@ func EqualAny(property string, values []string) Filter {
 	return Or(filters...)
 }
 
+// Condition is a comparison in OData as a user wrote it, which is not checked. An empty one matches everything.
+func Condition(text string) Filter { return Filter{text: strings.TrimSpace(text), compound: true} }
+
 // Contains looks for a text inside a property.
 func Contains(property, value string) Filter {
 	return Filter{text: "contains(" + property + ", " + quote(value) + ")"}

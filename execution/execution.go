@@ -29,6 +29,8 @@ type Request struct {
 	Params json.RawMessage
 	// Instance is the name of the instance, and Brand the vendor under which it gives scores.
 	Instance, Brand string
+	// Investigation is the ID of the incident that the command runs in.
+	Investigation string
 	// Debug asks for more lines in the log.
 	Debug bool
 }
@@ -42,12 +44,14 @@ type Result struct {
 	Commit func(ctx context.Context) error
 
 	command string
+	// uncounted reports whether the platform expects nothing but the answer itself.
+	uncounted bool
 }
 
 // Counted reports whether there are requests to tell the platform about. It does not want those of its own commands.
 func (r Result) Counted() bool {
 	counted := false
-	if r.Metrics != nil && r.command != commands.FetchCommand && r.command != commands.TestCommand {
+	if r.Metrics != nil && !r.uncounted && r.command != commands.FetchCommand && r.command != commands.TestCommand {
 		r.Metrics.Each(func(defender.Outcome, int) { counted = true })
 	}
 	return counted
@@ -76,6 +80,8 @@ type Runner struct {
 	Transports *Transports
 	// Process stores the tokens of sign-in modes that do not write them to the integration context.
 	Process *auth.ProcessTokens
+	// Mirrored keeps what was read for mirroring from one execution to the next; nil keeps nothing.
+	Mirrored *commands.MirrorMemories
 }
 
 // AnswersWithin returns how many bytes of answers an execution may hold in a process that may use the given memory in bytes. The text of
@@ -148,7 +154,12 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 		result.Err = err
 		return result
 	}
-	run := r.prepare(request, instance, host)
+	result.uncounted = command.Mirrors
+	limits := r.Limits
+	if command.Mirrors {
+		limits.Patience = commands.MirrorPatience
+	}
+	run := r.prepare(request, instance, host, limits)
 	result.Metrics = run.API.Metrics()
 	done, err := command.Execute(ctx, run, request.Args)
 	result.Entries, result.Commit, result.Err = done.Entries, done.Commit, err
@@ -167,7 +178,7 @@ func (r *Runner) Diagnose(ctx context.Context, request Request, host commands.Ho
 	if err != nil {
 		return nil, &shownError{err, readable(err.Error())}
 	}
-	return r.prepare(request, instance, host).Diagnose(ctx), nil
+	return r.prepare(request, instance, host, r.Limits).Diagnose(ctx), nil
 }
 
 // explain writes the details of a mistake in the code to the operator.
@@ -178,7 +189,7 @@ func (r *Runner) explain(err error, instance params.Instance) {
 }
 
 // prepare makes the sign-in and the API client of an instance for a command.
-func (r *Runner) prepare(request Request, instance params.Instance, host commands.Host) *commands.Run {
+func (r *Runner) prepare(request Request, instance params.Instance, host commands.Host, limits defender.Limits) *commands.Run {
 	way := newNetwork(r.Transports, instance, r.Getenv, r.Now)
 	environment := r.Environment(instance, request.Instance, host)
 	var log *requestLog
@@ -190,7 +201,6 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 	transport := log.over(environment.Transport)
 	environment.Transport, environment.Direct = way.signIn.over(transport), way.signIn.over(log.over(environment.Direct))
 	signer := newSigner(instance, "", instance.Cloud.Hosts(), environment)
-	limits := r.Limits
 	if instance.LargestAnswer > 0 {
 		limits.Body = instance.LargestAnswer
 	}
@@ -211,6 +221,7 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 				Files: func() error { return warroom.ProbeFolder(host) },
 			})
 		},
+		InstanceName: request.Instance, Investigation: request.Investigation, Mirrored: r.Mirrored.Of(request.Instance, request.Params),
 	}
 }
 

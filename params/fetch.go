@@ -66,12 +66,19 @@ func (l labelled) values(labels []string) []string {
 func (f *form) fetch() Fetch {
 	fetch := Fetch{
 		Enabled:          f.checkbox(fieldIsFetch),
+		Type:             FetchType(f.oneOf(fieldFetchType)),
 		Statuses:         f.severalOf(fieldFetchStatus),
 		Severities:       f.severalOf(fieldFetchSeverity),
 		DetectionSources: f.detectionSources(),
 		Evidence:         f.checkbox(fieldFetchEvidence),
 		Max:              f.wholeNumber(fieldMaxFetch, 1, maxFetchLimit),
 		LookBack:         time.Duration(f.wholeNumber(fieldLookBack, 0, lookBackLimit)) * time.Minute,
+		Incidents: IncidentFilter{
+			Statuses:       f.severalOf(fieldFetchIncidentStatus),
+			Severities:     f.severalOf(fieldFetchIncidentSeverity),
+			ServiceSources: f.severalOf(fieldFetchServiceSource),
+			OData:          f.text(fieldFetchIncidentFilter),
+		},
 	}
 	first, err := ParseDuration(f.text(fieldFirstFetch))
 	if err != nil {

@@ -78,6 +78,7 @@ type Instance struct {
 	HuntingAPI  HuntingAPI
 	Reliability string // full text of the grade, for example "B - Usually reliable"
 	Fetch       Fetch
+	Mirror      Mirror
 	Insecure    bool // accept any TLS certificate
 	UseProxy    bool // use HTTP_PROXY, HTTPS_PROXY and NO_PROXY
 
@@ -115,6 +116,7 @@ type Grant struct {
 // Fetch describes the alerts that become incidents.
 type Fetch struct {
 	Enabled bool // whether the instance fetches incidents
+	Type    FetchType
 
 	// Statuses, Severities and DetectionSources hold values of the API; an empty one means no restriction.
 	Statuses, Severities, DetectionSources []string
@@ -124,8 +126,10 @@ type Fetch struct {
 	First    time.Duration // how far the first fetch reaches back
 	LookBack time.Duration // how far every other fetch goes back before the newest alert it knows
 
-	// Problems is everything wrong with the fields above, or nil. It stops the fetch and the test of the instance; every
-	// other command runs.
+	Incidents IncidentFilter // which XDR incidents are fetched
+
+	// Problems is everything wrong with the fields above and those of Mirror, or nil. It stops fetching, mirroring and the
+	// test of the instance; every other command runs.
 	Problems *Problems
 }
 
@@ -153,6 +157,7 @@ func Decode(raw json.RawMessage, env func(string) string) (Instance, error) {
 		HuntingAPI:  HuntingAPI(f.oneOf(fieldHuntingAPI)),
 		Reliability: f.oneOf(fieldReliability),
 		Fetch:       f.fetch(),
+		Mirror:      f.mirror(),
 		Insecure:    f.checkbox(fieldInsecure),
 		UseProxy:    f.checkbox(fieldProxy),
 

@@ -33,6 +33,7 @@ func TestAMissingParameterHasItsDefault(t *testing.T) {
 			want := params.Fetch{
 				Statuses: []string{"New"}, Severities: []string{"Informational", "Low", "Medium", "High"},
 				Max: 50, First: 72 * time.Hour, LookBack: 15 * time.Minute,
+				Type: params.FetchAlerts, Incidents: params.IncidentFilter{Statuses: []string{"active", "inProgress"}},
 			}
 			if !reflect.DeepEqual(got.Fetch, want) {
 				t.Errorf("Fetch: want %+v, got %+v", want, got.Fetch)
@@ -208,6 +209,7 @@ func TestFetch(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			got := decode(t, ownApplication().with(test.given)).Fetch
 			test.want.Max, test.want.First, test.want.LookBack = 50, 72*time.Hour, 15*time.Minute
+			test.want.Type, test.want.Incidents = params.FetchAlerts, params.IncidentFilter{Statuses: []string{"active", "inProgress"}}
 			if !reflect.DeepEqual(got, test.want) {
 				t.Errorf("want %+v, got %+v", test.want, got)
 			}

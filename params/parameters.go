@@ -76,6 +76,22 @@ const (
 	fieldMaxFetch
 	fieldFirstFetch
 	fieldLookBack
+	fieldFetchType
+	fieldFetchIncidentStatus
+	fieldFetchIncidentSeverity
+	fieldFetchServiceSource
+	fieldFetchIncidentFilter
+	fieldMirrorDirection
+	fieldCloseIncident
+	fieldCloseOut
+	fieldCloseAlerts
+	fieldReopenStatuses
+	fieldCommentTagTo
+	fieldCommentTagFrom
+	fieldSyncOwners
+	fieldCloseReasonIn
+	fieldCloseReasonOut
+	fieldMirrorLookBack
 	fieldIsGCC
 	fieldPlainID
 	fieldPlainToken
@@ -220,6 +236,80 @@ var parameters = [fieldCount]Parameter{
 	fieldLookBack: {
 		Name: "look_back", Display: "Look back (minutes)", Type: TypeText, Default: "15", Section: SectionCollect, Advanced: true,
 		Help: "The number of minutes that each fetch goes back before the newest alert it knows, to find alerts that appear late. No alert is fetched twice.",
+	},
+	fieldFetchType: {
+		Name: "fetch_type", Display: "Fetch type", Type: TypeOneOf, Default: string(FetchAlerts), Section: SectionCollect,
+		Options: []string{string(FetchAlerts), string(FetchXDRIncidents)},
+		Help:    "What becomes an incident: every alert of Defender for Endpoint, or every incident of Defender XDR, which bundles the alerts of one attack. XDR incidents come from Microsoft Graph and need its SecurityIncident.Read.All permission. To have both, use two instances.",
+	},
+	fieldFetchIncidentStatus: {
+		Name: "fetch_incident_status", Display: "XDR incident statuses to fetch", Type: TypeSeveralOf, Default: "active,inProgress", Section: SectionCollect,
+		Options: []string{"active", "inProgress", "resolved", "awaitingAction"},
+		Help:    "Only XDR incidents in one of these statuses are fetched; with none selected, all. Incidents that were merged into others are never fetched.",
+	},
+	fieldFetchIncidentSeverity: {
+		Name: "fetch_incident_severity", Display: "XDR incident severities to fetch", Type: TypeSeveralOf, Section: SectionCollect,
+		Options: []string{"informational", "low", "medium", "high"},
+		Help:    "Only XDR incidents of these severities are fetched; with none selected, all. An incident that rises to one of them later is fetched then.",
+	},
+	fieldFetchServiceSource: {
+		Name: "fetch_service_source", Display: "XDR incident service sources to fetch", Type: TypeSeveralOf, Section: SectionCollect, Advanced: true,
+		Options: []string{
+			"microsoftDefenderForEndpoint", "microsoftDefenderForIdentity", "microsoftDefenderForCloudApps", "microsoftDefenderForOffice365",
+			"microsoft365Defender", "azureAdIdentityProtection", "microsoftAppGovernance", "dataLossPrevention",
+			"microsoftDefenderForCloud", "microsoftSentinel", "microsoftInsiderRiskManagement",
+		},
+		Help: "Only XDR incidents with an alert of one of these services are fetched; with none selected, all.",
+	},
+	fieldFetchIncidentFilter: {
+		Name: "fetch_incident_filter", Display: "XDR incident filter", Type: TypeText, Section: SectionCollect, Advanced: true,
+		Help: "An OData condition that XDR incidents must also meet, for example assignedTo eq 'soc@contoso.com'. Microsoft Graph can filter by assignedTo, classification, createdDateTime, determination, severity and status.",
+	},
+	fieldMirrorDirection: {
+		Name: "mirror_direction", Display: "Incident Mirroring Direction", Type: TypeOneOf, Default: string(mirrorNone), Section: SectionCollect,
+		Options: []string{string(mirrorNone), string(mirrorIncoming), string(mirrorOutgoing), string(mirrorBoth)},
+		Help:    "Incoming brings changes in Defender to Cortex XSOAR, Outgoing takes changes in Cortex XSOAR to Defender. Applies to incidents that are fetched from now on. Needs Cortex XSOAR 6.1; with 6.6 or later, changes that appear late are not missed.",
+	},
+	fieldCloseIncident: {
+		Name: "close_incident", Display: "Close Mirrored Cortex XSOAR Incident", Type: TypeCheckbox, Default: "false", Section: SectionCollect,
+		Help: "Closes the incident in Cortex XSOAR when it is resolved in Defender, and reopens it as selected below.",
+	},
+	fieldCloseOut: {
+		Name: "close_out", Display: "Close Mirrored Defender Alert or Incident", Type: TypeCheckbox, Default: "false", Section: SectionCollect,
+		Help: "Resolves the alert or incident in Defender when its incident is closed in Cortex XSOAR, and sets it to in progress when that is reopened.",
+	},
+	fieldCloseAlerts: {
+		Name: "close_alerts", Display: "Close Alerts of a Mirrored XDR Incident", Type: TypeCheckbox, Default: "false", Section: SectionCollect, Advanced: true,
+		Help: "When an XDR incident is resolved from Cortex XSOAR, also resolves those of its alerts that are still open, with the same verdict. Needs SecurityAlert.ReadWrite.All of Microsoft Graph.",
+	},
+	fieldReopenStatuses: {
+		Name: "reopen_statuses", Display: "Reopen Statuses", Type: TypeSeveralOf, Default: "New,InProgress", Section: SectionCollect, Advanced: true,
+		Options: []string{"New", "InProgress"},
+		Help:    "A closed incident is reopened when what was resolved in Defender gets one of these statuses. New also stands for active XDR incidents. No other change reopens an incident.",
+	},
+	fieldCommentTagTo: {
+		Name: "comment_tag_to", Display: "Tag for Comments to Defender", Type: TypeText, Default: "DefenderComment", Section: SectionCollect, Advanced: true,
+		Help: "War Room entries with this tag become comments in Defender.",
+	},
+	fieldCommentTagFrom: {
+		Name: "comment_tag_from", Display: "Tag for Comments from Defender", Type: TypeText, Default: "DefenderCommentIn", Section: SectionCollect, Advanced: true,
+		Help: "The tag of the War Room notes that comments in Defender become. It must differ from the tag for comments to Defender.",
+	},
+	fieldSyncOwners: {
+		Name: "sync_owners", Display: "Sync Incident Owners", Type: TypeCheckbox, Default: "false", Section: SectionCollect, Advanced: true,
+		Help: "Keeps the owner of the incident and the assignee in Defender the same, for users whose email address is the same in both. A user who is known in one of them only changes nothing.",
+	},
+	fieldCloseReasonIn: {
+		Name: "close_reason_in", Display: "Close Reasons by Classification", Type: TypeText, Section: SectionCollect, Advanced: true,
+		Help: "With which reason an incident is closed, by its classification in Defender: CLASSIFICATION=REASON, separated by commas. The default is TruePositive=Resolved,InformationalExpectedActivity=Resolved,FalsePositive=False Positive,Unknown=Other.",
+	},
+	fieldCloseReasonOut: {
+		Name: "close_reason_out", Display: "Verdicts by Close Reason", Type: TypeText, Section: SectionCollect, Advanced: true,
+		Help: "Which verdict is set in Defender when an incident is closed with a reason, unless the analyst has set one: REASON=CLASSIFICATION or REASON=CLASSIFICATION/DETERMINATION, separated by commas. The default is Resolved=TruePositive/Other,False Positive=FalsePositive/Other; any other reason sets none.",
+	},
+	fieldMirrorLookBack: {
+		Name: "mirror_look_back", Display: "Mirroring look back (minutes)", Type: TypeText, Default: "5", Section: SectionCollect, Advanced: true,
+		Help: "How many minutes, from 0 to 60, each round of mirroring looks back behind the last one, for changes that appear late. No change is reported twice.",
 	},
 	fieldIsGCC: {
 		Name: "is_gcc", Display: "GCC endpoint (replaced by Endpoint Type)", Type: TypeCheckbox, Default: "false", Section: SectionConnect, Hidden: true,

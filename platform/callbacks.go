@@ -198,6 +198,30 @@ func (h *host) SetLastRun(_ context.Context, value json.RawMessage) error {
 	return err
 }
 
+// MirrorRun returns the state that the previous round of mirroring saved. Platforms before 6.6 refuse it.
+func (h *host) MirrorRun(context.Context) (json.RawMessage, error) {
+	got, err := h.execute("getLastMirrorRun", map[string]any{})
+	return json.RawMessage(got), err
+}
+
+// SetMirrorRun saves the state for the next round of mirroring.
+func (h *host) SetMirrorRun(_ context.Context, value json.RawMessage) error {
+	_, err := h.execute("setLastMirrorRun", map[string]any{"value": value})
+	return err
+}
+
+// FindUser returns a user of the platform by name or by email address, or an empty object if it knows no such user.
+func (h *host) FindUser(_ context.Context, username, email string) (rawjson.Value, error) {
+	found, err := h.execute("findUser", map[string]any{"username": username, "email": email})
+	if items := found.Items(""); len(items) > 0 {
+		found = items[0] // some releases answer with a list
+	}
+	if err != nil || !found.Get("@this").IsObject() {
+		return "{}", err
+	}
+	return found, nil
+}
+
 // Log writes a line to the platform's log of the integration.
 func (h *host) Log(_ context.Context, text string) {
 	if _, err := h.call("log", "debug", map[string]any{"args": []string{text}}); err != nil {

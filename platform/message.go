@@ -55,6 +55,8 @@ func DecodeExecution(text []byte) (request execution.Request, investigation stri
 		Instance: decoded.Context.IntegrationInstance,
 		Brand:    decoded.Context.IntegrationBrand,
 		Debug:    decoded.Context.IsDebug,
+
+		Investigation: decoded.Context.Inv.ID,
 	}, decoded.Context.Inv.ID, decoded.Native, nil
 }
 
@@ -115,6 +117,9 @@ func writeEntry(e *warroom.Encoder, entry warroom.Entry) {
 	case entry.File != nil:
 		fields.text("ContentsFormat", "text")
 		fields.text("Contents", "")
+	case entry.Literal != "":
+		fields.text("ContentsFormat", "text")
+		fields.text("Contents", entry.Literal)
 	case entry.Contents != nil && entry.Contents != warroom.Raw(""):
 		fields.text("ContentsFormat", "json")
 		fields.value("Contents", entry.Contents)
@@ -133,7 +138,10 @@ func writeEntry(e *warroom.Encoder, entry warroom.Entry) {
 	}
 	writePoll(&fields, entry.Poll)
 	fields.raw("IgnoreAutoExtract", "false")
-	fields.raw("Note", "false")
+	fields.raw("Note", strconv.FormatBool(entry.Pinned))
+	if len(entry.Tags) > 0 {
+		fields.json("Tags", entry.Tags)
+	}
 	fields.raw("IndicatorTimeline", "[]")
 	fields.raw("Relationships", "[]")
 	e.Raw("}")

@@ -35,6 +35,11 @@ type Entry struct {
 	File *File
 	// Poll schedules the command again.
 	Poll *Poll
+	// Literal is text for the platform itself, which it gets unchanged instead of the readable part.
+	Literal string
+	// Tags mark the entry for filters of the War Room, and Pinned makes it a note of the incident.
+	Tags   []string
+	Pinned bool
 }
 
 // Context is one context path with its value.

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"xsoar-defender/commands"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -28,13 +29,15 @@ type Host struct {
 
 	folder string
 
-	mu      sync.Mutex
-	values  map[string]json.RawMessage
-	version int
-	lastRun json.RawMessage
-	files   int
-	logged  []string
-	given   map[string]given
+	mu        sync.Mutex
+	values    map[string]json.RawMessage
+	version   int
+	lastRun   json.RawMessage
+	mirrorRun json.RawMessage
+	users     map[string]string
+	files     int
+	logged    []string
+	given     map[string]given
 }
 
 // NewHost makes a host with an empty integration context that keeps files in folder.
@@ -91,6 +94,46 @@ func (h *Host) SetLastRun(_ context.Context, value json.RawMessage) error {
 	defer h.mu.Unlock()
 	h.lastRun = value
 	return nil
+}
+
+// MirrorRun returns the state of the previous round of mirroring.
+func (h *Host) MirrorRun(context.Context) (json.RawMessage, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mirrorRun == nil {
+		return json.RawMessage(`{}`), nil
+	}
+	return h.mirrorRun, nil
+}
+
+// SetMirrorRun saves the state for the next round of mirroring.
+func (h *Host) SetMirrorRun(_ context.Context, value json.RawMessage) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.mirrorRun = value
+	return nil
+}
+
+// AddUser adds a user of the platform.
+func (h *Host) AddUser(username, email string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.users == nil {
+		h.users = map[string]string{}
+	}
+	h.users[username] = email
+}
+
+// FindUser returns a user of the platform by name or by email address.
+func (h *Host) FindUser(_ context.Context, username, email string) (rawjson.Value, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name, address := range h.users {
+		if (username != "" && name == username) || (email != "" && address == email) {
+			return rawjson.Make(map[string]string{"username": name, "email": address}), nil
+		}
+	}
+	return "{}", nil
 }
 
 // Log keeps a line for Logged.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func New(t testing.TB) *Instance {
 	i.runner = &execution.Runner{
 		Commands: commands.NewRegistry(), Version: "1.0.0", Now: clock.Now, Sleep: clock.Sleep,
 		Random: NewRandom(), Getenv: func(name string) string { return i.Environment[name] }, Errors: i.errors,
-		Transports: transports, Process: &auth.ProcessTokens{},
+		Transports: transports, Process: &auth.ProcessTokens{}, Mirrored: &commands.MirrorMemories{},
 	}
 	return i
 }
@@ -96,9 +97,13 @@ func (i *Instance) In(t testing.TB) *Instance {
 	return &part
 }
 
-// Answer scripts the API's answer to every request of a method and a path from now on.
+// Answer scripts the answer of the API, or of Microsoft Graph, to every request of a method and a path from now on.
 func (i *Instance) Answer(method, path string, status int, body string) {
-	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: method, Path: path, Status: status, Body: body})
+	kind := simulator.KindAPI
+	if strings.HasPrefix(path, "/v1.0/") {
+		kind = simulator.KindGraph
+	}
+	i.Tenant.Script(simulator.Fault{Kind: kind, Method: method, Path: path, Status: status, Body: body})
 }
 
 // Hold reports whether the tenant's delays last until the client gives up, instead of passing at once.

@@ -138,6 +138,8 @@ func (l *lab) value(argument string) string {
 		return l.find("results.0.Contents.value."+strconv.Itoa(l.machine)+".id", "microsoft-atp-get-machines", "health_status=Active", "page_size=50")
 	case "hostname":
 		return l.find("results.0.Contents.value.0.computerDnsName", "microsoft-atp-get-machines")
+	case "incident_id":
+		return l.find("results.0.Contents.value.0.id", "microsoft-atp-incident-list", "limit=1")
 	case "alert_id", "alert_ids", "id":
 		return l.find("results.0.Contents.value.0.id", "microsoft-atp-list-alerts")
 	case "file_hash", "hash", "file_hash_value":
@@ -187,6 +189,13 @@ func (l *lab) more(command string) []string {
 	case "microsoft-atp-live-response-cancel-action":
 		return []string{"machine_action_id=" + l.find("results.0.Contents.0.id", "microsoft-atp-isolate-machine", "comment=drill",
 			"isolation_type=Full", "machine_id="+l.value("machine_id"))}
+	case "microsoft-atp-incident-update":
+		return []string{"status=inProgress"}
+	case "microsoft-atp-incident-alerts-move":
+		return []string{"new_incident=true"}
+	case "microsoft-atp-incident-merge":
+		incidents := l.ask("microsoft-atp-incident-list", "limit=2").Get("results.0.Contents.value.#.id").Array()
+		return []string{"incident_id=" + incidents[0].String() + "," + incidents[1].String()}
 	case "microsoft-atp-live-response-library-upload":
 		return []string{"content=Get-Process", "file_name=new.ps1"}
 	case "microsoft-atp-batch-update-alerts":

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/tidwall/gjson"
 
 	"xsoar-defender/warroom"
 )
@@ -135,10 +138,39 @@ func (s screen) entry(entry warroom.Entry) {
 		s.block(block)
 		s.line("")
 	}
+	if text := literal(entry); text != "" {
+		s.line(warroom.Visible(text))
+		s.line("")
+	}
 	if file := entry.File; file != nil {
 		s.line(warroom.Visible(fmt.Sprintf("Saved %s (%d bytes, SHA-256 %s).", filepath.Join(s.files, file.Name), file.Size, file.SHA256)))
 		s.line("")
 	}
+}
+
+// literal returns the text of an entry that has only one for the platform: the answers of the commands of mirroring. JSON is
+// indented.
+func literal(entry warroom.Entry) string {
+	if len(entry.Blocks) > 0 || entry.Contents == nil && entry.Literal == "" {
+		return ""
+	}
+	if entry.Literal != "" {
+		return entry.Literal
+	}
+	var text strings.Builder
+	encoder := warroom.NewEncoder(&text)
+	entry.Contents.EncodeJSON(encoder)
+	// A builder takes everything that is written to it.
+	_ = encoder.Flush()
+	contents := text.String()
+	if quoted := gjson.Parse(contents); quoted.Type == gjson.String {
+		contents = quoted.Str
+	}
+	var indented bytes.Buffer
+	if json.Indent(&indented, []byte(contents), "", "  ") != nil {
+		return contents
+	}
+	return indented.String()
 }
 
 func (s screen) block(block warroom.Block) {

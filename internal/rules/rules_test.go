@@ -33,7 +33,7 @@ func arrows() map[string][]string {
 			"internal/rawjson", "auth", "commands", "execution", "internal/cli/local", "internal/manifest", "internal/pack", "params", "platform",
 			"internal/playbook", "internal/cli/loopback", "internal/cli/web", "internal/diagnosis", "internal/simulator", "warroom",
 		},
-		"internal/cli/local":         {"params", "warroom"},
+		"internal/cli/local":         {"internal/rawjson", "params", "warroom"},
 		"internal/cli/loopback":      {"params"},
 		"internal/cli/terminal":      {},
 		"internal/cli/web":           {},

@@ -77,6 +77,12 @@ var (
 	userReadsScores          = []string{"Score.Read"}
 	mayReadTasks             = []string{"RemediationTasks.Read.All"}
 	userReadsTasks           = []string{"RemediationTask.Read"}
+	mayHunt                  = []string{"ThreatHunting.Read.All"}
+	mayReadIncidents         = []string{"SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All"}
+	mayWriteIncidents        = []string{"SecurityIncident.ReadWrite.All"}
+	mayReadGraphAlerts       = []string{"SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All"}
+	mayWriteGraphAlerts      = []string{"SecurityAlert.ReadWrite.All"}
+	mayManageSecurity        = []string{"SecurityData.Manage.All"}
 	// mayActAnyhow are all permissions to start an action.
 	mayActAnyhow = []string{
 		"Machine.CollectForensics", "Machine.Isolate", "Machine.RestrictExecution", "Machine.Scan", "Machine.Offboard",
@@ -190,7 +196,15 @@ var operations = []operation{
 
 // graphOperations are the ones of Microsoft Graph, after /v1.0.
 var graphOperations = []operation{
-	{"POST", "/security/runHuntingQuery", graphPermissions, graphPermissions, 0, 0, withBody((*company).runGraphQuery)},
+	{"POST", "/security/runHuntingQuery", mayHunt, mayHunt, 0, 0, withBody((*company).runGraphQuery)},
+	{"GET", "/security/incidents", mayReadIncidents, mayReadIncidents, 0, 0, plain((*company).listIncidents)},
+	{"POST", "/security/incidents/mergeIncidents", mayManageSecurity, mayManageSecurity, 0, 0, withBody((*company).mergeIncidents)},
+	{"GET", "/security/incidents/{id}", mayReadIncidents, mayReadIncidents, 0, 0, plain((*company).getIncident)},
+	{"PATCH", "/security/incidents/{id}", mayWriteIncidents, mayWriteIncidents, 0, 0, withBody((*company).updateIncident)},
+	{"POST", "/security/incidents/{id}/comments", mayWriteIncidents, mayWriteIncidents, 0, 0, withBody((*company).commentIncident)},
+	{"POST", "/security/alerts_v2/moveAlerts", mayManageSecurity, mayManageSecurity, 150, 0, withBody((*company).moveAlerts)},
+	{"GET", "/security/alerts_v2/{id}", mayReadGraphAlerts, mayReadGraphAlerts, 150, 0, onAlert((*company).getGraphAlert)},
+	{"PATCH", "/security/alerts_v2/{id}", mayWriteGraphAlerts, mayWriteGraphAlerts, 150, 0, changeAlert((*company).updateGraphAlert)},
 }
 
 // permissionsOf tells which permissions an operation needs, any one of each list: of an application, and of a user who

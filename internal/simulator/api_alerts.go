@@ -45,7 +45,7 @@ func (c *company) single(set string, resource any) any {
 
 // listAlerts gives the newest alerts first.
 func (c *company) listAlerts(call *call) (reply, *apiError) {
-	return list(c, call, c.alerts, alertCollection)
+	return list(c, call, where(c.alerts, func(a *alert) bool { return c.appeared(a.ID, call.now) }), alertCollection)
 }
 
 // alertsWhere lists the alerts that fulfil the condition.
@@ -133,6 +133,7 @@ func (c *company) updateAlert(call *call, a *alert, body fields) (reply, *apiErr
 		return reply{}, failure
 	}
 	a.apply(change, call.app.requestor(), call.now)
+	c.changed(a.ID, call.now)
 	return reply{http.StatusOK, c.single("Alerts", a)}, nil
 }
 

@@ -1,10 +1,8 @@
 package simulator
 
 import (
-	"maps"
-	"math"
+	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,42 +111,19 @@ func isoDuration(text string) (time.Duration, bool) {
 	return total, true
 }
 
-// huntingTables are the tables of the company as a query sees them: with the events of a span up to now.
-type huntingTables struct {
-	company *company
-	now     time.Time
-	span    time.Duration
-}
-
-// Names implements kusto.Tables.
-func (h huntingTables) Names() []string { return slices.Sorted(maps.Keys(huntingSchemas())) }
-
-// Table implements kusto.Tables.
-func (h huntingTables) Table(name string) (kusto.Table, bool) {
-	rows, known := h.company.table(name)
-	if !known {
-		return kusto.Table{}, false
-	}
-	table := kusto.Table{Columns: columnsOf(name)}
-	for _, t := range rows {
-		if when, ok := t["Timestamp"].(time.Time); ok && (h.now.Sub(when) > h.span || when.After(h.now)) {
-			continue
-		}
-		row := make([]any, len(table.Columns))
-		for i, c := range table.Columns {
-			row[i] = t[c.Name]
-			if row[i] == nil && c.Type == kusto.String {
-				row[i] = ""
-			}
-		}
-		table.Rows = append(table.Rows, row)
-	}
-	return table, true
-}
-
 // hunt runs a query over the events of the span up to now.
 func (c *company) hunt(text string, now time.Time, span time.Duration) (kusto.Table, *apiError) {
-	found, err := kusto.Run(text, now, huntingTables{c, now, span})
+	found, err := kusto.Run(text, now, func(name string) (kusto.Table, bool) {
+		table, known := c.table(name)
+		if !known {
+			return kusto.Table{}, false
+		}
+		table.Rows = where(table.Rows, func(t kusto.Row) bool {
+			when, ok := t["Timestamp"].(time.Time)
+			return !ok || now.Sub(when) <= span && !when.After(now)
+		})
+		return table, true
+	})
 	if err != nil {
 		return kusto.Table{}, badRequest("Your query has an error: %v.", err)
 	}
@@ -159,42 +134,26 @@ func (c *company) hunt(text string, now time.Time, span time.Duration) (kusto.Ta
 }
 
 func schemaOf(t kusto.Table) []huntingSchema {
-	return each(t.Columns, func(c kusto.Column) huntingSchema { return huntingSchema{c.Name, c.Type.Wire()} })
+	return each(t.Columns, func(c kusto.Column) huntingSchema { return huntingSchema{c.Name, c.Kind} })
 }
 
 // resultsOf returns the rows with their properties in the order of the columns.
 func resultsOf(t kusto.Table) []record {
-	return each(t.Rows, func(row []any) record {
-		made := make(record, len(row))
-		for i, c := range t.Columns {
-			made[i] = property{c.Name, shown(row[i])}
-		}
-		return made
+	return each(t.Rows, func(row kusto.Row) record {
+		return each(t.Columns, func(c kusto.Column) property { return property{c.Name, shown(c.Of(row))} })
 	})
 }
 
-// shown returns a value as an answer has it: numbers keep every digit, times have up to seven digits of a second, and what JSON
-// has no form for is text.
+// shown returns a value as an answer has it: numbers keep every digit, times have up to seven digits of a second.
 func shown(value any) any {
 	switch v := value.(type) {
 	case time.Time:
 		return at(v)
-	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return kusto.Text(v)
-		}
 	case time.Duration:
-		return kusto.Text(v)
-	case []any:
-		return each(v, shown)
-	case map[string]any:
-		made := make(map[string]any, len(v))
-		for name, one := range v {
-			made[name] = shown(one)
-		}
-		return made
+		return fmt.Sprintf("%02d:%02d:%02d", int(v.Hours()), int(v.Minutes())%60, int(v.Seconds())%60)
+	default:
+		return v
 	}
-	return value
 }
 
 // hasEvent tells whether there is an event with the report id on the machine at that time.

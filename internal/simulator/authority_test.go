@@ -501,7 +501,11 @@ func TestRefreshTokens(t *testing.T) {
 		t.Errorf("the refresh token before: got %d %s", got.status, got.text)
 	}
 	graph := s.refresh(second, "scope", "offline_access "+graphScope)
-	if graph.json["scope"] != "https://graph.microsoft.com/ThreatHunting.Read.All "+graphScope {
+	var granted []string
+	for _, permission := range permissionsOfGraph() {
+		granted = append(granted, "https://graph.microsoft.com/"+permission)
+	}
+	if graph.json["scope"] != strings.Join(append(granted, graphScope), " ") {
 		t.Errorf("a refresh for Graph: got %d %s", graph.status, graph.text)
 	}
 	refused(t, "without secret", s.refresh(second, "client_secret", ""), 401, "invalid_client", 7000218)
@@ -530,5 +534,13 @@ func TestRefreshTokens(t *testing.T) {
 		token := s.userToken()
 		c.end()
 		refused(t, c.name, s.refresh(token), 400, "invalid_grant", c.code)
+	}
+}
+
+// permissionsOfGraph are those of Microsoft Graph that a tenant grants unless it is told otherwise.
+func permissionsOfGraph() []string {
+	return []string{
+		"ThreatHunting.Read.All", "SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All", "SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All",
+		"SecurityData.Manage.All",
 	}
 }

@@ -29,12 +29,18 @@ type company struct {
 	sightings      []sighting
 	connections    []connection
 	alerts         []*alert // newest first
+	incidents      []*xdrIncident
+	incidentIndex  map[string]*xdrIncident // by id
 	investigations []*investigation
 	indicators     []*indicator
 	actions        []*machineAction // oldest first
 	library        []*libraryFile
 	catalog        []*product
 	tasks          []*remediationTask
+
+	// lateness is how long lists leave out what changed, and late holds until when they do, by id.
+	lateness time.Duration
+	late     map[string]time.Time
 
 	pageSize      int
 	nextIndicator int

@@ -79,13 +79,16 @@ func huntingSchemas() map[string]string {
 	}
 }
 
-// columnsOf returns the columns of a table, or none for a table that does not exist.
+// columnTypes are the names that answers use for the types of columns.
+func columnTypes() map[string]string {
+	return map[string]string{"": "String", "long": "Int64", "int": "Int32", "datetime": "DateTime", "bool": "SByte"}
+}
+
+// columnsOf are the columns of a table; there are none for a table that does not exist.
 func columnsOf(table string) []kusto.Column {
+	types := columnTypes()
 	return each(strings.Fields(huntingSchemas()[table]), func(text string) kusto.Column {
-		name, kind, typed := strings.Cut(text, ":")
-		if !typed {
-			kind = string(kusto.String)
-		}
-		return kusto.Column{Name: name, Type: kusto.Type(kind)}
+		name, kind, _ := strings.Cut(text, ":")
+		return kusto.Column{Name: name, Kind: types[kind]}
 	})
 }

@@ -170,7 +170,7 @@ func TestMicrosoftsLibraryRenewsAUsersTokens(t *testing.T) {
 			t.Fatalf("a token for another resource: %v", err)
 		}
 	}
-	if claims := s.verified(again.AccessToken); claims["scp"] != "ThreatHunting.Read.All" || claims["upn"] != s.User() {
+	if claims := s.verified(again.AccessToken); claims["scp"] != strings.Join(permissionsOfGraph(), " ") || claims["upn"] != s.User() {
 		t.Errorf("the token for Microsoft Graph says %v", claims)
 	}
 	asked := len(s.Requests())

@@ -32,7 +32,10 @@ var (
 		"SecurityRecommendation.Read", "Software.Read", "Ti.ReadWrite", "URL.Read.All", "User.Read.All",
 		"Vulnerability.Read",
 	}
-	graphPermissions = []string{"ThreatHunting.Read.All"}
+	graphPermissions = []string{
+		"ThreatHunting.Read.All", "SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All", "SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All",
+		"SecurityData.Manage.All",
+	}
 )
 
 // defenderAudiences are the resources whose tokens the Defender API takes, besides the tenant's own address.

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"time"
 
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
@@ -116,6 +117,26 @@ func (h *Host) SetLastRun(ctx context.Context, value json.RawMessage) error {
 		return true, nil
 	})
 }
+
+// MirrorRun returns the state of the previous round of mirroring, or an empty object if there was none.
+func (h *Host) MirrorRun(ctx context.Context) (json.RawMessage, error) {
+	kept, err := h.read(ctx)
+	if kept.MirrorRun == nil {
+		return json.RawMessage(`{}`), err
+	}
+	return kept.MirrorRun, err
+}
+
+// SetMirrorRun stores the state for the next round of mirroring.
+func (h *Host) SetMirrorRun(ctx context.Context, value json.RawMessage) error {
+	return h.update(ctx, func(kept *instanceState) (bool, error) {
+		kept.MirrorRun = value
+		return true, nil
+	})
+}
+
+// FindUser knows no users: only the platform does.
+func (*Host) FindUser(context.Context, string, string) (rawjson.Value, error) { return "{}", nil }
 
 // Forget removes the state of the instance.
 func (h *Host) Forget(ctx context.Context) error {

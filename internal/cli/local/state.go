@@ -45,9 +45,13 @@ type instanceState struct {
 	Name    string                     `json:"name,omitempty"`
 	Context map[string]json.RawMessage `json:"context,omitempty"`
 	LastRun json.RawMessage            `json:"lastRun,omitempty"`
+	// MirrorRun is what the platform keeps for mirroring.
+	MirrorRun json.RawMessage `json:"mirrorRun,omitempty"`
 }
 
-func (s instanceState) empty() bool { return len(s.Context) == 0 && len(s.LastRun) == 0 }
+func (s instanceState) empty() bool {
+	return len(s.Context) == 0 && len(s.LastRun) == 0 && len(s.MirrorRun) == 0
+}
 
 // of returns the state of an instance, ready to be changed.
 func (s state) of(key string) instanceState {

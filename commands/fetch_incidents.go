@@ -1,0 +1,357 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/params"
+)
+
+// incidentProgress records how far fetches of Defender XDR incidents have come. The cursor is on the time of the last
+// update, because an incident that begins harmless and rises in severity later must not be missed.
+type incidentProgress struct {
+	// cursor is the time of the last update up to which incidents were read.
+	cursor time.Time
+	// since is the time of creation before which no incident is fetched.
+	since time.Time
+	// handed holds the ids that were handed over, in ascending order: Microsoft counts incidents up. Below floor all are
+	// taken to be handed over.
+	handed []uint64
+	floor  uint64
+	// passed holds the times of the last update of incidents that were read and do not match, by id.
+	passed map[string]string
+}
+
+// maxHanded is how many ids a last run holds: about 80 kB.
+const maxHanded = 20_000
+
+// savedIncidentProgress is its form in the last run.
+type savedIncidentProgress struct {
+	Cursor string            `json:"cursor"`
+	Since  string            `json:"since"`
+	Floor  uint64            `json:"floor,omitempty"`
+	Handed string            `json:"handed,omitempty"` // the distances from one id to the next, to the base 36
+	Passed map[string]string `json:"passed,omitempty"`
+}
+
+const incidentProgressKey = "xsoar_defender_incidents"
+
+func readIncidentProgress(kept json.RawMessage, now time.Time, settings params.Fetch) (*incidentProgress, error) {
+	whole := map[string]json.RawMessage{}
+	if text := strings.TrimSpace(string(kept)); text != "" && text != "null" {
+		if err := json.Unmarshal(kept, &whole); err != nil {
+			return nil, &ProgressError{"any key"}
+		}
+	}
+	p := &incidentProgress{cursor: now.Add(-settings.First).UTC(), since: now.Add(-settings.First).UTC(), passed: map[string]string{}}
+	text, found := whole[incidentProgressKey]
+	if !found {
+		return p, nil
+	}
+	var saved savedIncidentProgress
+	err := json.Unmarshal(text, &saved)
+	if err == nil {
+		p.cursor, err = time.Parse(time.RFC3339Nano, saved.Cursor)
+	}
+	if err == nil {
+		p.since, err = time.Parse(time.RFC3339Nano, saved.Since)
+	}
+	if err == nil {
+		p.handed, err = readDistances(saved.Handed)
+	}
+	if err != nil {
+		return nil, &ProgressError{incidentProgressKey}
+	}
+	p.floor = saved.Floor
+	if saved.Passed != nil {
+		p.passed = saved.Passed
+	}
+	return p, nil
+}
+
+func readDistances(text string) ([]uint64, error) {
+	var ids []uint64
+	last := uint64(0)
+	for part := range strings.FieldsSeq(text) {
+		distance, err := strconv.ParseUint(part, 36, 64)
+		if err != nil {
+			return nil, err
+		}
+		last += distance
+		ids = append(ids, last)
+	}
+	return ids, nil
+}
+
+// encode writes the progress into the last run, whose other keys stay.
+func (p *incidentProgress) encode(kept json.RawMessage) json.RawMessage {
+	var distances strings.Builder
+	last := uint64(0)
+	for i, id := range p.handed {
+		if i > 0 {
+			distances.WriteByte(' ')
+		}
+		distances.WriteString(strconv.FormatUint(id-last, 36))
+		last = id
+	}
+	whole := map[string]json.RawMessage{}
+	// What is not readable was refused when the progress was read.
+	_ = json.Unmarshal(kept, &whole)
+	if whole == nil {
+		whole = map[string]json.RawMessage{}
+	}
+	whole[incidentProgressKey] = json.RawMessage(rawjson.Make(savedIncidentProgress{
+		Cursor: p.cursor.Format(time.RFC3339Nano), Since: p.since.Format(time.RFC3339Nano), Floor: p.floor, Handed: distances.String(), Passed: p.passed,
+	}))
+	return json.RawMessage(rawjson.Make(whole))
+}
+
+// handedOver reports whether an incident was handed over. One whose id is no number, which Microsoft does not document,
+// is known by the number of its mark.
+func (p *incidentProgress) handedOver(id string) bool {
+	number := incidentNumber(id)
+	_, found := slices.BinarySearch(p.handed, number)
+	return found || number < p.floor
+}
+
+func (p *incidentProgress) hand(id string) {
+	number := incidentNumber(id)
+	at, found := slices.BinarySearch(p.handed, number)
+	if !found {
+		p.handed = slices.Insert(p.handed, at, number)
+	}
+	if over := len(p.handed) - maxHanded; over > 0 {
+		p.floor = p.handed[over-1] + 1
+		p.handed = slices.Delete(p.handed, 0, over)
+	}
+}
+
+func incidentNumber(id string) uint64 {
+	number, err := strconv.ParseUint(id, 10, 64)
+	if err != nil {
+		for _, character := range []byte(mark(id)) {
+			number = number*31 + uint64(character)
+		}
+		number |= 1 << 63 // above every counted id, so that no floor passes it
+	}
+	return number
+}
+
+// incidentFetcher reads the incidents that earlier fetches have not handed over.
+type incidentFetcher struct {
+	run      *Run
+	settings params.Fetch
+	now      time.Time
+	progress *incidentProgress
+	requests int
+}
+
+// listedIncident is an incident of the list with the times that decide about it.
+type listedIncident struct {
+	id               string
+	text             string // the time of the last update as received
+	changed, created time.Time
+	redirected       bool
+}
+
+// maxIncidentReads is how many parts of the feed one fetch reads.
+const maxIncidentReads = 40
+
+// next returns the incidents to hand over, the oldest first.
+func (f *incidentFetcher) next(ctx context.Context) ([]rawjson.Value, error) {
+	var taken []rawjson.Value
+	start := f.progress.cursor.Add(-f.settings.LookBack).Truncate(serviceTick)
+	for f.requests < maxIncidentReads {
+		part, end, err := f.part(ctx, start)
+		if err != nil {
+			return nil, err
+		}
+		found, rest, err := f.take(ctx, part, f.settings.Max-len(taken))
+		if err != nil {
+			return nil, err
+		}
+		taken = append(taken, found...)
+		if rest {
+			return taken, nil // the part is read again for those that are left
+		}
+		f.advance(part, end)
+		if end.Equal(f.now) || len(taken) >= f.settings.Max {
+			return taken, nil
+		}
+		start = end
+	}
+	if len(taken) == 0 {
+		return nil, &FeedError{maxIncidentReads}
+	}
+	return taken, nil
+}
+
+// advance moves the cursor behind a part that was read whole.
+func (f *incidentFetcher) advance(part []listedIncident, end time.Time) {
+	newest := f.progress.cursor
+	for _, one := range part {
+		newest = later(newest, one.changed)
+	}
+	if !end.Equal(f.now) {
+		newest = later(newest, end)
+	}
+	if newest.After(f.now) {
+		newest = f.now
+	}
+	f.progress.cursor = newest.UTC()
+	for id, text := range f.progress.passed {
+		if parseTime(text).Before(newest.Add(-f.settings.LookBack)) {
+			delete(f.progress.passed, id)
+		}
+	}
+}
+
+// part reads all incidents that changed from start until end, which is as late as a part is not too large.
+func (f *incidentFetcher) part(ctx context.Context, start time.Time) (part []listedIncident, end time.Time, err error) {
+	for end = f.now; ; {
+		f.requests++
+		list, err := f.run.API.Incidents(ctx, defender.Query{Filter: f.filter(start, end), Limit: maxIncidents})
+		if err != nil {
+			return nil, end, err
+		}
+		half := end.Sub(start) / 2
+		if !list.More || half < serviceTick || f.requests >= maxIncidentReads {
+			return datedIncidents(list.Items), end, nil
+		}
+		end = start.Add(half.Truncate(serviceTick))
+	}
+}
+
+func (f *incidentFetcher) filter(start, end time.Time) defender.Filter {
+	return defender.And(
+		defender.Since("lastUpdateDateTime", start), defender.Before("lastUpdateDateTime", end),
+		defender.Since("createdDateTime", f.progress.since.Truncate(serviceTick)),
+		defender.EqualAny("status", f.settings.Incidents.Statuses), defender.EqualAny("severity", f.settings.Incidents.Severities),
+		defender.Condition(f.settings.Incidents.OData),
+	)
+}
+
+func datedIncidents(items []rawjson.Value) []listedIncident {
+	var part []listedIncident
+	for _, item := range items {
+		one := listedIncident{id: item.Text("id"), text: item.Text("lastUpdateDateTime"), created: parseTime(item.Text("createdDateTime"))}
+		one.changed = parseTime(one.text)
+		one.redirected = canonicalStatus(item.Text("status")) == statusRedirected || item.Text("redirectIncidentId") != ""
+		if one.id != "" {
+			part = append(part, one)
+		}
+	}
+	slices.SortStableFunc(part, func(a, b listedIncident) int { return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.id, b.id)) })
+	return part
+}
+
+// readAtOnce is how many incidents are read with their alerts before the next ones are chosen.
+const readAtOnce = 25
+
+// take reads the incidents of a part that were not handed over, at most most of them; rest reports whether others are left.
+func (f *incidentFetcher) take(ctx context.Context, part []listedIncident, most int) (taken []rawjson.Value, rest bool, err error) {
+	var wanted []listedIncident
+	for _, one := range part {
+		fresh := !f.progress.handedOver(one.id) && !one.created.Before(f.progress.since) && !one.redirected
+		if fresh && (f.progress.passed[one.id] == "" || f.progress.passed[one.id] != one.text) {
+			wanted = append(wanted, one)
+		}
+	}
+	for len(wanted) > 0 {
+		if len(taken) == most {
+			return taken, true, nil
+		}
+		some := wanted[:min(len(wanted), most-len(taken), readAtOnce)]
+		wanted = wanted[len(some):]
+		ids, texts := make([]string, len(some)), map[string]string{}
+		for i, one := range some {
+			ids[i], texts[one.id] = one.id, one.text
+		}
+		read := forEach(ctx, ids, f.run.API.Incident)
+		for _, one := range read.Done {
+			if f.matches(one.Value) {
+				f.progress.hand(one.ID)
+				taken = append(taken, one.Value)
+			} else {
+				f.progress.passed[one.ID] = texts[one.ID]
+			}
+		}
+		for _, one := range read.Failed {
+			if !defender.NotFound(one.Err) {
+				err = errors.Join(err, one.Err)
+			}
+		}
+		if len(read.Left) > 0 {
+			err = errors.Join(err, &defender.ThrottledError{Operation: defender.GetIncident, After: read.After})
+		}
+		// What could not be read is left for the next fetch; only if nothing could be read is that a failure.
+		if err != nil && len(taken) > 0 {
+			return taken, true, nil
+		} else if err != nil {
+			return nil, false, oneOf(err)
+		}
+	}
+	return taken, false, nil
+}
+
+// oneOf returns the first of several joined errors: what keeps one incident from being read keeps all.
+func oneOf(err error) error {
+	if joined, several := err.(interface{ Unwrap() []error }); several && len(joined.Unwrap()) > 0 {
+		return oneOf(joined.Unwrap()[0])
+	}
+	return err
+}
+
+// matches reports whether an incident is one to hand over, now that its alerts are known.
+func (f *incidentFetcher) matches(incident rawjson.Value) bool {
+	if incident.Text("redirectIncidentId") != "" {
+		return false
+	}
+	sources := f.settings.Incidents.ServiceSources
+	return len(sources) == 0 || slices.ContainsFunc(incident.Items("alerts"), func(alert rawjson.Value) bool {
+		return slices.Contains(sources, alert.Text("serviceSource"))
+	})
+}
+
+// xdrIncident returns an incident as the platform expects it.
+func xdrIncident(run *Run, found rawjson.Value) incident {
+	made := incident{
+		Name:     fmt.Sprintf("Defender incident: %s (%s)", found.Text("displayName"), found.Text("id")),
+		Severity: graphSeverity(found.Text("severity")),
+		MirrorID: found.Text("id"),
+	}
+	if at := parseTime(found.Text("createdDateTime")); !at.IsZero() {
+		made.Occurred = at.Format(time.RFC3339Nano)
+	}
+	shown := incidentShown(found, run.Instance.Fetch.Evidence)
+	made.mirror(run, extended(shown, func(string) bool { return false }, mirrorKeys(run)...))
+	return made
+}
+
+// fetchXDRIncidents fetches incidents of Defender XDR.
+func fetchXDRIncidents(ctx context.Context, run *Run, kept json.RawMessage) (Report, error) {
+	fetch := &incidentFetcher{run: run, settings: run.Instance.Fetch, now: run.Now().UTC()}
+	var err error
+	if fetch.progress, err = readIncidentProgress(kept, fetch.now, fetch.settings); err != nil {
+		return Report{}, err
+	}
+	begun := fetch.progress.encode(kept)
+	found, err := fetch.next(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	incidents := make([]incident, len(found))
+	for i, one := range found {
+		incidents[i] = xdrIncident(run, one)
+	}
+	return handOver(ctx, run, incidents, begun, func() json.RawMessage { return fetch.progress.encode(kept) })
+}

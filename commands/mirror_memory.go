@@ -1,0 +1,89 @@
+package commands
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+
+	"xsoar-defender/internal/rawjson"
+)
+
+// MirrorMemories keep what the process has read in the last round of mirroring, so that the platform's questions about
+// each change cost no request. Nothing of it is written anywhere, and nothing of one instance serves another. The zero
+// value is ready for use.
+type MirrorMemories struct {
+	mu      sync.Mutex
+	entries map[[sha256.Size]byte]*MirrorMemory
+}
+
+// The bounds of what is remembered of one instance.
+const (
+	mirrorMemoryTime    = 3 * time.Minute
+	mirrorMemoryObjects = 5000
+	mirrorMemoryBytes   = 32 << 20
+)
+
+// MirrorMemory remembers the objects of one round of one instance. Its methods accept a nil receiver, which remembers nothing.
+type MirrorMemory struct {
+	mu      sync.Mutex
+	round   string
+	until   time.Time
+	objects map[string]rawjson.Value
+}
+
+// Of returns the memory of an instance, which its name and its parameters identify.
+func (m *MirrorMemories) Of(name string, params json.RawMessage) *MirrorMemory {
+	if m == nil {
+		return nil
+	}
+	digest := sha256.New()
+	digest.Write([]byte(name + "\x00"))
+	digest.Write(params)
+	key := [sha256.Size]byte(digest.Sum(nil))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.entries == nil {
+		m.entries = map[[sha256.Size]byte]*MirrorMemory{}
+	}
+	if m.entries[key] == nil {
+		m.entries[key] = &MirrorMemory{}
+	}
+	return m.entries[key]
+}
+
+// keep replaces the remembered objects by those of a round, as many as the bounds allow.
+func (m *MirrorMemory) keep(round string, now time.Time, objects map[string]rawjson.Value) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.round, m.until, m.objects = round, now.Add(mirrorMemoryTime), make(map[string]rawjson.Value, min(len(objects), mirrorMemoryObjects))
+	size := 0
+	for id, object := range objects {
+		if size += len(object); size > mirrorMemoryBytes || len(m.objects) == mirrorMemoryObjects {
+			return
+		}
+		// A copy: the object would keep the whole answer in memory.
+		m.objects[id] = rawjson.Value(strings.Clone(string(object)))
+	}
+}
+
+// recall returns an object of a round, if it is still remembered.
+func (m *MirrorMemory) recall(round, id string, now time.Time) (rawjson.Value, bool) {
+	if m == nil || round == "" {
+		return "", false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now.After(m.until) {
+		m.objects = nil
+	}
+	if m.round != round {
+		return "", false
+	}
+	object, found := m.objects[id]
+	return object, found
+}

@@ -1,0 +1,499 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/params"
+	"xsoar-defender/warroom"
+)
+
+// The commands with which the platform mirrors incidents, as
+// https://xsoar.pan.dev/docs/integrations/mirroring_integration describes them.
+func mirroringCommands() []func() Command {
+	return []func() Command{
+		getMappingFields,
+		getModifiedRemoteData,
+		getRemoteData,
+		updateRemoteSystem,
+	}
+}
+
+// MirrorPatience is how long one round of mirroring waits because the service asks for it.
+const MirrorPatience = 20 * time.Second
+
+// MirrorError is a failure in the words that the platform understands. Those are exact: "API rate limit" makes it go on
+// later, and "skip update" makes it leave out the round.
+type MirrorError struct {
+	Word string
+	Err  error
+}
+
+const (
+	wordRateLimit = "API rate limit"
+	wordSkip      = "skip update"
+)
+
+func (e *MirrorError) Error() string { return e.Word + ": " + e.Err.Error() }
+
+func (e *MirrorError) Unwrap() error { return e.Err }
+
+// rateLimited returns an error in the platform's words if the service is out of quota, and else the error itself.
+func rateLimited(err error) error {
+	if _, throttled := errors.AsType[*defender.ThrottledError](err); throttled || defender.StatusOf(err) == http.StatusTooManyRequests {
+		return &MirrorError{wordRateLimit, err}
+	}
+	return err
+}
+
+func getMappingFields() Command {
+	return declare(Command{
+		Name: "get-mapping-fields", Area: Mirroring, Mirrors: true,
+		Help: "Lists the fields that mirroring sends to Defender, for the editor of outgoing mappers.",
+	}, func(context.Context, *Run, noArguments) (Report, error) {
+		// The order of the keys does not matter to the platform.
+		schema := map[string]map[string]string{}
+		for _, kind := range []remote{alertRemote{}, incidentRemote{}} {
+			fields := map[string]string{}
+			for _, field := range kind.fields() {
+				fields[field.name] = field.help
+			}
+			schema[kind.incidentType()] = fields
+		}
+		return report(warroom.Entry{Contents: warroom.Text(rawjson.Make(schema))}), nil
+	})
+}
+
+// mirroredField is a field that mirroring sends.
+type mirroredField struct{ name, help string }
+
+// mirroredFields returns the fields that alerts and incidents have in common.
+func mirroredFields(what, statuses string) []mirroredField {
+	return []mirroredField{
+		{"status", "The status of the " + what + ": " + statuses + "."},
+		{"assignedTo", "The user to whom the " + what + " is assigned."},
+		{"classification", "TruePositive, InformationalExpectedActivity or FalsePositive."},
+		{"determination", "What was behind the " + what + ". It must fit the classification."},
+		{"comment", "A comment to add when the field changes."},
+	}
+}
+
+func (alertRemote) fields() []mirroredField {
+	return mirroredFields("alert", "New, InProgress or Resolved")
+}
+
+// firstLookBack is how far the first round goes back if the platform names no time.
+const firstLookBack = 15 * time.Minute
+
+func getModifiedRemoteData() Command {
+	type args struct {
+		Since string `arg:"lastUpdate" help:"The time of the last round. Without it, and before the first round has been saved, changes of the last 15 minutes are reported."`
+	}
+	return declare(Command{
+		Name: "get-modified-remote-data", Area: Mirroring, Mirrors: true,
+		Help:    "Lists the IDs of the alerts, or of the XDR incidents, that changed since the last round of mirroring. It costs one request.",
+		Uses:    []defender.Operation{defender.ListAlerts, defender.ListIncidents},
+		Example: `lastUpdate=2026-11-20T10:00:00Z`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		result, err := modified(ctx, run, in.Since)
+		if err != nil {
+			if err = rateLimited(err); !isMirrorError(err) {
+				err = &MirrorError{wordSkip, err}
+			}
+			return Report{}, err
+		}
+		return result, nil
+	})
+}
+
+func isMirrorError(err error) bool {
+	_, is := errors.AsType[*MirrorError](err)
+	return is
+}
+
+// modified reports what changed since the last round.
+func modified(ctx context.Context, run *Run, since string) (Report, error) {
+	if problems := run.Instance.Fetch.Problems; problems != nil {
+		return Report{}, problems
+	}
+	state, known := loadMirrorState(ctx, run)
+	now, lookBack := run.Now().UTC(), run.Instance.Mirror.LookBack
+	start := parseTime(state.Cursor)
+	if start.IsZero() {
+		start = parseTime(since)
+	}
+	if start.Year() <= 1 {
+		start = now.Add(-firstLookBack)
+	}
+	if start.After(now) {
+		start = now
+	}
+	kind := fetchedRemote(run)
+	objects, err := changedBetween(ctx, kind, start.Add(-lookBack), now)
+	if err != nil {
+		return Report{}, err
+	}
+	ids, remembered := warroom.Texts{}, make(map[string]rawjson.Value, len(objects))
+	newest := start
+	for _, object := range objects {
+		seen := kind.read(object)
+		if seen.ID == "" {
+			continue
+		}
+		remembered[seen.ID] = object
+		newest = later(newest, parseTime(seen.Updated))
+		state.observe(seen)
+		if state.reports(seen) {
+			ids = append(ids, seen.ID)
+		}
+	}
+	slices.Sort(ids)
+	result := report(warroom.Entry{Contents: ids})
+	if !known {
+		return result, nil
+	}
+	state.Cursor = newest.Format(time.RFC3339Nano)
+	state.forget(lookBack)
+	state.newRound(run.Random)
+	if kind.whole() {
+		run.Mirrored.keep(state.Round, now, remembered)
+	}
+	// What was reported is saved once it has been handed over: a process that ends before reports it again.
+	result.Commit = func(ctx context.Context) error { return run.Host.SetMirrorRun(ctx, state.encode()) }
+	return result, nil
+}
+
+// maxMirrorRequests bounds the requests of one round. One is enough unless more changed than a list holds.
+const maxMirrorRequests = 8
+
+// changedBetween reads everything that changed in a span of time, or if that is more than a list holds, in its first
+// part: the next round goes on from there.
+func changedBetween(ctx context.Context, kind remote, since, until time.Time) ([]rawjson.Value, error) {
+	for request := 1; ; request++ {
+		list, err := kind.changed(ctx, since, until)
+		if err != nil {
+			return nil, err
+		}
+		half := until.Sub(since) / 2
+		if !list.More || half < serviceTick || request == maxMirrorRequests {
+			return list.Items, nil
+		}
+		until = since.Add(half.Truncate(serviceTick))
+	}
+}
+
+func getRemoteData() Command {
+	type args struct {
+		ID    string `arg:"id" required:"true" help:"The ID of the alert, or of the XDR incident."`
+		Since string `arg:"lastUpdate" help:"The time up to which changes were received."`
+	}
+	outputs := remoteOutputs()
+	return declare(Command{
+		Name: "get-remote-data", Area: Mirroring, Mirrors: true,
+		Help:    "Shows the current state of a mirrored alert or XDR incident, with new comments, and with what closes or reopens its incident.",
+		Uses:    []defender.Operation{defender.GetAlert, defender.GetIncident},
+		Outputs: outputs[:],
+		Example: `id=` + exampleAlert + ` lastUpdate=2026-11-20T10:00:00Z`,
+	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		if problems := run.Instance.Fetch.Problems; problems != nil {
+			return Report{}, problems
+		}
+		m := &incoming{run: run, kind: remoteOf(run, in.ID), since: parseTime(in.Since)}
+		m.state, m.known = loadMirrorState(ctx, run)
+		result, err := m.look(ctx, in.ID)
+		return result, rateLimited(err)
+	})
+}
+
+// remoteOutputs declares the context of mirrored comments: of alerts, and of incidents.
+func remoteOutputs() [2]Output {
+	return [2]Output{
+		{Path: "MicrosoftATP.Alert", Key: "val.ID === obj.ID", View: alertView().Only("ID", "Comments")},
+		{Path: "MicrosoftATP.Incident", Key: "val.id === obj.id", View: incidentView().Only("id", "comments")},
+	}
+}
+
+// incoming brings the changes of one alert or incident to the platform.
+type incoming struct {
+	run   *Run
+	kind  remote
+	since time.Time
+	state *mirrorState
+	known bool
+}
+
+// look reads the object and returns it with the entries that belong to its changes.
+func (m *incoming) look(ctx context.Context, id string) (Report, error) {
+	object, remembered := rawjson.Value(""), false
+	if m.known {
+		object, remembered = m.run.Mirrored.recall(m.state.Round, id, m.run.Now())
+	}
+	if !remembered {
+		var err error
+		if object, err = m.kind.get(ctx, id); defender.NotFound(err) {
+			return m.missing(ctx, id, err)
+		} else if err != nil {
+			return Report{}, err
+		}
+	}
+	seen := m.kind.read(object)
+	if seen.ID == "" {
+		return Report{}, &defender.AnswerError{Operation: defender.GetAlert, Status: http.StatusOK, Problem: "not that of " + id}
+	}
+	changed := m.state.observe(seen)
+	before, unreceived := m.before(seen.ID)
+	next := before
+	entries := []warroom.Entry{m.object(ctx, object, seen)}
+	if next.Turn = m.state.Turned[seen.ID]; next.Turn == "" {
+		next.Turn = unreceived.Turn
+	}
+	entries = append(entries, m.turned(seen, next.Turn)...)
+	entries = append(entries, m.arrived(seen, &next)...)
+	entries = append(entries, m.comments(object, seen, &next)...)
+	if !remembered && m.state.Reported[seen.ID] != "" && m.state.Reported[seen.ID] != seen.Updated {
+		m.state.Reported[seen.ID], changed = seen.Updated, true // newer than what was reported, and handed over now
+	}
+	if m.known && (changed || len(entries) > 1 || next != before) {
+		m.save(ctx, seen.ID, before, next)
+	}
+	return report(entries...), nil
+}
+
+// before returns what the platform has received of an object; its Since is empty if nothing is known about that.
+// unreceived records the last hand-over if the platform did not receive it.
+func (m *incoming) before(id string) (received, unreceived look) {
+	last := m.state.Looks[id]
+	if m.since.After(parseTime(last.Since)) {
+		last.Before = nil
+		return last, look{}
+	}
+	if last.Before != nil {
+		received = *last.Before
+	}
+	return received, last
+}
+
+// save keeps what is handed over now. It is saved before, together with the time from which the platform asked: if the
+// platform asks again from the same time, it did not receive it. So nothing comes twice, and nothing is lost.
+func (m *incoming) save(ctx context.Context, id string, before, next look) {
+	next.Since = m.since.Format(time.RFC3339Nano)
+	next.Before = &before
+	m.state.Looks[id] = next
+	delete(m.state.Turned, id)
+	if err := m.run.Host.SetMirrorRun(ctx, m.state.encode()); err != nil {
+		m.run.Host.Log(ctx, "The state of mirroring could not be saved: "+err.Error())
+	}
+}
+
+// missing tells once a day that something no longer exists: Defender keeps alerts for 180 days.
+func (m *incoming) missing(ctx context.Context, id string, err error) (Report, error) {
+	today := m.run.Now().UTC().Format(time.DateOnly)
+	if m.known && m.state.Missing[id] == today {
+		return report(warroom.Entry{Contents: warroom.Text("{}")}), nil
+	}
+	if m.known {
+		m.state.Missing[id] = today
+		if err := m.run.Host.SetMirrorRun(ctx, m.state.encode()); err != nil {
+			m.run.Host.Log(ctx, "The state of mirroring could not be saved: "+err.Error())
+		}
+	}
+	object := rawjson.Make(struct {
+		ID    string `json:"id"`
+		Error string `json:"mirror_error"`
+	}{id, err.Error()})
+	return report(warroom.Entry{Contents: warroom.Text(object)}), nil
+}
+
+// object returns the entry from which the platform takes the fields.
+func (m *incoming) object(ctx context.Context, object rawjson.Value, seen remoteState) warroom.Entry {
+	added := append(mirrorKeys(m.run), keyValue{"mirror_error", nil})
+	if m.run.Instance.Mirror.Owners {
+		if owner := m.owner(ctx, seen.AssignedTo); owner != "" {
+			added = append(added, keyValue{"owner", owner})
+		}
+	}
+	none := func(string) bool { return false }
+	return warroom.Entry{Contents: warroom.Text(extended(m.kind.show(object), none, added...))}
+}
+
+// owner returns the platform's user with an address. An assignee without one is an application or a rule.
+func (m *incoming) owner(ctx context.Context, address string) string {
+	if !strings.Contains(address, "@") {
+		return ""
+	}
+	found, err := m.run.Host.FindUser(ctx, "", address)
+	if err != nil {
+		return ""
+	}
+	return found.Text("username", "id")
+}
+
+// mirrorKeys returns what a mapper can take the fields of mirroring from. An instance that mirrors nothing adds nothing.
+func mirrorKeys(run *Run) []keyValue {
+	if run.Instance.Mirror.Direction == "" {
+		return nil
+	}
+	return []keyValue{
+		{"mirror_direction", run.Instance.Mirror.Direction},
+		{"mirror_instance", run.InstanceName},
+		{"mirror_tags", []string{run.Instance.Mirror.TagTo}},
+	}
+}
+
+// turned returns the entry that closes or reopens the incident. An analyst's close is undone only by a reopening.
+func (m *incoming) turned(seen remoteState, turned turn) []warroom.Entry {
+	settings := m.run.Instance.Mirror
+	closes := turned == closed || (turned == "" && !m.since.IsZero() && seen.ResolvedAt.After(m.since))
+	switch {
+	case !settings.CloseIncident || turned == ours:
+		return nil
+	case seen.resolved() && closes:
+		return []warroom.Entry{closing(settings, seen)}
+	case turned == reopened && slices.Contains(settings.Reopen, seen.Status):
+		return []warroom.Entry{{Contents: warroom.Raw(`{"dbotIncidentReopen":true}`)}}
+	}
+	return nil
+}
+
+// closing returns the entry that closes an incident.
+func closing(settings params.Mirror, seen remoteState) warroom.Entry {
+	reason, notes := settings.ReasonsIn[params.Unclassified], closeNotes(seen)
+	if known := settings.ReasonsIn[seen.Classification]; known != "" {
+		reason = known
+	}
+	if seen.Status == statusRedirected {
+		reason, notes = "Duplicate", "Merged into Defender XDR incident "+seen.MergedInto+": "+seen.Link
+	}
+	return warroom.Entry{Contents: warroom.Raw(rawjson.Make(struct {
+		Close  bool   `json:"dbotIncidentClose"`
+		Reason string `json:"closeReason"`
+		Notes  string `json:"closeNotes"`
+	}{true, reason, notes}))}
+}
+
+func closeNotes(seen remoteState) string {
+	notes := ""
+	for _, one := range seen.Comments {
+		if !isOwn(one.Text) {
+			notes = one.Text + "\n"
+		}
+	}
+	verdict := "no classification"
+	if seen.Classification != "" {
+		verdict = seen.Classification
+		if seen.Determination != "" {
+			verdict += " - " + seen.Determination
+		}
+	}
+	by := seen.AssignedTo
+	if by == "" {
+		by = "nobody"
+	}
+	return notes + verdict + ", by " + by
+}
+
+// arrived tells of alerts that an incident did not have before.
+func (m *incoming) arrived(seen remoteState, next *look) []warroom.Entry {
+	var titles []string
+	known := next.Alerts
+	for _, alert := range seen.Alerts {
+		own := mark(alert.Text("id"))
+		fresh := !marked(known, own)
+		if known == "" {
+			// Nothing is known about the alerts of this incident: those are new that were created since.
+			fresh = fresh && !m.since.IsZero() && parseTime(alert.Text("createdDateTime")).After(m.since)
+		}
+		if fresh {
+			titles = append(titles, alert.Text("title"))
+		}
+		if !marked(next.Alerts, own) {
+			next.Alerts += own
+		}
+	}
+	if over := len(next.Alerts) - maxAlertMarks*markLength; over > 0 {
+		next.Alerts = next.Alerts[over:]
+	}
+	if len(titles) == 0 {
+		return nil
+	}
+	const most = 10
+	text := fmt.Sprintf("%d new alerts: ", len(titles))
+	if len(titles) == 1 {
+		text = "1 new alert: "
+	}
+	shown := strings.Join(titles[:min(len(titles), most)], ", ")
+	if len(titles) > most {
+		shown += fmt.Sprintf(" and %d more", len(titles)-most)
+	}
+	return []warroom.Entry{{
+		Literal: text + shown, Blocks: []warroom.Block{warroom.Paragraph(text + shown)}, Pinned: true, Tags: []string{m.run.Instance.Mirror.TagFrom},
+	}}
+}
+
+// maxAlertMarks is how many alerts of an incident are remembered, which is how many Defender puts in one.
+const maxAlertMarks = 150
+
+// comments returns an entry for each comment that the platform does not have yet, the oldest first.
+func (m *incoming) comments(object rawjson.Value, seen remoteState, next *look) []warroom.Entry {
+	lookBack := m.run.Instance.Mirror.LookBack
+	from := m.since
+	if m.state.Cursor != "" && !from.IsZero() {
+		// The platform has received no comment of this object so far, so that one which appeared late is new as well.
+		from = from.Add(-lookBack)
+	}
+	if next.Newest != "" {
+		from = parseTime(next.Newest).Add(-lookBack - time.Nanosecond)
+	}
+	var entries []warroom.Entry
+	newest := parseTime(next.Newest)
+	known := next.Comments
+	for _, one := range seen.Comments {
+		if at := parseTime(one.At); at.After(from) && !marked(known, commentMark(one)) && !isOwn(one.Text) {
+			entries = append(entries, m.note(object, one))
+			newest = later(newest, at)
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	next.Newest, next.Comments = newest.Format(time.RFC3339Nano), ""
+	for _, one := range seen.Comments {
+		if !parseTime(one.At).Before(newest.Add(-lookBack)) {
+			next.Comments += commentMark(one)
+		}
+	}
+	return entries
+}
+
+// commentMark stands for a comment.
+func commentMark(one remoteComment) string { return mark(one.At + "\x00" + one.By + "\x00" + one.Text) }
+
+// note returns the entry for a comment.
+func (m *incoming) note(object rawjson.Value, one remoteComment) warroom.Entry {
+	text := one.By + ", " + one.At + ": " + one.Text
+	outputs := remoteOutputs()
+	out := outputs[0]
+	if _, incident := m.kind.(incidentRemote); incident {
+		out = outputs[1]
+	}
+	return warroom.Entry{
+		Literal: text, Blocks: []warroom.Block{warroom.Paragraph(text)}, Pinned: true, Tags: []string{m.run.Instance.Mirror.TagFrom},
+		Context: []warroom.Context{out.context([]rawjson.Value{object})},
+	}
+}
+
+// ownMark matches the end of a comment that came from the platform.
+const ownMark = `\[Cortex XSOAR [^\[\]]*\]\s*$`
+
+// isOwn reports whether a comment came from the platform.
+func isOwn(text string) bool {
+	return strings.Contains(text, "[Cortex XSOAR ") && regexp.MustCompile(ownMark).MatchString(text)
+}
