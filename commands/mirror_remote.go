@@ -83,6 +83,8 @@ func canonicalStatus(text string) string {
 		return statusResolved
 	case "redirected":
 		return statusRedirected
+	case "awaitingaction":
+		return "AwaitingAction"
 	}
 	return text
 }

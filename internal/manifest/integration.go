@@ -69,6 +69,9 @@ type (
 		Script      string    `yaml:"script"`
 		DockerImage string    `yaml:"dockerimage"`
 		IsFetch     bool      `yaml:"isfetch"`
+		IsMappable  bool      `yaml:"ismappable"`
+		SyncIn      bool      `yaml:"isremotesyncin"`
+		SyncOut     bool      `yaml:"isremotesyncout"`
 		Commands    []command `yaml:"commands"`
 	}
 	command struct {
@@ -110,9 +113,11 @@ func Integration(image string, declared []commands.Command, parameters []params.
 		CommonFields: commonFields{ID: ID, Version: -1}, // -1: the platform counts the versions
 		Name:         ID, Display: display, Category: category, Description: description,
 		SectionOrder: []string{params.SectionConnect, params.SectionCollect},
-		Script:       scriptBlock{Type: "python", Subtype: "python3", Script: script, DockerImage: image, IsFetch: true},
-		Help:         help(declared, parameters),
-		Image:        "data:image/png;base64," + base64.StdEncoding.EncodeToString(drawn),
+		Script: scriptBlock{
+			Type: "python", Subtype: "python3", Script: script, DockerImage: image, IsFetch: true, IsMappable: true, SyncIn: true, SyncOut: true,
+		},
+		Help:  help(declared, parameters),
+		Image: "data:image/png;base64," + base64.StdEncoding.EncodeToString(drawn),
 	}
 	for _, one := range parameters {
 		whole.Configuration = append(whole.Configuration, parameterOf(one))

@@ -38,6 +38,9 @@ type integration struct {
 		Script      string            `yaml:"script"`
 		DockerImage string            `yaml:"dockerimage"`
 		IsFetch     bool              `yaml:"isfetch"`
+		IsMappable  bool              `yaml:"ismappable"`
+		SyncIn      bool              `yaml:"isremotesyncin"`
+		SyncOut     bool              `yaml:"isremotesyncout"`
 		Commands    []manifestCommand `yaml:"commands"`
 	} `yaml:"script"`
 	Help  string `yaml:"detaileddescription"`
@@ -132,6 +135,9 @@ func TestManifestNamesTheImage(t *testing.T) {
 	}
 	if strings.Contains(read.Script.Script, "\n") {
 		t.Errorf("got the script %q, want one line", read.Script.Script)
+	}
+	if !read.Script.IsMappable || !read.Script.SyncIn || !read.Script.SyncOut {
+		t.Error("got an integration that cannot mirror, want one that can in both directions")
 	}
 	if !read.Script.IsFetch {
 		t.Error("the platform is not told that incidents can be fetched")
