@@ -197,21 +197,16 @@ func deviceColumns(m *machine) record {
 func seenAt(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05") }
 
 func (c *company) configurationRows(m *machine) []record {
-	settings := []struct{ id, category, name string }{
-		{"scid-10000", "Network", "Disable insecure administration protocol - Telnet"},
-		{"scid-2010", "Security controls", "Turn on Microsoft Defender Antivirus"},
-		{"scid-3011", "Accounts", "Set the minimum length of passwords to 14"},
-	}
 	var rows []record
-	for _, setting := range settings {
+	for _, setting := range assessedSettings {
 		rows = append(rows, append(deviceColumns(m), record{
 			{"osVersion", m.Version},
 			{"timestamp", seenAt(m.LastSeen.Time)},
 			{"configurationId", setting.id},
 			{"configurationCategory", setting.category},
-			{"configurationSubcategory", ""},
-			{"configurationImpact", 5},
-			{"isCompliant", c.drawOf(m.ID, setting.id)%3 > 0},
+			{"configurationSubcategory", setting.subcategory},
+			{"configurationImpact", setting.impact},
+			{"isCompliant", c.complies(m, setting)},
 			{"isApplicable", true},
 			{"isExpectedUserImpact", false},
 			{"configurationName", setting.name},

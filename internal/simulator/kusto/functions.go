@@ -1,66 +1,234 @@
 package kusto
 
 import (
-	"encoding/base64"
-	"encoding/json"
+	"fmt"
 	"math"
-	"net/netip"
-	"net/url"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
-// scalarFunctions are the functions of the query language that are carried out here; any other gives null.
-func scalarFunctions() map[string]func(at point, a []any) any {
-	return map[string]func(at point, a []any) any{
-		"ago":                    func(at point, a []any) any { return calculate("-", at.now, first(a)) },
-		"now":                    func(at point, _ []any) any { return at.now },
-		"row_number":             func(at point, _ []any) any { return int64(at.index + 1) },
-		"not":                    func(_ point, a []any) any { return first(a) != true },
-		"isempty":                func(_ point, a []any) any { return isEmpty(first(a)) },
-		"isnotempty":             func(_ point, a []any) any { return !isEmpty(first(a)) },
-		"notempty":               func(_ point, a []any) any { return !isEmpty(first(a)) },
-		"isnull":                 func(_ point, a []any) any { return first(a) == nil },
-		"isnotnull":              func(_ point, a []any) any { return first(a) != nil },
-		"iff":                    func(_ point, a []any) any { return chosen(a) },
-		"iif":                    func(_ point, a []any) any { return chosen(a) },
-		"case":                   func(_ point, a []any) any { return chosen(a) },
-		"coalesce":               func(_ point, a []any) any { return firstGiven(a) },
-		"tostring":               func(_ point, a []any) any { return Text(first(a)) },
-		"tolower":                func(_ point, a []any) any { return strings.ToLower(Text(first(a))) },
-		"toupper":                func(_ point, a []any) any { return strings.ToUpper(Text(first(a))) },
-		"strlen":                 func(_ point, a []any) any { return int64(utf8.RuneCountInString(Text(first(a)))) },
-		"strcat":                 func(_ point, a []any) any { return strings.Join(each(a, Text), "") },
-		"tolong":                 func(_ point, a []any) any { return toWhole(first(a)) },
-		"toint":                  func(_ point, a []any) any { return toWhole(first(a)) },
-		"toreal":                 func(_ point, a []any) any { return toReal(first(a)) },
-		"todouble":               func(_ point, a []any) any { return toReal(first(a)) },
-		"parse_json":             func(_ point, a []any) any { return parsed(first(a)) },
-		"todynamic":              func(_ point, a []any) any { return parsed(first(a)) },
-		"extract":                func(_ point, a []any) any { return extracted(a) },
-		"replace_regex":          func(_ point, a []any) any { return replaced(a) },
-		"trim_start":             func(_ point, a []any) any { return trimmed(a) },
-		"split":                  func(_ point, a []any) any { return splitText(a) },
-		"base64_decode_tostring": func(_ point, a []any) any { return decoded(first(a)) },
-		"url_decode":             func(_ point, a []any) any { return unescaped(first(a)) },
-		"ipv4_is_private":        func(_ point, a []any) any { return isPrivate(first(a)) },
-		"binary_and":             func(_ point, a []any) any { return bothBits(a) },
-		"bin":                    func(_ point, a []any) any { return rounded(a) },
-		"format_datetime":        func(_ point, a []any) any { return Text(first(a)) },
-		"array_length":           func(_ point, a []any) any { return lengthOf(first(a)) },
-		"array_sort_asc":         func(_ point, a []any) any { return sorted(first(a)) },
-		"array_slice":            func(_ point, a []any) any { return sliced(a) },
-		"series_subtract":        func(_ point, a []any) any { return subtracted(a) },
-		"series_stats_dynamic":   func(_ point, a []any) any { return statistics(first(a)) },
-		"bag_keys":               func(_ point, a []any) any { return keysOf(first(a)) },
+// function is a function of values.
+type function struct {
+	// takes has a letter for the type of each argument, of which the last one stands for all that follow: (a)ny, te(x)t, (n)umber,
+	// (d)atetime, time(s)pan, d(y)namic, (b)ool.
+	takes string
+	// min and max are the numbers of arguments; a max of -1 is no limit.
+	min, max int
+	// result is the type of the value; typ computes it where it depends on the arguments.
+	result Type
+	typ    func(a []expression) Type
+	// named reports whether the column of the value has the name of the first argument.
+	named bool
+	call  func(now time.Time, a []any) any
+}
+
+// typeLetters are the letters of function.takes for types.
+func typeLetters() map[Type]string {
+	return map[Type]string{
+		String: "xa", GUID: "xa", Long: "na", Int: "na", Real: "na", DateTime: "da", TimeSpan: "sa", Dynamic: "axndsyb", Bool: "ba",
 	}
 }
 
-// argument is the value at a place, null when there is none.
+// apply makes an expression of a function and its arguments.
+func (p *parser) apply(name string, f function, a []expression) (expression, error) {
+	if len(a) < f.min || f.max >= 0 && len(a) > f.max {
+		return expression{}, fmt.Errorf("the function '%s' does not take %d arguments", name, len(a))
+	}
+	letters := typeLetters()
+	made := expression{typ: f.result, constant: true}
+	for i, one := range a {
+		made.constant = made.constant && one.constant
+		if f.takes == "" {
+			continue
+		}
+		wanted := f.takes[min(i, len(f.takes)-1):][:1]
+		if !strings.Contains(letters[one.typ], wanted) {
+			return expression{}, fmt.Errorf("the function '%s' does not take a value of type %s as argument %d", name, one.typ, i+1)
+		}
+	}
+	if f.typ != nil {
+		made.typ = f.typ(a)
+	}
+	if f.named && len(a) > 0 {
+		made.name = a[0].name
+	}
+	if window, ok := windows()[name]; ok {
+		if !p.current.ordered {
+			return expression{}, fmt.Errorf("the function '%s' needs rows in order; use sort or serialize first", name)
+		}
+		made.constant = false
+		made.eval = window(a)
+		return made, nil
+	}
+	if checked := checkConstant(name, a); checked != nil {
+		return expression{}, checked
+	}
+	now := p.run.now
+	made.eval = func(fr *frame) any {
+		values := make([]any, len(a))
+		for i := range a {
+			values[i] = a[i].eval(fr)
+		}
+		return f.call(now, values)
+	}
+	if made.constant {
+		value := made.eval(&frame{})
+		made.eval = func(*frame) any { return value }
+	}
+	return made, nil
+}
+
+// checkConstant looks at regular expressions that are written out.
+func checkConstant(name string, a []expression) error {
+	place := map[string]int{"extract": 0, "extract_all": 0, "replace_regex": 1, "replace": 0, "trim": 0, "trim_start": 0, "trim_end": 0}
+	i, has := place[name]
+	if !has || i >= len(a) || !a[i].constant {
+		return nil
+	}
+	_, err := patternOf(a[i])
+	return err
+}
+
+func ofFirst(a []expression) Type { return a[0].typ }
+
+// ofAny returns the type of a value that is one of the arguments.
+func ofAny(a []expression) Type {
+	typ := Dynamic
+	for _, one := range a {
+		switch {
+		case typ == Dynamic || typ == one.typ:
+			typ = one.typ
+		case typ.numeric() && one.typ.numeric():
+			typ = widest(typ, one.typ)
+		case one.typ != Dynamic:
+			return Dynamic
+		}
+	}
+	return typ
+}
+
+func widest(a, b Type) Type {
+	if a == Real || b == Real {
+		return Real
+	}
+	if a == Long || b == Long {
+		return Long
+	}
+	return Int
+}
+
+// chosenType returns the type of iff and case: of what may be chosen.
+func chosenType(a []expression) Type {
+	var choices []expression
+	for i := 1; i < len(a); i += 2 {
+		choices = append(choices, a[i])
+	}
+	return ofAny(append(choices, a[len(a)-1]))
+}
+
+// functions are the functions of values that are carried out.
+func functions() map[string]function {
+	all := map[string]function{}
+	for _, some := range []map[string]function{logic(), conversions(), texts(), numbers(), times(), dynamics(), addresses(), window()} {
+		for name, f := range some {
+			all[name] = f
+		}
+	}
+	return all
+}
+
+func logic() map[string]function {
+	empty := func(v any) bool { return v == nil || v == "" }
+	list := map[string]function{
+		"not": {takes: "b", min: 1, max: 1, result: Bool, call: func(_ time.Time, a []any) any {
+			if a[0] == nil {
+				return nil
+			}
+			return a[0] == false
+		}},
+		"isempty":    {min: 1, max: 1, result: Bool, call: func(_ time.Time, a []any) any { return empty(a[0]) }},
+		"isnotempty": {min: 1, max: 1, result: Bool, call: func(_ time.Time, a []any) any { return !empty(a[0]) }},
+		"isnull":     {min: 1, max: 1, result: Bool, call: func(_ time.Time, a []any) any { return a[0] == nil }},
+		"isnotnull":  {min: 1, max: 1, result: Bool, call: func(_ time.Time, a []any) any { return a[0] != nil }},
+		"iff":        {takes: "baa", min: 3, max: 3, typ: chosenType, call: chosen},
+		"case":       {min: 3, max: -1, typ: chosenType, call: chosen},
+		"coalesce": {min: 2, max: -1, typ: ofAny, call: func(_ time.Time, a []any) any {
+			for _, v := range a {
+				if !empty(v) {
+					return v
+				}
+			}
+			return a[len(a)-1]
+		}},
+	}
+	list["notempty"], list["notnull"], list["iif"] = list["isnotempty"], list["isnotnull"], list["iff"]
+	return list
+}
+
+// chosen returns the value after the first condition that holds, or the last one.
+func chosen(_ time.Time, a []any) any {
+	for i := 0; i+1 < len(a); i += 2 {
+		if a[i] == true {
+			return a[i+1]
+		}
+	}
+	return a[len(a)-1]
+}
+
+func conversions() map[string]function {
+	to := func(typ Type) function {
+		return function{min: 1, max: 1, result: typ, named: true, call: func(_ time.Time, a []any) any { return convert(a[0], typ) }}
+	}
+	parse := function{min: 1, max: 1, result: Dynamic, named: true, call: func(_ time.Time, a []any) any {
+		text, ok := a[0].(string)
+		if !ok {
+			return a[0]
+		}
+		if value, ok := parseJSON(text); ok {
+			return value
+		}
+		if text == "" {
+			return nil
+		}
+		return text
+	}}
+	return map[string]function{
+		"tostring": to(String), "tolong": to(Long), "toint": to(Int), "todouble": to(Real), "toreal": to(Real), "tobool": to(Bool),
+		"toboolean": to(Bool), "todatetime": to(DateTime), "totimespan": to(TimeSpan),
+		"parse_json": parse, "todynamic": parse, "toobject": parse,
+		"toguid": {takes: "x", min: 1, max: 1, result: GUID, named: true, call: func(_ time.Time, a []any) any {
+			if text := Text(a[0]); isGUID(text) {
+				return strings.ToLower(text)
+			}
+			return nil
+		}},
+		"tohex": {takes: "n", min: 1, max: 2, result: String, call: func(_ time.Time, a []any) any {
+			n, ok := a[0].(int64)
+			if !ok {
+				return ""
+			}
+			text := fmt.Sprintf("%x", uint64(n))
+			if width, ok := argument(a, 1).(int64); ok && width < 1000 {
+				text = strings.Repeat("0", max(0, int(width)-len(text))) + text
+			}
+			return text
+		}},
+		"gettype": {min: 1, max: 1, result: String, call: func(_ time.Time, a []any) any {
+			switch a[0].(type) {
+			case nil:
+				return "null"
+			case []any:
+				return "array"
+			case map[string]any:
+				return "dictionary"
+			}
+			return string(typeOf(a[0]))
+		}},
+	}
+}
+
+// argument returns the value at a place, or null if there is none.
 func argument(a []any, i int) any {
 	if i >= len(a) {
 		return nil
@@ -68,203 +236,468 @@ func argument(a []any, i int) any {
 	return a[i]
 }
 
-// unescaped returns a text without its percent-encoding, or as it is if that is malformed.
-func unescaped(v any) any {
-	text := Text(v)
-	if plain, err := url.QueryUnescape(text); err == nil {
-		return plain
+func numbers() map[string]function {
+	real := func(f func(float64) float64) function {
+		return function{takes: "n", min: 1, max: 1, result: Real, call: func(_ time.Time, a []any) any {
+			if x, ok := toFloat(a[0]); ok {
+				return f(x)
+			}
+			return nil
+		}}
 	}
-	return text
+	bits := func(f func(x, y int64) int64) function {
+		return function{takes: "n", min: 2, max: 2, result: Long, call: func(_ time.Time, a []any) any {
+			x, ok1 := a[0].(int64)
+			y, ok2 := a[1].(int64)
+			if !ok1 || !ok2 {
+				return nil
+			}
+			return f(x, y)
+		}}
+	}
+	extreme := func(sign int) function {
+		return function{min: 2, max: -1, typ: ofAny, call: func(_ time.Time, a []any) any {
+			var best any
+			for _, v := range a {
+				if v == nil {
+					continue
+				}
+				if order, ok := compare(v, best); best == nil || ok && order*sign > 0 {
+					best = v
+				}
+			}
+			return best
+		}}
+	}
+	rounded := function{min: 2, max: 2, typ: ofFirst, named: true, call: func(_ time.Time, a []any) any { return bin(a[0], a[1], nil) }}
+	check := func(f func(float64) bool) function {
+		return function{takes: "n", min: 1, max: 1, result: Bool, call: func(_ time.Time, a []any) any {
+			x, ok := toFloat(a[0])
+			return ok && f(x)
+		}}
+	}
+	return map[string]function{
+		"bin": rounded, "floor": rounded,
+		"bin_at": {min: 3, max: 3, typ: ofFirst, named: true, call: func(_ time.Time, a []any) any { return bin(a[0], a[1], a[2]) }},
+		"abs": {takes: "a", min: 1, max: 1, typ: ofFirst, call: func(_ time.Time, a []any) any {
+			if order, ok := compare(a[0], zeroOf(a[0])); ok && order < 0 {
+				return negate(a[0])
+			}
+			return a[0]
+		}},
+		"round": {takes: "n", min: 1, max: 2, result: Real, call: func(_ time.Time, a []any) any {
+			x, ok := toFloat(a[0])
+			digits, _ := argument(a, 1).(int64)
+			if !ok || digits < -300 || digits > 300 {
+				return nil
+			}
+			scale := math.Pow(10, float64(digits))
+			return math.Round(x*scale) / scale
+		}},
+		"ceiling": real(math.Ceil), "sqrt": real(math.Sqrt), "exp": real(math.Exp), "log": real(math.Log), "log10": real(math.Log10), "log2": real(math.Log2),
+		"sign": {takes: "n", min: 1, max: 1, result: Long, call: func(_ time.Time, a []any) any {
+			x, ok := toFloat(a[0])
+			if !ok {
+				return nil
+			}
+			return asInt(x > 0) - asInt(x < 0)
+		}},
+		"pow": {takes: "n", min: 2, max: 2, result: Real, call: func(_ time.Time, a []any) any {
+			x, ok1 := toFloat(a[0])
+			y, ok2 := toFloat(a[1])
+			if !ok1 || !ok2 {
+				return nil
+			}
+			return math.Pow(x, y)
+		}},
+		"pi":     {min: 0, max: 0, result: Real, call: func(time.Time, []any) any { return math.Pi }},
+		"isnan":  check(math.IsNaN),
+		"isinf":  check(func(x float64) bool { return math.IsInf(x, 0) }),
+		"min_of": extreme(-1), "max_of": extreme(1),
+		"isfinite":   check(func(x float64) bool { return !math.IsInf(x, 0) && !math.IsNaN(x) }),
+		"binary_and": bits(func(x, y int64) int64 { return x & y }), "binary_or": bits(func(x, y int64) int64 { return x | y }),
+		"binary_xor":         bits(func(x, y int64) int64 { return x ^ y }),
+		"binary_shift_left":  bits(func(x, y int64) int64 { return x << (uint64(y) % 64) }),
+		"binary_shift_right": bits(func(x, y int64) int64 { return x >> (uint64(y) % 64) }),
+		"binary_not": {takes: "n", min: 1, max: 1, result: Long, call: func(_ time.Time, a []any) any {
+			if x, ok := a[0].(int64); ok {
+				return ^x
+			}
+			return nil
+		}},
+	}
 }
 
-func first(a []any) any { return argument(a, 0) }
-
-func isEmpty(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case string:
-		return v == ""
-	}
-	return false
-}
-
-// chosen is the value after the first condition that holds, or the last one.
-func chosen(a []any) any {
-	for i := 0; i+1 < len(a); i += 2 {
-		if a[i] == true {
-			return a[i+1]
-		}
-	}
-	if len(a)%2 == 0 {
-		return nil
-	}
-	return a[len(a)-1]
-}
-
-func firstGiven(a []any) any {
-	for _, v := range a {
-		if !isEmpty(v) {
-			return v
-		}
-	}
-	return argument(a, len(a)-1)
-}
-
-func toWhole(v any) any {
-	switch v := v.(type) {
-	case int64:
-		return v
+// zeroOf returns the zero of a value's type.
+func zeroOf(v any) any {
+	switch v.(type) {
+	case time.Duration:
+		return time.Duration(0)
 	case float64:
-		return int64(v)
-	case bool:
-		return int64(numberOf(v))
-	case string:
-		if n, err := strconv.ParseInt(v, 0, 64); err == nil {
-			return n
-		}
+		return float64(0)
 	}
-	return nil
+	return int64(0)
 }
 
-func toReal(v any) any {
-	if f, ok := toFloat(v); ok {
-		return f
-	}
-	if f, err := strconv.ParseFloat(Text(v), 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
-		return f
-	}
-	return nil
-}
-
-func jsonOf(v any) ([]byte, error) { return json.Marshal(v) }
-
-func parsed(v any) any {
-	text, ok := v.(string)
-	if !ok {
-		return v
-	}
-	if value, ok := parseJSON(text); ok {
-		return value
-	}
-	return nil
-}
-
-// pattern compiles a regular expression given as a value; nil when it is none.
-func pattern(v any) *regexp.Regexp {
-	compiled, err := regexp.Compile(Text(v))
-	if err != nil {
-		return nil
-	}
-	return compiled
-}
-
-func extracted(a []any) any {
-	re, group := pattern(first(a)), toWhole(argument(a, 1))
-	n, ok := group.(int64)
-	if re == nil || !ok {
-		return ""
-	}
-	found := re.FindStringSubmatch(Text(argument(a, 2)))
-	if n < 0 || n >= int64(len(found)) {
-		return ""
-	}
-	return found[n]
-}
-
-func replaced(a []any) any {
-	re := pattern(argument(a, 1))
-	if re == nil {
-		return first(a)
-	}
-	return re.ReplaceAllString(Text(first(a)), Text(argument(a, 2)))
-}
-
-// trimmed drops what a regular expression matches at the start.
-func trimmed(a []any) any {
-	text := Text(argument(a, 1))
-	re := pattern("^(?:" + Text(first(a)) + ")")
-	if re == nil {
-		return text
-	}
-	return text[len(re.FindString(text)):]
-}
-
-func splitText(a []any) any {
-	return each(strings.Split(Text(first(a)), Text(argument(a, 1))), func(s string) any { return s })
-}
-
-func decoded(v any) any {
-	raw, err := base64.StdEncoding.DecodeString(Text(v))
-	if err != nil || !utf8.Valid(raw) {
-		return ""
-	}
-	return string(raw)
-}
-
-func isPrivate(v any) any {
-	ip, err := netip.ParseAddr(Text(v))
-	if err != nil || !ip.Is4() {
-		return nil
-	}
-	return ip.IsPrivate()
-}
-
-func bothBits(a []any) any {
-	x, ok1 := first(a).(int64)
-	y, ok2 := argument(a, 1).(int64)
-	if !ok1 || !ok2 {
-		return nil
-	}
-	return x & y
-}
-
-// rounded rounds a value down to a multiple of another.
-func rounded(a []any) any {
-	switch v := first(a).(type) {
+// bin rounds a value down to a multiple of a step, counted from a point, or from zero.
+func bin(v, step, from any) any {
+	switch v := v.(type) {
 	case time.Time:
-		if span, ok := argument(a, 1).(time.Duration); ok && span > 0 {
-			return v.Truncate(span)
+		span, ok := step.(time.Duration)
+		if !ok || span <= 0 {
+			return nil
 		}
+		start := time.Time{} // the year 1, where the language counts from
+		if at, ok := from.(time.Time); ok {
+			start = at
+		}
+		return v.Add(-modulo(ticksBetween(start, v), int64(span/tick)))
+	case time.Duration:
+		span, ok := step.(time.Duration)
+		if !ok || span <= 0 {
+			return nil
+		}
+		start, _ := from.(time.Duration)
+		return v - modulo(int64((v-start)/tick), int64(span/tick))
 	case int64:
-		if step, ok := argument(a, 1).(int64); ok && step > 0 {
-			return v - ((v%step)+step)%step
+		if n, ok := step.(int64); ok {
+			if n <= 0 {
+				return nil
+			}
+			start, _ := from.(int64)
+			return v - (((v-start)%n)+n)%n
 		}
 	}
-	return first(a)
-}
-
-func lengthOf(v any) any {
-	if list, ok := v.([]any); ok {
-		return int64(len(list))
+	x, ok1 := toFloat(v)
+	width, ok2 := toFloat(step)
+	if !ok1 || !ok2 || width <= 0 {
+		return nil
 	}
-	return nil
+	start, _ := toFloat(from)
+	return start + math.Floor((x-start)/width)*width
 }
 
-func sorted(v any) any {
-	list, ok := v.([]any)
-	if !ok {
-		return v
+// ticksBetween counts steps of 100 ns, since a Duration cannot hold the time since the year 1.
+func ticksBetween(from, to time.Time) int64 {
+	return (to.Unix()-from.Unix())*int64(time.Second/tick) + int64((to.Nanosecond()-from.Nanosecond())/int(tick))
+}
+
+func modulo(ticks, span int64) time.Duration {
+	if span == 0 {
+		return 0
 	}
-	list = slices.Clone(list)
-	slices.SortStableFunc(list, orderNullsFirst)
-	return list
+	return time.Duration(((ticks%span)+span)%span) * tick
 }
 
-// orderNullsFirst orders what can be compared, and null before it.
-func orderNullsFirst(a, b any) int {
-	if a == nil || b == nil {
-		return numberOf(a != nil) - numberOf(b != nil)
+// window are the functions that look at other rows, without what they do.
+func window() map[string]function {
+	return map[string]function{
+		"row_number": {takes: "na", min: 0, max: 2, result: Long},
+		"prev":       {min: 1, max: 3, typ: ofFirst},
+		"next":       {min: 1, max: 3, typ: ofFirst},
+		"row_cumsum": {takes: "nb", min: 1, max: 2, typ: ofFirst},
 	}
-	o, _ := orderOf(a, b)
-	return o
 }
 
-// sliced is the part of a list between two places, both included; places below zero count from the end.
+// windows are what the functions that look at other rows do.
+func windows() map[string]func(a []expression) func(*frame) any {
+	beside := func(direction int) func(a []expression) func(*frame) any {
+		return func(a []expression) func(*frame) any {
+			return func(f *frame) any {
+				offset := 1
+				if len(a) > 1 {
+					n, _ := a[1].eval(f).(int64)
+					offset = int(n)
+				}
+				i := f.index + direction*offset
+				if i < 0 || i >= len(f.rows) {
+					if len(a) > 2 {
+						return a[2].eval(f)
+					}
+					return zero(a[0].typ)
+				}
+				return a[0].eval(&frame{row: f.rows[i], index: i, rows: f.rows})
+			}
+		}
+	}
+	return map[string]func(a []expression) func(*frame) any{
+		"row_number": func(a []expression) func(*frame) any {
+			return func(f *frame) any {
+				start := int64(1)
+				if len(a) > 0 {
+					start, _ = a[0].eval(f).(int64)
+				}
+				n := start
+				if len(a) < 2 {
+					return n + int64(f.index)
+				}
+				for i := 1; i <= f.index; i++ {
+					if a[1].eval(&frame{row: f.rows[i], index: i, rows: f.rows}) == true {
+						n = start
+						continue
+					}
+					n++
+				}
+				return n
+			}
+		},
+		"prev": beside(-1), "next": beside(1),
+		"row_cumsum": func(a []expression) func(*frame) any {
+			return func(f *frame) any {
+				var sum any
+				for i := 0; i <= f.index; i++ {
+					at := &frame{row: f.rows[i], index: i, rows: f.rows}
+					if len(a) > 1 && a[1].eval(at) == true {
+						sum = nil
+					}
+					v := a[0].eval(at)
+					if sum == nil {
+						sum = v
+					} else if v != nil {
+						sum = calculate("+", sum, v)
+					}
+				}
+				return sum
+			}
+		},
+	}
+}
+
+// mapped applies a function to every item of a list.
+func mapped(list []any, f func(any) any) []any {
+	made := make([]any, len(list))
+	for i, v := range list {
+		made[i] = f(v)
+	}
+	return made
+}
+
+// dynamics are the functions of lists and bags.
+func dynamics() map[string]function {
+	sorted := func(sign int) function {
+		return function{takes: "y", min: 1, max: 1, result: Dynamic, call: func(_ time.Time, a []any) any {
+			list, ok := a[0].([]any)
+			if !ok {
+				return nil
+			}
+			list = slices.Clone(list)
+			slices.SortStableFunc(list, func(x, y any) int {
+				if x == nil || y == nil { // null comes last, whatever the order
+					return -sorting(x, y)
+				}
+				return sign * sorting(x, y)
+			})
+			return list
+		}}
+	}
+	sets := func(f func(sets [][]any) []any) function {
+		return function{takes: "y", min: 2, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
+			all := make([][]any, len(a))
+			for i, v := range a {
+				list, ok := v.([]any)
+				if !ok {
+					return nil
+				}
+				all[i] = list
+			}
+			return distinctValues(f(all))
+		}}
+	}
+	holds := func(list []any, v any) bool {
+		return slices.ContainsFunc(list, func(w any) bool { return key(v) == key(w) })
+	}
+	series := func(sign string) function {
+		return function{takes: "y", min: 2, max: 2, result: Dynamic, call: func(_ time.Time, a []any) any {
+			x, ok1 := a[0].([]any)
+			y, ok2 := a[1].([]any)
+			if !ok1 || !ok2 {
+				return nil
+			}
+			made := make([]any, max(len(x), len(y)))
+			for i := range made {
+				if i < len(x) && i < len(y) {
+					made[i] = calculate(sign, x[i], y[i])
+				}
+			}
+			return made
+		}}
+	}
+	pack := function{min: 0, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
+		bag := map[string]any{}
+		for i := 0; i+1 < len(a); i += 2 {
+			bag[Text(a[i])] = a[i+1]
+		}
+		return bag
+	}}
+	return map[string]function{
+		"array_length": {takes: "y", min: 1, max: 1, result: Long, call: func(_ time.Time, a []any) any {
+			if list, ok := a[0].([]any); ok {
+				return int64(len(list))
+			}
+			return nil
+		}},
+		"array_sort_asc": sorted(1), "array_sort_desc": sorted(-1),
+		"array_slice": {takes: "yn", min: 3, max: 3, result: Dynamic, call: func(_ time.Time, a []any) any { return sliced(a) }},
+		"array_concat": {takes: "y", min: 1, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
+			all := []any{}
+			for _, v := range a {
+				list, ok := v.([]any)
+				if !ok {
+					return nil
+				}
+				all = append(all, list...)
+			}
+			return all
+		}},
+		"array_index_of": {takes: "ya", min: 2, max: 2, result: Long, call: func(_ time.Time, a []any) any {
+			list, ok := a[0].([]any)
+			if !ok {
+				return nil
+			}
+			return int64(slices.IndexFunc(list, func(v any) bool { return key(v) == key(a[1]) }))
+		}},
+		"array_reverse": {takes: "y", min: 1, max: 1, result: Dynamic, call: func(_ time.Time, a []any) any {
+			list, ok := a[0].([]any)
+			if !ok {
+				return nil
+			}
+			list = slices.Clone(list)
+			slices.Reverse(list)
+			return list
+		}},
+		"array_sum": {takes: "y", min: 1, max: 1, result: Real, call: func(_ time.Time, a []any) any {
+			list, ok := a[0].([]any)
+			if !ok {
+				return nil
+			}
+			sum := 0.0
+			for _, v := range list {
+				f, ok := toFloat(v)
+				if !ok {
+					return nil
+				}
+				sum += f
+			}
+			return sum
+		}},
+		"pack_array": {min: 1, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any { return slices.Clone(a) }},
+		"pack":       pack, "bag_pack": pack,
+		"bag_keys": {takes: "y", min: 1, max: 1, result: Dynamic, call: func(_ time.Time, a []any) any {
+			bag, ok := a[0].(map[string]any)
+			if !ok {
+				return nil
+			}
+			names := []any{}
+			for _, name := range sortedNames(bag) {
+				names = append(names, name)
+			}
+			return names
+		}},
+		"bag_has_key": {takes: "yx", min: 2, max: 2, result: Bool, call: func(_ time.Time, a []any) any {
+			bag, ok := a[0].(map[string]any)
+			_, has := bag[Text(a[1])]
+			return ok && has
+		}},
+		"bag_merge": {takes: "y", min: 2, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
+			merged := map[string]any{}
+			for _, v := range slices.Backward(a) { // the first one to have a name keeps it
+				bag, _ := v.(map[string]any)
+				for name, value := range bag {
+					merged[name] = value
+				}
+			}
+			return merged
+		}},
+		"bag_remove_keys": {takes: "y", min: 2, max: 2, result: Dynamic, call: func(_ time.Time, a []any) any {
+			bag, ok := a[0].(map[string]any)
+			names, _ := a[1].([]any)
+			if !ok {
+				return nil
+			}
+			left := map[string]any{}
+			for name, value := range bag {
+				if !holds(names, name) {
+					left[name] = value
+				}
+			}
+			return left
+		}},
+		"set_union": sets(func(s [][]any) []any { return slices.Concat(s...) }),
+		"set_intersect": sets(func(s [][]any) []any {
+			kept := s[0]
+			for _, other := range s[1:] {
+				kept = slices.DeleteFunc(slices.Clone(kept), func(v any) bool { return !holds(other, v) })
+			}
+			return kept
+		}),
+		"set_difference": sets(func(s [][]any) []any {
+			others := slices.Concat(s[1:]...)
+			return slices.DeleteFunc(slices.Clone(s[0]), func(v any) bool { return holds(others, v) })
+		}),
+		"set_has_element": {takes: "ya", min: 2, max: 2, result: Bool, call: func(_ time.Time, a []any) any {
+			list, ok := a[0].([]any)
+			if !ok {
+				return nil
+			}
+			return holds(list, a[1])
+		}},
+		"zip": {takes: "y", min: 2, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
+			longest := 0
+			for _, v := range a {
+				list, _ := v.([]any)
+				longest = max(longest, len(list))
+			}
+			rows := make([]any, longest)
+			for i := range rows {
+				rows[i] = mapped(a, func(v any) any {
+					list, _ := v.([]any)
+					return argument(list, i)
+				})
+			}
+			return rows
+		}},
+		"range": {min: 2, max: 3, result: Dynamic, call: func(_ time.Time, a []any) any {
+			step := argument(a, 2)
+			if len(a) == 2 {
+				step = int64(1)
+				if _, ok := a[0].(time.Time); ok {
+					step = time.Hour
+				}
+			}
+			list, err := rangeValues(a[0], a[1], step)
+			if err != nil {
+				return nil
+			}
+			return list
+		}},
+		"repeat": {takes: "an", min: 2, max: 2, result: Dynamic, call: func(_ time.Time, a []any) any {
+			n, ok := a[1].(int64)
+			if !ok || n < 0 || n > maxRows {
+				return nil
+			}
+			return slices.Repeat([]any{a[0]}, int(n))
+		}},
+		"dynamic_to_json": {takes: "y", min: 1, max: 1, result: String, call: func(_ time.Time, a []any) any { return jsonText(a[0]) }},
+		"series_add":      series("+"), "series_subtract": series("-"), "series_multiply": series("*"), "series_divide": series("/"),
+		"series_stats_dynamic": {takes: "yb", min: 1, max: 2, result: Dynamic, call: func(_ time.Time, a []any) any { return statistics(a[0]) }},
+	}
+}
+
+func distinctValues(list []any) []any {
+	seen, kept := map[string]bool{}, []any{}
+	for _, v := range list {
+		if k := key(v); !seen[k] {
+			seen[k], kept = true, append(kept, v)
+		}
+	}
+	return kept
+}
+
+// sliced returns the part of a list between two places, both included; places below zero count from the end.
 func sliced(a []any) any {
-	list, ok := first(a).([]any)
-	start, ok1 := argument(a, 1).(int64)
-	end, ok2 := argument(a, 2).(int64)
+	list, ok := a[0].([]any)
+	start, ok1 := a[1].(int64)
+	end, ok2 := a[2].(int64)
 	if !ok || !ok1 || !ok2 {
 		return nil
 	}
@@ -282,142 +715,67 @@ func sliced(a []any) any {
 	return slices.Clone(list[start : end+1])
 }
 
-func subtracted(a []any) any {
-	x, ok1 := first(a).([]any)
-	y, ok2 := argument(a, 1).([]any)
-	if !ok1 || !ok2 {
-		return nil
-	}
-	differences := make([]any, min(len(x), len(y)))
-	for i := range differences {
-		differences[i] = calculate("-", x[i], y[i])
-	}
-	return differences
-}
-
-// statistics are those of a series of numbers that queries ask for.
+// statistics returns what series_stats_dynamic does about a list of numbers.
 func statistics(v any) any {
 	list, ok := v.([]any)
 	if !ok || len(list) == 0 {
 		return nil
 	}
-	low, high, total := math.Inf(1), math.Inf(-1), 0.0
-	for _, item := range list {
-		f, _ := toFloat(item)
-		low, high, total = min(low, f), max(high, f), total+f
+	var numbers []float64
+	low, high := -1, -1
+	sum := 0.0
+	for i, item := range list {
+		f, ok := toFloat(item)
+		if !ok {
+			return nil
+		}
+		numbers = append(numbers, f)
+		sum += f
+		if low < 0 || f < numbers[low] {
+			low = i
+		}
+		if high < 0 || f > numbers[high] {
+			high = i
+		}
 	}
-	average, squares := total/float64(len(list)), 0.0
-	for _, item := range list {
-		f, _ := toFloat(item)
+	variance := varianceOf(numbers)
+	return map[string]any{
+		"min": numbers[low], "min_idx": int64(low), "max": numbers[high], "max_idx": int64(high),
+		"avg": sum / float64(len(numbers)), "variance": variance, "stdev": math.Sqrt(variance),
+	}
+}
+
+// varianceOf returns the variance of a sample.
+func varianceOf(numbers []float64) float64 {
+	if len(numbers) < 2 {
+		return 0
+	}
+	average := 0.0
+	for _, f := range numbers {
+		average += f / float64(len(numbers))
+	}
+	squares := 0.0
+	for _, f := range numbers {
 		squares += (f - average) * (f - average)
 	}
-	variance := squares / float64(max(1, len(list)-1))
-	return map[string]any{"min": low, "max": high, "avg": average, "variance": variance, "stdev": math.Sqrt(variance)}
+	return squares / float64(len(numbers)-1)
 }
 
-func keysOf(v any) any {
-	bag, ok := v.(map[string]any)
-	if !ok {
-		return nil
+// rangeValues returns the values from one to another by a step.
+func rangeValues(from, to, step any) ([]any, error) {
+	if order, ok := compare(calculate("+", from, step), from); !ok || order == 0 {
+		return nil, fmt.Errorf("a range needs values of one type, and a step that is not zero")
 	}
-	return each(sortedKeys(bag), func(s string) any { return s })
-}
-
-// aggregates are the functions over the rows of a group.
-func aggregates() map[string]func(at point, a []expression) any {
-	return map[string]func(at point, a []expression) any{
-		"count":          func(at point, _ []expression) any { return int64(len(at.group)) },
-		"countif":        func(at point, a []expression) any { return int64(len(fulfilling(at, a, 0))) },
-		"dcount":         func(at point, a []expression) any { return int64(len(distinct(over(at, at.group, a)))) },
-		"count_distinct": func(at point, a []expression) any { return int64(len(distinct(over(at, at.group, a)))) },
-		"dcountif":       func(at point, a []expression) any { return int64(len(distinct(over(at, fulfilling(at, a, 1), a)))) },
-		"make_set":       func(at point, a []expression) any { return limited(at, a, 1, distinct(over(at, at.group, a))) },
-		"make_set_if": func(at point, a []expression) any {
-			return limited(at, a, 2, distinct(over(at, fulfilling(at, a, 1), a)))
-		},
-		"make_list":    func(at point, a []expression) any { return limited(at, a, 1, over(at, at.group, a)) },
-		"make_list_if": func(at point, a []expression) any { return limited(at, a, 2, over(at, fulfilling(at, a, 1), a)) },
-		"max":          func(at point, a []expression) any { return extreme(over(at, at.group, a), 1) },
-		"min":          func(at point, a []expression) any { return extreme(over(at, at.group, a), -1) },
-		"maxif":        func(at point, a []expression) any { return extreme(over(at, fulfilling(at, a, 1), a), 1) },
-		"minif":        func(at point, a []expression) any { return extreme(over(at, fulfilling(at, a, 1), a), -1) },
-		"sum":          func(at point, a []expression) any { return total(over(at, at.group, a)) },
-		"avg":          func(at point, a []expression) any { return average(over(at, at.group, a)) },
-		"any":          func(at point, a []expression) any { return first(over(at, at.group, a)) },
-		"take_any":     func(at point, a []expression) any { return first(over(at, at.group, a)) },
-		// These two give several columns; summarize reads the row that they choose.
-		"arg_max": func(point, []expression) any { return nil },
-		"arg_min": func(point, []expression) any { return nil },
-	}
-}
-
-// over evaluates the first argument for each of the rows, leaving out null.
-func over(at point, rows []Row, a []expression) []any {
-	values := []any{}
-	if len(a) == 0 {
-		return values
-	}
-	for n, row := range rows {
-		if v := a[0].eval(point{row: row, index: n, now: at.now}); v != nil {
-			values = append(values, v)
+	up, _ := compare(calculate("+", from, step), from)
+	list := []any{}
+	for v := from; ; v = calculate("+", v, step) {
+		order, ok := compare(v, to)
+		if !ok || order*up > 0 {
+			return list, nil
 		}
-	}
-	return values
-}
-
-// fulfilling are the rows of the group for which the argument holds.
-func fulfilling(at point, a []expression, i int) []Row {
-	return where(at.group, func(row Row) bool {
-		return i < len(a) && a[i].eval(point{row: row, now: at.now}) == true
-	})
-}
-
-// distinct keeps the first of equal values.
-func distinct(values []any) []any {
-	seen := map[string]bool{}
-	return where(values, func(v any) bool {
-		key := Text(v)
-		if seen[key] {
-			return false
+		if len(list) >= maxRows {
+			return nil, fmt.Errorf("a range exceeds the limit of %d values", maxRows)
 		}
-		seen[key] = true
-		return true
-	})
-}
-
-// limited cuts a list to the length that an argument gives.
-func limited(at point, a []expression, i int, list []any) any {
-	if i < len(a) {
-		if n, ok := a[i].eval(at).(int64); ok && n >= 0 && n < int64(len(list)) {
-			return list[:n]
-		}
+		list = append(list, v)
 	}
-	return list
-}
-
-// extreme is the largest of the values, or the smallest for a negative sign.
-func extreme(values []any, sign int) any {
-	var best any
-	for _, v := range values {
-		if o, ok := orderOf(v, best); best == nil || ok && o*sign > 0 {
-			best = v
-		}
-	}
-	return best
-}
-
-func total(values []any) any {
-	var sum any = int64(0)
-	for _, v := range values {
-		sum = calculate("+", sum, v)
-	}
-	return sum
-}
-
-func average(values []any) any {
-	sum, ok := toFloat(total(values))
-	if !ok || len(values) == 0 {
-		return nil
-	}
-	return sum / float64(len(values))
 }
