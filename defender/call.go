@@ -12,6 +12,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
+	"xsoar-defender/internal/gateway"
 	"xsoar-defender/internal/rawjson"
 )
 
@@ -80,6 +81,11 @@ func (c *call) attachBody(request *http.Request) {
 	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(c.body)), nil }
 	request.ContentLength = int64(len(c.body))
 	request.Header.Set("Content-Type", "application/json")
+	if c.operation.Graph {
+		// Without the character set Graph reads other letters than were sent, and finds other rows. See
+		// https://github.com/microsoftgraph/microsoft-graph-docs/pull/22166.
+		request.Header.Set("Content-Type", "application/json; charset=utf-8")
+	}
 }
 
 func (c *call) end() {
@@ -101,6 +107,9 @@ const (
 func (c *call) read(response *http.Response) error {
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusNoContent {
+		if c.operation.Repeatable() {
+			return c.nothing(response)
+		}
 		return nil
 	}
 	if c.consume != nil {
@@ -113,14 +122,27 @@ func (c *call) read(response *http.Response) error {
 	if strings.TrimSpace(whole) != "" {
 		c.answer, err = rawjson.Parse(whole)
 	}
+	page, isPage := gateway.Answer{}, false
+	if err != nil {
+		page, isPage = gateway.Detect(response.StatusCode, response.Header, c.hide(whole))
+	}
 	switch {
 	case c.answer == "" && c.ctx.Err() != nil:
 		// A service that learns that nobody waits any more may end the answer early as if it were whole.
 		return &brokenBodyError{context.Cause(c.ctx)}
+	case isPage:
+		return &GatewayError{Operation: c.operation, Answer: page}
 	case err != nil:
 		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: err.Error(), Err: err}
+	case c.answer == "" && c.operation.Repeatable():
+		return c.nothing(response)
 	case c.answer != "" && !c.answer.Get("@this").IsObject():
 		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "no JSON object"}
+	}
+	if refused := errorIn(c.operation, response.StatusCode, c.answer); refused != nil {
+		refused.Code, refused.Message, refused.Target = c.hide(refused.Code), c.hide(refused.Message), c.hide(refused.Target)
+		c.answer = ""
+		return refused
 	}
 	return nil
 }
@@ -153,6 +175,11 @@ func (c *call) readText(response *http.Response) (string, error) {
 
 func (c *call) tooLarge(response *http.Response) error {
 	return &TooLargeError{Operation: c.operation, Status: response.StatusCode, Most: c.limits.Body}
+}
+
+// nothing is the error of an empty answer to a request that reads.
+func (c *call) nothing(response *http.Response) error {
+	return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "empty"}
 }
 
 // brokenBodyError says that an answer began to come and broke off.

@@ -75,36 +75,59 @@ func (e *APIError) remedy() string {
 	switch {
 	case e.mayHaveActed():
 		return mayHaveActed
-	case e.Status < http.StatusBadRequest:
+	case e.Status >= http.StatusMultipleChoices && e.Status < http.StatusBadRequest:
 		return "A proxy or a cache on the way answered instead of the service: check the URL of the instance, and exempt it there."
 	case e.Status == http.StatusUnauthorized:
 		return "Microsoft does not accept the token: run !microsoft-atp-test, and check the tenant and the cloud of the instance."
 	case e.Status == http.StatusForbidden:
-		return "Grant the application " + strings.Join(e.Operation.Application, " or ") + e.owner() + " and admin consent" + e.delegated() +
-			", and check the device groups it may reach."
+		return e.forbidden()
+	case e.Status == http.StatusNotFound && !isNotFoundCode(e.Code):
+		return "Check Server URL and Endpoint Type of the instance: there is no such function at this address."
 	case e.Status == http.StatusNotFound:
 		return "Check the value: the service does not know it, or the application may not see it."
 	case e.Status == http.StatusTooManyRequests:
 		return fmt.Sprintf("Try again in %d seconds.", int(e.RetryAfter.Seconds()))
 	case e.Status == http.StatusRequestTimeout:
 		return "The service did not get the request in time: try again later."
+	case e.Status == http.StatusGone:
+		return "Microsoft has retired this function."
 	case e.Status >= http.StatusInternalServerError:
 		return "The service has trouble: try again later."
 	}
 	return ""
 }
 
+// forbidden says what to do about a 403, of which a missing permission is only one reason. The codes are those of
+// https://learn.microsoft.com/defender-endpoint/api/common-errors and of Microsoft Graph, at
+// https://learn.microsoft.com/graph/errors.
+func (e *APIError) forbidden() string {
+	switch strings.ToLower(e.Code) {
+	case "", "forbidden", "accessdenied", "unauthorized", "authorization_requestdenied", "insufficientprivileges", "insufficientpermissions",
+		"missingpermission", "missingpermissions", "authorizationfailed", "generic_authenticationerror":
+		return "Grant the application " + strings.Join(e.Operation.Application, " or ") + e.owner() + " and admin consent" + e.delegated() +
+			", and check the device groups it may reach."
+	case "disabledfeature":
+		return "The tenant has turned this feature off: turn it on in the settings of Microsoft Defender, under Endpoints, Advanced features."
+	case "disallowedoperation":
+		return "The tenant does not allow this operation: check its settings and licenses in Microsoft Defender."
+	}
+	return "This is not a missing permission: check the settings and licenses of the tenant."
+}
+
 // mayHaveActed reports whether the refusal of a change may be that of a gateway, which has passed the change on before it
 // gave up waiting for the service, or that of a service which failed after the change.
-func (e *APIError) mayHaveActed() bool {
-	if e.Operation.Repeatable() {
+func (e *APIError) mayHaveActed() bool { return e.Operation.mayHaveActed(e.Status) }
+
+// mayHaveActed reports whether the service may have carried out the operation although the answer has this status.
+func (o Operation) mayHaveActed(status int) bool {
+	if o.Repeatable() {
 		return false
 	}
-	switch e.Status {
+	switch status {
 	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
-	return e.Status > lastKnownStatus // those of gateways that no standard has
+	return status < http.StatusMultipleChoices || status > lastKnownStatus // those of gateways that no standard has
 }
 
 // lastKnownStatus is the last status of HTTP.
@@ -126,11 +149,41 @@ func (e *APIError) delegated() string {
 	return " (for a user's sign-in " + strings.Join(e.Operation.Delegated, " or ") + ")"
 }
 
-// NotFound says whether the service does not know what was asked for.
+// NotFound reports whether the service itself says that it does not know the object that was asked for. A 404 without such
+// a code is that of a wrong address.
 func NotFound(err error) bool {
-	var refused *APIError
-	return errors.As(err, &refused) && refused.Status == http.StatusNotFound
+	refused, ok := errors.AsType[*APIError](err)
+	return ok && refused.Status == http.StatusNotFound && isNotFoundCode(refused.Code)
 }
+
+// isNotFoundCode takes ResourceNotFound, NotFound and those of single functions, such as Request_ResourceNotFound.
+func isNotFoundCode(code string) bool { return strings.HasSuffix(strings.ToLower(code), "notfound") }
+
+// GatewayError reports that a proxy or another gateway answered instead of the service.
+type GatewayError struct {
+	Operation Operation
+	gateway.Answer
+}
+
+func (*GatewayError) defenderError() {}
+
+// Error is one sentence about the gateway, and one about what to do.
+func (e *GatewayError) Error() string { return sentence(e) }
+
+func (e *GatewayError) problem() string {
+	return fmt.Sprintf("The attempt to %s failed: the answer came from %s, not from the service", e.Operation.Purpose, e.Answer)
+}
+
+func (e *GatewayError) remedy() string {
+	if e.mayHaveActed() {
+		return mayHaveActed
+	}
+	return capitalized(e.Remedy()) + "."
+}
+
+func (e *GatewayError) mayHaveActed() bool { return e.Operation.mayHaveActed(e.Status) }
+
+func capitalized(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // Code gives the service's error code, or "" when err is no refusal of the service.
 func Code(err error) string {
@@ -181,7 +234,10 @@ func (e *ConnectionError) Error() string { return sentence(e) }
 
 func (e *ConnectionError) problem() string {
 	what := "no connection to the service (" + innermost(e.Err) + ")"
+	refused, ok := errors.AsType[*gateway.ConnectError](e.Err)
 	switch {
+	case ok:
+		what = refused.Error()
 	case e.Slow:
 		what = errTooSlow.Error()
 	case e.Sent:
@@ -191,6 +247,9 @@ func (e *ConnectionError) problem() string {
 }
 
 func (e *ConnectionError) remedy() string {
+	if refused, ok := errors.AsType[*gateway.ConnectError](e.Err); ok {
+		return capitalized(refused.Remedy()) + "."
+	}
 	switch {
 	case e.mayHaveActed():
 		return mayHaveActed
@@ -316,23 +375,55 @@ func (e *ArgumentError) Error() string {
 	return fmt.Sprintf("The attempt to %s failed: %q is no id. Check the value.", e.Operation.Purpose, e.Value)
 }
 
-// refusal reads the body of an error answer. Bodies that are not the API's, such as a gateway's page, leave
-// code and message empty.
+// refusal reads the body of an error answer. A body in none of the forms of the API leaves code and message empty.
 func refusal(operation Operation, response *http.Response, body string, after time.Duration) *APIError {
 	refused := &APIError{Operation: operation, Status: response.StatusCode, RetryAfter: after}
-	whole, err := rawjson.Parse(body)
-	if err != nil {
-		return refused
+	if whole, err := rawjson.Parse(body); err == nil {
+		refused.Code, refused.Message, refused.Target = readError(whole)
 	}
+	return refused
+}
+
+// readError reads an error of the API, of Microsoft Graph, of OData 3 ("odata.error", whose message is an object) and of
+// the gateways in front of them (a bare message, or problem details of RFC 9457). Where the outer error says nothing, the
+// inner one counts.
+func readError(whole rawjson.Value) (code, message, target string) {
 	inner, word := whole, ""
-	if found := whole.Key("error"); found.IsObject() {
-		inner = rawjson.Value(found.Raw)
-	} else {
-		word = rawjson.Plain(found) // as gateways before the API put it
+	for _, name := range []string{"error", "odata.error"} {
+		if found := whole.Key(name); found.IsObject() {
+			inner = rawjson.Value(found.Raw)
+			break
+		} else if word == "" {
+			word = rawjson.Plain(found)
+		}
 	}
-	refused.Code = clip(cmp.Or(inner.Text("code", "Code"), word))
-	refused.Message = clip(inner.Text("message", "Message", "error_description"))
-	refused.Target = clip(inner.Text("target"))
+	code = cmp.Or(inner.Text("code", "Code"), word)
+	message = inner.Text("error_description", "message", "Message", "detail", "title")
+	if nested := inner.Key("message"); nested.IsObject() {
+		message = rawjson.Value(nested.Raw).Text("value", "Value")
+	}
+	target = inner.Text("target")
+	for _, name := range []string{"innererror", "innerError"} {
+		if nested := inner.Key(name); code == "" && message == "" && nested.IsObject() {
+			return readError(rawjson.Value(nested.Raw))
+		}
+	}
+	return clip(code), clip(message), clip(target)
+}
+
+// errorIn returns the error that the service put in an answer of success, or nil if there is none. An object of the service
+// that has a property called error has an id as well.
+func errorIn(operation Operation, status int, whole rawjson.Value) *APIError {
+	if !strings.Contains(string(whole), `error"`) { // most answers, of which the largest have megabytes
+		return nil
+	}
+	if !whole.Key("error").IsObject() && !whole.Key("odata.error").IsObject() || whole.Has("id") {
+		return nil
+	}
+	refused := &APIError{Operation: operation, Status: status}
+	if refused.Code, refused.Message, refused.Target = readError(whole); refused.Code == "" && refused.Message == "" {
+		return nil
+	}
 	return refused
 }
 

@@ -36,7 +36,11 @@ func TestErrorBodiesOfEveryShape(t *testing.T) {
 		{"objects", `{"error":{"code":{"a":1},"message":["x"]}}`, `{"a":1}`, `["x"]`, ""},
 		{"a list", `[{"error":{"code":"X"}}]`, "", "", ""},
 		{"a text", `"no"`, "", "", ""},
-		{"a page", `<html><body>Bad gateway</body></html>`, "", "", ""},
+		{"after a byte order mark", "\uFEFF" + `{"error":{"code":"X","message":"m"}}`, "X", "m", ""},
+		{"of OData 3", `{"odata.error":{"code":"Request_X","message":{"lang":"en","value":"m"}}}`, "Request_X", "m", ""},
+		{"inside only", `{"error":{"innererror":{"code":"X","message":"m"}}}`, "X", "m", ""},
+		{"inner alone", `{"innererror":{"code":"X","message":"m"}}`, "X", "m", ""},
+		{"problem details", `{"type":"about:blank","title":"Blocked","detail":"By a rule."}`, "", "By a rule.", ""},
 		{"cut off", `{"error":{"code":"X","mess`, "", "", ""},
 		{"nothing", ``, "", "", ""},
 		{"several lines", "{\"error\":{\"code\":\"X\",\"message\":\"a\\r\\n  b\\tc\"}}", "X", "a b c", ""},
@@ -223,7 +227,7 @@ func TestAnswersThatAreNotTheAPIs(t *testing.T) {
 		problem string
 		cause   error
 	}{
-		{"a page", body("<!doctype html><title>Sign in</title>"), 0, "not valid JSON", rawjson.ErrNotJSON},
+		{"plain text", body("OK"), 0, "not valid JSON", rawjson.ErrNotJSON},
 		{"JSON that is cut off but whole by its length", body(`{"value":[{"id":"1"}`), 0, "not valid JSON", rawjson.ErrNotJSON},
 		{"a list where an object was", body(`[{"id":"1"}]`), 0, "no JSON object", nil},
 		{"null where an object was", body(`null`), 0, "no JSON object", nil},

@@ -33,7 +33,7 @@ func FuzzRetryAfter(f *testing.F) {
 		client := anywhere(clock, func(r *http.Request) (*http.Response, error) {
 			asked++
 			if asked > 1 {
-				return response(r, http.StatusOK, `{}`), nil
+				return response(r, http.StatusOK, anyAnswer), nil
 			}
 			refused := response(r, http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests","message":"No."}}`)
 			refused.Header.Set("Retry-After", header)

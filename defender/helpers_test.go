@@ -39,6 +39,9 @@ type service struct {
 }
 
 // serve starts a service that notes every request and answers with handler. A nil handler answers with what every operation can do with.
+// anyAnswer has what every operation must have.
+const anyAnswer = `{"id":"1","value":[],"Results":[],"results":[]}`
+
 func serve(t testing.TB, handler http.HandlerFunc) *service {
 	t.Helper()
 	s := &service{}
@@ -51,7 +54,7 @@ func serve(t testing.TB, handler http.HandlerFunc) *service {
 		s.seen = append(s.seen, received{r.Method, r.RequestURI, r.Header.Clone(), string(body)})
 		s.mu.Unlock()
 		if handler == nil {
-			answerWith(w, http.StatusOK, `{"id":"1","value":[]}`)
+			answerWith(w, http.StatusOK, anyAnswer)
 			return
 		}
 		handler(w, r)

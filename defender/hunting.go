@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"xsoar-defender/internal/rawjson"
@@ -32,7 +34,11 @@ const huntSlack = 15 * time.Second
 // Hunt runs a query. timeout bounds it; the service's own bound is LongestHunt. The answer has Schema and
 // Results.
 func (c *Client) Hunt(ctx context.Context, query string, timeout time.Duration) (rawjson.Value, error) {
-	return c.hunt(ctx, RunHuntingQuery, query, timeout)
+	whole, err := c.hunt(ctx, RunHuntingQuery, query, timeout)
+	if err == nil && !whole.Key("Results").IsArray() {
+		return "", &AnswerError{Operation: RunHuntingQuery, Status: http.StatusOK, Problem: "without the results that it must have"}
+	}
+	return whole, err
 }
 
 // GraphHunt runs a query through Microsoft Graph. The answer has the shape of Hunt's.
@@ -41,12 +47,15 @@ func (c *Client) GraphHunt(ctx context.Context, query string, timeout time.Durat
 	if err != nil {
 		return "", err
 	}
+	if !whole.Key("results").IsArray() && !whole.Key("Results").IsArray() {
+		return "", &AnswerError{Operation: RunGraphHuntingQuery, Status: http.StatusOK, Problem: "without the results that it must have"}
+	}
 	type column struct{ Name, Type string }
 	columns := []column{}
-	for _, described := range whole.Items("schema") {
+	for _, described := range append(whole.Items("schema"), whole.Items("Schema")...) {
 		columns = append(columns, column{described.Text("name", "Name"), described.Text("type", "Type")})
 	}
-	rows := rawjson.Join(whole.Items("results"))
+	rows := rawjson.Join(append(whole.Items("results"), whole.Items("Results")...))
 	return rawjson.Value(`{"Schema":` + string(rawjson.Make(columns)) + `,"Results":` + string(rows) + `}`), nil
 }
 
@@ -58,9 +67,24 @@ func (c *Client) hunt(ctx context.Context, operation Operation, query string, ti
 	})
 }
 
-// HuntingRetired says that the Defender endpoint for hunting answers that it is gone. Microsoft has announced
-// its end for early 2027.
+// HuntingRetired reports whether the Defender endpoint for hunting answers that it is gone, which Microsoft has announced
+// for 31 January 2027 (https://learn.microsoft.com/defender-endpoint/api/run-advanced-query-api). How it will say so is not
+// documented: 404, 410 and an error that names the retirement count.
 func HuntingRetired(err error) bool {
-	var refused *APIError
-	return errors.As(err, &refused) && refused.Status == http.StatusGone
+	if page, ok := errors.AsType[*GatewayError](err); ok {
+		return page.Status == http.StatusGone
+	}
+	refused, ok := errors.AsType[*APIError](err)
+	if !ok {
+		return false
+	}
+	switch refused.Status {
+	case http.StatusNotFound, http.StatusGone:
+		return true
+	case http.StatusTooManyRequests, http.StatusUnauthorized:
+		return false
+	}
+	said := strings.ToLower(refused.Code + " " + refused.Message)
+	return slices.ContainsFunc([]string{"retired", "decommissioned", "deprecated", "sunset", "no longer supported", "no longer available"},
+		func(word string) bool { return strings.Contains(said, word) })
 }

@@ -54,9 +54,8 @@ func TestGraphHuntHasTheShapeOfHunt(t *testing.T) {
 			`{"Schema":[{"Name":"A","Type":"Int64"},{"Name":"B\"","Type":"String"}],"Results":[{"A":1.0,"B\"":null},{"A":2}]}`,
 		},
 		{"in the other spelling", `{"schema":[{"Name":"A","Type":"Int64"}],"results":[]}`, `{"Schema":[{"Name":"A","Type":"Int64"}],"Results":[]}`},
-		{"nothing", `{}`, `{"Schema":[],"Results":[]}`},
-		{"no body", ``, `{"Schema":[],"Results":[]}`},
-		{"wrong types", `{"schema":"x","results":{"a":1}}`, `{"Schema":[],"Results":[]}`},
+		{"without a schema", `{"results":[]}`, `{"Schema":[],"Results":[]}`},
+		{"after a byte order mark", "\uFEFF" + `{"schema":[],"results":[]}`, `{"Schema":[],"Results":[]}`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -108,11 +107,30 @@ func TestGraphWithoutASignIn(t *testing.T) {
 	}
 }
 
-func TestHuntingIsRetiredWhenItIsGone(t *testing.T) {
-	for _, code := range []int{400, 403, 404, 405, 410, 501} {
-		_, err := at(t, serve(t, status(code, ""))).client().Hunt(t.Context(), "T", time.Minute)
-		if want := code == http.StatusGone; defender.HuntingRetired(err) != want {
-			t.Errorf("HTTP %d: wanted retired %t, got %v", code, want, err)
+func TestHuntingIsRetiredWhenItSaysSo(t *testing.T) {
+	const html = "<html><title>Gone</title></html>"
+	for _, row := range []struct {
+		status int
+		body   string
+		want   bool
+	}{
+		{404, `{"error":{"code":"NotFound","message":"No such function."}}`, true},
+		{404, ``, true},
+		{404, html, false}, // a gateway, or a wrong address
+		{410, `{"error":{"code":"Gone"}}`, true},
+		{410, ``, true},
+		{410, html, true},
+		{400, `{"error":{"code":"ApiRetired","message":"Use Microsoft Graph."}}`, true},
+		{403, `{"error":{"code":"Forbidden","message":"This API is deprecated and no longer available."}}`, true},
+		{501, `{"error":{"code":"X","message":"The endpoint was retired."}}`, true},
+		{200, `{"error":{"code":"EndpointRetired","message":"Use Microsoft Graph."}}`, true},
+		{400, `{"error":{"code":"BadRequest","message":"Syntax error."}}`, false},
+		{403, `{"error":{"code":"Forbidden","message":"Missing application roles"}}`, false},
+		{501, ``, false},
+	} {
+		_, err := at(t, serve(t, func(w http.ResponseWriter, _ *http.Request) { answerWith(w, row.status, row.body) })).client().Hunt(t.Context(), "T", time.Minute)
+		if defender.HuntingRetired(err) != row.want {
+			t.Errorf("HTTP %d %s: got %v, want retired %t", row.status, row.body, err, row.want)
 		}
 	}
 }

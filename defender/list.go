@@ -40,9 +40,9 @@ func (c *Client) list(ctx context.Context, operation Operation, q Query, args ..
 	return reader.read(ctx)
 }
 
-// pageReader follows @odata.nextLink where the service gives one that leads to the same host, and counts on
-// with $skip where it does not. It ends at a page that brings nothing, or that begins as an earlier one did,
-// whatever the service says: links that repeat for ever have been seen.
+// pageReader follows the @odata.nextLink of the service if it leads to the same host and asks for the same items, and
+// continues with $skip if there is none. It ends at a page that is empty or begins like an earlier one, whatever the service
+// says: links that repeat forever have been seen, and links that lost the names of their options.
 type pageReader struct {
 	client       *Client
 	request      request
@@ -62,6 +62,9 @@ func (p *pageReader) read(ctx context.Context) (List, error) {
 		if len(items) > 0 && !repeated {
 			p.seen[string(items[0])] = true
 			p.result.Items = append(p.result.Items, items...)
+		}
+		if link != "" && !p.request.query.keptBy(link) {
+			link = ""
 		}
 		full := p.request.query.top > 0 && len(items) >= p.request.query.top
 		p.result.More = (link != "" || full) && !repeated
@@ -96,6 +99,9 @@ func (p *pageReader) page(ctx context.Context) ([]rawjson.Value, string, error) 
 	}
 	// Links with plain spaces have been seen, which no request may hold.
 	parts := whole.Values("value", "@odata.nextLink")
+	if !strings.HasPrefix(string(parts[0]), "[") {
+		return nil, "", &AnswerError{Operation: p.request.operation, Status: http.StatusOK, Problem: "without the list that it must have"}
+	}
 	link := strings.ReplaceAll(parts[1].String(), " ", "%20")
 	return parts[0].Items(""), link, nil
 }

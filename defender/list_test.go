@@ -75,8 +75,6 @@ func TestPaging(t *testing.T) {
 		{"spaces in a link", 4, 0, []string{page(0, 2, "SELF/api/machines?$filter=a eq 'b c'"), page(2, 1, "")}, "0 1 2", false, []string{"?$top=4", "?$filter=a%20eq%20'b%20c'"}},
 		{"a number where the link was", 4, 0, []string{`{"value":[{"n":0}],"@odata.nextLink":7}`, page(1, 1, "")}, "0 1", false, []string{"?$top=4", "?$top=3&$skip=1"}},
 		{"null where the link was", 4, 0, []string{`{"value":[{"n":0}],"@odata.nextLink":null}`}, "0", false, []string{"?$top=4"}},
-		{"no list where the list was", 4, 0, []string{`{"value":{"n":1}}`}, "", false, []string{"?$top=4"}},
-		{"an object instead of a list", 4, 0, []string{`{"n":1}`}, "", false, []string{"?$top=4"}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -175,7 +173,9 @@ func TestAPageThatFailsFailsTheList(t *testing.T) {
 }
 
 func TestNoMachinesIsAnEmptyList(t *testing.T) {
-	client := at(t, serve(t, status(http.StatusNotFound, ""))).client()
+	client := at(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		answerWith(w, http.StatusNotFound, `{"error":{"code":"ResourceNotFound","message":"None."}}`)
+	})).client()
 	got, err := client.Machines(t.Context(), defender.Query{Limit: 5})
 	if err != nil || len(got.Items) > 0 || got.Whole != `{"value":[]}` {
 		t.Errorf("machines: wanted an empty list, got %+v and %v", got, err)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"xsoar-defender/internal/gateway"
 )
 
 // attempts is how often a request is sent at the most.
@@ -96,8 +98,12 @@ func (p *repeatPolicy) judge(call *call, response *http.Response, err error) pro
 		return problem{err: err, again: call.ctx.Err() == nil && connectionFailed(err) && (unsent || call.operation.Repeatable())}
 	}
 	after, _ := parseRetryAfter(response.Header, p.now())
-	refused := refusal(call.operation, response, call.hide(drain(response.Body)), after)
+	body := call.hide(drain(response.Body))
+	refused := refusal(call.operation, response, body, after)
 	result := problem{err: refused, named: after}
+	if page, ok := gateway.Detect(response.StatusCode, response.Header, body); ok && response.StatusCode != http.StatusTooManyRequests {
+		result.err = &GatewayError{Operation: call.operation, Answer: page}
+	}
 	switch response.StatusCode {
 	case http.StatusTooManyRequests:
 		result.again, result.throttled = true, true

@@ -120,6 +120,17 @@ type Query struct {
 	top int // page size
 }
 
+// keptBy reports whether a next link still has the options that choose the items and their form. Without them it leads to
+// other items. A $skiptoken that stands for all of them comes with them in every link that the service makes.
+func (q Query) keptBy(link string) bool {
+	target, err := url.Parse(link)
+	if err != nil {
+		return true // it is not followed anyway
+	}
+	options := target.Query()
+	return (q.Filter.text == "" || options.Get("$filter") != "") && (q.Expand == "" || options.Get("$expand") != "")
+}
+
 // Option is an option of a query other than those of OData.
 type Option struct{ Name, Value string }
 

@@ -257,11 +257,13 @@ func TestAnswersWithoutABody(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			client := at(t, serve(t, row.handler)).client()
-			if got, err := client.Machine(t.Context(), "1"); got != "" || err != nil {
-				t.Errorf("an object: wanted nothing and no error, got %q and %v", got, err)
+			_, err := client.Machine(t.Context(), "1")
+			if got := as[*defender.AnswerError](t, err); got.Problem != "empty" {
+				t.Errorf("an object: got %v, want an error that the answer is empty", err)
 			}
-			if got, err := client.Alerts(t.Context(), defender.Query{Limit: 5}); len(got.Items) > 0 || got.More || err != nil {
-				t.Errorf("a list: wanted no items and no error, got %+v and %v", got, err)
+			_, err = client.Alerts(t.Context(), defender.Query{Limit: 5})
+			if got := as[*defender.AnswerError](t, err); got.Problem != "empty" {
+				t.Errorf("a list: got %v, want an error that the answer is empty", err)
 			}
 			if got, err := client.Isolate(t.Context(), "1", "c", "Full"); got.ID() != "" || err != nil {
 				t.Errorf("an action: wanted no id and no error, got %q and %v", got.ID(), err)

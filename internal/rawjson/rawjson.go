@@ -27,9 +27,10 @@ var (
 	ErrTooDeep = fmt.Errorf("JSON that is nested deeper than %d levels", MaxDepth)
 )
 
-// Parse checks text once as a whole, so that later reads need not. Bytes that are not UTF-8 become the
-// replacement character: a line of the platform's protocol must be UTF-8.
+// Parse checks text once as a whole, so that later reads need not. A byte order mark before it is dropped. Bytes that are
+// not UTF-8 become the replacement character: a line of the platform's protocol must be UTF-8.
 func Parse(text string) (Value, error) {
+	text = strings.TrimPrefix(text, "\uFEFF")
 	if tooDeep(text) {
 		return "", ErrTooDeep
 	}
@@ -166,27 +167,47 @@ func (v Value) Each(visit func(key string, value Value)) {
 	})
 }
 
-// Bare is the object without the annotations of OData, such as @odata.context, that the service adds to objects
-// which it answers alone.
+// Bare returns an object without the annotations of OData, such as @odata.context on objects that the service returns
+// alone and severity@odata.type on any
+// (https://learn.microsoft.com/odata/client/odata-annotations), and with one value for a repeated key: the last one, which
+// is what JSON readers keep, in the place of the first.
 func (v Value) Bare() Value {
 	whole := gjson.Parse(string(v))
-	if !whole.IsObject() || !strings.Contains(string(v), `"@odata.`) {
+	if !whole.IsObject() {
+		return v
+	}
+	type member struct{ key, value gjson.Result }
+	members := make([]member, 0, usualKeys)
+	same := true
+	whole.ForEach(func(key, value gjson.Result) bool {
+		if strings.Contains(key.Str, "@odata.") {
+			same = false
+			return true
+		}
+		if first := slices.IndexFunc(members, func(known member) bool { return known.key.Str == key.Str }); first >= 0 {
+			members[first].value, same = value, false
+			return true
+		}
+		members = append(members, member{key, value})
+		return true
+	})
+	if same {
 		return v
 	}
 	var bare strings.Builder
-	separator := "{"
-	whole.ForEach(func(key, value gjson.Result) bool {
-		if !strings.HasPrefix(key.Str, "@odata.") {
-			bare.WriteString(separator + key.Raw + ":" + value.Raw)
-			separator = ","
+	bare.WriteByte('{')
+	for i, one := range members {
+		if i > 0 {
+			bare.WriteByte(',')
 		}
-		return true
-	})
-	if separator == "{" {
-		return "{}"
+		bare.WriteString(one.key.Raw + ":" + one.value.Raw)
 	}
-	return Value(bare.String() + "}")
+	bare.WriteByte('}')
+	return Value(bare.String())
 }
+
+// usualKeys is more than most objects of the service have.
+const usualKeys = 48
 
 // Join makes one list of the items.
 func Join(items []Value) Value {
