@@ -257,7 +257,7 @@ func listParts(command Command, out Output, parts alertParts) Command {
 		shown := list.Items[min(in.Offset, len(list.Items)):]
 		left := max(0, len(shown)-in.Limit)
 		shown = shown[:len(shown)-left]
-		entry := out.aboutEntry(in.ID, defender.List{Items: shown, Whole: rawjson.Join(list.Items), More: left > 0 || list.More})
+		entry := out.aboutEntry(in.ID, defender.List{Items: shown, Whole: rawjson.Join(list.Items), More: left > 0 || list.More, Limited: true, Skipped: in.Offset})
 		if parts.text != "" {
 			entry.Context[0].Value = warroom.Group{{Key: out.About, Value: warroom.Text(in.ID)}, {Key: out.Under, Value: textsAt(parts.text, shown)}}
 		}

@@ -66,7 +66,7 @@ func troubles() []trouble {
 		add("429 for "+retry, waits, "", simulator.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {retry}}})
 	}
 	page := "<html><body>Sign in to the <b>proxy</b></body></html>"
-	add("a page instead of JSON", fails, "not valid JSON", simulator.Fault{Body: page, ContentType: "text/html"})
+	add("a page instead of JSON", fails, "came from a gateway", simulator.Fault{Body: page, ContentType: "text/html"})
 	add("a page with a refusal", fails, "HTTP 502", simulator.Fault{Status: http.StatusBadGateway, Body: page, ContentType: "text/html"})
 	add("a refusal of another shape", refused, "HTTP 500", simulator.Fault{Status: http.StatusInternalServerError, Body: `{"error":[{"code":{}}],"message":7}`})
 	add("half of an answer", fails, "not valid JSON", simulator.Fault{Body: `{"value":[{"id":"m1","comp`})

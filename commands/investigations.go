@@ -81,7 +81,8 @@ type RetiredError struct {
 }
 
 func (e *RetiredError) Error() string {
-	return fmt.Sprintf("%s %s (%s)", e.What, e.Instead, e.Err)
+	problem, _ := defender.Explain(e.Err) // its remedy is for an operation that exists
+	return fmt.Sprintf("%s %s (%s.)", e.What, e.Instead, problem)
 }
 
 func (e *RetiredError) Unwrap() error { return e.Err }

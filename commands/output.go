@@ -55,7 +55,7 @@ func (o Output) records(rows []rawjson.Value) warroom.Records {
 }
 
 func (o Output) table(rows []rawjson.Value) warroom.Table {
-	return warroom.Table{Title: o.Title, Columns: o.Columns, Records: warroom.Records{View: o.View, Rows: rows}, Empty: o.Empty}
+	return warroom.Table{Title: o.Title, Columns: o.Columns, Records: warroom.Records{View: o.View, Rows: o.records(rows).Rows}, Empty: o.Empty}
 }
 
 func (o Output) context(rows []rawjson.Value) warroom.Context {
@@ -138,11 +138,23 @@ func (o Output) objectEntries(list defender.List, show func(rawjson.Value) warro
 	return entries
 }
 
+// noteMore adds that the service may have more, and what to do about it: a limit is raised only where one was given, and a
+// later page is followed by the next.
 func noteMore(entry warroom.Entry, list defender.List) warroom.Entry {
-	if list.More {
-		entry.Blocks = append(entry.Blocks, warroom.Paragraph(fmt.Sprintf(
-			"These are the first %d; the service may have more. Raise the limit or narrow the filter to see them.", len(list.Items))))
+	if !list.More {
+		return entry
 	}
+	note := fmt.Sprintf("These are the first %d; the service may have more.", len(list.Items))
+	switch {
+	case list.Skipped > 0:
+		note = fmt.Sprintf("These are numbers %d to %d; the service may have more. Ask for the next page to see them.",
+			list.Skipped+1, list.Skipped+len(list.Items))
+	case list.Limited:
+		note += " Raise the limit or narrow the filter to see them."
+	default:
+		note += " Narrow the filter to see them."
+	}
+	entry.Blocks = append(entry.Blocks, warroom.Paragraph(note))
 	return entry
 }
 

@@ -18,9 +18,11 @@ type List struct {
 	// Whole is the answer as received. It is empty when the list took several pages: joined they would stand in
 	// memory a second time.
 	Whole rawjson.Value
-	// More says that the service has more than was asked for, or, where it does not tell, that the last
-	// page was full.
+	// More reports whether the service has more than the limit or, if it does not say, whether the last page was full.
 	More bool
+	// Limited reports whether the query had a limit, and Skipped is how many items it skipped.
+	Limited bool
+	Skipped int
 }
 
 // Joined is the answer as received, or one object with the items of all pages under "value".
@@ -37,7 +39,9 @@ func (c *Client) list(ctx context.Context, operation Operation, q Query, args ..
 	if q.Limit == 0 {
 		reader.limit = Everything
 	}
-	return reader.read(ctx)
+	found, err := reader.read(ctx)
+	found.Limited, found.Skipped = q.Limit > 0, q.Skip
+	return found, err
 }
 
 // pageReader follows the @odata.nextLink of the service if it leads to the same host and asks for the same items, and

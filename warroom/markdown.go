@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -55,27 +53,15 @@ func Markdown(blocks []Block) string {
 }
 
 func (h Heading) appendMarkdown(dst []byte) []byte {
-	return appendQuoted(append(dst, "### "...), string(h))
+	return appendQuoted(append(dst, "### "...), string(h), inHeading)
 }
 
 func (p Paragraph) appendMarkdown(dst []byte) []byte {
-	for i, line := range strings.Split(string(p), "\n") {
-		if i > 0 {
-			dst = append(dst, '\n')
-		}
-		line = strings.TrimLeft(line, " \t")
-		dst = appendQuoted(appendLineStart(dst, line), line)
+	lines := strings.Split(string(p), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimLeft(line, " \t")
 	}
-	return dst
-}
-
-// appendLineStart quotes what would make a line begin something other than a paragraph, such as a list, a heading or
-// a code block that swallows all that follows.
-func appendLineStart(dst []byte, line string) []byte {
-	if line != "" && strings.ContainsRune("#>-+*=~`", rune(line[0])) {
-		return append(dst, '\\')
-	}
-	return dst
+	return appendQuoted(dst, strings.Join(lines, "\n"), inParagraph)
 }
 
 func (c Code) appendMarkdown(dst []byte) []byte {
@@ -117,7 +103,7 @@ func appendLine(dst []byte, cells []string) []byte {
 	dst = append(dst, '|')
 	for _, cell := range cells {
 		dst = append(dst, ' ')
-		dst = appendQuoted(dst, cell)
+		dst = appendQuoted(dst, cell, inCell)
 		dst = append(dst, " |"...)
 	}
 	return append(dst, '\n')
@@ -184,7 +170,7 @@ func keyFiller(columns []string) func(cells []string, row *row, object rawjson.V
 	}
 	return func(cells []string, _ *row, object rawjson.Value) {
 		gjson.Parse(string(object)).ForEach(func(key, value gjson.Result) bool {
-			if i, wanted := at[key.Str]; wanted && cells[i] == "" && key.Type == gjson.String {
+			if i, wanted := at[key.Str]; wanted && key.Type == gjson.String { // the last of equal keys counts, as in the context
 				cells[i] = cell(value, 0)
 			}
 			return true
@@ -288,99 +274,6 @@ func cell(v gjson.Result, depth int) string {
 	return strings.Join(parts, separator)
 }
 
-// appendQuoted writes text so that Markdown takes it for text: pipes, tags, character references, link targets and
-// link definitions are quoted, line breaks become <br>, and characters that are invisible or turn the direction of
-// writing around are spelled out, because in a command line or a file name they hide an attack.
-func appendQuoted(dst []byte, text string) []byte {
-	// A carriage return shows nothing. Left out before, it cannot stand between characters that mean something together.
-	text = strings.ReplaceAll(text, "\r", "")
-	for i, r := range text {
-		switch {
-		case r == '|':
-			dst = appendBackslashes(dst, text[:i])
-			dst = append(dst, '\\', '|')
-		case (r == '(' || r == ':') && i > 0 && text[i-1] == ']':
-			dst = append(dst, '\\', byte(r))
-		case r == '&' && startsReference(text[i:]):
-			dst = append(dst, "&amp;"...)
-		case r == '<':
-			dst = append(dst, "&lt;"...)
-		case r == '\n':
-			dst = append(dst, "<br>"...)
-		case r == '\t':
-			dst = append(dst, ' ')
-		case hidden(r):
-			dst = fmt.Appendf(dst, "U+%04X", r)
-		default:
-			dst = append(dst, string(r)...)
-		}
-	}
-	return dst
-}
-
-// startsReference says that a text, which begins with an ampersand, begins with a character reference of HTML, behind
-// which any character may hide: a number behind #, or a name of two letters or more.
-func startsReference(text string) bool {
-	const longest = len("&") + 32 + len(";")
-	name, _, closed := strings.Cut(text[1:min(len(text), longest)], ";")
-	number, numeric := strings.CutPrefix(name, "#")
-	switch {
-	case !closed || strings.ContainsFunc(number, func(r rune) bool { return !isLetter(r) && !isDigit(r) }):
-		return false
-	case numeric:
-		return 1 <= len(number) && len(number) <= 9
-	}
-	return len(name) >= 2 && isLetter(rune(name[0]))
-}
-
-func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
-
-func isDigit(r rune) bool { return '0' <= r && r <= '9' }
-
-// hidden says that a character is invisible or turns the direction of writing around. The joiners are left, which
-// emoji and some scripts need, and so are the format characters that show.
-func hidden(r rune) bool {
-	const nonJoiner, joiner = '\u200C', '\u200D'
-	switch {
-	case ' ' <= r && r <= '~': // nearly every character there is: the tables of Unicode need not be asked
-		return false
-	case r == unicode.ReplacementChar || unicode.IsControl(r):
-		return true
-	case r == nonJoiner || r == joiner || unicode.Is(unicode.Prepended_Concatenation_Mark, r):
-		return false
-	}
-	return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
-}
-
-// Visible spells out the hidden characters of a text, for a terminal, which would obey some of them. Line breaks
-// stay and tabs become spaces.
-func Visible(text string) string {
-	var shown []byte
-	for _, r := range text {
-		switch {
-		case r == '\n':
-			shown = append(shown, '\n')
-		case r == '\t':
-			shown = append(shown, ' ')
-		case r == '\r':
-		case hidden(r):
-			shown = fmt.Appendf(shown, "U+%04X", r)
-		default:
-			shown = utf8.AppendRune(shown, r)
-		}
-	}
-	return string(shown)
-}
-
-// appendBackslashes doubles the backslashes that stand right before a pipe: alone they would take
-// the pipe's own backslash away from it.
-func appendBackslashes(dst []byte, before string) []byte {
-	for range len(before) - len(strings.TrimRight(before, `\`)) {
-		dst = append(dst, '\\')
-	}
-	return dst
-}
-
 // Plain renders blocks as plain text, for an error and for a log.
 func Plain(blocks []Block) string {
 	var lines []string
@@ -414,5 +307,5 @@ func (l Link) appendMarkdown(dst []byte) []byte {
 		return Paragraph(l.Text + ": " + l.Address).appendMarkdown(dst)
 	}
 	quoted := strings.NewReplacer("(", "%28", ")", "%29", " ", "%20", "<", "%3C", ">", "%3E", "\n", "").Replace(address.String())
-	return append(Paragraph("["+l.Text+"]").appendMarkdown(dst), "("+quoted+")"...)
+	return append(append(appendQuoted(append(dst, '['), l.Text, inLink), "]("...), quoted+")"...)
 }

@@ -97,7 +97,7 @@ func TestOnlyWebAddressesBecomeLinks(t *testing.T) {
 		{"no address", "Open", "a\nb", "Open: a\nb"},
 		{"an address that leaves its parentheses", "Open", "https://x.example/a)b(<c> d", "[Open](https://x.example/a%29b%28%3Cc%3E%20d)"},
 		{"a query that leaves its parentheses", "Open", "https://x.example/?a=) [x](javascript:y", "[Open](https://x.example/?a=%29%20[x]%28javascript:y)"},
-		{"a text that is a link", "x](javascript:y", "https://x.example/", `[x]\(javascript:y](https://x.example/)`},
+		{"a text that is a link", "x](javascript:y", "https://x.example/", `[x\]\(javascript:y](https://x.example/)`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -177,11 +177,11 @@ func TestTables(t *testing.T) {
 			"| b |\n| --- |\n| x: 1 |\n",
 		},
 		{"without a view what is no object is left out", warroom.Table{Records: objects(`{"a":1}`, `[1]`, `"x"`, ``)}, "| a |\n| --- |\n| 1 |\n|  |\n|  |\n|  |\n"},
-		{"a key that comes twice", warroom.Table{Records: objects(`{"a":1,"a":2}`)}, "| a |\n| --- |\n| 1 |\n"},
+		{"a key that comes twice", warroom.Table{Records: objects(`{"a":1,"a":2}`)}, "| a |\n| --- |\n| 2 |\n"},
 		{
 			"what is in cells cannot leave them",
 			warroom.Table{Records: objects(`{"a|b\n":"x | y\\\n| z |\r\n<b>[q](javascript:0)\u202e"}`)},
-			"| a\\|b<br> |\n| --- |\n| x \\| y\\<br>\\| z \\|<br>&lt;b>[q]\\(javascript:0)U+202E |\n",
+			"| a\\|b<br> |\n| --- |\n| x \\| y\\\\<br>\\| z \\|<br>&lt;b>[q]\\(javascript:0)U+202E |\n",
 		},
 		{
 			"carriage returns between what means something together",
@@ -307,9 +307,7 @@ func FuzzMarkdown(f *testing.F) {
 		if strings.ContainsFunc(whole, func(r rune) bool { return r != '\n' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
 			t.Errorf("wanted no control characters and no marks of direction, got %q", whole)
 		}
-		if quoted := markdown(warroom.Heading(first), warroom.Paragraph(first), table); strings.Contains(quoted, "](") ||
-			strings.Contains(quoted, "]:") || strings.Contains(strings.ReplaceAll(quoted, "<br>", ""), "<") {
-			t.Errorf("wanted no links and no tags, got %q", quoted)
-		}
+		wantShown(t, first)
+		wantShown(t, second)
 	})
 }

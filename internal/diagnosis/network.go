@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"xsoar-defender/auth"
+	"xsoar-defender/defender"
 	"xsoar-defender/internal/gateway"
 	"xsoar-defender/params"
 )
@@ -159,9 +160,31 @@ func (e *examination) proxies() []Check {
 	var checks []Check
 	for _, p := range e.peers() {
 		route, err := e.route(p)
-		checks = append(checks, judgeRoute(p, route, err, e.Instance.UseProxy))
+		check := judgeRoute(p, route, err, e.Instance.UseProxy)
+		if route.Proxy != nil && err == nil {
+			check = e.judgeProxy(p, check)
+		}
+		checks = append(checks, check)
 	}
 	return checks
+}
+
+// judgeProxy adds to the check of a route what the proxy has answered instead of the peer.
+func (e *examination) judgeProxy(p peer, check Check) Check {
+	failure := e.noToken
+	if p.role == e.service.role {
+		failure = e.tried
+	}
+	if refused, ok := errors.AsType[*gateway.ConnectError](failure); ok {
+		return passed(check.Check, "%s", refused).but(Failed, upperFirst(refused.Remedy())+".")
+	}
+	if page, ok := errors.AsType[*defender.GatewayError](failure); ok && p.role == e.service.role {
+		return passed(check.Check, "%s; the answer came from %s", check.Found, page.Answer).but(Failed, upperFirst(page.Answer.Remedy())+".")
+	}
+	if failed, ok := errors.AsType[*auth.Error](failure); ok && byGateway(failed) && p.role == e.authority.role {
+		return passed(check.Check, "%s; %s", check.Found, failed.Message).but(Failed, upperFirst(failed.Remedy)+".")
+	}
+	return check
 }
 
 func judgeRoute(p peer, route Route, err error, wanted bool) Check {
@@ -276,7 +299,7 @@ func (e *examination) signInAnswers() Check {
 		return notApplied(check, "%s was not contacted", p.host())
 	case p.contact.Target == nil:
 		return notApplied(check, "%s was not contacted: a stored token is used", p.host())
-	case p.contact.Err == nil:
+	case p.contact.Err == nil && !byGateway(e.noToken):
 		return passed(check, "%s answers", p.host())
 	}
 	found := passed(check, "%s did not answer", p.host()).but(Failed, "Check that the engine can reach this host.")
@@ -284,6 +307,12 @@ func (e *examination) signInAnswers() Check {
 		found.Remedy = upperFirst(failed.Remedy) + "."
 	}
 	return found
+}
+
+// byGateway reports whether a sign-in failed because a gateway answered instead of the service.
+func byGateway(err error) bool {
+	failed, ok := errors.AsType[*auth.Error](err)
+	return ok && failed.Code == auth.CodeGateway
 }
 
 // The limits for the difference of clocks. Microsoft's services allow five minutes, for tokens and for assertions.
