@@ -3,11 +3,13 @@ package program_test
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha1"
 	"crypto/tls"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -39,9 +41,14 @@ const recordsInPage = 10_000
 func newExportTenant(b testing.TB, megabytes int) *exportTenant {
 	b.Helper()
 	var records [][]byte
+	draw := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // figures that are the same in every run
+	var device [20]byte
 	for i := range recordsInPage {
-		records = append(records, fmt.Appendf(nil, `{"id":"%040x_firefox_83.0.0.0_CVE-2026-%05d_","deviceId":"%040x","rbacGroupName":"Workstations of the branch","deviceName":"ws-%06d.corp.contoso.example","osPlatform":"Windows11","osVersion":"10.0.26100.6584","osArchitecture":"x64","softwareVendor":"mozilla","softwareName":"firefox_%d","softwareVersion":"83.0.%d.0","cveId":"CVE-2026-%05d","vulnerabilitySeverityLevel":"High","recommendedSecurityUpdate":"193220","recommendedSecurityUpdateId":null,"recommendedSecurityUpdateUrl":null,"diskPaths":["C:\\Program Files (x86)\\Mozilla Firefox\\firefox.exe"],"registryPaths":["HKEY_LOCAL_MACHINE\\SOFTWARE\\WOW6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\Mozilla Firefox 83.0 (x86 en-US)"],"lastSeenTimestamp":"2026-11-%02d 17:%02d:30","firstSeenTimestamp":"2026-05-06 12:%02d:19","exploitabilityLevel":"NoExploit","recommendationReference":"va-_-mozilla-_-firefox","securityUpdateAvailable":true,"cvssScore":%d.%d}`,
-			i/10, i*7919%100_000, i/10, i/10, i%40, i%17, i*7919%100_000, i%28+1, i%60, i*13%60, i%9, i%10))
+		if i%50 == 0 { // a machine has some 50 vulnerabilities
+			device = sha1.Sum([]byte(strconv.Itoa(i))) //nolint:gosec // a name, as the service makes them
+		}
+		records = append(records, fmt.Appendf(nil, `{"id":"%[1]x_firefox_83.0.0.0_CVE-2026-%05[2]d_","deviceId":"%[1]x","rbacGroupName":"Workstations of the branch","deviceName":"ws-%[3]x.corp.contoso.example","osPlatform":"Windows11","osVersion":"10.0.26100.6584","osArchitecture":"x64","softwareVendor":"mozilla","softwareName":"firefox_%[4]d","softwareVersion":"83.0.%[5]d.0","cveId":"CVE-2026-%05[2]d","vulnerabilitySeverityLevel":"High","recommendedSecurityUpdate":"193220","recommendedSecurityUpdateId":null,"recommendedSecurityUpdateUrl":null,"diskPaths":["C:\\Program Files (x86)\\Mozilla Firefox\\firefox.exe"],"registryPaths":["HKEY_LOCAL_MACHINE\\SOFTWARE\\WOW6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\Mozilla Firefox 83.0 (x86 en-US)"],"lastSeenTimestamp":"2026-11-%02[6]d 17:%02[7]d:%02[8]d","firstSeenTimestamp":"2026-05-%02[9]d 12:%02[10]d:%02[11]d","exploitabilityLevel":"NoExploit","recommendationReference":"va-_-mozilla-_-firefox","securityUpdateAvailable":true,"cvssScore":%[5]d.%[4]d}`,
+			device, draw.IntN(100_000), device[:4], draw.IntN(40), draw.IntN(9), draw.IntN(28)+1, draw.IntN(60), draw.IntN(60), draw.IntN(28)+1, draw.IntN(60), draw.IntN(60)))
 	}
 	e := &exportTenant{page: bytes.Join(records, []byte(","))}
 	e.pages = max(1, (megabytes<<20+len(e.page)/2)/len(e.page))
