@@ -104,6 +104,23 @@ const fullChange = `{"id":"m1_firefox","deviceId":"m1","rbacGroupName":"Group A"
 	"firstSeenTimestamp":"2026-05-06 12:42:19","exploitabilityLevel":"NoExploit","recommendationReference":"va-_-mozilla-_-firefox","status":"New",
 	"eventTimestamp":"2026-11-20 10:13:34.8476880"}`
 
+// Objects of vulnerability management.
+const (
+	fullRecommendation = `{"id":"r","productName":"chrome","recommendationName":"Update Chrome","weaknesses":38,"vendor":"google","recommendedVersion":"1","recommendationCategory":"Application",
+		"subCategory":"s","severityScore":5,"publicExploit":true,"activeAlert":false,"associatedThreats":["t"],"remediationType":"Update","status":"Active","configScoreImpact":1,
+		"exposureImpact":3.9,"totalMachineCount":6,"exposedMachinesCount":5,"nonProductivityImpactedAssets":0,"relatedComponent":"Chrome","tags":["x"],"exposedCriticalDevices":1}`
+	fullMissingKB = `{"id":"4540673","name":"u","productsNames":["windows_10"],"url":"https://example.com","machineMissedOn":1,"cveAddressed":97}`
+	fullTask      = `{"id":"t1","title":"t","createdOn":"2026-10-10T13:20:36Z","requesterId":"r","requesterEmail":"e","status":"Active","statusLastModifiedOn":"2026-10-10T13:20:36Z",
+		"description":"d","relatedComponent":"c","targetDevices":10,"rbacGroupNames":["g"],"fixedDevices":3,"requesterNotes":"n","dueOn":"2026-11-01T00:00:00Z","category":"Software",
+		"productivityImpactRemediationType":"p","priority":"Medium","completionMethod":"m","completerId":"c","completerEmail":"e","scid":"s","type":"Update","productId":"p",
+		"vendorId":"v","nameId":"n","recommendedVersion":"1","recommendedVendor":"v","recommendedProgram":"p"}`
+	fullAntivirus = `{"id":"m1","machineId":"m1","computerDnsName":"ws-001.contoso.example","osKind":"windows","osPlatform":"Windows11","osVersion":"10.0","avMode":"0","avSignatureVersion":"1",
+		"avEngineVersion":"1","avPlatformVersion":"4","lastSeenTime":"2026-11-20T10:00:00Z","quickScanResult":"Completed","quickScanError":"e","quickScanTime":"2026-11-20T10:00:00Z",
+		"fullScanResult":"Completed","fullScanError":"e","fullScanTime":"2026-11-20T10:00:00Z","dataRefreshTimestamp":"2026-11-20T10:00:00Z","avEngineUpdateTime":"2026-11-20T10:00:00Z",
+		"avSignatureUpdateTime":"2026-11-20T10:00:00Z","avPlatformUpdateTime":"2026-11-20T10:00:00Z","avIsSignatureUpToDate":"True","avIsEngineUpToDate":"True",
+		"avIsPlatformUpToDate":"Unknown","avSignaturePublishTime":"2026-11-20T10:00:00Z","rbacGroupName":"g","rbacGroupId":9}`
+)
+
 // exportedFile scripts an export that answers with one file.
 func exportedFile(i *commandstest.Instance) {
 	i.Answer("GET", "/api/machines/SoftwareVulnerabilitiesExport", 200, `{"exportFiles":["`+i.Tenant.URL()+`/download/part?sig=1"],"generatedTime":"2026-11-20T06:00:00Z"}`)
@@ -294,6 +311,30 @@ func trials() map[string][]trial {
 			{args: map[string]any{"kind": "software_vulnerabilities", "via": "files"}, prepare: exportedFile, requests: 2},
 		},
 		"microsoft-atp-list-vulnerability-changes": {onAnswers(map[string]any{"since": "2 days"}, 1, "GET /api/machines/SoftwareVulnerabilityChangesByMachine", list(fullChange))},
+
+		"microsoft-atp-get-machine-exposure": {onAnswers(map[string]any{"machine_id": "m1", "include": "software,vulnerabilities,recommendations,missing_kbs"}, 4,
+			"GET /api/machines/m1/software", list(fullSoftware), "GET /api/machines/m1/vulnerabilities", list(fullVulnerability),
+			"GET /api/machines/m1/recommendations", list(fullRecommendation), "GET /api/machines/m1/getmissingkbs", list(fullMissingKB)).surviving(
+			"GET /api/machines/m1/software", "GET /api/machines/m1/vulnerabilities", "GET /api/machines/m1/recommendations", "GET /api/machines/m1/getmissingkbs")},
+		"microsoft-atp-list-recommendations": {
+			onAnswers(map[string]any{"status": "Active"}, 1, "GET /api/recommendations", list(fullRecommendation)),
+			onAnswers(map[string]any{"recommendation_id": "r"}, 1, "GET /api/recommendations/r", fullRecommendation),
+		},
+		"microsoft-atp-get-recommendation-details": {onAnswers(map[string]any{"recommendation_id": "r", "include": "machines,vulnerabilities,software"}, 4,
+			"GET /api/recommendations/r", fullRecommendation, "GET /api/recommendations/r/machineReferences", list(fullReference),
+			"GET /api/recommendations/r/vulnerabilities", list(fullVulnerability), "GET /api/recommendations/r/software", fullSoftware).surviving(
+			"GET /api/recommendations/r", "GET /api/recommendations/r/machineReferences", "GET /api/recommendations/r/vulnerabilities", "GET /api/recommendations/r/software")},
+		"microsoft-atp-get-scores": {onAnswers(nil, 3, "GET /api/exposureScore", `{"time":"2026-11-20T07:23:53Z","score":33.5}`,
+			"GET /api/exposureScore/ByMachineGroups", list(`{"time":"2026-11-20T07:23:53Z","score":30,"rbacGroupName":"Group A","rbacGroupId":9}`),
+			"GET /api/configurationScore", `{"time":"2026-11-20T07:23:53Z","score":340}`).surviving(
+			"GET /api/exposureScore", "GET /api/exposureScore/ByMachineGroups", "GET /api/configurationScore")},
+		"microsoft-atp-list-remediation-tasks": {
+			onAnswers(map[string]any{"status": "Active", "include_machines": "true"}, 2, "GET /api/remediationTasks", list(fullTask),
+				"GET /api/remediationTasks/t1/machineReferences", list(fullReference)),
+			onAnswers(map[string]any{"task_id": "t1"}, 1, "GET /api/remediationTasks/t1", fullTask),
+		},
+		"cve":                                 {onAnswers(map[string]any{"cve": "CVE-2026-0001"}, 1, "GET /api/vulnerabilities/CVE-2026-0001", fullVulnerability)},
+		"microsoft-atp-list-device-av-health": {onAnswers(map[string]any{"outdated": "signature"}, 1, "GET /api/deviceavinfo", list(fullAntivirus))},
 
 		"microsoft-atp-list-investigations": {onAnswers(nil, 1, "GET /api/investigations", list(fullInvestigation))},
 		"microsoft-atp-start-investigation": {onAnswers(on(aMachine), 1, "POST /api/machines/m1/startInvestigation", fullInvestigation)},

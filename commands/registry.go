@@ -40,6 +40,7 @@ func areas() []func() Command {
 		investigationCommands(),
 		huntingCommands(),
 		softwareCommands(),
+		exposureCommands(),
 		libraryCommands(),
 		bulkCommands(),
 		exportCommands(),

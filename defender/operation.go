@@ -91,5 +91,8 @@ func allOperations() []Operation {
 		ExportVulnerabilityChanges, ExportOtherSoftware, ExportOtherSoftwareFiles, ExportBrowserExtensions, ExportBrowserExtensionsFiles,
 		ExportInformationFiles, ExportCertificates, ExportCertificatesFiles, ExportHardware, ExportHardwareFiles, ExportBaselines, ExportBaselinesFiles,
 		ListDeviceAVInfo,
+		ListSoftwareOfMachine, ListVulnerabilitiesOfMachine, ListRecommendationsOfMachine, ListMissingKBsOfMachine, ListRecommendations, GetRecommendation,
+		ListRecommendationMachines, ListRecommendationVulnerabilities, GetRecommendationSoftware, GetExposureScore, ListGroupExposureScores,
+		GetDeviceSecureScore, ListRemediationTasks, GetRemediationTask, ListRemediationTaskMachines, GetVulnerability,
 	}
 }

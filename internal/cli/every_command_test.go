@@ -154,7 +154,9 @@ func (l *lab) value(argument string) string {
 		return address.Hostname()
 	case "indicator_id":
 		return l.find("results.0.Contents.id", "microsoft-atp-sc-indicator-list", "limit=1")
-	case "cve_id":
+	case "recommendation_id":
+		return l.find("results.0.Contents.0.id", "microsoft-atp-list-recommendations")
+	case "cve_id", "cve":
 		return l.find("results.0.Contents.id", "microsoft-atp-list-vulnerabilities", "limit=1")
 	case "action_id":
 		return l.find("results.0.Contents.id", "microsoft-atp-collect-investigation-package", "polling=true", "comment=drill", "machine_id="+l.value("machine_id"))
