@@ -72,7 +72,8 @@ type fetcher struct {
 	now      time.Time
 	progress *progress
 	// done is the end of the part that this fetch has already read.
-	done time.Time
+	done     time.Time
+	requests int
 }
 
 // dated is an alert with its creation time.
@@ -85,32 +86,44 @@ type dated struct {
 // The limits of one fetch. The service does not document an order of alerts, so a part of the feed is used only if all
 // of it was read: if it is larger than a page, a shorter span of time is requested.
 const (
-	fetchPage     = 1000
-	fetchRequests = 60
+	// smallestPage and largestPage are the sizes of pages. A fetch asks for as many alerts as it expects.
+	smallestPage = 1_000
+	largestPage  = 10_000
+	// fetchRequests is the maximum number of requests of one fetch. A fetch a minute then leaves most of the 1,500
+	// requests an hour to others, whatever the feed does.
+	fetchRequests = 8
 )
 
 // FeedError reports that the feed could not be read in complete parts.
-type FeedError struct{ Requests int }
-
-func (e *FeedError) Error() string {
-	return fmt.Sprintf("The fetch gave up after %d requests: the service truncates every answer. Try again later.", e.Requests)
+type FeedError struct {
+	// Requests is the number of requests after which a fetch gave up, or 0 if an instant has too many alerts: At.
+	Requests int
+	At       time.Time
 }
 
-// next returns the oldest alerts that have not been handed over, at most as many as the instance fetches at once.
+func (e *FeedError) Error() string {
+	if e.Requests > 0 {
+		return fmt.Sprintf("The fetch gave up after %d requests: the service truncates every answer. Try again later.", e.Requests)
+	}
+	return fmt.Sprintf("The fetch cannot continue after %s: the service has more than %d alerts of that instant and returns only some of them. Restrict the fetch by severity, status or detection source.",
+		e.At.UTC().Format(time.RFC3339Nano), largestPage)
+}
+
+// next returns the oldest alerts that have not been handed over, at most as many as the instance fetches at once. If a
+// request fails after others have brought alerts, those are returned.
 func (f *fetcher) next(ctx context.Context) ([]dated, error) {
 	var taken []dated
-	for requests := 0; requests < fetchRequests; {
-		alerts, end, used, err := f.window(ctx)
-		if err != nil {
+	for f.requests < fetchRequests {
+		alerts, end, complete, err := f.window(ctx)
+		if err != nil && len(taken) == 0 {
 			return nil, err
 		}
-		requests += used
+		if err != nil || !complete {
+			return taken, nil
+		}
 		if taken = f.take(taken, alerts, end); end.IsZero() || len(taken) >= f.settings.Max {
 			return taken, nil
 		}
-	}
-	if len(taken) == 0 {
-		return nil, &FeedError{fetchRequests}
 	}
 	return taken, nil
 }
@@ -131,53 +144,93 @@ func (f *fetcher) take(taken, alerts []dated, end time.Time) []dated {
 	}
 	f.done = end
 	f.progress.reach(reached, f.now)
+	f.progress.settle(f.now, f.settings.LookBack)
 	f.progress.forget(f.settings.LookBack)
 	return taken
 }
 
-// window reads a complete part of the feed: from the look-back of the progress to end, or to the newest alert if end
-// is zero. It is sorted by time.
-func (f *fetcher) window(ctx context.Context) (alerts []dated, end time.Time, requests int, err error) {
+// window reads a complete part of the feed, sorted by time: from what must be read again to end, or to the newest alert if
+// end is zero. It is not complete if the requests of the fetch do not suffice; the next fetch then asks for less.
+func (f *fetcher) window(ctx context.Context) (alerts []dated, end time.Time, complete bool, err error) {
 	start := later(f.progress.start(f.settings.LookBack), f.done)
-	for limit := fetchPage; ; {
-		alerts, more, err := f.read(ctx, start, end, limit)
-		requests++
-		if err != nil || !more || limit > fetchPage || requests >= fetchRequests {
-			return alerts, end, requests, err
+	if span := f.progress.span; span > 0 && start.Add(span).Before(f.now) {
+		end = start.Add(span)
+	}
+	size := f.progress.expected(start) + f.settings.Max
+	for size = min(largestPage, max(smallestPage, size+size/4)); f.requests < fetchRequests; {
+		page, err := f.read(ctx, start, end, size)
+		if err != nil {
+			return nil, end, false, err
 		}
-		narrower := shorten(alerts, start)
-		if !narrower.After(start) || (!end.IsZero() && !narrower.Before(end)) {
-			// A single instant has more alerts than a page: it is read as far as the service allows.
-			narrower, limit = start.Add(serviceTick), defender.Everything
-			if len(alerts) > 0 {
-				narrower = alerts[0].at.Add(serviceTick)
-			}
+		if !page.more {
+			f.progress.widen(start, end, len(page.alerts))
+			return page.alerts, end, true, nil
+		}
+		if last, ok := page.oldest(f.progress, start); ok {
+			return page.before(last), last, true, nil
+		}
+		narrower := page.shorten(start)
+		switch tick := start.Add(serviceTick); {
+		case size < largestPage:
+			size = largestPage
+			continue // a larger page may hold everything
+		case narrower.Before(tick):
+			narrower = tick
+		}
+		if !end.IsZero() && !narrower.Before(end) {
+			return nil, end, false, &FeedError{At: start}
 		}
 		end = narrower
+		f.progress.span = end.Sub(start)
 	}
+	return nil, end, false, nil
+}
+
+// page is an answer of the feed, sorted by time.
+type page struct {
+	alerts []dated
+	// more reports whether the service has more alerts in the same span, and ascending whether it returned the oldest first.
+	more, ascending bool
+}
+
+// oldest returns the time before which a page holds everything, if it holds the oldest alerts of its span: the service has
+// returned them in the order of time, and either from an alert on that was handed over before, or from the beginning.
+func (p page) oldest(progress *progress, start time.Time) (time.Time, bool) {
+	if !p.ascending || len(p.alerts) == 0 {
+		return time.Time{}, false
+	}
+	first, last := p.alerts[0], p.alerts[len(p.alerts)-1].at
+	return last, last.After(first.at) && (first.at.Equal(start) || progress.isOldest(first, start))
+}
+
+// before returns the alerts of a page before a time.
+func (p page) before(end time.Time) []dated {
+	n, _ := slices.BinarySearchFunc(p.alerts, end, func(one dated, at time.Time) int { return one.at.Compare(at) })
+	return p.alerts[:n]
 }
 
 // serviceTick is the precision of the service's times.
 const serviceTick = 100 * time.Nanosecond
 
-// shorten chooses an end before which a page should hold everything. When the page is sorted as it would be if
-// the service gave the oldest first, that is its last instant; else the page is a sample of the feed, or its
-// newest part, and a tenth of it, or half the time before it, is a guess that is right soon.
-func shorten(alerts []dated, start time.Time) time.Time {
-	if len(alerts) == 0 {
+// shorten chooses an end before which a page should hold everything. A page that begins long after the start of its span
+// has the newest alerts: the time before it is taken to be as dense as the page. Any other page is a sample of the span, of
+// which a tenth is taken.
+func (p page) shorten(start time.Time) time.Time {
+	if len(p.alerts) == 0 {
 		return start
 	}
-	last := alerts[len(alerts)-1].at
-	first := alerts[0].at
-	tenth := alerts[len(alerts)/10].at
-	if half := start.Add(first.Sub(start) / 2); first.Sub(start) > last.Sub(first) {
-		return half.Truncate(serviceTick)
+	first, last := p.alerts[0].at, p.alerts[len(p.alerts)-1].at
+	tenth := p.alerts[len(p.alerts)/10].at
+	if before := first.Sub(start); before > last.Sub(first) {
+		// half of what the page spans, and never more than a quarter of what is before it
+		return start.Add(min(max(last.Sub(first)/2, serviceTick), max(before/4, serviceTick))).Truncate(serviceTick)
 	}
-	return tenth
+	return tenth.Truncate(serviceTick)
 }
 
-// read requests the alerts from start until before end, sorted by time; more reports whether there are others.
-func (f *fetcher) read(ctx context.Context, start, end time.Time, limit int) (alerts []dated, more bool, err error) {
+// read requests the alerts from start until before end.
+func (f *fetcher) read(ctx context.Context, start, end time.Time, limit int) (page, error) {
+	f.requests++
 	filters := []defender.Filter{
 		defender.Since("alertCreationTime", start),
 		defender.EqualAny("status", f.settings.Statuses),
@@ -193,15 +246,16 @@ func (f *fetcher) read(ctx context.Context, start, end time.Time, limit int) (al
 	}
 	list, err := f.run.API.Alerts(ctx, query)
 	if err != nil {
-		return nil, false, err
+		return page{}, err
 	}
-	for _, alert := range list.Items {
-		alerts = append(alerts, f.date(alert))
+	read := page{alerts: make([]dated, len(list.Items)), more: list.More}
+	for i, alert := range list.Items {
+		read.alerts[i] = f.date(alert)
 	}
-	slices.SortStableFunc(alerts, func(a, b dated) int {
-		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id))
-	})
-	return alerts, list.More, nil
+	byTime := func(a, b dated) int { return a.at.Compare(b.at) }
+	read.ascending = slices.IsSortedFunc(read.alerts, byTime)
+	slices.SortStableFunc(read.alerts, func(a, b dated) int { return cmp.Or(byTime(a, b), cmp.Compare(a.id, b.id)) })
+	return read, nil
 }
 
 // date reads the creation time of an alert. An alert without a readable time counts as created at the cursor of the

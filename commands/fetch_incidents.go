@@ -190,7 +190,7 @@ func (f *incidentFetcher) next(ctx context.Context) ([]rawjson.Value, error) {
 		start = end
 	}
 	if len(taken) == 0 {
-		return nil, &FeedError{maxIncidentReads}
+		return nil, &FeedError{Requests: maxIncidentReads}
 	}
 	return taken, nil
 }

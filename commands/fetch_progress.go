@@ -22,9 +22,44 @@ type progress struct {
 	cursor time.Time
 	// floor is the time before which nothing is read again.
 	floor time.Time
+	// settled is the time before which everything has been read when no alert could appear late any longer; zero if that
+	// is not known.
+	settled time.Time
+	// span is the span of time that was short enough to be read as a whole; zero if all of the feed was.
+	span time.Duration
 	// seen holds the marks of alerts that have been handed over, by the second of their creation.
-	seen map[int64]string
+	seen map[int64]*marks
 }
+
+// marks are the marks of one second: as they were read, until one of them is looked for, and those added since.
+type marks struct {
+	saved string
+	known map[string]struct{}
+	added strings.Builder
+}
+
+// has reports whether a mark is known.
+func (m *marks) has(mark string) bool {
+	if m.known == nil {
+		m.known = make(map[string]struct{}, len(m.saved)/markLength)
+		for i := 0; i+markLength <= len(m.saved); i += markLength {
+			m.known[m.saved[i:i+markLength]] = struct{}{}
+		}
+	}
+	_, found := m.known[mark]
+	return found
+}
+
+func (m *marks) add(mark string) {
+	if !m.has(mark) {
+		m.known[mark] = struct{}{}
+		m.added.WriteString(mark)
+	}
+}
+
+func (m *marks) text() string { return m.saved + m.added.String() }
+
+func (m *marks) count() int { return (len(m.saved) + m.added.Len()) / markLength }
 
 // The last run holds at most maxSeen marks of markLength characters, 220 kB in all, or more only if a single second has
 // more alerts. If a storm brings more within the look-back, the look-back becomes shorter; nothing newer is ever
@@ -43,6 +78,8 @@ type savedProgress struct {
 	LastAlert string            `json:"last_alert_fetched_time,omitempty"`
 	Cursor    string            `json:"xsoar_defender_cursor,omitempty"`
 	Floor     string            `json:"xsoar_defender_floor,omitempty"`
+	Settled   string            `json:"xsoar_defender_settled,omitempty"`
+	Span      string            `json:"xsoar_defender_span,omitempty"`
 	Seen      map[string]string `json:"xsoar_defender_seen,omitempty"`
 }
 
@@ -60,7 +97,7 @@ func readProgress(kept json.RawMessage, now time.Time, settings params.Fetch) (*
 			return nil, &ProgressError{"any key"}
 		}
 	}
-	p := &progress{seen: map[int64]string{}}
+	p := &progress{seen: map[int64]*marks{}}
 	var err error
 	switch {
 	case saved.Cursor != "":
@@ -69,6 +106,12 @@ func readProgress(kept json.RawMessage, now time.Time, settings params.Fetch) (*
 		}
 		if p.floor, err = time.Parse(time.RFC3339Nano, saved.Floor); err != nil {
 			return nil, &ProgressError{"xsoar_defender_floor"}
+		}
+		if settled, err := time.Parse(time.RFC3339Nano, saved.Settled); err == nil {
+			p.settled = settled.UTC()
+		}
+		if span, err := time.ParseDuration(saved.Span); err == nil && span > 0 {
+			p.span = span
 		}
 	case saved.LastAlert != "":
 		if p.cursor, err = time.Parse(time.RFC3339Nano, saved.LastAlert); err != nil {
@@ -83,12 +126,12 @@ func readProgress(kept json.RawMessage, now time.Time, settings params.Fetch) (*
 		p.floor = p.cursor
 	}
 	p.cursor, p.floor = p.cursor.UTC(), p.floor.UTC()
-	for second, marks := range saved.Seen {
+	for second, text := range saved.Seen {
 		at, err := strconv.ParseInt(second, 10, 64)
 		if err != nil {
 			return nil, &ProgressError{"xsoar_defender_seen"}
 		}
-		p.seen[at] = marks
+		p.seen[at] = &marks{saved: text}
 	}
 	return p, nil
 }
@@ -98,19 +141,72 @@ func (p *progress) encode() json.RawMessage {
 		LastAlert: p.cursor.Format(legacyLayout), Cursor: p.cursor.Format(time.RFC3339Nano), Floor: p.floor.Format(time.RFC3339Nano),
 		Seen: map[string]string{},
 	}
+	if !p.settled.IsZero() {
+		saved.Settled = p.settled.Format(time.RFC3339Nano)
+	}
+	if p.span > 0 {
+		saved.Span = p.span.String()
+	}
 	for second, marks := range p.seen {
-		saved.Seen[strconv.FormatInt(second, 10)] = marks
+		saved.Seen[strconv.FormatInt(second, 10)] = marks.text()
 	}
 	return json.RawMessage(rawjson.Make(saved))
 }
 
-// start returns the time from which alerts are requested.
+// start returns the time from which alerts are requested: what was read while alerts could still appear late is read
+// again.
 func (p *progress) start(lookBack time.Duration) time.Time {
-	start := p.cursor.Add(-lookBack).Truncate(serviceTick)
-	if start.Before(p.floor) {
-		return p.floor
+	start := p.cursor.Add(-lookBack)
+	if !p.settled.IsZero() {
+		start = p.settled
 	}
-	return start
+	return later(p.floor, start.Truncate(serviceTick))
+}
+
+// clockSkew is how far the clocks of the service and of this machine may be apart.
+const clockSkew = 5 * time.Minute
+
+// settle notes that everything before the cursor has been read now. Of that, alerts that are older than the look-back
+// can no longer appear late. A fetch that lags behind reads nothing twice.
+func (p *progress) settle(now time.Time, lookBack time.Duration) {
+	settled := p.cursor
+	if young := now.Add(-lookBack - clockSkew); lookBack > 0 && young.Before(settled) {
+		settled = young
+	}
+	p.settled = later(p.settled, settled.UTC())
+}
+
+// widen notes that a span of a number of alerts could be read as a whole. After a dense time it grows again.
+func (p *progress) widen(start, end time.Time, alerts int) {
+	switch {
+	case end.IsZero():
+		p.span = 0
+	case alerts < largestPage/4:
+		p.span = 2 * end.Sub(start)
+	default:
+		p.span = end.Sub(start)
+	}
+}
+
+// expected returns the number of alerts after a time that have been handed over.
+func (p *progress) expected(start time.Time) int {
+	count := 0
+	for second, marks := range p.seen {
+		if second >= start.Unix() {
+			count += marks.count()
+		}
+	}
+	return count
+}
+
+// isOldest reports whether an alert was handed over, and no older one after start was.
+func (p *progress) isOldest(one dated, start time.Time) bool {
+	for second := range p.seen {
+		if second > start.Unix() && second < one.at.Unix() {
+			return false
+		}
+	}
+	return p.handedOver(one)
 }
 
 // mark returns a short substitute for an alert's id: 64 bits of its hash.
@@ -120,17 +216,16 @@ func mark(id string) string {
 }
 
 func (p *progress) handedOver(one dated) bool {
-	marks, wanted := p.seen[one.at.Unix()], mark(one.id)
-	for i := 0; i+markLength <= len(marks); i += markLength {
-		if marks[i:i+markLength] == wanted {
-			return true
-		}
-	}
-	return false
+	marks := p.seen[one.at.Unix()]
+	return marks != nil && marks.has(mark(one.id))
 }
 
 func (p *progress) hand(one dated) {
-	p.seen[one.at.Unix()] += mark(one.id)
+	second := one.at.Unix()
+	if p.seen[second] == nil {
+		p.seen[second] = &marks{}
+	}
+	p.seen[second].add(mark(one.id))
 }
 
 // reach advances the cursor, but not beyond now: an alert from a clock that is ahead must not make the look-back miss
@@ -155,7 +250,7 @@ func (p *progress) forget(lookBack time.Duration) {
 	seconds := slices.Sorted(maps.Keys(p.seen))
 	count := 0
 	for _, second := range seconds {
-		count += len(p.seen[second]) / markLength
+		count += p.seen[second].count()
 	}
 	for _, second := range seconds {
 		old := second < start
@@ -163,7 +258,7 @@ func (p *progress) forget(lookBack time.Duration) {
 		if !old && !crowded {
 			return
 		}
-		count -= len(p.seen[second]) / markLength
+		count -= p.seen[second].count()
 		delete(p.seen, second)
 		// Whatever the clock does, alerts whose marks are dropped are not requested again.
 		p.floor = later(p.floor, time.Unix(second+1, 0).UTC())

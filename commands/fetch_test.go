@@ -43,6 +43,8 @@ type feed struct {
 	most     int
 	troubles bool
 	requests int
+	// order is the order in which alerts are returned: ascending, descending or random; "" for one that changes.
+	order string
 }
 
 type feedAlert struct {
@@ -88,7 +90,10 @@ func (f *feed) Do(request *http.Request) (*http.Response, error) {
 	top, _ := strconv.Atoi(query.Get("$top"))
 	// The order differs between queries, and is the same for all pages of one query.
 	order := rand.New(rand.NewPCG(uint64(since.UnixNano()), uint64(before.UnixNano())))
-	if top == 1000 || skip > 0 {
+	switch {
+	case f.order == "descending":
+		slices.Reverse(fitting)
+	case f.order == "random", f.order == "" && (top == 1000 || skip > 0):
 		order.Shuffle(len(fitting), func(i, j int) { fitting[i], fitting[j] = fitting[j], fitting[i] })
 	}
 	page := fitting[min(skip, len(fitting)):]
