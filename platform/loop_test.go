@@ -412,6 +412,43 @@ func TestInputEndsInTheMiddleOfAnExecution(t *testing.T) {
 	}
 }
 
+// TestAnExecutionHasTheTimeOfGrace runs executions that end before and after the time that a process has that was told to end.
+func TestAnExecutionHasTheTimeOfGrace(t *testing.T) {
+	t.Parallel()
+	for takes, want := range map[time.Duration]string{4900 * time.Millisecond: "done", 5100 * time.Millisecond: "stopped the integration"} {
+		t.Run(takes.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(t.Context())
+				var out bytes.Buffer
+				began := time.Now()
+				err := platform.Serve(ctx, platform.Options{
+					In: neverEnding(t, platformtest.Request{Command: "any"}.Line()+"\n"), Out: &out, Errors: io.Discard, Random: rand.Reader, Sleep: noWait,
+					Runner: runnerFunc(func(ctx context.Context, _ execution.Request, _ commands.Host) execution.Result {
+						stop()
+						select {
+						case <-time.After(takes):
+							return execution.Result{Entries: []warroom.Entry{warroom.Say("done")}}
+						case <-ctx.Done():
+							return execution.Result{Err: context.Cause(ctx)}
+						}
+					}),
+				})
+				if err != nil || !strings.Contains(out.String(), want) || time.Since(began) != min(takes, 5*time.Second) {
+					t.Errorf("got %v after %s and %s, want %q", err, time.Since(began), &out, want)
+				}
+			})
+		})
+	}
+}
+
+// neverEnding is an input that does not end before the test.
+func neverEnding(t *testing.T, text string) io.Reader {
+	t.Helper()
+	in, end := io.Pipe()
+	t.Cleanup(func() { end.Close() })
+	return io.MultiReader(strings.NewReader(text), in)
+}
+
 // TestEndComesThoughNobodyReads has a platform that no longer reads, so that the output blocks, end the process in each way.
 func TestEndComesThoughNobodyReads(t *testing.T) {
 	t.Parallel()

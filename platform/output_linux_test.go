@@ -1,13 +1,20 @@
 package platform
 
 import (
+	"bufio"
 	"bytes"
+	"context"
+	"crypto/rand"
 	"io"
 	"os"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/execution"
+	"xsoar-defender/warroom"
 )
 
 // TestThePipeIsWideForALargeMessageOnly looks at what the pipe holds before, during and after messages.
@@ -77,5 +84,62 @@ func TestWhatIsNoPipeIsWrittenToAsItIs(t *testing.T) {
 	out.narrow()
 	if kept.Len() != 2*largeMessage {
 		t.Errorf("got %d bytes", kept.Len())
+	}
+}
+
+// largeRunner answers with more than a megabyte.
+type largeRunner struct{}
+
+func (largeRunner) Run(context.Context, execution.Request, commands.Host) execution.Result {
+	return execution.Result{Entries: []warroom.Entry{warroom.Say(strings.Repeat("x", 2*largeMessage))}}
+}
+
+// TestTheLoopMakesThePipeNarrowAgain looks at the pipe to the platform after a large message, and after the next line of the
+// platform, of each kind.
+func TestTheLoopMakesThePipeNarrowAgain(t *testing.T) {
+	t.Parallel()
+	for name, line := range map[string]string{"a ping": "ping", "an execution that is malformed": "{", "an empty line": "\nping"} {
+		in, platformsEnd := io.Pipe()
+		reader, out, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		holds := func() int {
+			size, err := unix.FcntlInt(out.Fd(), unix.F_GETPIPE_SZ, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return size
+		}
+		narrow := holds()
+		served := make(chan error, 1)
+		go func() {
+			served <- Serve(t.Context(), Options{In: in, Out: out, Errors: io.Discard, Runner: largeRunner{}, Random: rand.Reader})
+		}()
+		said := bufio.NewReader(reader)
+		wait := func(until string) {
+			for {
+				if text, err := said.ReadString('\n'); err != nil || strings.Contains(text, until) {
+					return
+				}
+			}
+		}
+		io.WriteString(platformsEnd, `{"command":"any"}`+"\n")
+		wait(`"completed"`)
+		if got := holds(); got != widePipe {
+			t.Errorf("%s: after a large message the pipe holds %d bytes, want %d", name, got, widePipe)
+		}
+		io.WriteString(platformsEnd, line+"\n")
+		wait(`"type":"`)
+		if got := holds(); got != narrow {
+			t.Errorf("%s: after the next line the pipe holds %d bytes, want %d again", name, got, narrow)
+		}
+		platformsEnd.Close()
+		go io.Copy(io.Discard, said)
+		if err := <-served; err != nil {
+			t.Errorf("%s: got %v", name, err)
+		}
+		out.Close()
+		reader.Close()
 	}
 }

@@ -213,3 +213,27 @@ func TestWaitsOfTheProgressEndWithTheProgram(t *testing.T) {
 		t.Errorf("got %v, want %v", err, interrupt)
 	}
 }
+
+// TestTheLineGoesAwayWithWhatAnInterruptionShows interrupts a program, at which a terminal shows ^C behind the line.
+func TestTheLineGoesAwayWithWhatAnInterruptionShows(t *testing.T) {
+	t.Parallel()
+	for width, want := range map[int]string{80: "", 20: ""} {
+		live, shown, clock := playedProgress(width)
+		clock.ahead.Add(int64(time.Second))
+		live.Downloaded(0, 10<<20)
+		clock.ahead.Add(int64(time.Second))
+		live.Downloaded(4<<20, 10<<20)
+		if shown.last() == "" {
+			t.Fatal("there is no line: the test shows nothing")
+		}
+		if room := width - 1 - len(shown.last()); room >= len("^C") { // else the terminal goes on in the next line
+			if _, err := shown.Write([]byte("^C")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		live.clear()
+		if got := shown.last(); got != want || shown.column != 0 {
+			t.Errorf("on %d columns: got %q and the column %d, want an empty line", width, got, shown.column)
+		}
+	}
+}

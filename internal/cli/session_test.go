@@ -111,7 +111,12 @@ func TestScheduledRunsEnd(t *testing.T) {
 		},
 	} {
 		runs := 0
-		s, _, _ := playedSession(func(request execution.Request) execution.Result { runs++; return test.run(request) })
+		s, _, _ := playedSession(func(request execution.Request) execution.Result {
+			if runs++; runs > 2*test.runs {
+				t.Fatalf("%s: got run %d, want %d in all", test.name, runs, test.runs)
+			}
+			return test.run(request)
+		})
 		if err := s.run(t.Context(), "start", nil); !test.check(err) || runs != test.runs {
 			t.Errorf("%s: got %d runs and %v, want %d", test.name, runs, err, test.runs)
 		}
