@@ -139,7 +139,7 @@ func (h *host) Load(context.Context) (map[string]json.RawMessage, error) {
 }
 
 // writeTries is how often a write of the integration context is tried while other processes keep getting in first.
-const writeTries = 16
+const writeTries = 32
 
 // Update changes the integration context under its version, so that nothing that another process wrote in
 // between is lost: after a conflict the newest context is read and changed again. A refusal after which the version
@@ -176,9 +176,13 @@ func (h *host) Update(ctx context.Context, change func(values map[string]json.Ra
 	}
 }
 
+// longestConflictWait bounds the wait after a conflict. With it two hundred processes that write at once, as many as a
+// platform with several engines runs, are done within four seconds.
+const longestConflictWait = time.Second
+
 // conflictWait returns a short random wait, longer after every conflict, so that several processes do not meet again.
 func conflictWait(random io.Reader, try int) time.Duration {
-	most := min(10*time.Millisecond<<min(try, 6), 300*time.Millisecond)
+	most := min(10*time.Millisecond<<min(try, 10), longestConflictWait)
 	drawn, err := rand.Int(random, big.NewInt(int64(most)))
 	if err != nil {
 		return most

@@ -115,6 +115,9 @@ func TestLoopHandsTheExecutionOver(t *testing.T) {
 
 func TestLoopOutlivesBadLines(t *testing.T) {
 	t.Parallel()
+	if platform.MaxLine != 64<<20 {
+		t.Errorf("got %d as the longest line, want 64 MiB, as the error says", platform.MaxLine)
+	}
 	plugin := serve(t, say("done"))
 	for _, test := range []struct{ name, line, want string }{
 		{"no JSON", `{"command":`, "not JSON"},
@@ -246,6 +249,54 @@ func TestPluginsAtOnceLoseNothingOfTheContext(t *testing.T) {
 	if got := string(on.Context()); got != want {
 		t.Errorf("the integration context is %s, want %s", got, want)
 	}
+}
+
+// TestTwoHundredProcessesLoseNothingOfTheContext has two hundred processes of one instance, on several engines, change its
+// integration context at the same moment, each another key. The platform takes a while for every callback, so that nearly
+// every first write is a conflict.
+func TestTwoHundredProcessesLoseNothingOfTheContext(t *testing.T) {
+	t.Parallel()
+	const processes, callbackTakes = 200, 5 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		on := platformtest.New()
+		failed := make(chan error, processes)
+		began := time.Now()
+		for number := range processes {
+			plugin := on.Serve(t, func(in io.Reader, out, errs io.Writer, files string) error {
+				return platform.Serve(t.Context(), platform.Options{
+					In: in, Out: out, Errors: errs, Files: files, Random: rand.Reader,
+					Sleep: func(_ context.Context, wait time.Duration) error { time.Sleep(wait); return nil },
+					Runner: runnerFunc(func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+						return execution.Result{Err: host.Update(ctx, func(values map[string]json.RawMessage) (bool, error) {
+							values[strconv.Itoa(number)] = json.RawMessage(`true`)
+							return true, nil
+						})}
+					}),
+				})
+			})
+			plugin.Hook = func(string) (string, bool) { time.Sleep(callbackTakes); return "", false }
+			go func() {
+				outcome, err := plugin.Run(platformtest.Request{Command: "any"})
+				if failure := outcome.Failure(); err == nil && failure != "" {
+					err = errors.New(failure)
+				}
+				failed <- errors.Join(err, plugin.Close())
+			}()
+		}
+		for range processes {
+			if err := <-failed; err != nil {
+				t.Error(err)
+			}
+		}
+		var kept map[string]bool
+		if err := json.Unmarshal(on.Context(), &kept); err != nil || len(kept) != processes {
+			t.Errorf("got %d keys (%v), want those of all %d processes", len(kept), err, processes)
+		}
+		t.Logf("%d writes were refused, and all were done after %s", on.Conflicts(), time.Since(began))
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("got all writes after %s, want them within the time of an execution", took)
+		}
+	})
 }
 
 func TestConflictIsMergedWithTheNewestContext(t *testing.T) {

@@ -3,6 +3,7 @@ package program_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -65,19 +66,35 @@ func fetched(t *testing.T, outcome platformtest.Outcome) []string {
 	return ids
 }
 
-// TestFetchSurvivesDeathAtEveryCallback kills the process of a fetch at each of its callbacks. The fetches after
-// it hand over every alert; only those of the fetch that was killed may come twice.
+// TestFetchSurvivesDeathAtEveryCallback kills the process of a fetch at each of its callbacks, under two readings of the
+// protocol. If the platform takes every line as it comes, the fetches after it hand over every alert, and only those of the
+// fetch that was killed may come twice. If it takes all of an execution when that is completed, every alert comes once.
 func TestFetchSurvivesDeathAtEveryCallback(t *testing.T) {
 	t.Parallel()
+	for _, whenCompleted := range []bool{false, true} {
+		t.Run(fmt.Sprintf("taken when completed %t", whenCompleted), func(t *testing.T) {
+			t.Parallel()
+			surviveDeath(t, whenCompleted)
+		})
+	}
+}
+
+func surviveDeath(t *testing.T, whenCompleted bool) {
+	t.Helper()
 	for _, done := range []bool{false, true} {
 		for callback, alive := 1, false; !alive; callback++ {
 			e := newEngine(t, ways()[0])
 			e.params["max_fetch"], e.params["fetch_severity"], e.params["fetch_status"] = "9", "", ""
 			request := platformtest.Request{Command: "fetch-incidents", Params: e.params}
 			first := fetched(t, e.succeed(request))
+			before := e.platform.LastRun()
 			var outcome platformtest.Outcome
 			outcome, alive = e.die(request, death{callback, done})
 			killed := fetched(t, outcome)
+			if whenCompleted && !alive {
+				killed = nil
+				e.platform.SetLastRun(before)
+			}
 			times := map[string]int{}
 			for _, id := range append(first, killed...) {
 				times[id]++
