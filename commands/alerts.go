@@ -25,11 +25,11 @@ func alertCommands() []func() Command {
 
 func listAlerts() Command {
 	type args struct {
-		Severity string `arg:"severity" values:"High,Medium,Low,Informational" help:"The severity of the alerts."`
-		Status   string `arg:"status" values:"New,InProgress,Resolved" help:"The status of the alerts."`
-		Category string `arg:"category" help:"The category of the alerts."`
-		Limit    int    `arg:"limit" default:"50" min:"1" max:"100000" help:"The maximum number of alerts to return."`
-		Created  Moment `arg:"creation_time" help:"Only alerts created after this date, or within this time span back from now, such as 12 hours."`
+		Severity []string `arg:"severity" list:"false" values:"High,Medium,Low,Informational" help:"The severities of the alerts."`
+		Status   []string `arg:"status" list:"false" values:"New,InProgress,Resolved" help:"The statuses of the alerts."`
+		Category []string `arg:"category" list:"false" help:"The categories of the alerts."`
+		Limit    int      `arg:"limit" default:"50" min:"1" max:"100000" help:"The maximum number of alerts to return."`
+		Created  Moment   `arg:"creation_time" help:"Only alerts created after this date, or within this time span back from now, such as 12 hours."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.Alert", Key: "val.ID === obj.ID", View: alertView(),
@@ -40,12 +40,12 @@ func listAlerts() Command {
 		Help:    "Lists alerts that match all the given conditions, with their evidence.",
 		Uses:    []defender.Operation{defender.ListAlerts},
 		Outputs: []Output{out},
-		Example: `severity=High status=New limit=25`,
+		Example: `severity=High,Medium status=New limit=25`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		filters := []defender.Filter{
-			defender.EqualAny("severity", given(in.Severity)),
-			defender.EqualAny("status", given(in.Status)),
-			defender.EqualAny("category", given(in.Category)),
+			defender.EqualAny("severity", in.Severity),
+			defender.EqualAny("status", in.Status),
+			defender.EqualAny("category", in.Category),
 		}
 		if !in.Created.IsZero() {
 			filters = append(filters, defender.After("alertCreationTime", in.Created.Time))

@@ -25,8 +25,8 @@ func getMachines() Command {
 		Hostnames []string `arg:"hostname" help:"The fully qualified DNS names of the machines. Several names cannot be combined with several addresses."`
 		IPs       []string `arg:"ip" list:"false" help:"The last internal IP addresses of the machines."`
 		Risks     []string `arg:"risk_score" values:"Low,Medium,High" help:"Risk scores."`
-		Health    string   `arg:"health_status" values:"Active,Inactive" help:"The health of the sensor."`
-		Platform  string   `arg:"os_platform" help:"The operating system, such as Windows11."`
+		Health    []string `arg:"health_status" list:"false" values:"Active,Inactive" help:"The health of the sensor."`
+		Platform  []string `arg:"os_platform" list:"false" help:"The operating systems, such as Windows11."`
 		PageSize  int      `arg:"page_size" default:"50" min:"1" max:"100000" help:"The number of machines in a page."`
 		Page      int      `arg:"page_num" default:"1" min:"1" help:"The page to show; the first is 1."`
 	}
@@ -49,8 +49,8 @@ func getMachines() Command {
 				defender.EqualAny("computerDnsName", in.Hostnames),
 				defender.EqualAny("lastIpAddress", in.IPs),
 				defender.EqualAny("riskScore", in.Risks),
-				defender.EqualAny("healthStatus", given(in.Health)),
-				defender.EqualAny("osPlatform", given(in.Platform)),
+				defender.EqualAny("healthStatus", in.Health),
+				defender.EqualAny("osPlatform", in.Platform),
 			),
 			Limit: in.PageSize, Skip: (in.Page - 1) * in.PageSize, FromStart: true,
 		}))

@@ -168,7 +168,6 @@ func (s *tokens) current() string { return "token-" + strconv.Itoa(s.number+1) }
 type world struct {
 	clock  *testclock.Clock
 	tokens *tokens
-	lines  []string
 	defender.Options
 }
 

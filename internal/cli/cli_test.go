@@ -493,7 +493,7 @@ func TestDebugLinesStandOnLinesOfTheirOwn(t *testing.T) {
 	w.run(t, 0)
 	debugged := 0
 	for line := range strings.Lines(w.errs.String()) {
-		before, _, is := strings.Cut(line, "GET /api/")
+		before, _, is := strings.Cut(line, "GET 127.0.0.1:")
 		if !is {
 			continue
 		}

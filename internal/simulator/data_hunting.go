@@ -278,7 +278,7 @@ func (h *history) everyday() {
 			kind, _, _ := strings.Cut(l.kinds, ",")
 			details := tuple{
 				"LogonType": kind, "AccountDomain": l.user.AccountDomain, "AccountName": l.user.AccountName,
-				"AccountSid": l.user.AccountSID, "IsLocalAdmin": l.user.IsDomainAdmin, "LogonId": int64(1<<53 + 1 + i), "Protocol": "Kerberos",
+				"AccountSid": l.user.AccountSID, "IsLocalAdmin": l.user.IsDomainAdmin, "LogonId": int64(1)<<53 + int64(1+i), "Protocol": "Kerberos",
 			}
 			if kind != "Interactive" {
 				details["RemoteIP"], details["RemoteIPType"], details["RemoteDeviceName"] = "10.20.1.19", "Private", "ops-nb-01"
