@@ -28,11 +28,14 @@ type part struct {
 	lent   bool // by the system, to which it must be given back
 }
 
-// gather reads a body to its end, or as far as most bytes and one.
-func gather(body io.Reader, most int64) (*gathered, error) {
+// gather reads a body to its end, or as far as most bytes and one. It calls large once the body is large.
+func gather(body io.Reader, most int64, large func()) (*gathered, error) {
 	g := &gathered{}
 	limited := io.LimitReader(body, most+1)
 	for next := firstPart; ; next = min(2*next, largePart) {
+		if next == largePart && g.size < 2*largePart {
+			large()
+		}
 		one := newPart(next)
 		err := one.fill(limited)
 		g.parts, g.size = append(g.parts, one), g.size+one.size

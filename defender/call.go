@@ -24,6 +24,8 @@ type call struct {
 	body string
 	// form is sent as the body instead; nil stands for none.
 	form *form
+	// large is called before a large answer is read.
+	large func()
 	// consume reads the answer while it comes; nil: the answer is kept.
 	consume consumer
 	// ctx ends with the caller's context or when the call takes too long.
@@ -43,7 +45,7 @@ type call struct {
 var errTooSlow = errors.New("the service did not answer in time")
 
 func newCall(ctx context.Context, operation Operation, limits Limits) *call {
-	c := &call{operation: operation, limits: limits}
+	c := &call{operation: operation, limits: limits, large: func() {}}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	return c
 }
@@ -153,6 +155,9 @@ func (c *call) readText(response *http.Response) (string, error) {
 	if known := response.ContentLength; known > c.limits.Body {
 		return "", c.tooLarge(response)
 	} else if known > 0 {
+		if known > largePart {
+			c.large()
+		}
 		var text strings.Builder
 		text.Grow(int(known))
 		// A small answer is given a small buffer: one of the usual size was a third of all that a small command allocated.
@@ -162,7 +167,7 @@ func (c *call) readText(response *http.Response) (string, error) {
 		}
 		return text.String(), nil
 	}
-	parts, err := gather(body, c.limits.Body)
+	parts, err := gather(body, c.limits.Body, c.large)
 	if err == nil && int64(parts.size) <= c.limits.Body {
 		return parts.text(), nil
 	}

@@ -47,6 +47,8 @@ type Options struct {
 	Limits Limits
 	// Progress, when set, is told how far long work is.
 	Progress Progress
+	// Large, when set, is called before an answer is read that has, or turns out to have, more than 1 MiB.
+	Large func()
 }
 
 // Progress is told how far work has come that can take long, for whoever waits for it. Its methods return at once, and
@@ -172,6 +174,9 @@ func (c *Client) send(ctx context.Context, r request) (rawjson.Value, error) {
 		limits.Attempt = r.patient
 	}
 	call := newCall(ctx, r.operation, limits)
+	if c.options.Large != nil {
+		call.large = c.options.Large
+	}
 	call.form, call.consume = r.form, r.consume
 	defer call.end()
 	req, err := runtime.NewRequest(call.ctx, r.operation.Method, target)

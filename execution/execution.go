@@ -76,7 +76,9 @@ type Runner struct {
 	// Limits bound the requests; zero values mean the client's defaults.
 	Limits defender.Limits
 	// Progress, when set, is told how far long requests are.
-	Progress   defender.Progress
+	Progress defender.Progress
+	// Large, when set, is called when an answer turns out to be large: then there is work for several processors.
+	Large      func()
 	Transports *Transports
 	// Process stores the tokens of sign-in modes that do not write them to the integration context.
 	Process *auth.ProcessTokens
@@ -206,7 +208,7 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 	}
 	options := defender.Options{
 		API: instance.Cloud.API, Tokens: tokens{signer}, Graph: instance.Cloud.Graph, Transport: way.api.over(transport),
-		Version: r.Version, Now: r.Now, Sleep: r.Sleep, Limits: limits, Progress: r.Progress,
+		Version: r.Version, Now: r.Now, Sleep: r.Sleep, Limits: limits, Progress: r.Progress, Large: r.Large,
 		GraphTokens: func() (defender.TokenSource, error) {
 			return tokens{newSigner(instance, instance.Cloud.GraphScope, []string{instance.Cloud.Graph.Hostname()}, environment)}, nil
 		},

@@ -32,6 +32,8 @@ type Options struct {
 	Runner Runner
 	Random io.Reader
 	Sleep  func(ctx context.Context, wait time.Duration) error
+	// Resources is what the process takes of the machine; nil leaves it as it is.
+	Resources *Resources
 	// Grace is how long an execution may go on after the process was asked to end: 5 s when zero.
 	Grace time.Duration
 }
@@ -107,8 +109,9 @@ func (l *loop) serveAll(ctx context.Context) error {
 			if !open {
 				return nil
 			}
+			l.options.Resources.begin()
 			last, err := l.serve(ctx, next)
-			releaseMemory()
+			l.options.Resources.end()
 			if l.cut {
 				fmt.Fprintln(l.options.Errors, "xsoar-defender:", errInputEnded)
 				return nil

@@ -1,19 +1,64 @@
 package platform
 
 import (
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
+	"time"
 )
 
-// keptMemory is how much memory a process may keep for the next execution, in bytes. Beyond it, all that is free goes back to
-// the system: the process may be idle for hours, next to hundreds of others.
-const keptMemory = 24 << 20
+const (
+	// keptMemory is how much memory a process may keep after a large execution, in bytes. Beyond it, all that is free goes back
+	// to the system at once: the process may be idle for hours, next to hundreds of others.
+	keptMemory = 24 << 20
+	// idleAfter is how long a process waits for another execution before it gives back everything that is free. Doing so with
+	// every execution would cost more than most of them do.
+	idleAfter = time.Minute
+)
 
-// releaseMemory returns the memory of a large execution to the system, once nothing refers to it.
-func releaseMemory() {
-	held := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
-	metrics.Read(held)
-	if held[0].Value.Uint64()-held[1].Value.Uint64() > keptMemory {
-		debug.FreeOSMemory()
+// Resources is what the process takes of the machine: one processor, because a small command is a chain of waits in which
+// several only hand over to each other, and all of them for an execution with a large answer. Make it with NewResources. The
+// methods of a nil *Resources do nothing.
+type Resources struct {
+	processors int
+	grown      atomic.Bool
+	idle       *time.Timer
+}
+
+// NewResources limits the process to one processor, and returns what lifts the limit.
+func NewResources() *Resources {
+	r := &Resources{processors: runtime.GOMAXPROCS(1), idle: time.AfterFunc(idleAfter, debug.FreeOSMemory)}
+	r.idle.Stop()
+	return r
+}
+
+// Grow gives the rest of the execution all processors.
+func (r *Resources) Grow() {
+	if r != nil && !r.grown.Swap(true) {
+		runtime.GOMAXPROCS(r.processors)
 	}
+}
+
+// begin prepares for an execution.
+func (r *Resources) begin() {
+	if r != nil {
+		r.idle.Stop()
+	}
+}
+
+// end gives back what an execution has taken.
+func (r *Resources) end() {
+	if r == nil {
+		return
+	}
+	if r.grown.Swap(false) {
+		runtime.GOMAXPROCS(1)
+		held := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+		metrics.Read(held)
+		if held[0].Value.Uint64()-held[1].Value.Uint64() > keptMemory {
+			debug.FreeOSMemory()
+		}
+	}
+	r.idle.Reset(idleAfter)
 }
