@@ -84,7 +84,7 @@ func (f recordFilter) empty() bool {
 	return len(f.Machines) == 0 && len(f.Groups) == 0 && f.MinSeverity == "" && len(f.CVEs) == 0 && f.Product == ""
 }
 
-// severityRank orders severities; 0 is none.
+// severityRank orders severities; 0 means none is given.
 func severityRank(severity string) int {
 	for i, one := range []string{"Low", "Medium", "High", "Critical"} {
 		if strings.EqualFold(one, severity) {
@@ -180,7 +180,7 @@ func (s *exportSummary) rows() []summaryRow {
 }
 
 // exportState is what one execution leaves to the next: where the file is sound, and where the source goes on. It is kept
-// in a file, because links of the service do not belong into arguments that everybody reads.
+// in a file, because links of the service do not go in arguments that everybody reads.
 type exportState struct {
 	Kind, Via string
 	// File is the file of the export, Size and SHA256 its sound part.

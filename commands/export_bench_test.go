@@ -26,7 +26,7 @@ func BenchmarkExportRecords(b *testing.B) {
 			b.SetBytes(int64(len(record)))
 			b.ReportAllocs()
 			for b.Loop() {
-				e.part.Read = 0 // progress is told by the client, which there is none of
+				e.part.Read = 0 // progress is told by the client, which is not there
 				if err := e.take(record, false); err != nil {
 					b.Fatal(err)
 				}

@@ -25,7 +25,7 @@ func wantNoLink(t *testing.T, err error) {
 	t.Helper()
 	for ; err != nil; err = errors.Unwrap(err) {
 		if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, "hidden-signature") {
-			t.Errorf("wanted an error without the link, got %s", text)
+			t.Errorf("got %s, want an error without the link", text)
 		}
 	}
 }
@@ -42,15 +42,15 @@ func TestDownloadStreamsAFileWithoutAToken(t *testing.T) {
 	}
 	hash := sha256.Sum256(content)
 	if want := (defender.Downloaded{Size: int64(len(content)), SHA256: hex.EncodeToString(hash[:])}); got != want || !bytes.Equal(file.Bytes(), content) {
-		t.Errorf("wanted %+v and the content, got %+v and %d bytes", want, got, file.Len())
+		t.Errorf("got %+v and %d bytes, want %+v and the content", got, file.Len(), want)
 	}
 	store.wantRequests(t, "GET /a/b%2Fc?"+secretPart)
 	sent := store.requests()[0].Header
 	if sent.Get("Authorization") != "" || len(w.tokens.targets) > 0 {
-		t.Errorf("wanted no token, got %q for %q", sent.Get("Authorization"), w.tokens.targets)
+		t.Errorf("got %q for %q, want no token", sent.Get("Authorization"), w.tokens.targets)
 	}
 	if sent.Get("User-Agent") != "xsoar-defender/9.8.7" {
-		t.Errorf("wanted to say who asks, got %q", sent.Get("User-Agent"))
+		t.Errorf("got %q, want to say who asks", sent.Get("User-Agent"))
 	}
 }
 
@@ -84,10 +84,10 @@ func TestDownloadsFail(t *testing.T) {
 			got, err := at(t, store).client().Download(t.Context(), store.URL+"/a?"+secretPart, io.Discard, row.most)
 			failed := as[*defender.DownloadError](t, err)
 			if got != (defender.Downloaded{}) || failed.Status != row.status || err.Error() != row.message {
-				t.Errorf("wanted status %d and %q, got %d and %q", row.status, row.message, failed.Status, err)
+				t.Errorf("got %d and %q, want status %d and %q", failed.Status, err, row.status, row.message)
 			}
 			if len(store.requests()) != row.asked {
-				t.Errorf("wanted %d requests, got %d", row.asked, len(store.requests()))
+				t.Errorf("got %d, want %d requests", len(store.requests()), row.asked)
 			}
 			wantNoLink(t, err)
 		})
@@ -99,10 +99,10 @@ func TestDownloadsGetThroughInTheEnd(t *testing.T) {
 	w := at(t, store)
 	var file bytes.Buffer
 	if _, err := w.client().Download(t.Context(), store.URL, &file, 100); err != nil || file.String() != "content" {
-		t.Errorf("wanted the content alone, got %q and %v", file.String(), err)
+		t.Errorf("got %q and %v, want the content alone", file.String(), err)
 	}
 	if got := fmt.Sprint(w.clock.Waits()); got != "[500ms 1s]" {
-		t.Errorf("wanted waits of half a second and one, got %s", got)
+		t.Errorf("got %s, want waits of half a second and one", got)
 	}
 }
 
@@ -137,7 +137,7 @@ func TestDownloadLinks(t *testing.T) {
 			})
 			_, err := w.client().Download(t.Context(), row.link, io.Discard, 100)
 			if (asked > 0) != row.fine {
-				t.Errorf("wanted a connection %t, got %d and %v", row.fine, asked, err)
+				t.Errorf("got %d and %v, want a connection %t", asked, err, row.fine)
 			}
 			if !row.fine {
 				as[*defender.DownloadError](t, err)
@@ -152,7 +152,7 @@ func TestADownloadThatCannotBeSavedFails(t *testing.T) {
 	store := serve(t, body("content"))
 	_, err := at(t, store).client().Download(t.Context(), store.URL, writerFunc(func([]byte) (int, error) { return 0, full }), 100)
 	if got := as[*defender.DownloadError](t, err); !errors.Is(got, full) {
-		t.Errorf("wanted %v, got %v", full, err)
+		t.Errorf("got %v, want %v", err, full)
 	}
 }
 
@@ -170,9 +170,9 @@ func TestADownloadEndsWithItsCaller(t *testing.T) {
 	w := at(t, store)
 	w.Limits.Attempt = time.Hour
 	if _, err := w.client().Download(ctx, store.URL, io.Discard, 100); !errors.Is(err, stopped) {
-		t.Errorf("wanted %v, got %v", stopped, err)
+		t.Errorf("got %v, want %v", err, stopped)
 	}
 	if len(w.clock.Waits()) > 0 {
-		t.Errorf("wanted no further attempt, got waits of %v", w.clock.Waits())
+		t.Errorf("got waits of %v, want no further attempt", w.clock.Waits())
 	}
 }

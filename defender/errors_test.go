@@ -54,14 +54,14 @@ func TestErrorBodiesOfEveryShape(t *testing.T) {
 			_, err := at(t, api).client().Machine(t.Context(), "1")
 			got := as[*defender.APIError](t, err)
 			if got.Status != http.StatusConflict || got.Code != row.code || got.Message != row.message || got.Target != row.target {
-				t.Errorf("wanted code %q, message %q and target %q, got %q, %q and %q with status %d",
-					row.code, row.message, row.target, got.Code, got.Message, got.Target, got.Status)
+				t.Errorf("got %q, %q and %q with status %d, want code %q, message %q and target %q",
+					got.Code, got.Message, got.Target, got.Status, row.code, row.message, row.target)
 			}
 			if defender.Code(err) != row.code || defender.StatusOf(err) != http.StatusConflict || defender.NotFound(err) {
-				t.Errorf("wanted the helpers to tell the same, got %q, %d and %t", defender.Code(err), defender.StatusOf(err), defender.NotFound(err))
+				t.Errorf("got %q, %d and %t, want the helpers to tell the same", defender.Code(err), defender.StatusOf(err), defender.NotFound(err))
 			}
 			if text := err.Error(); strings.ContainsAny(text, "\r\n") || !strings.HasPrefix(text, "The attempt to read the machine failed: ") {
-				t.Errorf("wanted one line that says what failed, got %q", text)
+				t.Errorf("got %q, want one line that says what failed", text)
 			}
 		})
 	}
@@ -89,7 +89,7 @@ func TestRefusalsAreToldByTheirStatusWhateverTheirBody(t *testing.T) {
 				api := serve(t, row.answer)
 				err := call(t.Context(), at(t, api).client())
 				if got := as[*defender.APIError](t, err); got.Status != http.StatusForbidden || got.Code != "" || len(api.requests()) != 1 {
-					t.Errorf("wanted one request and a refusal with 403, got %d and %+v", len(api.requests()), got)
+					t.Errorf("got %d and %+v, want one request and a refusal with 403", len(api.requests()), got)
 				}
 			})
 		}
@@ -170,7 +170,7 @@ func TestErrorsSayWhatFailedAndWhatToDo(t *testing.T) {
 			}
 			problem, remedy := defender.Explain(fmt.Errorf("wrapped: %w", row.err))
 			if text := strings.TrimSuffix(problem+". "+remedy, " "); text != row.want && text != "wrapped: "+row.want {
-				t.Errorf("taken apart, wanted the same text, got the problem %q and the remedy %q", problem, remedy)
+				t.Errorf("taken apart, got the problem %q and the remedy %q, want the same text", problem, remedy)
 			}
 		})
 	}
@@ -206,7 +206,7 @@ func TestWhetherTheServiceMayHaveActed(t *testing.T) {
 	}
 	for _, row := range rows {
 		if got := defender.MayHaveActed(row.err); got != row.want {
-			t.Errorf("%s: wanted %t, got %t", row.name, row.want, got)
+			t.Errorf("%s: got %t, want %t", row.name, got, row.want)
 		}
 	}
 }
@@ -242,7 +242,7 @@ func TestAnswersThatAreNotTheAPIs(t *testing.T) {
 			_, err := w.client().Machine(t.Context(), "1")
 			got := as[*defender.AnswerError](t, err)
 			if got.Status != http.StatusOK || got.Problem != row.problem || row.cause != nil && !errors.Is(err, row.cause) {
-				t.Errorf("wanted the problem %q because of %v, got %q because of %v with status %d", row.problem, row.cause, got.Problem, got.Err, got.Status)
+				t.Errorf("got %q because of %v with status %d, want the problem %q because of %v", got.Problem, got.Err, got.Status, row.problem, row.cause)
 			}
 			api.wantRequests(t, "GET /api/machines/1")
 		})
@@ -316,7 +316,7 @@ func TestAnAnswerAsLargeAsTheLimitIsRead(t *testing.T) {
 	w := at(t, serve(t, body(text)))
 	w.Limits.Body = int64(len(text))
 	if got, err := w.client().Machine(t.Context(), "1"); string(got) != text || err != nil {
-		t.Errorf("wanted the answer, got %d bytes and %v", len(got), err)
+		t.Errorf("got %d bytes and %v, want the answer", len(got), err)
 	}
 }
 
@@ -328,7 +328,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		client := w.client()
 		_, err := client.Machine(t.Context(), "1")
 		if got := as[*defender.AnswerError](t, err); got.Status != code {
-			t.Errorf("wanted the status %d, got %d", code, got.Status)
+			t.Errorf("got %d, want the status %d", got.Status, code)
 		}
 		if _, err = client.Isolate(t.Context(), "1", "c", "Full"); err == nil {
 			t.Errorf("%d: wanted an error for a change", code)
@@ -345,7 +345,7 @@ func TestCertificatesAreVerified(t *testing.T) {
 	_, err := w.client().Machine(t.Context(), "1")
 	got := as[*defender.ConnectionError](t, err)
 	if unknown := (x509.UnknownAuthorityError{}); !errors.As(err, &unknown) || got.Sent || got.Slow {
-		t.Errorf("wanted an unknown authority before anything was sent, got %+v", got)
+		t.Errorf("got %+v, want an unknown authority before anything was sent", got)
 	}
 	api.wantRequests(t)
 }

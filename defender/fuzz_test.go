@@ -46,11 +46,11 @@ func FuzzRetryAfter(f *testing.F) {
 		}
 		switch {
 		case err == nil && asked != 2:
-			t.Errorf("wanted two requests, got %d", asked)
+			t.Errorf("got %d, want two requests", asked)
 		case err != nil:
 			throttled := as[*defender.ThrottledError](t, err)
 			if throttled.After <= 0 || throttled.After > 24*time.Hour {
-				t.Errorf("wanted a time to come back within a day, got %s", throttled.After)
+				t.Errorf("got %s, want a time to come back within a day", throttled.After)
 			}
 		}
 	})

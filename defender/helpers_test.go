@@ -85,7 +85,7 @@ func (s *service) wantRequests(t testing.TB, want ...string) {
 		got = append(got, request.asked())
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("wanted the requests %q, got %q", want, got)
+		t.Errorf("got %q, want the requests %q", got, want)
 	}
 }
 
@@ -226,7 +226,7 @@ func as[E error](t testing.TB, err error) E {
 	t.Helper()
 	found, ok := errors.AsType[E](err)
 	if !ok {
-		t.Fatalf("wanted a %T, got %T: %v", found, err, err)
+		t.Fatalf("got %T: %v, want a %T", err, err, found)
 	}
 	return found
 }

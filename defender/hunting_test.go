@@ -16,10 +16,10 @@ func TestHuntGivesTheAnswerAsReceived(t *testing.T) {
 	api := serve(t, body(text))
 	got, err := at(t, api).client().Hunt(t.Context(), "T | where a == \"<b>\"\n", time.Minute)
 	if err != nil || string(got) != text {
-		t.Errorf("wanted %s, got %s and %v", text, got, err)
+		t.Errorf("got %s and %v, want %s", got, err, text)
 	}
 	if want := `{"Query":"T | where a == \"<b>\"\n"}` + "\n"; api.requests()[0].Body != want {
-		t.Errorf("wanted the body %q, got %q", want, api.requests()[0].Body)
+		t.Errorf("got %q, want the body %q", api.requests()[0].Body, want)
 	}
 }
 
@@ -63,13 +63,13 @@ func TestGraphHuntHasTheShapeOfHunt(t *testing.T) {
 			w, graphTokens, _ := withGraph(t, api, graph)
 			got, err := w.client().GraphHunt(t.Context(), "T", time.Minute)
 			if err != nil || string(got) != row.want {
-				t.Errorf("wanted %s, got %s and %v", row.want, got, err)
+				t.Errorf("got %s and %v, want %s", got, err, row.want)
 			}
 			graph.wantRequests(t, "POST /v1.0/security/runHuntingQuery")
 			api.wantRequests(t)
 			sent := graph.requests()[0]
 			if want := "Bearer " + graphTokens.current(); sent.Header.Get("Authorization") != want || sent.Body != `{"Query":"T"}`+"\n" {
-				t.Errorf("wanted the query with Graph's token, got %q with %q", sent.Body, sent.Header.Get("Authorization"))
+				t.Errorf("got %q with %q, want the query with Graph's token", sent.Body, sent.Header.Get("Authorization"))
 			}
 		})
 	}
@@ -79,7 +79,7 @@ func TestGraphSignsInWhenItIsFirstAsked(t *testing.T) {
 	w, _, made := withGraph(t, serve(t, nil), serve(t, nil))
 	client := w.client()
 	if err := reads(t.Context(), client); err != nil || made() != 0 {
-		t.Errorf("the Defender API: wanted no sign-in to Graph, got %d and %v", made(), err)
+		t.Errorf("the Defender API: got %d and %v, want no sign-in to Graph", made(), err)
 	}
 	var group sync.WaitGroup
 	for range 4 {
@@ -91,10 +91,10 @@ func TestGraphSignsInWhenItIsFirstAsked(t *testing.T) {
 	}
 	group.Wait()
 	if made() != 1 {
-		t.Errorf("Graph: wanted one sign-in for all requests, got %d", made())
+		t.Errorf("Graph: got %d, want one sign-in for all requests", made())
 	}
 	if got, want := counted(client.Metrics()), "Successful 5"; got != want {
-		t.Errorf("wanted the counts %q, got %q", want, got)
+		t.Errorf("got %q, want the counts %q", got, want)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestGraphWithoutASignIn(t *testing.T) {
 	w := at(t, serve(t, nil))
 	w.GraphTokens = func() (defender.TokenSource, error) { return nil, failure }
 	if _, err := w.client().GraphHunt(t.Context(), "T", time.Minute); !errors.Is(err, failure) {
-		t.Errorf("wanted the error of the sign-in, got %v", err)
+		t.Errorf("got %v, want the error of the sign-in", err)
 	}
 }
 

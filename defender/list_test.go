@@ -93,7 +93,7 @@ func TestPaging(t *testing.T) {
 				t.Fatal(err)
 			}
 			if numbers(got) != row.want || got.More != row.more {
-				t.Errorf("wanted the items %q and more %t, got %q and %t", row.want, row.more, numbers(got), got.More)
+				t.Errorf("got %q and %t, want the items %q and more %t", numbers(got), got.More, row.want, row.more)
 			}
 			want := make([]string, len(row.asked))
 			for i, query := range row.asked {
@@ -102,7 +102,7 @@ func TestPaging(t *testing.T) {
 			api.wantRequests(t, want...)
 			for _, host := range w.tokens.targets {
 				if host != w.API.Host {
-					t.Errorf("wanted tokens for %s only, got one for %s", w.API.Host, host)
+					t.Errorf("got one for %s, want tokens for %s only", host, w.API.Host)
 				}
 			}
 		})
@@ -114,7 +114,7 @@ func TestPagesAreNoLargerThanTheServiceTakes(t *testing.T) {
 	api := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		top, err := strconv.Atoi(r.URL.Query().Get("$top"))
 		if err != nil {
-			t.Errorf("wanted a page size, got %q", r.RequestURI)
+			t.Errorf("got %q, want a page size", r.RequestURI)
 		}
 		answerWith(w, http.StatusOK, page(asked, top, ""))
 		asked += top
@@ -124,7 +124,7 @@ func TestPagesAreNoLargerThanTheServiceTakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(got.Items) != 20_000 || !got.More {
-		t.Errorf("wanted 20000 items and more, got %d and %t", len(got.Items), got.More)
+		t.Errorf("got %d and %t, want 20000 items and more", len(got.Items), got.More)
 	}
 	api.wantRequests(t, "GET /api/vulnerabilities?$top=8000", "GET /api/vulnerabilities?$top=8000&$skip=8000", "GET /api/vulnerabilities?$top=4000&$skip=16000")
 }
@@ -139,7 +139,7 @@ func TestListsWithoutALimitEndAtEverything(t *testing.T) {
 	})
 	got, err := at(t, api).client().Machines(t.Context(), defender.Query{})
 	if err != nil || len(got.Items) != defender.Everything || !got.More || pages != 4 {
-		t.Errorf("wanted %d items of 4 pages and more, got %d of %d, %t and %v", defender.Everything, len(got.Items), pages, got.More, err)
+		t.Errorf("got %d of %d, %t and %v, want %d items of 4 pages and more", len(got.Items), pages, got.More, err, defender.Everything)
 	}
 }
 
@@ -147,7 +147,7 @@ func TestOperationsWithoutPagesAreCut(t *testing.T) {
 	api := serve(t, body(page(0, 3, "")))
 	got, err := at(t, api).client().MachinesByIP(t.Context(), "10.0.0.1", newClock().Now(), 2)
 	if err != nil || numbers(got) != "0 1" || !got.More {
-		t.Errorf("wanted the items 0 1 and more, got %q, %t and %v", numbers(got), got.More, err)
+		t.Errorf("got %q, %t and %v, want the items 0 1 and more", numbers(got), got.More, err)
 	}
 }
 
@@ -155,12 +155,12 @@ func TestWholeIsTheAnswerAsReceived(t *testing.T) {
 	one := `{ "@odata.context":"c", "value":[ {"n":1.0} ] }`
 	got, err := at(t, serve(t, body(one))).client().Machines(t.Context(), defender.Query{Limit: 5})
 	if err != nil || string(got.Whole) != one {
-		t.Errorf("one page: wanted %s, got %s and %v", one, got.Whole, err)
+		t.Errorf("one page: got %s and %v, want %s", got.Whole, err, one)
 	}
 	api := serve(t, following(body(page(0, 2, "https://attacker.example/")), body(page(2, 1, ""))))
 	got, err = at(t, api).client().Machines(t.Context(), defender.Query{Limit: 5})
 	if want := `{"value":[{"n":0},{"n":1},{"n":2}]}`; err != nil || string(got.Joined()) != want {
-		t.Errorf("two pages: wanted %s, got %s and %v", want, got.Joined(), err)
+		t.Errorf("two pages: got %s and %v, want %s", got.Joined(), err, want)
 	}
 }
 
@@ -168,7 +168,7 @@ func TestAPageThatFailsFailsTheList(t *testing.T) {
 	api := serve(t, following(body(page(0, 2, "https://attacker.example/")), status(http.StatusBadRequest, "")))
 	got, err := at(t, api).client().Machines(t.Context(), defender.Query{Limit: 5})
 	if defender.StatusOf(err) != http.StatusBadRequest || len(got.Items) > 0 {
-		t.Errorf("wanted the refusal and no items, got %v and %q", err, numbers(got))
+		t.Errorf("got %v and %q, want the refusal and no items", err, numbers(got))
 	}
 }
 
@@ -178,9 +178,9 @@ func TestNoMachinesIsAnEmptyList(t *testing.T) {
 	})).client()
 	got, err := client.Machines(t.Context(), defender.Query{Limit: 5})
 	if err != nil || len(got.Items) > 0 || got.Whole != `{"value":[]}` {
-		t.Errorf("machines: wanted an empty list, got %+v and %v", got, err)
+		t.Errorf("machines: got %+v and %v, want an empty list", got, err)
 	}
 	if _, err := client.Alerts(t.Context(), defender.Query{Limit: 5}); !defender.NotFound(err) {
-		t.Errorf("alerts: wanted the refusal, got %v", err)
+		t.Errorf("alerts: got %v, want the refusal", err)
 	}
 }

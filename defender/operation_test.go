@@ -92,7 +92,7 @@ func TestOperationsAreAsDocumented(t *testing.T) {
 			{"delegated permissions", want.Delegated, operation.Delegated},
 		} {
 			if !slices.Equal(row.want, row.got) {
-				t.Errorf("%s: wanted the %s %q, got %q", name, row.what, row.want, row.got)
+				t.Errorf("%s: got %q, want the %s %q", name, row.got, row.what, row.want)
 			}
 		}
 		for _, row := range []struct {
@@ -104,7 +104,7 @@ func TestOperationsAreAsDocumented(t *testing.T) {
 			{"largest page", want.LargestPage, operation.LargestPage},
 		} {
 			if row.want != row.got {
-				t.Errorf("%s: wanted the %s %d, got %d", name, row.what, row.want, row.got)
+				t.Errorf("%s: got %d, want the %s %d", name, row.got, row.what, row.want)
 			}
 		}
 	}
@@ -124,11 +124,11 @@ func TestOperationsAreWellFormed(t *testing.T) {
 	purposes := map[string]bool{}
 	for _, operation := range allOperations() {
 		if operation.Purpose == "" || purposes[operation.Purpose] {
-			t.Errorf("%s %s: wanted a purpose of its own, got %q", operation.Method, operation.Path, operation.Purpose)
+			t.Errorf("%s %s: got %q, want a purpose of its own", operation.Method, operation.Path, operation.Purpose)
 		}
 		purposes[operation.Purpose] = true
 		if len(operation.Application) == 0 {
-			t.Errorf("%s: wanted the permissions that a refusal names, got none", operation.Purpose)
+			t.Errorf("%s: got none, want the permissions that a refusal names", operation.Purpose)
 		}
 		if want := operation.Method == http.MethodGet || operation.ReadsOnly; operation.Repeatable() != want {
 			t.Errorf("%s: wanted Repeatable %t", operation.Purpose, want)
@@ -144,7 +144,7 @@ func TestOnlyHuntingPostsAndChangesNothing(t *testing.T) {
 		}
 	}
 	if want := []string{"/api/advancedqueries/run", "/v1.0/security/runHuntingQuery"}; !slices.Equal(got, want) {
-		t.Errorf("wanted only %q to be sent again without harm, got %q", want, got)
+		t.Errorf("got %q, want only %q to be sent again without harm", got, want)
 	}
 }
 
@@ -169,7 +169,7 @@ func TestAllOperationsHasAll(t *testing.T) {
 		}
 	}
 	if len(declared) == 0 {
-		t.Error("wanted to find operations in the source, got none")
+		t.Error("got none, want to find operations in the source")
 	}
 	for name := range declared {
 		if !listed[name] {
@@ -177,7 +177,7 @@ func TestAllOperationsHasAll(t *testing.T) {
 		}
 	}
 	if len(listed) != len(allOperations()) {
-		t.Errorf("wanted each of the %d operations once, got %d", len(listed), len(allOperations()))
+		t.Errorf("got %d, want each of the %d operations once", len(allOperations()), len(listed))
 	}
 }
 

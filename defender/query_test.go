@@ -53,7 +53,7 @@ func TestFiltersAreOData(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			if got := row.filter.String(); got != row.want {
-				t.Errorf("wanted %q, got %q", row.want, got)
+				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
 	}
@@ -153,7 +153,7 @@ func FuzzFilter(f *testing.F) {
 			sign("("), word("r"), word("eq"), literal(second), word("or"), word("r"), word("eq"), literal(first), sign(")"), sign(")"),
 		}
 		if got := tokenize(t, filter.String()); !slices.Equal(got, want) {
-			t.Errorf("wanted the parts %q, got %q of %q", want, got, filter)
+			t.Errorf("got %q of %q, want the parts %q", got, filter, want)
 		}
 		var sent url.Values
 		clock := newClock()
@@ -162,7 +162,7 @@ func FuzzFilter(f *testing.F) {
 			Transport: transport(func(r *http.Request) (*http.Response, error) {
 				values, err := url.ParseQuery(r.URL.RawQuery)
 				if err != nil {
-					t.Errorf("wanted a query, got %q: %v", r.URL.RawQuery, err)
+					t.Errorf("got %q: %v, want a query", r.URL.RawQuery, err)
 				}
 				sent = values
 				return response(r, http.StatusOK, anyAnswer), nil
@@ -172,7 +172,7 @@ func FuzzFilter(f *testing.F) {
 			t.Fatal(err)
 		}
 		if got := sent.Get("$filter"); got != filter.String() || len(sent) != 2 || sent.Get("$top") != "7" {
-			t.Errorf("wanted the filter %q and a page size alone, got %q", filter, sent)
+			t.Errorf("got %q, want the filter %q and a page size alone", sent, filter)
 		}
 	})
 }

@@ -89,17 +89,17 @@ func TestWhatIsSentAgain(t *testing.T) {
 				w.Limits.Body = 100_000
 				err := call(t.Context(), w.client())
 				if err == nil {
-					t.Fatal("wanted an error, got none")
+					t.Fatal("got none, want an error")
 				}
 				want := row.change
 				if name == "read" || name == "hunt" {
 					want = row.read
 				}
 				if got := w.clock.Waits(); !slices.Equal(got, want) {
-					t.Errorf("wanted the waits %v, got %v", want, got)
+					t.Errorf("got %v, want the waits %v", got, want)
 				}
 				if got := len(api.requests()); got != len(want)+1 {
-					t.Errorf("wanted %d requests, got %d", len(want)+1, got)
+					t.Errorf("got %d, want %d requests", got, len(want)+1)
 				}
 			})
 		}
@@ -128,15 +128,15 @@ func TestRequestsGetThroughInTheEnd(t *testing.T) {
 				api := serve(t, following(append(row.trouble, body(anyAnswer))...))
 				client := at(t, api).client()
 				if err := call(t.Context(), client); err != nil {
-					t.Fatalf("wanted success, got %v", err)
+					t.Fatalf("got %v, want success", err)
 				}
 				if got := counted(client.Metrics()); got != row.counted {
-					t.Errorf("wanted the counts %q, got %q", row.counted, got)
+					t.Errorf("got %q, want the counts %q", got, row.counted)
 				}
 				seen := api.requests()
 				for _, request := range seen {
 					if request.asked() != seen[0].asked() || request.Body != seen[0].Body {
-						t.Errorf("wanted the same request again, got %s %q after %s %q", request.asked(), request.Body, seen[0].asked(), seen[0].Body)
+						t.Errorf("got %s %q after %s %q, want the same request again", request.asked(), request.Body, seen[0].asked(), seen[0].Body)
 					}
 				}
 			})
@@ -147,7 +147,7 @@ func TestRequestsGetThroughInTheEnd(t *testing.T) {
 func TestAnAnswerThatBrokeOffIsReadAgain(t *testing.T) {
 	api := serve(t, following(cut(halfAnswer), body(`{"id":"1"}`)))
 	if got, err := at(t, api).client().Machine(t.Context(), "1"); err != nil || got != `{"id":"1"}` {
-		t.Errorf("wanted the second answer alone, got %q and %v", got, err)
+		t.Errorf("got %q and %v, want the second answer alone", got, err)
 	}
 }
 
@@ -173,12 +173,12 @@ func TestEveryAttemptHasABodyOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(bodies) != 2*len(codes) {
-		t.Errorf("wanted %d attempts, got %d", len(codes), len(bodies)/2)
+		t.Errorf("got %d, want %d attempts", len(bodies)/2, len(codes))
 	}
 	for i, body := range bodies {
 		got, err := io.ReadAll(body)
 		if want := `{"Comment":"c","IsolationType":"Full"}` + "\n"; err != nil || string(got) != want {
-			t.Errorf("body %d: wanted %q, got %q and %v", i, want, got, err)
+			t.Errorf("body %d: got %q and %v, want %q", i, got, err, want)
 		}
 	}
 }
@@ -191,13 +191,13 @@ func TestAChangeIsSentAgainWhenNothingWasSent(t *testing.T) {
 			w.Transport = plainClient(api, refusing(2))
 			client := w.client()
 			if err := call(t.Context(), client); err != nil {
-				t.Fatalf("wanted success, got %v", err)
+				t.Fatalf("got %v, want success", err)
 			}
 			if got := len(api.requests()); got != 1 {
-				t.Errorf("wanted one request to arrive, got %d", got)
+				t.Errorf("got %d, want one request to arrive", got)
 			}
 			if got, want := counted(client.Metrics()), "Successful 1, ConnectionError 2"; got != want {
-				t.Errorf("wanted the counts %q, got %q", want, got)
+				t.Errorf("got %q, want the counts %q", got, want)
 			}
 		})
 	}
@@ -232,13 +232,13 @@ func TestConnectionErrorsSayWhetherTheServiceMayHaveActed(t *testing.T) {
 			err := changes(t.Context(), w.client())
 			got := as[*defender.ConnectionError](t, err)
 			if got.Sent != row.sent || got.Slow || row.cause != nil && !errors.Is(err, row.cause) {
-				t.Errorf("wanted sent %t because of %v, got %t because of %v", row.sent, row.cause, got.Sent, got.Err)
+				t.Errorf("got %t because of %v, want sent %t because of %v", got.Sent, got.Err, row.sent, row.cause)
 			}
 			if want := map[bool]int{true: 1, false: 0}[row.sent]; len(api.requests()) != want {
-				t.Errorf("wanted %d requests to arrive, got %d", want, len(api.requests()))
+				t.Errorf("got %d, want %d requests to arrive", len(api.requests()), want)
 			}
 			if strings.Contains(err.Error(), api.URL) || strings.Contains(err.Error(), "token") {
-				t.Errorf("wanted neither address nor token in the sentence, got %q", err)
+				t.Errorf("got %q, want neither address nor token in the sentence", err)
 			}
 		})
 	}
@@ -271,14 +271,14 @@ func TestTheSignInsRequestsAreNotTheServices(t *testing.T) {
 	w.Transport = plainClient(api, refusing(1))
 	client := w.client()
 	if err := changes(t.Context(), client); err != nil {
-		t.Errorf("wanted the change to be sent once the service can be reached, got %v", err)
+		t.Errorf("got %v, want the change to be sent once the service can be reached", err)
 	}
 	w.Transport = plainClient(api, refusing(100))
 	if got := as[*defender.ConnectionError](t, changes(t.Context(), w.client())); got.Sent {
 		t.Error("wanted an error that says that nothing was sent")
 	}
 	if got, want := counted(client.Metrics()), "Successful 1, ConnectionError 1"; got != want {
-		t.Errorf("wanted only requests to the service to be counted, %q, got %q", want, got)
+		t.Errorf("got %q, want only requests to the service to be counted, %q", got, want)
 	}
 }
 
@@ -306,13 +306,13 @@ func TestSignInErrorsComeThroughUnchanged(t *testing.T) {
 				client := w.client()
 				err := reads(t.Context(), client)
 				if as[*defender.SignInError](t, err); !errors.Is(err, failure) || err.Error() != failure.Error() {
-					t.Errorf("wanted the sign-in's own error, got %v", err)
+					t.Errorf("got %v, want the sign-in's own error", err)
 				}
 				if len(api.requests()) != want || len(w.clock.Waits()) > 0 {
-					t.Errorf("wanted %d requests and no waits, got %d and %v", want, len(api.requests()), w.clock.Waits())
+					t.Errorf("got %d and %v, want %d requests and no waits", len(api.requests()), w.clock.Waits(), want)
 				}
 				if got := counted(client.Metrics()); got != counts {
-					t.Errorf("wanted the counts %q, got %q", counts, got)
+					t.Errorf("got %q, want the counts %q", got, counts)
 				}
 			})
 		}
@@ -341,23 +341,23 @@ func TestARejectedTokenIsRenewedOnce(t *testing.T) {
 				client := w.client()
 				err := call(t.Context(), client)
 				if defender.StatusOf(err) != row.status || (err == nil) != (row.status == 0) {
-					t.Errorf("wanted status %d, got %v", row.status, err)
+					t.Errorf("got %v, want status %d", err, row.status)
 				}
 				var got []string
 				for _, request := range api.requests() {
 					got = append(got, request.Header.Get("Authorization"))
 				}
 				if !slices.Equal(got, row.tokens) {
-					t.Errorf("wanted the tokens %q, got %q", row.tokens, got)
+					t.Errorf("got %q, want the tokens %q", got, row.tokens)
 				}
 				if want := []string{"token-1"}; !slices.Equal(w.tokens.rejected, want) {
-					t.Errorf("wanted %q to be renewed, got %q", want, w.tokens.rejected)
+					t.Errorf("got %q, want %q to be renewed", w.tokens.rejected, want)
 				}
 				if got := counted(client.Metrics()); got != row.counted {
-					t.Errorf("wanted the counts %q, got %q", row.counted, got)
+					t.Errorf("got %q, want the counts %q", got, row.counted)
 				}
 				if seen := api.requests(); seen[0].Body != seen[len(seen)-1].Body {
-					t.Errorf("wanted the same body with every token, got %q and %q", seen[0].Body, seen[len(seen)-1].Body)
+					t.Errorf("got %q and %q, want the same body with every token", seen[0].Body, seen[len(seen)-1].Body)
 				}
 			})
 		}
@@ -391,10 +391,10 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 			w.Limits.Patience = time.Nanosecond
 			got := as[*defender.ThrottledError](t, reads(t.Context(), w.client()))
 			if got.After != row.want {
-				t.Errorf("wanted a wait of %s, got %s", row.want, got.After)
+				t.Errorf("got %s, want a wait of %s", got.After, row.want)
 			}
 			if got.Err == nil || got.Err.Status != 429 || got.Err.Code != "Code429" {
-				t.Errorf("wanted the refusal, got %v", got.Err)
+				t.Errorf("got %v, want the refusal", got.Err)
 			}
 		})
 	}
@@ -406,21 +406,21 @@ func TestNothingIsSentBeforeATimeThatIsTooFar(t *testing.T) {
 	client := w.client()
 	first := as[*defender.ThrottledError](t, reads(t.Context(), client))
 	if first.After != 90*time.Second || first.Err == nil {
-		t.Errorf("wanted the refusal with 90 s, got %+v", first)
+		t.Errorf("got %+v, want the refusal with 90 s", first)
 	}
 	w.clock.Advance(30 * time.Second)
 	for name, call := range calls() {
 		next := as[*defender.ThrottledError](t, call(t.Context(), client))
 		if next.After != 60*time.Second || next.Err != nil {
-			t.Errorf("%s: wanted to be sent away for the other 60 s, got %+v", name, next)
+			t.Errorf("%s: got %+v, want to be sent away for the other 60 s", name, next)
 		}
 	}
 	if got := len(api.requests()); got != 1 {
-		t.Errorf("wanted one request, got %d", got)
+		t.Errorf("got %d, want one request", got)
 	}
 	w.clock.Advance(60 * time.Second)
 	if err := reads(t.Context(), client); err != nil {
-		t.Errorf("wanted the service to be asked again after the time, got %v", err)
+		t.Errorf("got %v, want the service to be asked again after the time", err)
 	}
 }
 
@@ -432,10 +432,10 @@ func TestAfterATimeThatWasTooFarThereIsPatienceAgain(t *testing.T) {
 	}
 	w.clock.Advance(90 * time.Second)
 	if err := reads(t.Context(), client); err != nil {
-		t.Errorf("wanted a wait of 5 s and success, got %v", err)
+		t.Errorf("got %v, want a wait of 5 s and success", err)
 	}
 	if got, want := w.clock.Waits(), []time.Duration{5 * time.Second}; !slices.Equal(got, want) {
-		t.Errorf("wanted the waits %v, got %v", want, got)
+		t.Errorf("got %v, want the waits %v", got, want)
 	}
 }
 
@@ -444,20 +444,20 @@ func TestPatienceIsSharedByAllRequests(t *testing.T) {
 		w := at(t, serve(t, following(status(429, "20"), body("{}"), status(429, "11"))))
 		client := w.client()
 		if err := reads(t.Context(), client); err != nil {
-			t.Fatalf("wanted 20 of 30 s to be waited, got %v", err)
+			t.Fatalf("got %v, want 20 of 30 s to be waited", err)
 		}
 		if got := as[*defender.ThrottledError](t, reads(t.Context(), client)); got.After != 11*time.Second {
-			t.Errorf("wanted 11 s more to be too much, got %+v", got)
+			t.Errorf("got %+v, want 11 s more to be too much", got)
 		}
 	})
 	t.Run("for a service in trouble", func(t *testing.T) {
 		w := at(t, serve(t, following(status(503, "20"), body("{}"), status(503, "11"))))
 		client := w.client()
 		if err := reads(t.Context(), client); err != nil {
-			t.Fatalf("wanted 20 of 30 s to be waited, got %v", err)
+			t.Fatalf("got %v, want 20 of 30 s to be waited", err)
 		}
 		if err := reads(t.Context(), client); defender.StatusOf(err) != 503 {
-			t.Errorf("wanted the refusal, for 11 s more are too much, got %v", err)
+			t.Errorf("got %v, want the refusal, for 11 s more are too much", err)
 		}
 	})
 }
@@ -492,10 +492,10 @@ func TestAPauseIsSharedByRequestsAtOnce(t *testing.T) {
 		waits = append(waits, <-gate.waiting)
 	}
 	if want := slices.Repeat([]time.Duration{10 * time.Second}, others+1); !slices.Equal(waits, want) {
-		t.Errorf("wanted all to wait for 10 s, got %v", waits)
+		t.Errorf("got %v, want all to wait for 10 s", waits)
 	}
 	if got := len(api.requests()); got != 1 {
-		t.Errorf("wanted one request before the pause has passed, got %d", got)
+		t.Errorf("got %d, want one request before the pause has passed", got)
 	}
 	w.clock.Advance(10 * time.Second)
 	close(gate.open)
@@ -503,11 +503,11 @@ func TestAPauseIsSharedByRequestsAtOnce(t *testing.T) {
 	close(failed)
 	for err := range failed {
 		if err != nil {
-			t.Errorf("wanted success after the pause, got %v", err)
+			t.Errorf("got %v, want success after the pause", err)
 		}
 	}
 	if got := len(api.requests()); got != others+2 {
-		t.Errorf("wanted %d requests in all, got %d", others+2, got)
+		t.Errorf("got %d, want %d requests in all", got, others+2)
 	}
 }
 
@@ -535,18 +535,18 @@ func TestAPauseOfManyIsTakenFromThePatienceOnce(t *testing.T) {
 		select {
 		case wait := <-gate.waiting:
 			if wait != 20*time.Second {
-				t.Errorf("wanted a wait of 20 s, got %s", wait)
+				t.Errorf("got %s, want a wait of 20 s", wait)
 			}
 		case err := <-ended:
 			early++
-			t.Errorf("wanted one pause of 20 s to do for all, got %v", err)
+			t.Errorf("got %v, want one pause of 20 s to do for all", err)
 		}
 	}
 	w.clock.Advance(20 * time.Second)
 	close(gate.open)
 	for range atOnce - early {
 		if err := <-ended; err != nil {
-			t.Errorf("wanted success after the pause, got %v", err)
+			t.Errorf("got %v, want success after the pause", err)
 		}
 	}
 }
@@ -587,11 +587,11 @@ func TestALongerPauseCostsWhatItAdds(t *testing.T) {
 	go ask()
 	go ask()
 	if got := <-gate.waiting; got != 20*time.Second {
-		t.Errorf("wanted a wait of 20 s, got %s", got)
+		t.Errorf("got %s, want a wait of 20 s", got)
 	}
 	close(both.waiting)
 	if got := <-gate.waiting; got != 25*time.Second {
-		t.Errorf("wanted a wait of 25 s, got %s", got)
+		t.Errorf("got %s, want a wait of 25 s", got)
 	}
 	w.clock.Advance(25 * time.Second)
 	for range 2 {
@@ -599,7 +599,7 @@ func TestALongerPauseCostsWhatItAdds(t *testing.T) {
 	}
 	for range 2 {
 		if err := <-ended; err != nil {
-			t.Errorf("wanted success after the pause, got %v", err)
+			t.Errorf("got %v, want success after the pause", err)
 		}
 	}
 	go ask()
@@ -608,10 +608,10 @@ func TestALongerPauseCostsWhatItAdds(t *testing.T) {
 		w.clock.Advance(got)
 		gate.open <- struct{}{}
 		if err := <-ended; err != nil {
-			t.Errorf("wanted success after a wait, got %v", err)
+			t.Errorf("got %v, want success after a wait", err)
 		}
 	case err := <-ended:
-		t.Errorf("wanted 5 s more to be waited, for 25 of 30 s were, got %v", err)
+		t.Errorf("got %v, want 5 s more to be waited, for 25 of 30 s were", err)
 	}
 }
 
@@ -644,7 +644,7 @@ func TestAWaitThatBecomesTooLongIsGivenUp(t *testing.T) {
 			<-gate.waiting
 			close(both.waiting)
 			if got := as[*defender.ThrottledError](t, <-ended); got.After != 120*time.Second {
-				t.Errorf("the second: wanted to be sent away for 120 s, got %+v", got)
+				t.Errorf("the second: got %+v, want to be sent away for 120 s", got)
 			}
 			w.clock.Advance(5 * time.Second)
 			gate.open <- struct{}{}
@@ -652,7 +652,7 @@ func TestAWaitThatBecomesTooLongIsGivenUp(t *testing.T) {
 				t.Errorf("the first: got %v", err)
 			}
 			if got := len(api.requests()); got != 2 {
-				t.Errorf("wanted nothing more to be sent, got %d requests", got)
+				t.Errorf("got %d requests, want nothing more to be sent", got)
 			}
 		})
 	}
@@ -692,11 +692,11 @@ func TestNoMoreIsSentThanTheServiceTakesAMinute(t *testing.T) {
 	}
 	got := as[*defender.ThrottledError](t, hunts(t.Context(), client))
 	if got.After != time.Minute || got.Err != nil || len(api.requests()) != rate {
-		t.Errorf("wanted %d requests and the next one to wait for a minute, got %d and %+v", rate, len(api.requests()), got)
+		t.Errorf("got %d and %+v, want %d requests and the next one to wait for a minute", len(api.requests()), got, rate)
 	}
 	w.clock.Advance(time.Minute)
 	if err := hunts(t.Context(), client); err != nil {
-		t.Errorf("wanted the service to be asked after a minute, got %v", err)
+		t.Errorf("got %v, want the service to be asked after a minute", err)
 	}
 }
 
@@ -710,10 +710,10 @@ func TestAShortWaitForTheNextMinuteIsWaited(t *testing.T) {
 		w.clock.Advance(20 * time.Second)
 	}
 	if _, _, err := client.PackageURI(t.Context(), "x"); err != nil {
-		t.Errorf("wanted the third of two a minute after a wait, got %v", err)
+		t.Errorf("got %v, want the third of two a minute after a wait", err)
 	}
 	if got, want := w.clock.Waits(), []time.Duration{20 * time.Second}; !slices.Equal(got, want) {
-		t.Errorf("wanted the waits %v, got %v", want, got)
+		t.Errorf("got %v, want the waits %v", got, want)
 	}
 }
 
@@ -726,7 +726,7 @@ func TestACallerThatGivesUpGetsItsOwnReason(t *testing.T) {
 			<-r.Context().Done()
 		})
 		if err := changes(ctx, at(t, api).client()); !errors.Is(err, stopped) {
-			t.Errorf("wanted %v, got %v", stopped, err)
+			t.Errorf("got %v, want %v", err, stopped)
 		}
 	})
 	t.Run("while an answer comes", func(t *testing.T) {
@@ -738,14 +738,14 @@ func TestACallerThatGivesUpGetsItsOwnReason(t *testing.T) {
 			<-r.Context().Done()
 		})
 		if err := reads(ctx, at(t, api).client()); !errors.Is(err, stopped) {
-			t.Errorf("wanted %v, got %v", stopped, err)
+			t.Errorf("got %v, want %v", err, stopped)
 		}
 	})
 	t.Run("before it began", func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(stopped)
 		if err := reads(ctx, at(t, serve(t, nil)).client()); !errors.Is(err, stopped) {
-			t.Errorf("wanted %v, got %v", stopped, err)
+			t.Errorf("got %v, want %v", err, stopped)
 		}
 	})
 	t.Run("while it waits", func(t *testing.T) {
@@ -756,7 +756,7 @@ func TestACallerThatGivesUpGetsItsOwnReason(t *testing.T) {
 			return context.Cause(ctx)
 		}
 		if err := reads(ctx, w.client()); !errors.Is(err, stopped) {
-			t.Errorf("wanted %v, got %v", stopped, err)
+			t.Errorf("got %v, want %v", err, stopped)
 		}
 	})
 }
@@ -785,7 +785,7 @@ func TestOutcomesAreCountedByStatus(t *testing.T) {
 			t.Errorf("%d: got no error, want one: there is no object in the answer", row.status)
 		}
 		if got := counted(client.Metrics()); got != row.want {
-			t.Errorf("%d: wanted the counts %q, got %q", row.status, row.want, got)
+			t.Errorf("%d: got %q, want the counts %q", row.status, got, row.want)
 		}
 	}
 }
@@ -816,5 +816,5 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 		}
 		runtime.Gosched()
 	}
-	t.Errorf("wanted %d goroutines as before, got %d", before, left)
+	t.Errorf("got %d, want %d goroutines as before", left, before)
 }

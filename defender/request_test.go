@@ -38,7 +38,7 @@ func TestIDsStayInTheirSegment(t *testing.T) {
 			}
 			api.wantRequests(t, "POST /api/machines/"+row.want+"/isolate")
 			if back, err := url.PathUnescape(row.want); err != nil || back != row.id {
-				t.Errorf("wanted an escape of %q, got one of %q", row.id, back)
+				t.Errorf("got one of %q, want an escape of %q", back, row.id)
 			}
 		})
 	}
@@ -50,7 +50,7 @@ func TestWhatIsNoIDIsNotAsked(t *testing.T) {
 		client := at(t, api).client()
 		_, err := client.Isolate(t.Context(), id, "c", "Full")
 		if got := as[*defender.ArgumentError](t, err); got.Value != id || !strings.Contains(err.Error(), "isolate the machine") {
-			t.Errorf("id %q: wanted an error that names it and the operation, got %v", id, err)
+			t.Errorf("id %q: got %v, want an error that names it and the operation", id, err)
 		}
 		if _, err := client.FileMachines(t.Context(), id); err == nil {
 			t.Errorf("id %q: wanted no list", id)
@@ -82,18 +82,18 @@ func TestRequestsSayWhoAsks(t *testing.T) {
 	for _, request := range seen {
 		for name, want := range map[string]string{"Authorization": "Bearer token-1", "User-Agent": "xsoar-defender/9.8.7", "Accept": "application/json"} {
 			if got := request.Header.Get(name); got != want {
-				t.Errorf("%s: wanted %s %q, got %q", request.asked(), name, want, got)
+				t.Errorf("%s: got %q, want %s %q", request.asked(), got, name, want)
 			}
 		}
 	}
 	if got := seen[0].Header.Get("Content-Type"); got != "" {
-		t.Errorf("wanted no content type without a body, got %q", got)
+		t.Errorf("got %q, want no content type without a body", got)
 	}
 	if got := seen[1].Header.Get("Content-Type"); got != "application/json" {
-		t.Errorf("wanted JSON, got %q", got)
+		t.Errorf("got %q, want JSON", got)
 	}
 	if want := `{"Action":"Add","Value":"<a&b>"}` + "\n"; seen[1].Body != want {
-		t.Errorf("wanted the body %q, got %q", want, seen[1].Body)
+		t.Errorf("got %q, want the body %q", seen[1].Body, want)
 	}
 }
 
@@ -197,11 +197,11 @@ func TestEveryMethodAsksItsOperation(t *testing.T) {
 		t.Run(row.asked, func(t *testing.T) {
 			api := serve(t, nil)
 			if err := row.call(at(t, api).client()); err != nil {
-				t.Fatalf("wanted success, got %v", err)
+				t.Fatalf("got %v, want success", err)
 			}
 			api.wantRequests(t, row.asked)
 			if got := strings.TrimSuffix(api.requests()[0].Body, "\n"); got != row.body {
-				t.Errorf("wanted the body %s, got %s", row.body, got)
+				t.Errorf("got %s, want the body %s", got, row.body)
 			}
 		})
 	}
@@ -216,7 +216,7 @@ func TestAnswersThatAreOneLink(t *testing.T) {
 			client := at(t, serve(t, body(text))).client()
 			got, whole, err := client.PackageURI(t.Context(), "x")
 			if want := "https://store.example/a?sig=%2B"; err != nil || got != want || string(whole) != text {
-				t.Errorf("wanted the link %q and the answer as received, got %q, %q and %v", want, got, whole, err)
+				t.Errorf("got %q, %q and %v, want the link %q and the answer as received", got, whole, err, want)
 			}
 		})
 	}
@@ -240,7 +240,7 @@ func TestMachineActionsTellTheirState(t *testing.T) {
 	for _, row := range rows {
 		got := defender.MachineAction{Value: rawjson.Make(map[string]string{"id": "7", "status": row.status})}
 		if got.ID() != "7" || got.Status() != row.status || got.Running() != row.running || got.Succeeded() != row.succeeded {
-			t.Errorf("status %q: wanted running %t and succeeded %t, got %t and %t", row.status, row.running, row.succeeded, got.Running(), got.Succeeded())
+			t.Errorf("status %q: got %t and %t, want running %t and succeeded %t", row.status, got.Running(), got.Succeeded(), row.running, row.succeeded)
 		}
 	}
 }
@@ -266,10 +266,10 @@ func TestAnswersWithoutABody(t *testing.T) {
 				t.Errorf("a list: got %v, want an error that the answer is empty", err)
 			}
 			if got, err := client.Isolate(t.Context(), "1", "c", "Full"); got.ID() != "" || err != nil {
-				t.Errorf("an action: wanted no id and no error, got %q and %v", got.ID(), err)
+				t.Errorf("an action: got %q and %v, want no id and no error", got.ID(), err)
 			}
 			if err := client.DeleteIndicator(t.Context(), "1"); err != nil {
-				t.Errorf("a deletion: wanted no error, got %v", err)
+				t.Errorf("a deletion: got %v, want no error", err)
 			}
 		})
 	}

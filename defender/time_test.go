@@ -155,10 +155,10 @@ func TestSlowServicesAreGivenUp(t *testing.T) {
 					})
 					elapsed, err := took(func() error { return call(t.Context(), client) })
 					if got := as[*defender.ConnectionError](t, err); !got.Slow || !got.Sent {
-						t.Errorf("wanted an error that says that the request was sent and the answer did not come in time, got %+v", got)
+						t.Errorf("got %+v, want an error that says that the request was sent and the answer did not come in time", got)
 					}
 					if elapsed != row.want || sent != 1 {
-						t.Errorf("wanted one request and %s, got %d and %s", row.want, sent, elapsed)
+						t.Errorf("got %d and %s, want one request and %s", sent, elapsed, row.want)
 					}
 				})
 			})
@@ -171,7 +171,7 @@ func TestARefusalWhoseBodyTricklesIsGivenUp(t *testing.T) {
 		client := within(defender.Limits{}, trickling(http.StatusBadRequest, " ", 1_000_000, time.Second))
 		elapsed, err := took(func() error { return changes(t.Context(), client) })
 		if got := as[*defender.ConnectionError](t, err); !got.Slow || elapsed != 25*time.Second {
-			t.Errorf("wanted to give up after 25 s, got %v after %s", err, elapsed)
+			t.Errorf("got %v after %s, want to give up after 25 s", err, elapsed)
 		}
 	})
 }
@@ -183,7 +183,7 @@ func TestALargeBodyMayTakeLongerAsLongAsItComes(t *testing.T) {
 		client := within(defender.Limits{}, trickling(http.StatusOK, strings.Repeat(" ", 24<<10), pieces, time.Second))
 		elapsed, err := took(func() error { return changes(t.Context(), client) })
 		if err != nil || elapsed != pieces*time.Second {
-			t.Errorf("wanted the answer after %d s, got %v after %s", pieces, err, elapsed)
+			t.Errorf("got %v after %s, want the answer after %d s", err, elapsed, pieces)
 		}
 	})
 }
@@ -227,7 +227,7 @@ func TestWaitingIsNoPartOfAnAttempt(t *testing.T) {
 				})
 				elapsed, err := took(func() error { return reads(t.Context(), client) })
 				if err != nil || elapsed != time.Minute {
-					t.Errorf("wanted success after a wait of 20 s between two attempts of 20 s, got %v after %s", err, elapsed)
+					t.Errorf("got %v after %s, want success after a wait of 20 s between two attempts of 20 s", err, elapsed)
 				}
 			})
 		})
@@ -239,7 +239,7 @@ func TestAServiceInTroubleIsAskedForABoundedTime(t *testing.T) {
 		client := within(defender.Limits{}, after(20*time.Second, http.StatusBadGateway, nil, ""))
 		elapsed, err := took(func() error { return reads(t.Context(), client) })
 		if want := 4*20*time.Second + 3500*time.Millisecond; defender.StatusOf(err) != http.StatusBadGateway || elapsed != want {
-			t.Errorf("wanted the refusal after four attempts, %s, got %v after %s", want, err, elapsed)
+			t.Errorf("got %v after %s, want the refusal after four attempts, %s", err, elapsed, want)
 		}
 	})
 }
@@ -264,14 +264,14 @@ func TestHuntsAreWaitedForAsLongAsAsked(t *testing.T) {
 					return err
 				})
 				if got := as[*defender.ConnectionError](t, err); !got.Slow || elapsed != row.want {
-					t.Errorf("the Defender API: wanted to give up after %s, got %v after %s", row.want, err, elapsed)
+					t.Errorf("the Defender API: got %v after %s, want to give up after %s", err, elapsed, row.want)
 				}
 				elapsed, err = took(func() error {
 					_, err := client.GraphHunt(t.Context(), "T", row.timeout)
 					return err
 				})
 				if got := as[*defender.ConnectionError](t, err); !got.Slow || elapsed != row.want {
-					t.Errorf("Graph: wanted to give up after %s, got %v after %s", row.want, err, elapsed)
+					t.Errorf("Graph: got %v after %s, want to give up after %s", err, elapsed, row.want)
 				}
 			})
 		})
@@ -285,7 +285,7 @@ func TestSlowRequestsAreCountedAsTimeouts(t *testing.T) {
 			t.Error("wanted an error")
 		}
 		if got, want := counted(client.Metrics()), "TimeoutError 1"; got != want {
-			t.Errorf("wanted the counts %q, got %q", want, got)
+			t.Errorf("got %q, want the counts %q", got, want)
 		}
 	})
 }
@@ -309,7 +309,7 @@ func TestSlowDownloadsAreGivenUp(t *testing.T) {
 				})
 				as[*defender.DownloadError](t, err)
 				if elapsed != 25*time.Second {
-					t.Errorf("wanted to give up after 25 s, got %s", elapsed)
+					t.Errorf("got %s, want to give up after 25 s", elapsed)
 				}
 			})
 		})
@@ -325,7 +325,7 @@ func TestALargeDownloadMayTakeLongerAsLongAsItComes(t *testing.T) {
 			return err
 		})
 		if err != nil || elapsed != pieces*time.Second {
-			t.Errorf("wanted the file after %d s, got %v after %s", pieces, err, elapsed)
+			t.Errorf("got %v after %s, want the file after %d s", err, elapsed, pieces)
 		}
 	})
 }
@@ -349,7 +349,7 @@ func TestASilentConnectionIsGivenUp(t *testing.T) {
 	w.Limits.Attempt = 250 * time.Millisecond
 	got := as[*defender.ConnectionError](t, changes(t.Context(), w.client()))
 	if !got.Slow || !got.Sent {
-		t.Fatalf("wanted an error that says that the request was sent and the answer did not come in time, got %+v", got)
+		t.Fatalf("got %+v, want an error that says that the request was sent and the answer did not come in time", got)
 	}
 	<-gone
 	api.wantRequests(t, "GET /api/alerts?$top=1", "POST /api/machines/1/isolate")
@@ -362,7 +362,7 @@ func TestHeadroomIsWhatThisClientHasLeftOfTheMinute(t *testing.T) {
 	want := func(when string, calls int) {
 		t.Helper()
 		if left, stated := client.Headroom(defender.ListAlerts); left != calls || !stated {
-			t.Errorf("%s: wanted %d calls, got %d and stated %t", when, calls, left, stated)
+			t.Errorf("%s: got %d and stated %t, want %d calls", when, left, stated, calls)
 		}
 	}
 	want("before the first call", 100)
@@ -373,11 +373,11 @@ func TestHeadroomIsWhatThisClientHasLeftOfTheMinute(t *testing.T) {
 	}
 	want("after three", 97)
 	if left, _ := client.Headroom(defender.ListMachines); left != 100 {
-		t.Errorf("wanted another operation to have all of its own, got %d", left)
+		t.Errorf("got %d, want another operation to have all of its own", left)
 	}
 	w.clock.Advance(time.Minute)
 	want("a minute later", 100)
 	if left, stated := client.Headroom(defender.ListSoftware); stated {
-		t.Errorf("wanted no rate where the service states none, got %d", left)
+		t.Errorf("got %d, want no rate where the service states none", left)
 	}
 }

@@ -25,7 +25,7 @@ func TestRedactFindsEverySecretOfAnInstance(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			if got, want := row.instance.Redact("a "+secret+" b "+secret), "a [redacted] b [redacted]"; got != want {
-				t.Errorf("wanted %q, got %q", want, got)
+				t.Errorf("got %q, want %q", got, want)
 			}
 		})
 	}
@@ -56,7 +56,7 @@ func TestRedactKnowsTheSpellingsOfASecret(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			if got := instance.Redact(row.text); got != row.want {
-				t.Errorf("wanted %q, got %q", row.want, got)
+				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
 	}
@@ -73,7 +73,7 @@ func TestRedactTakesTheLongestSecretFirst(t *testing.T) {
 		"abcdef 123abcdefghi4": "[redacted] 123[redacted]4",
 	} {
 		if got := instance.Redact(text); got != want {
-			t.Errorf("%q: wanted %q, got %q", text, want, got)
+			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
 }
@@ -81,10 +81,10 @@ func TestRedactTakesTheLongestSecretFirst(t *testing.T) {
 func TestRedactLeavesWordsAlone(t *testing.T) {
 	instance := params.Instance{ClientSecret: "token", Grant: params.Grant{Code: ""}}
 	if got, want := instance.Redact("the token of token"), "the token of token"; got != want {
-		t.Errorf("a secret as short as a word: wanted %q, got %q", want, got)
+		t.Errorf("a secret as short as a word: got %q, want %q", got, want)
 	}
 	if got, want := (params.Instance{}).Redact("anything"), "anything"; got != want {
-		t.Errorf("an instance without secrets: wanted %q, got %q", want, got)
+		t.Errorf("an instance without secrets: got %q, want %q", got, want)
 	}
 }
 
@@ -110,11 +110,11 @@ func TestRedactFindsThePrivateKey(t *testing.T) {
 					continue
 				}
 				if strings.Contains(got, line) || strings.Contains(got, url.QueryEscape(line)) {
-					t.Errorf("%s %s: wanted no line of the key, got %q", name, form, got)
+					t.Errorf("%s %s: got %q, want no line of the key", name, form, got)
 				}
 			}
 			if !strings.HasPrefix(got, "begin ") || !strings.HasSuffix(got, " end") {
-				t.Errorf("%s %s: wanted the rest to stay, got %q", name, form, got)
+				t.Errorf("%s %s: got %q, want the rest to stay", name, form, got)
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func FuzzRedact(f *testing.F) {
 		}
 		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), string(inJSON[1 : len(inJSON)-1])} {
 			if got := instance.Redact(form); got != mark {
-				t.Errorf("wanted nothing of %q, got %q", form, got)
+				t.Errorf("got %q, want nothing of %q", got, form)
 			}
 		}
 	})

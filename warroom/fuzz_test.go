@@ -45,7 +45,7 @@ func FuzzView(f *testing.F) {
 		for _, records := range []warroom.Records{{View: view, Rows: rows}, {View: view, Rows: rows, Single: true}, {Rows: rows}} {
 			encoded := encoded(t, records)
 			if strings.ContainsAny(encoded, "\r\n") || !utf8.ValidString(encoded) || !json.Valid([]byte(encoded)) {
-				t.Fatalf("wanted one line of JSON, got %q", encoded)
+				t.Fatalf("got %q, want one line of JSON", encoded)
 			}
 			if records.View != nil && !records.Single {
 				wantKeysOf(t, encoded, "ID", "Key", "Of", "All", "Raw", "Made")
@@ -61,7 +61,7 @@ func wantKeysOf(t *testing.T, list string, keys ...string) {
 	t.Helper()
 	var objects []json.RawMessage
 	if err := json.Unmarshal([]byte(list), &objects); err != nil {
-		t.Fatalf("wanted a list of objects, got %s: %v", list, err)
+		t.Fatalf("got %s: %v, want a list of objects", list, err)
 	}
 	for _, object := range objects {
 		left := map[string]bool{}
@@ -70,7 +70,7 @@ func wantKeysOf(t *testing.T, list string, keys ...string) {
 		}
 		rawjson.Value(object).Each(func(key string, _ rawjson.Value) {
 			if !left[key] {
-				t.Errorf("wanted each of the keys %q once at the most, got %s", keys, object)
+				t.Errorf("got %s, want each of the keys %q once at the most", object, keys)
 			}
 			delete(left, key)
 		})

@@ -58,7 +58,7 @@ func TestParagraphsAreText(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			if got := markdown(warroom.Paragraph(row.text)); got != row.want {
-				t.Errorf("wanted %q, got %q", row.want, got)
+				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
 	}
@@ -67,7 +67,7 @@ func TestParagraphsAreText(t *testing.T) {
 func TestBlocksStandApart(t *testing.T) {
 	got := markdown(warroom.Heading("Found <1>\nmore"), warroom.Paragraph("a"), warroom.Paragraph("b"))
 	if want := "### Found &lt;1><br>more\n\na\n\nb"; got != want {
-		t.Errorf("wanted %q, got %q", want, got)
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -81,7 +81,7 @@ func TestCodeCannotLeaveItsBlock(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			if got := markdown(warroom.Code{Language: "kusto", Text: row.text}); got != row.want {
-				t.Errorf("wanted %q, got %q", row.want, got)
+				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
 	}
@@ -102,7 +102,7 @@ func TestOnlyWebAddressesBecomeLinks(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			if got := markdown(warroom.Link{Text: row.text, Address: row.address}); got != row.want {
-				t.Errorf("wanted %q, got %q", row.want, got)
+				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
 	}
@@ -204,7 +204,7 @@ func TestTableShowsDeepValuesAsJSON(t *testing.T) {
 	grid := warroom.Table{Records: objects(`{"deep":` + deep + `}`)}.Grid()
 	want := strings.Repeat("a: ", 8) + strings.Repeat(`{"a":`, 4) + `[1, 2]` + strings.Repeat(`}`, 4)
 	if got := grid.Rows[0][0]; got != want {
-		t.Errorf("wanted %q, got %q", want, got)
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -217,21 +217,21 @@ func TestTableIsCut(t *testing.T) {
 	table := warroom.Table{Records: objects(rows...)}
 	grid := table.Grid()
 	if len(grid.Rows) != warroom.MaxTableRows || grid.Left != 5 || !slices.Equal(grid.Columns, []string{"n"}) {
-		t.Errorf("wanted %d rows of the column n and 5 left, got %d of %q and %d", warroom.MaxTableRows, len(grid.Rows), grid.Columns, grid.Left)
+		t.Errorf("got %d of %q and %d, want %d rows of the column n and 5 left", len(grid.Rows), grid.Columns, grid.Left, warroom.MaxTableRows)
 	}
 	const note = "The first 1000 rows are shown; the context holds the other 5 as well."
 	if got := grid.Note(); got != note {
-		t.Errorf("wanted the note %q, got %q", note, got)
+		t.Errorf("got %q, want the note %q", got, note)
 	}
 	if got := markdown(table); !strings.HasSuffix(got, "| 999 |\n\n"+note) {
-		t.Errorf("wanted the table to end with the note, got %q", got[len(got)-100:])
+		t.Errorf("got %q, want the table to end with the note", got[len(got)-100:])
 	}
 	whole := warroom.Table{Records: objects(rows[:warroom.MaxTableRows]...)}
 	if got := whole.Grid(); got.Left != 0 || got.Note() != "" {
-		t.Errorf("wanted nothing left of %d rows, got %d and the note %q", warroom.MaxTableRows, got.Left, got.Note())
+		t.Errorf("got %d and the note %q, want nothing left of %d rows", got.Left, got.Note(), warroom.MaxTableRows)
 	}
 	if got := encoded(t, table.Records); strings.Count(got, "{") != len(rows) {
-		t.Errorf("wanted all %d rows in the context, got %d", len(rows), strings.Count(got, "{"))
+		t.Errorf("got %d, want all %d rows in the context", strings.Count(got, "{"), len(rows))
 	}
 }
 
@@ -252,13 +252,13 @@ func TestPlainIsForErrorsAndLogs(t *testing.T) {
 		warroom.Table{Title: "T", Records: objects(`{"a":1,"b":"x|y"}`)},
 	})
 	if want := "Failed\na|b\nq\nOpen: https://x\nT\na\tb\n1\tx|y"; got != want {
-		t.Errorf("wanted %q, got %q", want, got)
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 func TestVisibleIsForTerminals(t *testing.T) {
 	if got, want := warroom.Visible("a\x1b]0;x\x07\tb\r\nc\u202e|<\xff"), "aU+001B]0;xU+0007 b\ncU+202E|<U+FFFD"; got != want {
-		t.Errorf("wanted %q, got %q", want, got)
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -275,7 +275,7 @@ func TestEntriesOfOneParagraph(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			want := warroom.Entry{Kind: row.kind, Blocks: []warroom.Block{warroom.Paragraph("Done.")}}
 			if !reflect.DeepEqual(row.entry, want) {
-				t.Errorf("wanted %+v, got %+v", want, row.entry)
+				t.Errorf("got %+v, want %+v", row.entry, want)
 			}
 		})
 	}
@@ -301,11 +301,11 @@ func FuzzMarkdown(f *testing.F) {
 		table := warroom.Table{Records: records, KeepEmpty: true}
 		warroomtest.WantTable(t, table)
 		if grid := table.Grid(); len(grid.Rows) != len(records.Rows) || len(grid.Columns) == 0 {
-			t.Errorf("wanted every row and a column, got %v", grid)
+			t.Errorf("got %v, want every row and a column", grid)
 		}
 		whole := markdown(warroom.Heading(first), warroom.Paragraph(first), table, warroom.Link{Text: first, Address: second}, warroom.Code{Text: second})
 		if strings.ContainsFunc(whole, func(r rune) bool { return r != '\n' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
-			t.Errorf("wanted no control characters and no marks of direction, got %q", whole)
+			t.Errorf("got %q, want no control characters and no marks of direction", whole)
 		}
 		wantShown(t, first)
 		wantShown(t, second)

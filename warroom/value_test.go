@@ -33,7 +33,7 @@ func TestValuesBecomeJSON(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			if got := encoded(t, row.value); got != row.want {
-				t.Errorf("wanted %q, got %q", row.want, got)
+				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
 	}
@@ -43,10 +43,10 @@ func TestEncoderReplacesInvalidUTF8(t *testing.T) {
 	got := encoded(t, warroom.Text("a\xffb\xc3"))
 	var back string
 	if err := json.Unmarshal([]byte(got), &back); err != nil {
-		t.Fatalf("wanted JSON, got %q: %v", got, err)
+		t.Fatalf("got %q: %v, want JSON", got, err)
 	}
 	if want := "a\uFFFDb\uFFFD"; back != want || !utf8.ValidString(got) {
-		t.Errorf("wanted %q in valid UTF-8, got %q", want, got)
+		t.Errorf("got %q, want %q in valid UTF-8", got, want)
 	}
 }
 
@@ -54,12 +54,12 @@ func TestEncoderWritesHugeValuesWhole(t *testing.T) {
 	const size = 2 << 20
 	text := strings.Repeat("a\n", size/2)
 	if got := encoded(t, warroom.Text(text)); len(got) != size+size/2+2 {
-		t.Errorf("a text: wanted %d bytes, got %d", size+size/2+2, len(got))
+		t.Errorf("a text: got %d, want %d bytes", len(got), size+size/2+2)
 	}
 	for name, gap := range map[string]string{"line feeds": "\n", "carriage returns": "\r", "both": "\r\n", "both the other way around": "\n\r"} {
 		raw := "[" + strings.Repeat(gap, size/len(gap)) + "]"
 		if got, want := encoded(t, warroom.Raw(raw)), "["+strings.Repeat(" ", size)+"]"; got != want {
-			t.Errorf("%s: wanted %d spaces, got %d bytes that begin %q", name, size, len(got), got[:10])
+			t.Errorf("%s: got %d bytes that begin %q, want %d spaces", name, len(got), got[:10], size)
 		}
 	}
 }
@@ -82,7 +82,7 @@ func TestEncoderKeepsTheFirstWriteError(t *testing.T) {
 	}
 	encoder.Line()
 	if err := encoder.Flush(); !errors.Is(err, errFull) {
-		t.Errorf("wanted the error of the output, got %v", err)
+		t.Errorf("got %v, want the error of the output", err)
 	}
 }
 
@@ -95,7 +95,7 @@ func TestEncoderWritesPlainGoValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := "{\"a\":[1],\"b\":\"<&>\"}\n"; text.String() != want {
-		t.Errorf("wanted %q, got %q", want, text.String())
+		t.Errorf("got %q, want %q", text.String(), want)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestWhatIsPassedOnBecomesUTF8(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := text.String(), `{"given":"a`+"\uFFFD"+`"}`; got != want {
-		t.Errorf("wanted %q, got %q", want, got)
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -137,16 +137,16 @@ func FuzzEncoder(f *testing.F) {
 			{Key: "received", Value: warroom.Values{warroom.Records{Rows: rows}, one(view, string(object))}},
 		})
 		if strings.ContainsAny(got, "\r\n") || !utf8.ValidString(got) {
-			t.Fatalf("wanted one line of UTF-8, got %q", got)
+			t.Fatalf("got %q, want one line of UTF-8", got)
 		}
 		var back struct {
 			Texts []string
 		}
 		if err := json.Unmarshal([]byte(got), &back); err != nil {
-			t.Fatalf("wanted JSON, got %q: %v", got, err)
+			t.Fatalf("got %q: %v, want JSON", got, err)
 		}
 		if want := []string{asText(t, key), asText(t, text)}; !strings.EqualFold(key, "texts") && !reflect.DeepEqual(back.Texts, want) {
-			t.Errorf("wanted the texts %q, got %q", want, back.Texts)
+			t.Errorf("got %q, want the texts %q", back.Texts, want)
 		}
 	})
 }

@@ -19,7 +19,7 @@ func encoded(t testing.TB, value warroom.Value) string {
 		t.Fatalf("encoding: %v", err)
 	}
 	if !json.Valid([]byte(text.String())) {
-		t.Fatalf("wanted valid JSON, got %q", text.String())
+		t.Fatalf("got %q, want valid JSON", text.String())
 	}
 	return text.String()
 }
@@ -81,7 +81,7 @@ func TestViewTakesFieldsFromObjects(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			if got := encoded(t, one(warroom.NewView(row.fields...), row.object)); got != row.want {
-				t.Errorf("wanted %s, got %s", row.want, got)
+				t.Errorf("got %s, want %s", got, row.want)
 			}
 		})
 	}
@@ -94,7 +94,7 @@ func TestViewsNestDeeply(t *testing.T) {
 	records := warroom.Records{View: outer, Rows: []rawjson.Value{`{"z":1,"a":[{"b":{"c":1,"d":2}},{"b":[{"c":2},{"c":3}]}]}`, `{"z":2}`}}
 	want := `[{"A":[{"B":{"C":1}},{"B":[{"C":2},{"C":3}]}],"Z":1},{"Z":2}]`
 	if got := encoded(t, records); got != want {
-		t.Errorf("wanted %s, got %s", want, got)
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestViewWithAndOnly(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			if got := encoded(t, one(row.view, object)); got != row.want {
-				t.Errorf("wanted %s, got %s", row.want, got)
+				t.Errorf("got %s, want %s", got, row.want)
 			}
 		})
 	}
@@ -141,7 +141,7 @@ func TestRecords(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			if got := encoded(t, row.records); got != row.want {
-				t.Errorf("wanted %s, got %s", row.want, got)
+				t.Errorf("got %s, want %s", got, row.want)
 			}
 		})
 	}

@@ -107,13 +107,13 @@ func ImportPath(of *ast.ImportSpec) string {
 	return plain
 }
 
-// Sources parses all Go files, with their comments, except those that tests read as data.
+// Sources parses all Go files, with their comments, except scripts in .ci and those that tests read as data.
 func Sources(t testing.TB) []Source {
 	t.Helper()
 	var found []Source
 	set := token.NewFileSet()
 	for _, name := range Files(t) {
-		if !strings.HasSuffix(name, ".go") || strings.Contains(name, "testdata/") {
+		if !strings.HasSuffix(name, ".go") || strings.Contains(name, "testdata/") || strings.HasPrefix(name, ".ci/") {
 			continue
 		}
 		file, err := parser.ParseFile(set, name, Read(t, name), parser.SkipObjectResolution|parser.ParseComments)
