@@ -60,7 +60,7 @@ func getAlertByID() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.Alert", Key: "val.ID && val.ID == obj.ID", View: alertView(),
-		Title: "Alerts", Columns: alertColumns(),
+		Title: "Alerts", Columns: alertColumns(), Empty: "No alert was found.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-alert-by-id", Area: Alerts,
@@ -69,7 +69,9 @@ func getAlertByID() Command {
 		Outputs: []Output{out},
 		Example: `alert_ids=` + exampleAlert,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return out.byIDsReport(ctx, "alert_ids", in.IDs, run.API.AlertsByID, run.API.Alert)
+		alerts := forEachListed(ctx, in.IDs, run.API.AlertsByID, run.API.Alert)
+		missing, found := alerts.unknown(), values(alerts.Done)
+		return alerts.finishKnown("alert_ids", missing, out.rowsEntry(found, rawjson.Join(found)))
 	})
 }
 
@@ -99,7 +101,7 @@ func updateAlert() Command {
 		Status         string `arg:"status" values:"New,InProgress,Resolved" help:"The new status."`
 		AssignedTo     string `arg:"assigned_to" help:"The new owner of the alert."`
 		Classification string `arg:"classification" values:"Unknown,FalsePositive,TruePositive,InformationalExpectedActivity" help:"What the alert turned out to be."`
-		Determination  string `arg:"determination" values:"NotAvailable,Apt,Malware,SecurityPersonnel,SecurityTesting,UnwantedSoftware,Other,MultiStagedAttack,MaliciousUserActivity,CompromisedUser,Phishing,LineOfBusinessApplication,ConfirmedActivity,ConfirmedUserActivity,NotMalicious,Clean,InsufficientData" help:"What was behind the alert. Apt became MultiStagedAttack, and SecurityPersonnel became SecurityTesting."`
+		Determination  string `arg:"determination" values:"NotAvailable,Apt,Malware,SecurityPersonnel,SecurityTesting,UnwantedSoftware,Other,MultiStagedAttack,MaliciousUserActivity,CompromisedAccount,CompromisedUser,Phishing,LineOfBusinessApplication,ConfirmedActivity,ConfirmedUserActivity,NotMalicious,Clean,InsufficientData" help:"What was behind the alert. Apt became MultiStagedAttack, and SecurityPersonnel became SecurityTesting."`
 		Comment        string `arg:"comment" help:"A comment to add."`
 	}
 	out := Output{

@@ -19,6 +19,7 @@ func connectionCommands() []func() Command {
 		testConnection,
 		generateLoginURL,
 		resetSignIn,
+		listPermissions,
 	}
 }
 

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 
 func entityCommands() []func() Command {
 	return []func() Command{
+		judgeFiles,
 		getFileInfo,
 		getFileStatistics,
 		getFileAlerts,
@@ -39,7 +39,7 @@ type sha1Args struct {
 }
 
 func (a sha1Args) name(run *Run) (string, error) {
-	return a.Hash, checkHashes(run, "file_hash", []string{a.Hash}, sha1Hash)
+	return a.Hash, checkHash(run, "file_hash", a.Hash, sha1Hash)
 }
 
 // fileArgs names a file for the operations that accept SHA-1 or SHA-256.
@@ -48,26 +48,32 @@ type fileArgs struct {
 }
 
 func (a fileArgs) name(run *Run) (string, error) {
-	return a.Hash, checkHashes(run, "file_hash", []string{a.Hash}, sha1Hash, sha256Hash)
+	return a.Hash, checkHash(run, "file_hash", a.Hash, sha1Hash, sha256Hash)
 }
 
-// checkHashes returns an error that names every hash of a kind that the service does not accept.
-func checkHashes(run *Run, argument string, hashes []string, taken ...hashKind) error {
-	names := map[hashKind]string{md5Hash: "an MD5 hash", sha1Hash: "a SHA-1 hash", sha256Hash: "a SHA-256 hash", "": "no hash"}
-	wanted := make([]string, len(taken))
-	for i, kind := range taken {
-		wanted[i] = names[kind]
-	}
-	var problems []string
-	for _, hash := range hashes {
-		if kind := hashKindOf(hash); !slices.Contains(taken, kind) {
-			problems = append(problems, fmt.Sprintf("%s must be %s, but %q is %s", argument, strings.Join(wanted, " or "), hash, names[kind]))
-		}
-	}
-	if problems == nil {
+// checkHash returns the error for a hash of a kind that the service does not accept.
+func checkHash(run *Run, argument, hash string, accepted ...hashKind) error {
+	kind := hashKindOf(hash)
+	if slices.Contains(accepted, kind) {
 		return nil
 	}
-	return &ArgumentError{Command: run.command.Name, Problems: problems}
+	names := map[hashKind]string{md5Hash: "an MD5 hash", sha1Hash: "a SHA-1 hash", sha256Hash: "a SHA-256 hash", "": "not a hash"}
+	wanted := make([]string, len(accepted))
+	for i, kind := range accepted {
+		wanted[i] = names[kind]
+	}
+	return wrong(run, "%s must be %s, but %q is %s", argument, strings.Join(wanted, " or "), hash, names[kind])
+}
+
+// checked asks for a file by its hash, unless that is of a kind that the service does not accept. So one odd value of a
+// list keeps nobody from the others.
+func checked[T any](run *Run, argument string, ask func(ctx context.Context, hash string) (T, error), accepted ...hashKind) func(context.Context, string) (T, error) {
+	return func(ctx context.Context, hash string) (value T, err error) {
+		if err := checkHash(run, argument, hash, accepted...); err != nil {
+			return value, err
+		}
+		return ask(ctx, hash)
+	}
 }
 
 type domainArgs struct {
@@ -132,8 +138,11 @@ func listFor[A entity](command Command, out Output, list func(api *defender.Clie
 }
 
 // statisticsFor declares a command that shows how often one entity was seen.
-func statisticsFor[A entity](command Command, out Output, read func(api *defender.Client, ctx context.Context, name string) (rawjson.Value, error)) Command {
-	command.Outputs = []Output{out}
+func statisticsFor[A entity](
+	command Command, out Output, read func(api *defender.Client, ctx context.Context, name string) (rawjson.Value, error),
+	standard func(run *Run, name string, statistics rawjson.Value) []warroom.Context,
+) Command {
+	command.Outputs = append([]Output{out}, command.Outputs...)
 	return declare(command, func(ctx context.Context, run *Run, in A) (Report, error) {
 		name, err := in.name(run)
 		if err != nil {
@@ -146,7 +155,11 @@ func statisticsFor[A entity](command Command, out Output, read func(api *defende
 		if err != nil {
 			return Report{}, err
 		}
-		return report(out.aboutObjectEntry(name, statistics)), nil
+		entry := out.aboutObjectEntry(name, statistics)
+		if standard != nil {
+			entry.Context = append(entry.Context, standard(run, name, statistics)...)
+		}
+		return report(entry), nil
 	})
 }
 
@@ -274,7 +287,7 @@ func seenFileOutput() Output {
 
 func getFileInfo() Command {
 	type args struct {
-		Hashes []string `arg:"hash" required:"true" help:"The SHA-1 or SHA-256 hashes of the files."`
+		Hashes []string `arg:"hash" required:"true" unnamed:"true" help:"The SHA-1 or SHA-256 hashes of the files."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.File", Key: "val.Sha1 === obj.Sha1",
@@ -291,43 +304,41 @@ func getFileInfo() Command {
 		Outputs: []Output{out, standard},
 		Example: `hash=` + exampleFile,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		if err := checkHashes(run, "hash", in.Hashes, sha1Hash, sha256Hash); err != nil {
-			return Report{}, err
-		}
-		files := forEach(ctx, in.Hashes, func(ctx context.Context, hash string) (seen, error) {
-			file, err := run.API.File(ctx, hash)
-			if defender.NotFound(err) {
-				return seen{missing: err}, nil
-			}
-			return seen{file: file}, err
-		})
-		var found []rawjson.Value
-		var missing UnseenError
-		for _, one := range files.Done {
-			if one.Value.missing == nil {
-				found = append(found, one.Value.file)
-				continue
-			}
-			missing.Names, missing.Err = append(missing.Names, one.ID), one.Value.missing
-		}
-		if found == nil && files.Failed == nil && files.Left == nil {
-			return Report{}, &missing
-		}
+		files := forEach(ctx, in.Hashes, checked(run, "hash", run.API.File, sha1Hash, sha256Hash))
+		missing := files.unknown()
+		found := values(files.Done)
 		entry := out.rowsEntry(found, rawjson.Join(found))
 		if found != nil {
 			entry.Context = append(entry.Context, standard.context(found))
 		}
-		if missing.Names != nil {
-			entry.Blocks = append(entry.Blocks, warroom.Paragraph(missing.Error()))
-		}
-		return files.finish("hash", entry)
+		return files.finishKnown("hash", missing, entry)
 	})
 }
 
-// seen is a file, or the error that the service has not seen it.
-type seen struct {
-	file    rawjson.Value
-	missing error
+// unknown takes those that the service does not know out of the failures.
+func (o *outcome[T]) unknown() []string {
+	var names []string
+	var failed []failure
+	for _, one := range o.Failed {
+		if defender.NotFound(one.Err) {
+			names = append(names, one.ID)
+			continue
+		}
+		failed = append(failed, one)
+	}
+	o.Failed = failed
+	return names
+}
+
+// finishKnown is finish for ids of which some are unknown to the service. That is no error, even if all of them are:
+// playbooks look into the context.
+func (o outcome[T]) finishKnown(argument string, missing []string, entry warroom.Entry) (Report, error) {
+	if missing != nil {
+		entry.Blocks = append(entry.Blocks, warroom.Paragraph(unseen(missing)))
+		// That the service does not know them is a result.
+		o.Done = append(o.Done, make([]done[T], len(missing))...)
+	}
+	return o.finish(argument, entry)
 }
 
 func getFileStatistics() Command {
@@ -335,14 +346,20 @@ func getFileStatistics() Command {
 		Command{
 			Name: "microsoft-atp-get-file-statistics", Area: Files, Help: "Shows how often a file was seen, in the organization and anywhere.",
 			Uses: []defender.Operation{defender.GetFileStatistics}, Example: `file_hash=` + exampleFile,
+			Outputs: []Output{prevalenceOutput(), scoreOutput()},
 		},
 		statisticsOutput("FileStatistics", "Sha1", "Statistics of the file",
 			textField("GlobalPrevalence", "The number of machines worldwide on which the file was seen.", "globalPrevalence", "globallyPrevalence"),
 			warroom.Field{Name: "GlobalFirstObserved", From: "globalFirstObserved", Type: warroom.Date, Help: "When the file was first seen anywhere."},
 			warroom.Field{Name: "GlobalLastObserved", From: "globalLastObserved", Type: warroom.Date, Help: "When the file was last seen anywhere."},
+			warroom.Field{Name: "OrganizationPrevalence", From: "organizationPrevalence", Type: warroom.Number, Help: "The number of machines in the organization on which it was seen, as a number."},
+			warroom.Field{Name: "GloballyPrevalence", From: "globallyPrevalence", Type: warroom.Number, Help: "The number of machines worldwide on which the file was seen, as a number."},
 			warroom.Field{Name: "TopFileNames", From: "topFileNames", Type: warroom.String, Help: "The names under which the file was seen most."},
 		),
 		(*defender.Client).FileStatistics,
+		func(run *Run, hash string, statistics rawjson.Value) []warroom.Context {
+			return []warroom.Context{prevalenceOutput().context([]rawjson.Value{statistics}), fileScore(run, hash, verdictUnknown)}
+		},
 	)
 }
 
@@ -376,12 +393,7 @@ func getFileMachines() Command {
 		Outputs: []Output{out, promised},
 		Example: `file_hash=` + exampleFile,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		if err := checkHashes(run, "file_hash", in.Hashes, sha1Hash); err != nil {
-			return Report{}, err
-		}
-		machines := forEach(ctx, in.Hashes, func(ctx context.Context, hash string) (defender.List, error) {
-			return run.API.FileMachines(ctx, hash)
-		})
+		machines := forEach(ctx, in.Hashes, checked(run, "file_hash", run.API.FileMachines, sha1Hash))
 		var entry warroom.Entry
 		var files warroom.Values
 		var answers []rawjson.Value
@@ -407,7 +419,7 @@ func getDomainStatistics() Command {
 		statisticsOutput("DomainStatistics", "Domain", "Statistics of the domain",
 			warroom.Field{Name: "Host", From: "host", Type: warroom.String, Help: "The domain."},
 		),
-		(*defender.Client).DomainStatistics,
+		(*defender.Client).DomainStatistics, nil,
 	)
 }
 
@@ -442,7 +454,7 @@ func getIPStatistics() Command {
 		statisticsOutput("IPStatistics", "IPAddress", "Statistics of the IP address",
 			warroom.Field{Name: "IPAddress", From: "ipAddress", Type: warroom.String, Help: "The IP address."},
 		),
-		(*defender.Client).IPStatistics,
+		(*defender.Client).IPStatistics, nil,
 	)
 }
 

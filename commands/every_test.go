@@ -240,11 +240,12 @@ func endedWithFile(i *commandstest.Instance) {
 // trials holds the trials of every command. A command without one fails the test.
 func trials() map[string][]trial {
 	return map[string][]trial{
-		"test-module":                      {{requests: 1}},
-		"microsoft-atp-test":               {{requests: 1}},
-		"microsoft-atp-generate-login-url": {{prepare: func(i *commandstest.Instance) { i.Params = i.Tenant.Instance("authorization-code") }}},
-		"microsoft-atp-auth-reset":         {{}},
-		"fetch-incidents":                  {{requests: 1}},
+		"test-module":                         {{requests: 1}},
+		"microsoft-atp-test":                  {{requests: 1}},
+		"microsoft-atp-generate-login-url":    {{prepare: func(i *commandstest.Instance) { i.Params = i.Tenant.Instance("authorization-code") }}},
+		"microsoft-atp-auth-reset":            {{}},
+		"microsoft-atp-list-auth-permissions": {{}},
+		"fetch-incidents":                     {{requests: 1}},
 
 		"microsoft-atp-get-machines":           {onAnswers(map[string]any{"risk_score": "High"}, 1, "GET /api/machines", list(fullMachine))},
 		"microsoft-atp-get-machine-details":    {onAnswers(map[string]any{"machine_id": "m1"}, 1, "GET /api/machines/m1", fullMachine)},
@@ -382,6 +383,9 @@ func trials() map[string][]trial {
 		"microsoft-atp-get-alert-related-ips":     {onAnswers(map[string]any{"id": "da1"}, 1, "GET /api/alerts/da1/ips", list(`{"id":"198.51.100.1"}`))},
 		"microsoft-atp-get-alert-related-domains": {onAnswers(map[string]any{"id": "da1"}, 1, "GET /api/alerts/da1/domains", list(`{"host":"bad.example"}`))},
 
+		"file": {
+			onAnswers(map[string]any{"file": aSHA1}, 1, "GET /api/files/"+aSHA1, fullFile).surviving("GET /api/files/" + aSHA1),
+		},
 		"microsoft-atp-get-file-info":             {onAnswers(map[string]any{"hash": aSHA1}, 1, "GET /api/files/"+aSHA1, fullFile)},
 		"microsoft-atp-get-file-statistics":       {onAnswers(map[string]any{"file_hash": aSHA1}, 1, "GET /api/files/"+aSHA1+"/stats", fullStatistics)},
 		"microsoft-atp-get-file-alerts":           {onAnswers(map[string]any{"file_hash": aSHA1}, 1, "GET /api/files/"+aSHA1+"/alerts", list(fullAlert))},
@@ -415,6 +419,10 @@ func trials() map[string][]trial {
 			"GET /api/indicators/1", "POST /api/indicators"),
 		"microsoft-atp-indicator-delete": {onAnswers(map[string]any{"indicator_id": "1"}, 1, "DELETE /api/indicators/1", "{}")},
 
+		"microsoft-atp-get-machine-software": {onAnswers(map[string]any{"machine_id": "m1"}, 1, "GET /api/machines/m1/software", list(fullSoftware))},
+		"microsoft-atp-get-machine-missing-kbs": {onAnswers(map[string]any{"machine_id": "m1"}, 1, "GET /api/machines/m1/getmissingkbs",
+			list(`{"id":"4540673","name":"n","osBuild":"19045.4291","productsNames":["edge"],"url":"https://catalog.example/","machineMissedOn":1,"cveAddressed":97}`))},
+		"microsoft-atp-get-machine-vulnerabilities":        {onAnswers(map[string]any{"machine_id": "m1"}, 1, "GET /api/machines/m1/vulnerabilities", list(fullVulnerability))},
 		"microsoft-atp-list-software":                      {onAnswers(nil, 1, "GET /api/Software", list(fullSoftware))},
 		"microsoft-atp-list-software-version-distribution": {onAnswers(map[string]any{"id": "s"}, 1, "GET /api/Software/s/distributions", list(`{"version":"1","installations":2,"vulnerabilities":3}`))},
 		"microsoft-atp-list-machines-by-software":          {onAnswers(map[string]any{"id": "s"}, 1, "GET /api/Software/s/machineReferences", list(fullReference))},

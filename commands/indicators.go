@@ -235,7 +235,7 @@ func (p indicatorPaths) outputs() []Output {
 func (p indicatorPaths) entry(run *Run, indicator rawjson.Value) warroom.Entry {
 	entry := p.own.objectEntry(indicator)
 	entry.Context = append(entry.Context, p.standardContext(indicator)...)
-	if kind, known := kindOf(indicator.Text("indicatorType")); known && p.scores != nil {
+	if kind, known := kindOf(indicator.Text("indicatorType")); known && p.scores != nil && indicator.Text("indicatorValue") != "" {
 		score := dbotScore(run, indicator.Text("indicatorValue"), kind.score, verdictUnknown)
 		entry.Context = append(entry.Context, p.scores.context([]rawjson.Value{score}))
 	}
@@ -247,7 +247,7 @@ func (p indicatorPaths) entry(run *Run, indicator rawjson.Value) warroom.Entry {
 func (p indicatorPaths) standardContext(indicators ...rawjson.Value) []warroom.Context {
 	objects := map[indicatorType][]rawjson.Value{}
 	for _, indicator := range indicators {
-		if kind, known := kindOf(indicator.Text("indicatorType")); known {
+		if kind, known := kindOf(indicator.Text("indicatorType")); known && indicator.Text("indicatorValue") != "" {
 			objects[kind.score] = append(objects[kind.score], kind.object(indicator.Text("indicatorValue")))
 		}
 	}
@@ -260,19 +260,36 @@ func (p indicatorPaths) standardContext(indicators ...rawjson.Value) []warroom.C
 	return contexts
 }
 
+// noIndicators is said, and is no error, when the service knows none of the requested indicators.
+const noIndicators = "No indicators were found."
+
 func listIndicators() Command {
 	type args struct {
-		Limit int `arg:"limit" default:"50" min:"1" help:"The maximum number of indicators to return."`
+		Limit int    `arg:"limit" default:"50" min:"1" help:"The maximum number of indicators to return."`
+		Skip  *int   `arg:"skip" min:"0" help:"The number of indicators to skip."`
+		Value string `arg:"indicator_value" help:"A part of the value."`
+		Title string `arg:"indicator_title" help:"A part of the title."`
+		Type  string `arg:"indicator_type" values:"FileSha1,FileSha256,FileMd5,CertificateThumbprint,IpAddress,DomainName,Url" help:"The type of the indicators."`
 	}
 	paths := pathsOf(indicatorOutput("Indicator"))
 	return declare(Command{
 		Name: "microsoft-atp-sc-indicator-list", Area: Indicators,
-		Help:    "Lists the indicators of the tenant that have not expired. Without the permission Ti.ReadWrite.All only those that the application created itself are listed.",
+		Help:    "Lists the indicators of the tenant that have not expired and match all the given conditions. Without the permission Ti.ReadWrite.All only those that the application created itself are listed.",
 		Uses:    []defender.Operation{defender.ListIndicators},
 		Outputs: paths.outputs(),
 		Example: `limit=10`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		indicators, err := run.API.Indicators(ctx, defender.Query{Limit: in.Limit})
+		query := defender.Query{
+			Filter: defender.And(containing("title", in.Title), containing("indicatorValue", in.Value), defender.EqualAny("indicatorType", given(in.Type))),
+			Limit:  in.Limit,
+		}
+		if in.Skip != nil {
+			query.Skip, query.FromStart = *in.Skip, true
+		}
+		indicators, err := run.API.Indicators(ctx, query)
+		if defender.NotFound(err) {
+			return report(warroom.Say(noIndicators)), nil
+		}
 		if err != nil {
 			return Report{}, err
 		}
@@ -289,12 +306,15 @@ func getIndicator() Command {
 // showsIndicator completes the declaration of a command that shows an indicator by its ID.
 func showsIndicator(command Command, paths indicatorPaths) Command {
 	type args struct {
-		ID string `arg:"indicator_id" required:"true" help:"The ID of an indicator."`
+		ID string `arg:"indicator_id" required:"true" unnamed:"true" help:"The ID of an indicator."`
 	}
 	command.Area, command.Help, command.Example = Indicators, "Shows an indicator by its ID.", `indicator_id=996`
 	command.Uses, command.Outputs = []defender.Operation{defender.GetIndicator}, paths.outputs()
 	return declare(command, func(ctx context.Context, run *Run, in args) (Report, error) {
 		indicator, err := run.API.Indicator(ctx, in.ID)
+		if defender.NotFound(err) {
+			return report(warroom.Say(fmt.Sprintf("%s The service does not know the ID %s.", noIndicators, in.ID))), nil
+		}
 		if err != nil {
 			return Report{}, err
 		}
@@ -314,17 +334,17 @@ func updateIndicator() Command {
 
 // indicatorArguments describes an indicator.
 type indicatorArguments struct {
-	Value         string        `arg:"indicator_value" required:"true" help:"The hash, IP address, domain or URL."`
-	Type          string        `arg:"indicator_type" required:"true" values:"FileSha1,FileSha256,FileMd5,IpAddress,DomainName,Url" help:"The type of the value."`
-	Action        string        `arg:"action" required:"true" values:"Audit,Warn,Block,BlockAndRemediate,Allowed,Alert,AlertAndBlock" help:"What the service does on a match. BlockAndRemediate is for files, Block for everything else. Alert and AlertAndBlock, which the service has retired, are sent as Audit and as blocking with an alert."`
-	Severity      string        `arg:"severity" values:"Informational,Low,Medium,High" help:"The severity of the alerts."`
-	Expiration    time.Duration `arg:"expiration_time" default:"14 days" help:"The time span after which the indicator expires."`
-	Description   string        `arg:"indicator_description" required:"true" help:"What the indicator is about."`
-	Title         string        `arg:"indicator_title" required:"true" help:"The title of the alerts."`
-	Application   string        `arg:"indicator_application" help:"The application that the indicator is created for; it cannot be changed later."`
-	Recommended   string        `arg:"recommended_actions" help:"What to do about an alert."`
-	Groups        []string      `arg:"rbac_group_names" help:"The device groups that the indicator applies to; all groups if empty."`
-	GenerateAlert *bool         `arg:"generate_alert" values:"true,false" help:"Whether a match raises an alert; true by default, and required by the action Audit."`
+	Value         string         `arg:"indicator_value" required:"true" help:"The hash, IP address, domain or URL."`
+	Type          string         `arg:"indicator_type" required:"true" values:"FileSha1,FileSha256,FileMd5,IpAddress,DomainName,Url" help:"The type of the value."`
+	Action        string         `arg:"action" required:"true" values:"Audit,Warn,Block,BlockAndRemediate,Allowed,Alert,AlertAndBlock" help:"What the service does on a match. BlockAndRemediate is for files, Block for everything else. Alert and AlertAndBlock, which the service has retired, are sent as Audit and as blocking with an alert."`
+	Severity      string         `arg:"severity" values:"Informational,Low,Medium,High" help:"The severity of the alerts."`
+	Expiration    *time.Duration `arg:"expiration_time" help:"The time span after which the indicator expires, such as 30 days. Without one it never expires."`
+	Description   string         `arg:"indicator_description" required:"true" help:"What the indicator is about."`
+	Title         string         `arg:"indicator_title" required:"true" help:"The title of the alerts."`
+	Application   string         `arg:"indicator_application" help:"The application that the indicator is created for; it cannot be changed later."`
+	Recommended   string         `arg:"recommended_actions" help:"What to do about an alert."`
+	Groups        []string       `arg:"rbac_group_names" help:"The device groups that the indicator applies to; all groups if empty."`
+	GenerateAlert *bool          `arg:"generate_alert" values:"true,false" help:"Whether a match raises an alert; true by default, and required by the action Audit."`
 }
 
 // submitIndicator declares a command that submits an indicator. For the service, creating and updating one are the
@@ -362,7 +382,7 @@ func (in indicatorArguments) indicator(run *Run) (defender.Indicator, []warroom.
 	if problem := kind.problem(in.Value); problem != "" {
 		return defender.Indicator{}, nil, wrong(run, "%q is not a valid %s: it %s", in.Value, kind.name, problem)
 	}
-	if in.Expiration <= 0 {
+	if in.Expiration != nil && *in.Expiration <= 0 {
 		return defender.Indicator{}, nil, wrong(run, "expiration_time must be longer than 0")
 	}
 	action, retired := kind.actionToday(in.Action)
@@ -381,9 +401,12 @@ func (in indicatorArguments) indicator(run *Run) (defender.Indicator, []warroom.
 	}, notes, nil
 }
 
-// expiry returns the time after a span in the service's format.
-func expiry(run *Run, span time.Duration) string {
-	return run.Now().UTC().Add(span).Format(time.RFC3339)
+// expiry returns the time after a span in the service's format, or "" without a span.
+func expiry(run *Run, span *time.Duration) string {
+	if span == nil {
+		return ""
+	}
+	return run.Now().UTC().Add(*span).Format(time.RFC3339)
 }
 
 func deleteIndicator() Command {

@@ -203,9 +203,6 @@ func stopAndQuarantine() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` file_hash=87662bc3d60e4200ceaf7aae249d1c343f4b83c9 comment="ticket 4711"`,
 	}, defender.StopAndQuarantine), func(ctx context.Context, run *Run, in args) (Report, error) {
-		if err := checkHashes(run, "file_hash", in.Hashes, sha1Hash); err != nil {
-			return Report{}, err
-		}
 		in.Actions = append(in.Actions, in.Started...)
 		return in.launch(ctx, run, launch{
 			out: out, operation: defender.StopAndQuarantine, following: "action_ids", targets: pairs(in.Machines, in.Hashes),
@@ -216,6 +213,9 @@ func stopAndQuarantine() Command {
 			},
 			start: func(ctx context.Context, target string) (defender.MachineAction, error) {
 				machine, hash := splitPair(target)
+				if err := checkHash(run, "file_hash", hash, sha1Hash); err != nil {
+					return defender.MachineAction{}, err
+				}
 				action, err := run.API.StopAndQuarantine(ctx, machine, hash, in.Comment)
 				if err == nil && !strings.EqualFold(action.Text("machineId"), machine) {
 					// Playbooks find the action by the machine that they asked for.

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"strings"
 
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
@@ -95,21 +96,38 @@ func endpointView() *warroom.View {
 		warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The machine's ID."},
 		warroom.Field{Name: "Hostname", From: "computerDnsName", Type: warroom.String, Help: "The machine's fully qualified name."},
 		warroom.Field{Name: "OS", From: "osPlatform", Type: warroom.String, Help: "The operating system."},
-		warroom.Field{Name: "OSVersion", Type: warroom.String, Help: "The version of the operating system and its architecture.", Make: func(machine rawjson.Value) warroom.Value {
-			return warroom.Text(machine.Text("osVersion", "version") + " " + machine.Text("osProcessor", "osArchitecture") + " bit")
-		}},
+		warroom.Field{Name: "OSVersion", Type: warroom.String, Help: "The version of the operating system and its architecture.", Make: osVersion},
 		warroom.Field{Name: "IPAddress", From: "lastIpAddress", Type: warroom.String, Help: "The last internal IP address."},
-		warroom.Field{Name: "Status", Type: warroom.String, Help: "Online if the sensor is active, otherwise Offline.", Make: func(machine rawjson.Value) warroom.Value {
-			if machine.Text("healthStatus") == "Active" {
-				return warroom.Text("Online")
-			}
-			return warroom.Text("Offline")
-		}},
+		warroom.Field{Name: "Status", Type: warroom.String, Help: "Offline if the machine has been inactive, Online if its sensor reports anything at all.", Make: sensorStatus},
 		macField(),
 		warroom.Field{Name: "Vendor", Type: warroom.String, Help: "Always " + endpointVendor + ".", Make: func(rawjson.Value) warroom.Value {
 			return warroom.Text(endpointVendor)
 		}},
 	)
+}
+
+// osVersion is the version of the operating system and its architecture, as far as they are known, such as "22H2 x64 bit".
+func osVersion(machine rawjson.Value) warroom.Value {
+	version, architecture := machine.Text("osVersion", "version"), machine.Text("osProcessor", "osArchitecture")
+	if architecture != "" && !strings.HasSuffix(strings.ToLower(architecture), "bit") {
+		architecture += " bit"
+	}
+	if text := strings.TrimSpace(version + " " + architecture); text != "" {
+		return warroom.Text(text)
+	}
+	return nil
+}
+
+// sensorStatus tells whether a machine can be reached. A state that is not known has no status.
+// See https://learn.microsoft.com/en-us/defender-endpoint/api/machine for the states.
+func sensorStatus(machine rawjson.Value) warroom.Value {
+	switch machine.Text("healthStatus") {
+	case "Active", "ImpairedCommunication", "NoSensorData", "NoSensorDataImpairedCommunication":
+		return warroom.Text("Online")
+	case "Inactive":
+		return warroom.Text("Offline")
+	}
+	return nil
 }
 
 func macField() warroom.Field {
@@ -124,7 +142,7 @@ func macField() warroom.Field {
 func findEndpoints() Command {
 	type args struct {
 		IDs       []string `arg:"id" holds:"machine IDs" help:"IDs of machines."`
-		IPs       []string `arg:"ip" help:"The last internal IP addresses of the machines."`
+		IPs       []string `arg:"ip" unnamed:"true" help:"The last internal IP addresses of the machines."`
 		Hostnames []string `arg:"hostname" help:"The fully qualified DNS names of the machines."`
 	}
 	endpoint := Output{

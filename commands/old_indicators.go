@@ -273,7 +273,7 @@ func (in oldArguments) submit(ctx context.Context, run *Run, paths indicatorPath
 	}
 	wanted, _, err := indicatorArguments{
 		Value: value.text, Type: value.kind, Action: action, Severity: todaysSeverity(in.Severity),
-		Expiration: in.Expiration, Description: in.Description, Title: in.title(),
+		Expiration: &in.Expiration, Description: in.Description, Title: in.title(),
 	}.indicator(run)
 	if err != nil {
 		return Report{}, err
@@ -446,7 +446,7 @@ func updateOldIndicator() Command {
 		if err != nil {
 			return Report{}, err
 		}
-		wanted.Severity, wanted.ExpirationTime = todaysSeverity(in.Severity), expiry(run, in.Expiration)
+		wanted.Severity, wanted.ExpirationTime = todaysSeverity(in.Severity), expiry(run, &in.Expiration)
 		wanted.Description = cmp.Or(in.Description, wanted.Description)
 		if wanted.Action == audit {
 			wanted.GenerateAlert = new(true)

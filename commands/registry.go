@@ -41,6 +41,7 @@ func areas() []func() Command {
 		huntingCommands(),
 		softwareCommands(),
 		exposureCommands(),
+		inventoryCommands(),
 		libraryCommands(),
 		bulkCommands(),
 		exportCommands(),

@@ -36,6 +36,8 @@ type Host interface {
 type SignIn interface {
 	// Forget makes the next request sign in again.
 	Forget()
+	// Claims reads the access token. It returns false if the token cannot be read.
+	Claims(ctx context.Context) (auth.Claims, bool, error)
 	// LoginURL prepares a user's sign-in and returns the address to open.
 	LoginURL(ctx context.Context) (string, error)
 	// Reset deletes everything that is stored about the sign-in.

@@ -401,18 +401,9 @@ func ofSoftware(ids []string) defender.Filter {
 	return defender.Or(filters...)
 }
 
-// isVulnerabilityID reports whether a text has the form of a vulnerability's ID: a prefix, a year and a number of at
-// least four digits. Microsoft's own IDs, for those without a CVE yet, begin with TVM.
-func isVulnerabilityID(text string) bool {
-	prefix, rest, _ := strings.Cut(text, "-")
-	year, number, _ := strings.Cut(rest, "-")
-	return (strings.EqualFold(prefix, "CVE") || strings.EqualFold(prefix, "TVM")) &&
-		len(year) == 4 && len(number) >= 4 && strings.Trim(year+number, "0123456789") == ""
-}
-
 func listVulnerabilityMachines() Command {
 	type args struct {
-		CVEs []string `arg:"cve_id" required:"true" help:"IDs of vulnerabilities, such as CVE-2026-12345."`
+		CVEs []string `arg:"cve_id" required:"true" unnamed:"true" help:"IDs of vulnerabilities, such as CVE-2026-12345."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.CveMachine", Key: "val.ID && val.ID == obj.ID",
@@ -435,11 +426,6 @@ func listVulnerabilityMachines() Command {
 		Outputs: []Output{out},
 		Example: `cve_id=CVE-2026-12345`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		for _, cve := range in.CVEs {
-			if !isVulnerabilityID(cve) {
-				return Report{}, wrong(run, "cve_id must contain IDs such as CVE-2026-12345; got %q", cve)
-			}
-		}
 		return aboutEach(ctx, run, "cve_id", in.CVEs, telling("cve", run.API.VulnerabilityMachines), together(func(list defender.List) warroom.Entry {
 			list.Items = machinesOnce(list.Items)
 			return out.listEntry(list)

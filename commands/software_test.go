@@ -41,8 +41,8 @@ func TestFiltersOfLists(t *testing.T) {
 		{"all vulnerabilities", vulnerabilities, nil, "", "25", "0"},
 		{"vulnerabilities by ID", vulnerabilities, map[string]any{"id": "CVE-2026-0001"}, "id eq 'CVE-2026-0001'", "25", "0"},
 		{"vulnerabilities by name", vulnerabilities, map[string]any{"name_equal": "CVE-2026-0001,CVE-2026-0002"}, "name eq 'CVE-2026-0001' or name eq 'CVE-2026-0002'", "25", "0"},
-		{"a part of the name", vulnerabilities, map[string]any{"name_contains": "2026"}, "contains(name, '2026')", "25", "0"},
-		{"a part of the description", vulnerabilities, map[string]any{"description_contains": "it's bad"}, "contains(description, 'it''s bad')", "25", "0"},
+		{"a part of the name", vulnerabilities, map[string]any{"name_contains": "2026"}, "contains(name,'2026')", "25", "0"},
+		{"a part of the description", vulnerabilities, map[string]any{"description_contains": "it's bad"}, "contains(description,'it''s bad')", "25", "0"},
 		{"a score", vulnerabilities, map[string]any{"cvss": "7.5"}, "cvssV3 ge 7.5", "25", "0"},
 		{"severities", vulnerabilities, map[string]any{"severity": "high,Critical"}, "severity eq 'High' or severity eq 'Critical'", "25", "0"},
 		{"all of it", vulnerabilities, map[string]any{"severity": "Low", "cvss": 0, "limit": "1", "offset": "9"}, "severity eq 'Low' and cvssV3 ge 0", "1", "9"},
@@ -103,7 +103,6 @@ func TestArgumentsThatListsDoNotTake(t *testing.T) {
 		{"microsoft-atp-list-vulnerabilities-by-software", nil, "id is missing"},
 		{"microsoft-atp-list-missing-kb-by-software", nil, "id is missing"},
 		{"microsoft-atp-list-machines-by-vulnerability", nil, "cve_id is missing"},
-		{"microsoft-atp-list-machines-by-vulnerability", map[string]any{"cve_id": "CVE-2026-0001,Log4Shell"}, `got "Log4Shell"`},
 	}
 	for _, test := range tests {
 		t.Run(test.command+" "+test.want, func(t *testing.T) {

@@ -14,9 +14,13 @@ import (
 // verdict is a verdict on an indicator, in the platform's numbers.
 type verdict int
 
-// verdictUnknown is the only verdict of commands: that the tenant blocks an indicator, or that the service knows a
-// vulnerability, must not outweigh another vendor's verdict.
-const verdictUnknown verdict = 0
+// The verdicts. That the tenant blocks an indicator, or that the service knows a vulnerability, is unknown: it must not
+// outweigh another vendor's verdict. Only what the service thinks of a file is a verdict of its own.
+const (
+	verdictUnknown verdict = 0
+	verdictGood    verdict = 1
+	verdictBad     verdict = 3
+)
 
 // indicatorType is the kind of indicator that a score is about, in the platform's terms.
 type indicatorType string
@@ -46,6 +50,11 @@ func scoreOutput() Output {
 
 // dbotScore returns the score of one indicator, for scoreOutput.
 func dbotScore(run *Run, indicator string, kind indicatorType, score verdict) rawjson.Value {
+	return vendorScore(run, run.Brand, indicator, kind, score)
+}
+
+// vendorScore is dbotScore under the name of a vendor that is not the brand of the instance.
+func vendorScore(run *Run, vendor, indicator string, kind indicatorType, score verdict) rawjson.Value {
 	type object struct {
 		Indicator   string
 		Type        indicatorType
@@ -53,7 +62,7 @@ func dbotScore(run *Run, indicator string, kind indicatorType, score verdict) ra
 		Score       verdict
 		Reliability string `json:",omitempty"`
 	}
-	return rawjson.Make(object{indicator, kind, run.Brand, score, run.Instance.Reliability})
+	return rawjson.Make(object{indicator, kind, vendor, score, run.Instance.Reliability})
 }
 
 // ipOutput, domainOutput and urlOutput return the standard paths of objects that consist of one text. ipObject,

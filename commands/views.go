@@ -134,22 +134,15 @@ func machineActionColumns() []string {
 	return []string{"ID", "Type", "Requestor", "RequestorComment", "Status", "MachineID", "ComputerDNSName"}
 }
 
-// macOf returns the MAC address of the adapter that has the machine's last internal address, or else the first one.
+// macOf returns the MAC address of the adapter that has the machine's last internal address, or "" without one.
 func macOf(machine rawjson.Value) string {
-	last, first, found := machine.Text("lastIpAddress"), "", ""
+	last := machine.Text("lastIpAddress")
 	for _, address := range machine.Items("ipAddresses") {
-		mac := address.Text("macAddress")
-		if first == "" {
-			first = mac
-		}
-		if found == "" && last != "" && strings.EqualFold(address.Text("ipAddress"), last) {
-			found = mac
+		if mac := address.Text("macAddress"); mac != "" && last != "" && strings.EqualFold(address.Text("ipAddress"), last) {
+			return mac
 		}
 	}
-	if found == "" {
-		return first
-	}
-	return found
+	return ""
 }
 
 // networkInterfaces groups the addresses of a machine by adapter.

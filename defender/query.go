@@ -37,7 +37,7 @@ func Condition(text string) Filter { return Filter{text: strings.TrimSpace(text)
 
 // Contains looks for a text inside a property.
 func Contains(property, value string) Filter {
-	return Filter{text: "contains(" + property + ", " + quote(value) + ")"}
+	return Filter{text: "contains(" + property + "," + quote(value) + ")"}
 }
 
 // StartsWith looks for a text at the beginning of a property, which Microsoft's samples of OData queries do with the
