@@ -31,8 +31,6 @@ type Argument struct {
 	Values              []string
 	Required, List      bool
 	Hidden, Deprecated  bool
-	// Unnamed reports whether the platform takes a value that is given without a name for this argument's.
-	Unnamed bool
 	// Refused reports whether the command refuses to run when the argument is given.
 	Refused bool
 	// IsMoment reports whether the argument is a point in time.
@@ -115,7 +113,7 @@ func argumentOf(place []int, field reflect.StructField) Argument {
 	argument := Argument{
 		Name: tag.Get("arg"), Help: tag.Get("help"), Default: tag.Get("default"),
 		Required: tag.Get("required") == "true", Hidden: tag.Get("hidden") == "true",
-		Unnamed: tag.Get("unnamed") == "true", Deprecated: tag.Get("deprecated") != "", Refused: tag.Get("deprecated") == "refused",
+		Deprecated: tag.Get("deprecated") != "", Refused: tag.Get("deprecated") == "refused",
 		List: field.Type == reflect.TypeFor[[]string]() && tag.Get("list") != "false", IsMoment: field.Type == reflect.TypeFor[Moment](),
 		Holds: cmp.Or(Held(tag.Get("holds")), heldBy(tag.Get("arg"))), Many: field.Type == reflect.TypeFor[[]string](),
 		field: place, kind: field.Type, min: math.Inf(-1), max: math.Inf(1),

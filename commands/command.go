@@ -37,6 +37,10 @@ type Command struct {
 	Polls bool
 	// Deprecated names the command to use instead, or is empty if the command is not deprecated.
 	Deprecated string
+	// Unnamed is the argument that a value without a name is for, as in !endpoint 10.0.0.1; empty without one.
+	Unnamed string
+	// Policies are the platform's generic policies that the command is a provider for.
+	Policies []string
 	// Platform reports whether only the platform calls the command, so that no analyst sees it.
 	Platform bool
 	// Mirrors reports whether the platform calls the command to mirror incidents. It never schedules itself, and analysts
@@ -112,6 +116,12 @@ func declare[A any](command Command, handle func(ctx context.Context, run *Run, 
 		return handle(ctx, run, in)
 	}
 	return command
+}
+
+// Schedules reports whether the command may run again by itself: to follow what it started, or because the service accepts
+// no more requests for a while.
+func (c Command) Schedules() bool {
+	return !c.Platform && slices.ContainsFunc(c.Arguments(), func(one Argument) bool { return one.Name == ranOnceArgument })
 }
 
 // Arguments returns the command's arguments in the order of the declaration.

@@ -287,7 +287,7 @@ func seenFileOutput() Output {
 
 func getFileInfo() Command {
 	type args struct {
-		Hashes []string `arg:"hash" required:"true" unnamed:"true" help:"The SHA-1 or SHA-256 hashes of the files."`
+		Hashes []string `arg:"hash" required:"true" help:"The SHA-1 or SHA-256 hashes of the files."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.File", Key: "val.Sha1 === obj.Sha1",
@@ -298,7 +298,7 @@ func getFileInfo() Command {
 	}
 	standard := seenFileOutput()
 	return declare(Command{
-		Name: "microsoft-atp-get-file-info", Area: Files,
+		Name: "microsoft-atp-get-file-info", Unnamed: "hash", Area: Files,
 		Help:    "Shows what the service knows about files.",
 		Uses:    []defender.Operation{defender.GetFile},
 		Outputs: []Output{out, standard},

@@ -52,7 +52,7 @@ func verdictOf(file rawjson.Value) verdict {
 
 func judgeFiles() Command {
 	type args struct {
-		Hashes []string `arg:"file" required:"true" unnamed:"true" help:"The SHA-1 or SHA-256 hashes of the files. The service does not know files by MD5."`
+		Hashes []string `arg:"file" required:"true" help:"The SHA-1 or SHA-256 hashes of the files. The service does not know files by MD5."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.File", Key: "val.Sha1 && val.Sha1 == obj.Sha1", Single: true, Title: "File",
@@ -60,7 +60,7 @@ func judgeFiles() Command {
 	}
 	standard := judgedFileOutput()
 	return declare(Command{
-		Name: "file", Area: Files,
+		Name: "file", Unnamed: "file", Area: Files,
 		Help:    "Shows the service's verdict on files, each in an entry of its own.",
 		Uses:    []defender.Operation{defender.GetFile},
 		Outputs: []Output{out, standard, scoreOutput()},
@@ -82,7 +82,7 @@ func judgeFiles() Command {
 	})
 }
 
-// seen is a file, or why there is none.
+// seen is a file, or the error of reading it.
 type seen struct {
 	file    rawjson.Value
 	missing error

@@ -54,7 +54,7 @@ func advancedHunting() Command {
 	}
 	out := Output{Path: "MicrosoftATP.Hunt.Result", Title: "Hunting results", Empty: "The query found nothing.", Fields: huntFields()}
 	return declare(Command{
-		Name: "microsoft-atp-advanced-hunting", Area: Hunting,
+		Name: "microsoft-atp-advanced-hunting", Unnamed: "query", Area: Hunting,
 		Help:    "Runs hunting queries over the events of the last 30 days.",
 		Uses:    []defender.Operation{defender.RunHuntingQuery, defender.RunGraphHuntingQuery},
 		Outputs: []Output{out},

@@ -306,10 +306,10 @@ func getIndicator() Command {
 // showsIndicator completes the declaration of a command that shows an indicator by its ID.
 func showsIndicator(command Command, paths indicatorPaths) Command {
 	type args struct {
-		ID string `arg:"indicator_id" required:"true" unnamed:"true" help:"The ID of an indicator."`
+		ID string `arg:"indicator_id" required:"true" help:"The ID of an indicator."`
 	}
 	command.Area, command.Help, command.Example = Indicators, "Shows an indicator by its ID.", `indicator_id=996`
-	command.Uses, command.Outputs = []defender.Operation{defender.GetIndicator}, paths.outputs()
+	command.Uses, command.Outputs, command.Unnamed = []defender.Operation{defender.GetIndicator}, paths.outputs(), "indicator_id"
 	return declare(command, func(ctx context.Context, run *Run, in args) (Report, error) {
 		indicator, err := run.API.Indicator(ctx, in.ID)
 		if defender.NotFound(err) {
@@ -352,7 +352,7 @@ type indicatorArguments struct {
 func submitIndicator(name, title, help string) Command {
 	paths := pathsOf(indicatorOutput(title))
 	return declare(Command{
-		Name: name, Area: Indicators,
+		Name: name, Area: Indicators, Policies: []string{quarantinePolicy},
 		Help:    help,
 		Uses:    []defender.Operation{defender.SubmitIndicator},
 		Outputs: paths.outputs(),
@@ -410,20 +410,17 @@ func expiry(run *Run, span *time.Duration) string {
 }
 
 func deleteIndicator() Command {
-	return indicatorDeletion("microsoft-atp-sc-indicator-delete", "")
+	return indicatorDeletion(Command{Name: "microsoft-atp-sc-indicator-delete", Policies: []string{quarantinePolicy}})
 }
 
 // indicatorDeletion declares a command that deletes an indicator.
-func indicatorDeletion(name, deprecated string) Command {
+func indicatorDeletion(command Command) Command {
 	type args struct {
 		ID string `arg:"indicator_id" required:"true" help:"The ID of an indicator."`
 	}
-	return declare(Command{
-		Name: name, Area: Indicators, Deprecated: deprecated,
-		Help:    "Deletes an indicator. Without the permission Ti.ReadWrite.All only an indicator that the application created itself can be deleted.",
-		Uses:    []defender.Operation{defender.DeleteIndicator},
-		Example: `indicator_id=996`,
-	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+	command.Area, command.Uses, command.Example = Indicators, []defender.Operation{defender.DeleteIndicator}, `indicator_id=996`
+	command.Help = "Deletes an indicator. Without the permission Ti.ReadWrite.All only an indicator that the application created itself can be deleted."
+	return declare(command, func(ctx context.Context, run *Run, in args) (Report, error) {
 		if err := run.API.DeleteIndicator(ctx, in.ID); err != nil {
 			return Report{}, err
 		}

@@ -28,7 +28,7 @@ const resultFile = "Response Result"
 type session struct {
 	pause
 	ForActive bool   `arg:"wait_for_active" default:"false" help:"Whether to wait until the action can start when the machine is busy with another action of the same type."`
-	Action    string `arg:"machine_action_id" hidden:"true" help:"The action that the command is waiting for. Set by the command itself."`
+	Action    string `arg:"machine_action_id" deprecated:"true" help:"The action that the command is waiting for. Set by the command itself."`
 }
 
 // drive starts the action, or checks the one that a previous run started. Once it has succeeded, finish makes the
@@ -176,7 +176,7 @@ func runScript() Command {
 	out.Fields = append([]warroom.Field{}, scriptFields()...)
 	out.Fields = append(out.Fields, warroom.Field{Name: "action_id", Type: warroom.String, Help: "The machine action's ID, available as soon as it has started."})
 	return declare(startsSession(Command{
-		Name:    "microsoft-atp-live-response-run-script",
+		Name: "microsoft-atp-live-response-run-script", Unnamed: "machine_id",
 		Help:    "Runs a script from the live response library on a machine and returns its output.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" scriptName=triage.ps1`,
@@ -235,7 +235,7 @@ func getFile() Command {
 	}
 	out := liveResponseOutput()
 	return declare(startsSession(Command{
-		Name: "microsoft-atp-live-response-get-file", Saves: true,
+		Name: "microsoft-atp-live-response-get-file", Unnamed: "machine_id", Saves: true,
 		Help:    "Downloads a file from a machine, compressed with gzip.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" path="C:\Users\nora\evil.exe"`,
@@ -258,7 +258,7 @@ func putFile() Command {
 	}
 	out := liveResponseOutput()
 	return declare(startsSession(Command{
-		Name:    "microsoft-atp-live-response-put-file",
+		Name: "microsoft-atp-live-response-put-file", Unnamed: "machine_id",
 		Help:    "Copies a file from the live response library to a machine.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" file_name=tool.exe`,
@@ -279,7 +279,7 @@ func liveResponseResult() Command {
 	out := Output{Path: "MicrosoftATP.LiveResponseResult", Title: "Result", Single: true, Fields: scriptFields()}
 	promised := Output{Path: "MicrosoftATP.LiveResponseAction", Fields: []warroom.Field{{Type: warroom.String, Help: "The result, at the path that older manifests declare."}}}
 	return declare(Command{
-		Name: "microsoft-atp-live-response-result", Area: LiveResponse, Executes: true, Saves: true,
+		Name: "microsoft-atp-live-response-result", Unnamed: "machine_action_id", Area: LiveResponse, Executes: true, Saves: true,
 		Help:    "Downloads the result of one command of a live response session that has ended.",
 		Uses:    []defender.Operation{defender.GetLiveResponseLink},
 		Outputs: []Output{out, promised},
@@ -301,7 +301,7 @@ func cancelAction() Command {
 		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
 	}
 	return declare(Command{
-		Name: "microsoft-atp-live-response-cancel-action", Area: LiveResponse, Executes: true,
+		Name: "microsoft-atp-live-response-cancel-action", Unnamed: "machine_action_id", Area: LiveResponse, Executes: true,
 		Help:    "Cancels a live response session, or another machine action, that has not ended.",
 		Uses:    []defender.Operation{defender.CancelMachineAction},
 		Example: `machine_action_id=5382f7ea-7557-4ab7-9782-d50480024a4e comment="no longer needed"`,

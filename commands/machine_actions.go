@@ -26,6 +26,12 @@ func machineActionCommands() []func() Command {
 	}
 }
 
+// The platform's generic policies, whose playbooks find their providers by these names.
+const (
+	isolationPolicy  = "EndPoint Isolation"
+	quarantinePolicy = "Quarantine File"
+)
+
 // machineActionOutput shows machine actions.
 func machineActionOutput(title string) Output {
 	return Output{
@@ -91,7 +97,7 @@ func isolateMachine() Command {
 		waiting
 	}
 	return actsOn(Command{
-		Name: "microsoft-atp-isolate-machine", Executes: true,
+		Name: "microsoft-atp-isolate-machine", Policies: []string{isolationPolicy}, Unnamed: "machine_id", Executes: true,
 		Help:    "Isolates machines from the network. They stay connected to the service.",
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" isolation_type=Full`,
 	}, defender.Isolate, machineActionOutput("Isolation"),
@@ -123,7 +129,7 @@ func unisolateMachine() Command {
 		waiting
 	}
 	return actsOn(Command{
-		Name:    "microsoft-atp-unisolate-machine",
+		Name: "microsoft-atp-unisolate-machine", Policies: []string{isolationPolicy},
 		Help:    "Releases machines from isolation.",
 		Example: `machine_id=` + exampleMachine + ` comment="clean again"`,
 	}, defender.Unisolate, machineActionOutput("Release from isolation"),
@@ -192,13 +198,13 @@ func stopAndQuarantine() Command {
 		Machines []string `arg:"machine_id" required:"true" help:"IDs of machines."`
 		Hashes   []string `arg:"file_hash" required:"true" help:"The SHA-1 hashes of the files."`
 		Comment  string   `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
-		Started  []string `arg:"action_ids" list:"false" hidden:"true" deprecated:"true" help:"The actions that the command is waiting for. Set by the command itself."`
+		Started  []string `arg:"action_ids" list:"false" deprecated:"true" help:"The actions that the command is waiting for. Set by the command itself."`
 		waiting
 	}
 	out := machineActionOutput("Stop and quarantine")
 	out.Key = "val.ID && val.ID == obj.ID"
 	return declare(startsAction(Command{
-		Name:    "microsoft-atp-stop-and-quarantine-file",
+		Name: "microsoft-atp-stop-and-quarantine-file", Policies: []string{quarantinePolicy},
 		Help:    "Stops the processes of files and quarantines the files: every file on every machine.",
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` file_hash=87662bc3d60e4200ceaf7aae249d1c343f4b83c9 comment="ticket 4711"`,
@@ -338,7 +344,7 @@ func offboardMachine() Command {
 		Title: "Offboarding", Columns: machineActionColumns(),
 	}
 	return actsOn(Command{
-		Name: "microsoft-atp-offboard-machine", Executes: true,
+		Name: "microsoft-atp-offboard-machine", Unnamed: "machine_id", Executes: true,
 		Help:    "Offboards machines from Microsoft Defender for Endpoint, so that they stop sending data.",
 		Example: `machine_id=` + exampleMachine + ` comment="decommissioned"`,
 	}, defender.Offboard, out,

@@ -77,7 +77,7 @@ func getMachineDetails() Command {
 		Title: "Machines", Columns: machineColumns("IPAddresses"),
 	}
 	return declare(Command{
-		Name: "microsoft-atp-get-machine-details", Area: Machines,
+		Name: "microsoft-atp-get-machine-details", Unnamed: "machine_id", Area: Machines,
 		Help:    "Shows machines by their IDs.",
 		Uses:    []defender.Operation{defender.GetMachine, defender.ListMachines},
 		Outputs: []Output{out},
@@ -118,7 +118,7 @@ func osVersion(machine rawjson.Value) warroom.Value {
 	return nil
 }
 
-// sensorStatus tells whether a machine can be reached. A state that is not known has no status.
+// sensorStatus returns Online or Offline for the states of a sensor, and nothing for a state that is not known.
 // See https://learn.microsoft.com/en-us/defender-endpoint/api/machine for the states.
 func sensorStatus(machine rawjson.Value) warroom.Value {
 	switch machine.Text("healthStatus") {
@@ -142,7 +142,7 @@ func macField() warroom.Field {
 func findEndpoints() Command {
 	type args struct {
 		IDs       []string `arg:"id" holds:"machine IDs" help:"IDs of machines."`
-		IPs       []string `arg:"ip" unnamed:"true" help:"The last internal IP addresses of the machines."`
+		IPs       []string `arg:"ip" help:"The last internal IP addresses of the machines."`
 		Hostnames []string `arg:"hostname" help:"The fully qualified DNS names of the machines."`
 	}
 	endpoint := Output{
@@ -152,7 +152,7 @@ func findEndpoints() Command {
 	}
 	machine := Output{Path: "MicrosoftATP.Machine", Key: "val.ID && val.ID == obj.ID", View: detailedMachineView().With(macField()), Single: true}
 	return declare(Command{
-		Name: "endpoint", Area: Machines,
+		Name: "endpoint", Unnamed: "ip", Area: Machines,
 		Help:    "Finds machines by their IDs, names or addresses and shows them as endpoints. A machine is found if it has any of the given values.",
 		Uses:    []defender.Operation{defender.ListMachines},
 		Outputs: []Output{endpoint, machine},
@@ -243,7 +243,7 @@ func getMachineUsers() Command {
 		Empty:   "No user logged on to the machine.",
 	}
 	return declare(Command{
-		Name: "microsoft-atp-get-machine-users", Area: Machines,
+		Name: "microsoft-atp-get-machine-users", Unnamed: "machine_id", Area: Machines,
 		Help:    "Lists the users who logged on to a machine.",
 		Uses:    []defender.Operation{defender.ListMachineUsers},
 		Outputs: []Output{out},
@@ -268,7 +268,7 @@ func getMachineAlerts() Command {
 		Title: "Alerts of the machine", Columns: alertColumns(), Empty: "The machine has no alert.",
 	}
 	return declare(Command{
-		Name: "microsoft-atp-get-machine-alerts", Area: Machines,
+		Name: "microsoft-atp-get-machine-alerts", Unnamed: "machine_id", Area: Machines,
 		Help:    "Lists the alerts of a machine.",
 		Uses:    []defender.Operation{defender.ListMachineAlerts},
 		Outputs: []Output{out},

@@ -462,5 +462,5 @@ func updateOldIndicator() Command {
 }
 
 func deleteOldIndicator() Command {
-	return indicatorDeletion("microsoft-atp-indicator-delete", "microsoft-atp-sc-indicator-delete")
+	return indicatorDeletion(Command{Name: "microsoft-atp-indicator-delete", Deprecated: "microsoft-atp-sc-indicator-delete"})
 }

@@ -403,7 +403,7 @@ func ofSoftware(ids []string) defender.Filter {
 
 func listVulnerabilityMachines() Command {
 	type args struct {
-		CVEs []string `arg:"cve_id" required:"true" unnamed:"true" help:"IDs of vulnerabilities, such as CVE-2026-12345."`
+		CVEs []string `arg:"cve_id" required:"true" help:"IDs of vulnerabilities, such as CVE-2026-12345."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.CveMachine", Key: "val.ID && val.ID == obj.ID",
@@ -420,7 +420,7 @@ func listVulnerabilityMachines() Command {
 		Empty:   "No machine has one of the vulnerabilities.",
 	}
 	return declare(Command{
-		Name: "microsoft-atp-list-machines-by-vulnerability", Area: Software,
+		Name: "microsoft-atp-list-machines-by-vulnerability", Unnamed: "cve_id", Area: Software,
 		Help:    "Lists the machines that have any of several vulnerabilities, and which of them.",
 		Uses:    []defender.Operation{defender.ListVulnerabilityMachines},
 		Outputs: []Output{out},

@@ -142,7 +142,7 @@ func (l *lab) value(argument string) string {
 		return l.find("results.0.Contents.value.0.id", "microsoft-atp-incident-list", "limit=1")
 	case "alert_id", "alert_ids", "id":
 		return l.find("results.0.Contents.value.0.id", "microsoft-atp-list-alerts")
-	case "file_hash", "hash", "file_hash_value":
+	case "file", "file_hash", "hash", "file_hash_value":
 		return l.find(alerts+"evidence.#(sha1!=\"\").sha1|0", "microsoft-atp-list-alerts", "limit=100")
 	case "ip", "network_ipv4":
 		return l.find("results.0.Contents.Results.0.RemoteIP", "microsoft-atp-advanced-hunting", `query=DeviceNetworkEvents | where RemoteIPType == "Public" | take 1`)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"xsoar-defender/commands"
+	"xsoar-defender/params"
 )
 
 // What existing playbooks rely on: the commands of the implementation that they were written for.
@@ -20,6 +21,8 @@ type (
 		Args       []contractArgument `json:"args"`
 		Outputs    [][2]string        `json:"outputs"` // path and type
 		Execution  bool               `json:"execution"`
+		Polling    bool               `json:"polling"`
+		Policies   []string           `json:"compliantpolicies"`
 		Platform   bool               `json:"platform"`
 		Deprecated string             `json:"deprecated"` // "peer": deprecated there, too
 	}
@@ -28,6 +31,7 @@ type (
 		Required bool     `json:"required"`
 		List     bool     `json:"list"`
 		Hidden   bool     `json:"hidden"`
+		Unnamed  bool     `json:"default_argument"`
 		Default  string   `json:"default"`
 		Values   []string `json:"values"`
 	}
@@ -62,6 +66,9 @@ func deliberate() map[string][]string {
 			"microsoft-atp-live-response-put-file: the context path MicrosoftATP.LiveResponseAction.cancellationDateTimeUtc is a Date, want String",
 			"microsoft-atp-live-response-put-file: the context path MicrosoftATP.LiveResponseAction.commands.startTime is a Date, want String",
 			"microsoft-atp-live-response-put-file: the context path MicrosoftATP.LiveResponseAction.commands.endTime is a Date, want String",
+			"microsoft-atp-get-machine-vulnerabilities: the context path MicrosoftATP.PublicVulnerability.FirstDetected is a Date, want String",
+			"microsoft-atp-get-machine-vulnerabilities: the context path MicrosoftATP.PublicVulnerability.PublishedOn is a Date, want String",
+			"microsoft-atp-get-machine-vulnerabilities: the context path MicrosoftATP.PublicVulnerability.UpdatedOn is a Date, want String",
 		},
 		"the service gives a number, and the contract itself says so for alerts elsewhere": {
 			"microsoft-atp-get-machine-alerts: the context path MicrosoftATP.MachineAlerts.IncidentID is a Number, want String",
@@ -69,9 +76,58 @@ func deliberate() map[string][]string {
 		"the service refuses machine actions without a comment": {
 			`microsoft-atp-restrict-app-execution: the argument comment is by default "Restricted by Cortex XSOAR.", want ""`,
 		},
+		"one of the lists takes several values": {
+			"microsoft-atp-list-machines-by-software: the argument id is a list true, want false",
+			"microsoft-atp-list-vulnerabilities-by-software: the argument id is a list true, want false",
+			"microsoft-atp-list-vulnerabilities: the argument name_equal is a list true, want false",
+			"microsoft-atp-list-software-version-distribution: the argument id is a list true, want false",
+		},
+		"the contract has a misspelled path that nothing has ever filled; the command declares the one that it fills": {
+			"microsoft-atp-list-missing-kb-by-software: the context path MicMicrosoftATP.SoftwareKB.id is missing",
+			"microsoft-atp-list-missing-kb-by-software: the context path MicMicrosoftATP.SoftwareKB.name is missing",
+			"microsoft-atp-list-missing-kb-by-software: the context path MicMicrosoftATP.SoftwareKB.osBuild is missing",
+			"microsoft-atp-list-missing-kb-by-software: the context path MicMicrosoftATP.SoftwareKB.productsNames is missing",
+			"microsoft-atp-list-missing-kb-by-software: the context path MicMicrosoftATP.SoftwareKB.url is missing",
+			"microsoft-atp-list-missing-kb-by-software: the context path MicMicrosoftATP.SoftwareKB.machineMissedOn is missing",
+			"microsoft-atp-list-missing-kb-by-software: the context path MicMicrosoftATP.SoftwareKB.cveAddressed is missing",
+		},
 		"the keys of the object are declared in its place": {
 			"microsoft-atp-offboard-machine: the context path MicrosoftATP.OffboardMachine.RelatedFileInfo is missing",
 		},
+	}
+}
+
+// TestManifestHasEveryParameterOfAnInstance holds the parameters against those of the existing integration: whatever an
+// instance has saved is read.
+func TestManifestHasEveryParameterOfAnInstance(t *testing.T) {
+	var agreed struct {
+		Params []struct {
+			Name    string
+			Type    int
+			Default string
+			Hidden  bool
+			Values  []string
+		}
+	}
+	if err := json.Unmarshal([]byte(readFile(t, "testdata/commands.json")), &agreed); err != nil {
+		t.Fatal(err)
+	}
+	declared := params.Parameters()
+	for _, want := range agreed.Params {
+		at := slices.IndexFunc(declared, func(one params.Parameter) bool { return one.Name == want.Name })
+		if at < 0 {
+			t.Errorf("%s: the parameter is missing", want.Name)
+			continue
+		}
+		got := declared[at]
+		if got.Type != want.Type || got.Hidden != want.Hidden || (want.Default != "" && got.Default != want.Default) {
+			t.Errorf("%s: got the type %d, the default %q, hidden %t, want %d, %q, %t", want.Name, got.Type, got.Default, got.Hidden, want.Type, want.Default, want.Hidden)
+		}
+		for _, value := range want.Values {
+			if !slices.Contains(got.Options, value) {
+				t.Errorf("%s: got the options %q, want %q among them", want.Name, got.Options, value)
+			}
+		}
 	}
 }
 
@@ -117,6 +173,12 @@ func differences(want contractCommand, all []manifestCommand) []string {
 	}
 	got := all[at]
 	var found []string
+	if want.Polling && !got.Polling {
+		found = append(found, "has no polling: true, without which the platform drops what it schedules")
+	}
+	if !slices.Equal(got.Policies, want.Policies) {
+		found = append(found, fmt.Sprintf("complies with the policies %q, want %q", got.Policies, want.Policies))
+	}
 	if got.Execution != want.Execution {
 		found = append(found, fmt.Sprintf("execution is %t, want %t", got.Execution, want.Execution))
 	}
@@ -138,6 +200,7 @@ func argumentDifferences(want []contractArgument, got []manifestArgument) []stri
 		for _, part := range []struct{ name, got, want string }{
 			{"required", fmt.Sprint(one.Required), fmt.Sprint(wanted.Required)},
 			{"a list", fmt.Sprint(one.IsArray), fmt.Sprint(wanted.List)},
+			{"the unnamed argument", fmt.Sprint(one.Default), fmt.Sprint(wanted.Unnamed)},
 			{"hidden", fmt.Sprint(one.Hidden), fmt.Sprint(wanted.Hidden)},
 			{"by default", fmt.Sprintf("%q", one.DefaultValue), fmt.Sprintf("%q", wanted.Default)},
 		} {

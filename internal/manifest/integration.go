@@ -22,9 +22,13 @@ const ID = commands.Brand
 const DevelopmentImage = "xsoar-defender/runtime:devel"
 
 const (
-	display     = "Microsoft Defender for Endpoint"
-	category    = "Endpoint"
-	description = "Reads machines, alerts, indicators, software and vulnerabilities of Microsoft Defender for Endpoint, runs " +
+	display  = "Microsoft Defender for Endpoint"
+	category = "Endpoint"
+	// deployedMapper is the incoming mapper that new instances of the existing integration have. The content pack names its own.
+	deployedMapper = "Microsoft Defender For Endpoint Mapper"
+	// serverVersion is the earliest version of the platform that the manifest is for.
+	serverVersion = "6.5.0"
+	description   = "Reads machines, alerts, indicators, software and vulnerabilities of Microsoft Defender for Endpoint, runs " +
 		"machine actions, live response and advanced hunting, and fetches alerts as incidents."
 	// script is what the platform passes to the image. The program there ignores it, an interpreter would not.
 	script = `raise RuntimeError("the image of this integration has to be that of xsoar-defender, whose own program runs in place of this line")`
@@ -44,6 +48,8 @@ type (
 		Script        scriptBlock  `yaml:"script"`
 		Help          string       `yaml:"detaileddescription"`
 		Image         string       `yaml:"image"`
+		MapperIn      string       `yaml:"defaultmapperin"`
+		FromVersion   string       `yaml:"fromversion"`
 	}
 	commonFields struct {
 		ID      string `yaml:"id"`
@@ -80,6 +86,7 @@ type (
 		Deprecated  bool       `yaml:"deprecated,omitempty"`
 		Execution   bool       `yaml:"execution,omitempty"`
 		Polling     bool       `yaml:"polling,omitempty"`
+		Policies    []string   `yaml:"compliantpolicies,omitempty"`
 		Arguments   []argument `yaml:"arguments,omitempty"`
 		Outputs     []output   `yaml:"outputs,omitempty"`
 	}
@@ -88,6 +95,7 @@ type (
 		Description  string   `yaml:"description"`
 		Required     bool     `yaml:"required,omitempty"`
 		IsArray      bool     `yaml:"isArray,omitempty"`
+		Default      bool     `yaml:"default,omitempty"`
 		DefaultValue string   `yaml:"defaultValue,omitempty"`
 		Auto         string   `yaml:"auto,omitempty"`
 		Predefined   []string `yaml:"predefined,omitempty"`
@@ -105,10 +113,6 @@ type (
 // https://xsoar.pan.dev/docs/integrations/yaml-file describes it and as the platform takes it for an upload. Commands
 // that the platform itself calls are not listed there; image is the container image that holds the program.
 func Integration(image string, declared []commands.Command, parameters []params.Parameter) ([]byte, error) {
-	drawn, err := logo()
-	if err != nil {
-		return nil, err
-	}
 	whole := integration{
 		CommonFields: commonFields{ID: ID, Version: -1}, // -1: the platform counts the versions
 		Name:         ID, Display: display, Category: category, Description: description,
@@ -116,8 +120,9 @@ func Integration(image string, declared []commands.Command, parameters []params.
 		Script: scriptBlock{
 			Type: "python", Subtype: "python3", Script: script, DockerImage: image, IsFetch: true, IsMappable: true, SyncIn: true, SyncOut: true,
 		},
-		Help:  help(declared, parameters),
-		Image: "data:image/png;base64," + base64.StdEncoding.EncodeToString(drawn),
+		Help:     help(declared, parameters),
+		Image:    "data:image/png;base64," + base64.StdEncoding.EncodeToString(logo),
+		MapperIn: deployedMapper, FromVersion: serverVersion,
 	}
 	for _, one := range parameters {
 		whole.Configuration = append(whole.Configuration, parameterOf(one))
@@ -153,7 +158,9 @@ func parameterOf(declared params.Parameter) parameter {
 
 func commandOf(declared commands.Command) command {
 	written := command{
-		Name: declared.Name, Description: declared.Help, Execution: declared.Executes, Polling: declared.Polls,
+		Name: declared.Name, Description: declared.Help, Execution: declared.Executes, Policies: declared.Policies,
+		// The platform drops the schedule of a command without this. Every command runs again when the service asks for patience.
+		Polling: declared.Schedules(),
 	}
 	if declared.Deprecated != "" {
 		// The platform's own words for what is deprecated, by which its editor finds it.
@@ -161,7 +168,9 @@ func commandOf(declared commands.Command) command {
 		written.Description = "Deprecated. Use " + declared.Deprecated + " instead. " + declared.Help
 	}
 	for _, one := range declared.Arguments() {
-		written.Arguments = append(written.Arguments, argumentOf(one))
+		argument := argumentOf(one)
+		argument.Default = one.Name == declared.Unnamed
+		written.Arguments = append(written.Arguments, argument)
 	}
 	for _, one := range outputsOf(declared) {
 		written.Outputs = append(written.Outputs, output{ContextPath: one.Path, Description: one.Help, Type: string(one.Type)})

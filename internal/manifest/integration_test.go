@@ -51,6 +51,7 @@ type manifestCommand struct {
 	Name, Description              string
 	Execution, Polling, Deprecated bool
 	Arguments                      []manifestArgument
+	Policies                       []string `yaml:"compliantpolicies"`
 	Outputs                        []struct {
 		ContextPath string `yaml:"contextPath"`
 		Description string
@@ -59,11 +60,11 @@ type manifestCommand struct {
 }
 
 type manifestArgument struct {
-	Name, Description, Auto string
-	Required, Hidden        bool
-	IsArray                 bool   `yaml:"isArray"`
-	DefaultValue            string `yaml:"defaultValue"`
-	Predefined              []string
+	Name, Description, Auto   string
+	Required, Hidden, Default bool
+	IsArray                   bool   `yaml:"isArray"`
+	DefaultValue              string `yaml:"defaultValue"`
+	Predefined                []string
 }
 
 // written gives the manifest of all commands, as text and read.

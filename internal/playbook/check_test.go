@@ -66,8 +66,8 @@ func TestCommandsAndArguments(t *testing.T) {
 		"of another integration":         {playbook: withCommand("|||ip-block", "x: {simple: y}")},
 		"of the platform":                {playbook: withCommand("Builtin|||setIncident", "owner: {simple: y}")},
 		"unknown":                        {playbook: withCommand("|||microsoft-atp-Test"), problems: []string{"unknown command: microsoft-atp-Test"}, commands: 1},
-		"unknown of our brand":           {playbook: withCommand(brand + "|||file"), problems: []string{"unknown command: file"}, commands: 1},
-		"unknown of a copy of ours":      {playbook: withCommand(brand + "_copy|||file"), problems: []string{"unknown command: file"}, commands: 1},
+		"unknown of our brand":           {playbook: withCommand(brand + "|||domain"), problems: []string{"unknown command: domain"}, commands: 1},
+		"unknown of a copy of ours":      {playbook: withCommand(brand + "_copy|||domain"), problems: []string{"unknown command: domain"}, commands: 1},
 		"for the platform alone":         {playbook: withCommand(brand + "|||fetch-incidents"), problems: []string{"unknown command: fetch-incidents"}, commands: 1},
 		"for every integration":          {playbook: withCommand("|||endpoint", "of_another: {simple: y}"), commands: 1},
 		"for every, by another brand":    {playbook: withCommand("Another|||endpoint", "x: {simple: y}")},
@@ -100,8 +100,8 @@ func TestCommandsAndArguments(t *testing.T) {
 			problems: []string{"unknown argument: microsoft-atp-test x"}, commands: 1,
 		},
 		"with the brand beside it": {
-			playbook: "tasks: {'1': {task: {iscommand: true, brand: " + brand + ", script: file}}}",
-			problems: []string{"unknown command: file"}, commands: 1,
+			playbook: "tasks: {'1': {task: {iscommand: true, brand: " + brand + ", script: domain}}}",
+			problems: []string{"unknown command: domain"}, commands: 1,
 		},
 		"in the condition of a loop": {
 			playbook: "tasks: {'1': {task: {playbookName: x}, loop: {iscommand: true, scriptId: '|||microsoft-atp-none', max: 3}}}",
