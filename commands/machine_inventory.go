@@ -15,14 +15,15 @@ func inventoryCommands() []func() Command {
 	}
 }
 
-// ofMachine declares a command that lists what a machine has.
-func ofMachine(command Command, out Output, list func(api *defender.Client, ctx context.Context, machine string) (defender.List, error)) Command {
+// ofMachine declares a command that lists with an operation what a machine has.
+func ofMachine(command Command, operation defender.Operation, out Output) Command {
 	type args struct {
 		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
 	}
 	command.Area, command.Outputs, command.Example = Software, []Output{out}, `machine_id=`+exampleMachine
+	command.Uses = []defender.Operation{operation}
 	return declare(command, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return out.listReport(list(run.API, ctx, in.Machine))
+		return out.listReport(run.API.All(ctx, operation, in.Machine))
 	})
 }
 
@@ -33,8 +34,7 @@ func getMachineSoftware() Command {
 	return ofMachine(Command{
 		Name: "microsoft-atp-get-machine-software",
 		Help: "Lists the software that is installed on a machine.",
-		Uses: []defender.Operation{defender.ListMachineSoftware},
-	}, Output{
+	}, defender.ListSoftwareOfMachine, Output{
 		Path: "MicrosoftATP.Software", Key: keyedByCapitalID,
 		View: warroom.NewView(
 			warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The ID of the software, which consists of vendor and product."},
@@ -58,15 +58,14 @@ func getMachineSoftware() Command {
 			"ImpactScore", "IsNormalized", "Category",
 		},
 		Empty: "No software of the machine is known.",
-	}, (*defender.Client).MachineSoftware)
+	})
 }
 
 func getMachineMissingKBs() Command {
 	return ofMachine(Command{
 		Name: "microsoft-atp-get-machine-missing-kbs",
 		Help: "Lists the security updates that a machine lacks.",
-		Uses: []defender.Operation{defender.ListMachineMissingKBs},
-	}, Output{
+	}, defender.ListMissingKBsOfMachine, Output{
 		Path: "MicrosoftATP.PublicProductFix", Key: keyedByCapitalID,
 		View: warroom.NewView(
 			warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The number of the update."},
@@ -82,15 +81,14 @@ func getMachineMissingKBs() Command {
 		Title:   "Missing security updates of the machine",
 		Columns: []string{"ID", "Name", "OSBuild", "URL", "MachineMissedOn", "CVEAddressed", "ProductsNames"},
 		Empty:   "The machine lacks no security update.",
-	}, (*defender.Client).MachineMissingKBs)
+	})
 }
 
 func getMachineVulnerabilities() Command {
 	return ofMachine(Command{
 		Name: "microsoft-atp-get-machine-vulnerabilities",
 		Help: "Lists the vulnerabilities of a machine.",
-		Uses: []defender.Operation{defender.ListVulnerabilitiesOfMachine},
-	}, Output{
+	}, defender.ListVulnerabilitiesOfMachine, Output{
 		Path: "MicrosoftATP.PublicVulnerability", Key: keyedByCapitalID,
 		View: warroom.NewView(
 			warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The vulnerability's ID."},
@@ -119,5 +117,5 @@ func getMachineVulnerabilities() Command {
 			"FirstDetected", "PublicExploit", "ExploitVerified", "ExploitInKit", "ExploitTypes", "ExploitUris", "CVESupportability", "Tags",
 		},
 		Empty: "No vulnerability of the machine is known.",
-	}, (*defender.Client).MachineVulnerabilitiesOf)
+	})
 }

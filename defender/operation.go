@@ -84,7 +84,7 @@ func allOperations() []Operation {
 		RunLiveResponse, GetLiveResponseLink,
 		ListMachines, GetMachine, ListMachineUsers, ListMachineAlerts, TagMachine, FindMachinesByIP, ListFileMachines, ListDomainMachines, ListUserMachines,
 		ListSoftware, ListSoftwareVersions, ListSoftwareMachines, ListSoftwareVulnerabilities, ListSoftwareMissingKBs,
-		ListVulnerabilities, ListVulnerabilityMachines, ListMachineVulnerabilities, ListMachineSoftware, ListMachineMissingKBs, ListVulnerabilitiesOfMachine,
+		ListVulnerabilities, ListVulnerabilityMachines, ListMachineVulnerabilities,
 		BatchUpdateAlerts, TagMachines, FindMachinesByTag, SetDeviceValue, BatchDeleteIndicators,
 		ListLibraryFiles, UploadLibraryFile, DeleteLibraryFile,
 		ExportSecureConfiguration, ExportSecureConfigurationFiles, ExportSoftware, ExportSoftwareFiles, ExportVulnerabilities, ExportVulnerabilitiesFiles,

@@ -18,26 +18,7 @@ var (
 	ListVulnerabilities         = Operation{Purpose: "list vulnerabilities", Method: http.MethodGet, Path: "/api/vulnerabilities", Docs: "/defender-endpoint/api/get-all-vulnerabilities", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities, LargestPage: 8_000}
 	ListVulnerabilityMachines   = Operation{Purpose: "list the machines with the vulnerability", Method: http.MethodGet, Path: "/api/vulnerabilities/{}/machineReferences", Docs: "/defender-endpoint/api/get-machines-by-vulnerability", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities}
 	ListMachineVulnerabilities  = Operation{Purpose: "list vulnerabilities by machine", Method: http.MethodGet, Path: "/api/vulnerabilities/machinesVulnerabilities", Docs: "/defender-endpoint/api/get-all-vulnerabilities-by-machines", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities, LargestPage: 10_000}
-
-	ListMachineSoftware          = Operation{Purpose: "list the software of the machine", Method: http.MethodGet, Path: "/api/machines/{}/software", Docs: "/defender-endpoint/api/get-installed-software", Application: mayReadSoftware, Delegated: userReadsSoftware}
-	ListMachineMissingKBs        = Operation{Purpose: "list the missing security updates of the machine", Method: http.MethodGet, Path: "/api/machines/{}/getmissingkbs", Docs: "/defender-endpoint/api/get-missing-kbs-machine", Application: mayReadSoftware}
-	ListVulnerabilitiesOfMachine = Operation{Purpose: "list the vulnerabilities of the machine", Method: http.MethodGet, Path: "/api/machines/{}/vulnerabilities", Docs: "/defender-endpoint/api/get-discovered-vulnerabilities", Application: mayReadVulnerabilities, Delegated: userReadsVulnerabilities, Rate: Rate{PerMinute: 50, PerHour: 1500}}
 )
-
-// MachineSoftware lists the software that is installed on a machine.
-func (c *Client) MachineSoftware(ctx context.Context, machine string) (List, error) {
-	return c.list(ctx, ListMachineSoftware, Query{}, machine)
-}
-
-// MachineMissingKBs lists the security updates that a machine lacks.
-func (c *Client) MachineMissingKBs(ctx context.Context, machine string) (List, error) {
-	return c.list(ctx, ListMachineMissingKBs, Query{}, machine)
-}
-
-// MachineVulnerabilitiesOf lists the vulnerabilities of one machine.
-func (c *Client) MachineVulnerabilitiesOf(ctx context.Context, machine string) (List, error) {
-	return c.list(ctx, ListVulnerabilitiesOfMachine, Query{}, machine)
-}
 
 // Software lists software.
 func (c *Client) Software(ctx context.Context, q Query) (List, error) {
