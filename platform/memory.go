@@ -33,7 +33,7 @@ func NewResources() *Resources {
 	return r
 }
 
-// Grow gives the rest of the execution all processors.
+// Grow lets the rest of the execution use all processors.
 func (r *Resources) Grow() {
 	if r != nil && !r.grown.Swap(true) {
 		runtime.GOMAXPROCS(r.processors)
@@ -47,7 +47,7 @@ func (r *Resources) begin() {
 	}
 }
 
-// end gives back what an execution has taken.
+// end releases what an execution has taken.
 func (r *Resources) end() {
 	if r == nil {
 		return

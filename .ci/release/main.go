@@ -147,7 +147,7 @@ type file struct {
 	link    string
 }
 
-// programs builds the program for every platform, and puts it into an archive with what a user needs beside it.
+// programs builds the program for every platform, and puts it into an archive with what a user needs in addition.
 func (r release) programs(scratch string) error {
 	for _, p := range platforms() {
 		if err := r.build(scratch, p); err != nil {

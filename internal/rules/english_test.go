@@ -16,6 +16,8 @@ import (
 type phrase struct {
 	found   *regexp.Regexp
 	instead string
+	// words are of which a line must hold one to be looked at closer, so that the search is fast.
+	words []string
 }
 
 // phrases are the patterns that a search can find. Those that begin a doc comment are looked for only there.
@@ -57,14 +59,30 @@ func phrases() []phrase {
 		`\bWhy, for Microsoft`:                  "A comment for the action, shown in Microsoft's action center.",
 		`\bof machines, fully qualified\b`:      "The fully qualified DNS names of the machines.",
 	} {
-		all = append(all, phrase{regexp.MustCompile(found), instead})
+		all = append(all, phrase{regexp.MustCompile(found), instead, wordsIn(found)})
 	}
 	slices.SortFunc(all, func(a, b phrase) int { return strings.Compare(a.found.String(), b.found.String()) })
 	return all
 }
 
+// wordsIn returns the words of a pattern of which every match holds one: for each of its alternatives the longest.
+func wordsIn(pattern string) []string {
+	var longest []string
+	for alternative := range strings.SplitSeq(pattern, "|") {
+		words := regexp.MustCompile(`[a-z]{3,}`).FindAllString(regexp.MustCompile(`\\.|\[[^]]*\]|.\?`).ReplaceAllString(alternative, " "), -1)
+		if len(words) == 0 {
+			return []string{""} // any line
+		}
+		longest = append(longest, slices.MaxFunc(words, func(a, b string) int { return len(a) - len(b) }))
+	}
+	return longest
+}
+
 // in returns the pattern's words in a line, or "" if the line has none.
 func (p phrase) in(line string) string {
+	if !slices.ContainsFunc(p.words, func(word string) bool { return strings.Contains(line, word) }) {
+		return ""
+	}
 	for _, words := range p.found.FindAllString(line, -1) {
 		// A value can stand for something, and a clock can stand still.
 		if _, second, _ := strings.Cut(words, " "); !strings.HasPrefix(words, "stand") || second == "" {
