@@ -545,10 +545,13 @@ func listRemediationTasks() Command {
 			tasks = tasks[:min(in.Limit, len(tasks))]
 		}
 		byID := map[string]rawjson.Value{}
-		ids := make([]string, len(tasks))
-		for i, task := range tasks {
-			ids[i] = task.Text("id")
-			byID[ids[i]] = task
+		ids := idsIn(tasks)
+		for _, task := range tasks {
+			byID[task.Text("id")] = task
+		}
+		if len(ids) == 0 {
+			list.Items = nil
+			return report(out.listEntry(list)), nil
 		}
 		asked := forEach(ctx, ids, func(ctx context.Context, id string) (rawjson.Value, error) { return withMachines(ctx, byID[id]) })
 		list.Items = values(asked.Done)
