@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+
+	"xsoar-defender/internal/gateway"
+	"xsoar-defender/internal/rawjson"
 )
 
 // consumer reads an answer while it comes, from its beginning each time that the request is sent again. Its own errors,
@@ -24,23 +27,39 @@ func (c *call) stream(response *http.Response) error {
 		// A service that learns that nobody waits any more may end the answer early as if it were whole.
 		return &brokenBodyError{context.Cause(c.ctx)}
 	}
+	head := c.hide(string(body.head))
 	if bad, ok := errors.AsType[*badAnswerError](err); ok && body.err == nil {
+		if page, is := gateway.Detect(response.StatusCode, response.Header, head); is {
+			return &GatewayError{Operation: c.operation, Answer: page}
+		}
 		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: bad.problem, Err: err}
 	}
 	if body.err != nil {
 		return &brokenBodyError{body.err}
 	}
+	if whole, failed := rawjson.Parse(head); err == nil && failed == nil && len(body.head) < headSize {
+		if refused := errorIn(c.operation, response.StatusCode, whole); refused != nil {
+			return refused
+		}
+	}
 	return err
 }
 
-// markedReader remembers why reading ended early, which the consumer may have wrapped or replaced.
+// headSize is how much of an answer is remembered, in bytes: enough for an error, or for the page of a gateway.
+const headSize = 8 << 10
+
+// markedReader remembers why reading ended early, which the consumer may have wrapped or replaced, and how the answer began.
 type markedReader struct {
 	body io.Reader
 	err  error
+	head []byte
 }
 
 func (m *markedReader) Read(into []byte) (int, error) {
 	n, err := m.body.Read(into)
+	if room := headSize - len(m.head); room > 0 {
+		m.head = append(m.head, into[:min(n, room)]...)
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		m.err = err
 	}
