@@ -82,7 +82,7 @@ func TestPackHasTheLayoutOfAnUpload(t *testing.T) {
 			want = append(want, folder+item+".json")
 		}
 	}
-	for _, playbook := range []string{"Close_as_false_positive", "Collect_an_investigation_package", "Hunt_a_file_hash", "Isolate_a_machine_after_confirmation", "Triage_an_alert"} {
+	for _, playbook := range []string{"Close_as_false_positive", "Collect_an_investigation_package", "Contain_a_machine_and_its_users", "Hunt_a_file_hash", "Isolate_a_machine_after_confirmation", "Sweep_an_indicator", "Triage_an_alert", "Weekly_exposure_report"} {
 		want = append(want, "Playbooks/playbook-Defender_-_"+playbook+".yml")
 	}
 	want = append(want, integrationPath, "README.md", "ReleaseNotes/1_2_3.md", "metadata.json", "pack_metadata.json")
