@@ -70,7 +70,7 @@ func listLibrary() Command {
 					matching = append(matching, file)
 				}
 			}
-			list.Items = matching
+			list.Items, list.Whole = matching, rawjson.Join(matching)
 		}
 		if len(list.Items) > in.Limit {
 			list.Items, list.More = list.Items[:in.Limit], true
