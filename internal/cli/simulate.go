@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2/maybe"
@@ -25,6 +26,13 @@ import (
 type simulateOptions struct {
 	listen, out string
 	json        bool
+	seed        uint64
+	size        int
+	scene       string
+	speed       float64
+	condition   string
+	keep        string
+	record      string
 	where       storage
 }
 
@@ -36,10 +44,14 @@ func (p *program) simulateCommand() *cobra.Command {
 instance file for each way to sign in. Under a file stand the environment variables that it needs, if any. The
 instance authorization-code is one at which nobody has logged in yet; at authorization-code-signed-in a user has.
 
+It listens on loopback only. docs/simulator.md describes what is faithful and what is not, the scenes, the conditions
+and the control endpoint.
+
 The tenant runs until the program is interrupted. What is kept of its sign-ins in the state file, and the
 instance files unless --out names a folder for them, are removed then.`,
 		Example: `  xsoar-defender simulate --out lab &
-  xsoar-defender run microsoft-atp-test --instance lab/client-secret.json`,
+  xsoar-defender run microsoft-atp-test --instance lab/client-secret.json
+  xsoar-defender simulate --size 5000 --scene ransomware-day --speed 60 --json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := p.simulate(cmd.Context(), options); err != nil {
 				return failed(err)
@@ -50,6 +62,13 @@ instance files unless --out names a folder for them, are removed then.`,
 	command.Flags().StringVar(&options.listen, "listen", "127.0.0.1:0", "loopback address on which the tenant listens")
 	command.Flags().BoolVar(&options.json, "json", false, "print what a client needs as one line of JSON, as soon as the tenant is ready")
 	command.Flags().StringVar(&options.out, "out", "", "folder for the instance files (default: a new temporary one)")
+	command.Flags().Uint64Var(&options.seed, "seed", 0, "number that the identifiers and the data follow from")
+	command.Flags().IntVar(&options.size, "size", 40, "number of machines, 40 to 100000")
+	command.Flags().StringVar(&options.scene, "scene", "", "scene that begins at once: "+strings.Join(slices.Sorted(maps.Keys(simulator.Scenes())), " or "))
+	command.Flags().Float64Var(&options.speed, "speed", 1, "speed of the scene: with 60, an hour passes in a minute")
+	command.Flags().StringVar(&options.condition, "condition", "", "condition that is on from the start: "+strings.Join(slices.Sorted(maps.Keys(simulator.Conditions())), ", "))
+	command.Flags().StringVar(&options.keep, "keep", "", "file in which the tenant is kept over a restart, with its secrets (default: none)")
+	command.Flags().StringVar(&options.record, "record", "", "file for a test case of what the API was asked, written at the end (default: none)")
 	options.where.stateFlag(command)
 	if err := command.MarkFlagDirname("out"); err != nil {
 		panic(err) // only for a flag that is not there
@@ -57,12 +76,60 @@ instance files unless --out names a folder for them, are removed then.`,
 	return command
 }
 
+// tenant starts the tenant that the options ask for; end closes it and what belongs to it.
+func (p *program) tenant(options simulateOptions) (started *simulator.Tenant, end func() error, err error) {
+	if options.size < 40 || options.size > 100_000 {
+		return nil, nil, fmt.Errorf("the size must be from 40 to 100000; got %d", options.size)
+	}
+	if options.speed <= 0 {
+		return nil, nil, fmt.Errorf("the speed must be above 0; got %v", options.speed)
+	}
+	settings := simulator.Options{
+		Seed: options.seed, Now: p.Now, Random: p.Random, Listen: options.listen, Size: options.size, Record: options.record != "", Sleep: p.Sleep,
+	}
+	closeState := func() error { return nil }
+	if options.keep != "" {
+		state, err := os.OpenFile(options.keep, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			return nil, nil, fmt.Errorf("opening the tenant's state: %w", err)
+		}
+		settings.State, closeState = state, state.Close
+	}
+	started, err = simulator.Start(settings)
+	if err != nil {
+		return nil, nil, errors.Join(err, closeState())
+	}
+	end = func() error { return errors.Join(started.Close(), closeState()) }
+	if options.scene != "" {
+		err = started.StartScene(options.scene, options.speed)
+	}
+	if options.condition != "" {
+		err = errors.Join(err, started.Switch(options.condition, true, 0))
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, end())
+	}
+	return started, end, nil
+}
+
+// recorded writes what the tenant was asked as a test case.
+func recorded(tenant *simulator.Tenant, file string) error {
+	if file == "" {
+		return nil
+	}
+	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	if err := maybe.WriteFile(file, []byte(rawjson.Make(tenant.Case(name))+"\n"), 0o600); err != nil {
+		return fmt.Errorf("writing the test case: %w", err)
+	}
+	return nil
+}
+
 func (p *program) simulate(ctx context.Context, options simulateOptions) (err error) {
-	tenant, err := simulator.Start(simulator.Options{Now: p.Now, Random: p.Random, Listen: options.listen, Sleep: p.Sleep})
+	tenant, end, err := p.tenant(options)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, tenant.Close()) }()
+	defer func() { err = errors.Join(err, recorded(tenant, options.record), end()) }()
 	folder, remove, err := newFolder(options.out)
 	if err != nil {
 		return err
@@ -265,6 +332,7 @@ func (l *lab) facts() rawjson.Value {
 		"identityEndpoint":  l.tenant.IdentityURL(),
 		"identityHeader":    l.tenant.IdentityHeader(),
 		"instances":         instances,
+		"control":           map[string]any{"url": l.tenant.ControlURL(), "key": l.tenant.ControlKey()},
 	})
 }
 
@@ -277,6 +345,7 @@ func (l *lab) describe() {
 			fmt.Fprintf(l.Out, "    %s=%s\n", name, one.variables[name])
 		}
 	}
+	fmt.Fprintf(l.Out, "\nThe tenant is steered at %s with the bearer token %s.\n", l.tenant.ControlURL(), l.tenant.ControlKey())
 	state := ""
 	if l.where.state != "" {
 		state = " --state " + l.where.state

@@ -258,7 +258,11 @@ func (c *company) answer(r *http.Request, body []byte, app application) (int, []
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
+	c.populate()
 	c.advance(now)
+	if c.keep != nil && op.kept() {
+		c.keep(r, body, app)
+	}
 	result, failure := op.handle.run(c, &call{
 		path: r.URL.EscapedPath(), query: r.URL.Query(), header: r.Header, arguments: arguments,
 		body: body, app: app, now: now,

@@ -82,6 +82,7 @@ func (c *company) newAction(kind string, m *machine, requestor, comment string, 
 
 // advance moves everything on to the present: machine actions and investigations that have not ended.
 func (c *company) advance(now time.Time) {
+	c.unfold(now)
 	if c.haltedAt.IsZero() {
 		for _, a := range c.actions {
 			c.advanceAction(a, now)

@@ -21,6 +21,8 @@ func (t *Tenant) AddAlerts(n int, from time.Time, every time.Duration) {
 	c := t.company
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.populate()
+	c.advance(c.now())
 	for i := range n {
 		c.raise(from.Add(time.Duration(i)*every), len(c.alerts))
 	}
@@ -42,6 +44,7 @@ func (t *Tenant) MachineIDs() []string {
 	c := t.company
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.populate()
 	return each(c.machines, func(m *machine) string { return m.ID })
 }
 

@@ -130,7 +130,10 @@ func (h huntingTables) Table(name string) (kusto.Table, bool) {
 		return kusto.Table{}, false
 	}
 	table := kusto.Table{Columns: columnsOf(name)}
-	for _, t := range rows {
+	for t := range rows {
+		if len(table.Rows) > kusto.MaxRows {
+			break // which the query refuses
+		}
 		if when, ok := t["Timestamp"].(time.Time); ok && (h.now.Sub(when) > h.span || when.After(h.now)) {
 			continue
 		}

@@ -87,7 +87,7 @@ func TestEveryTableHasRows(t *testing.T) {
 		}
 		known := each(columnsOf(name), func(c kusto.Column) string { return c.Name })
 		table, _ := w.company.table(name)
-		for _, row := range table {
+		for row := range table {
 			for column := range row {
 				if !slices.Contains(known, column) {
 					t.Fatalf("%s has a value of %s, which is no column of it", name, column)

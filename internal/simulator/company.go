@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -41,6 +42,14 @@ type company struct {
 	// lateness is how long lists leave out what changed, and late holds until when they do, by id.
 	lateness time.Duration
 	late     map[string]time.Time
+
+	size      int // of a larger company; machines are made when they are first asked for
+	populated bool
+	index     map[string]*machine // by id and by name, of so many machines
+	indexed   int
+	scenes    []*runningScene
+	// keep keeps a request that changes something, for a tenant with a state.
+	keep func(r *http.Request, body []byte, app application)
 
 	pageSize      int
 	nextIndicator int
@@ -122,10 +131,8 @@ func pick[T any](s source, list []T) T { return list[s.IntN(len(list))] }
 
 // machineNamed finds a machine by its id, or by its name as the API allows for some operations.
 func (c *company) machineNamed(id string) (*machine, *apiError) {
-	for _, m := range c.machines {
-		if strings.EqualFold(m.ID, id) || strings.EqualFold(m.ComputerDNSName, id) {
-			return m, nil
-		}
+	if m := c.find(strings.ToLower(id)); m != nil {
+		return m, nil
 	}
 	return nil, notFound("Machine", id)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -18,32 +19,49 @@ type tuple map[string]any
 // events are what happened on the machines, by the table that hunting finds it in.
 type events map[string][]tuple
 
-// table returns the rows of a table of the hunting schema, or false if there is no such table.
-func (c *company) table(name string) ([]tuple, bool) {
+// table returns the rows of a table of the hunting schema, or false if there is no such table. They are made one at a time, since a
+// large company has millions of some.
+func (c *company) table(name string) (iter.Seq[tuple], bool) {
 	if _, known := huntingSchemas()[name]; !known {
 		return nil, false
 	}
+	one := func(row func(*machine) tuple) func(*machine) []tuple {
+		return func(m *machine) []tuple { return []tuple{row(m)} }
+	}
 	switch name {
 	case "DeviceInfo":
-		return each(c.machines, c.deviceInfo), true
+		return rowsOf(c.machines, one(c.deviceInfo)), true
 	case "DeviceNetworkInfo":
-		return each(c.machines, c.deviceNetworkInfo), true
+		return rowsOf(c.machines, one(c.deviceNetworkInfo)), true
 	case "DeviceTvmSoftwareInventory":
-		return slices.Concat(each(c.machines, softwareRows)...), true
+		return rowsOf(c.machines, softwareRows), true
 	case "DeviceTvmSoftwareVulnerabilities":
-		return slices.Concat(each(c.machines, vulnerabilityRows)...), true
+		return rowsOf(c.machines, vulnerabilityRows), true
 	case "DeviceTvmSoftwareVulnerabilitiesKB":
-		return c.knownVulnerabilities(), true
+		return slices.Values(c.knownVulnerabilities()), true
 	case "DeviceTvmSecureConfigurationAssessment":
-		return slices.Concat(each(c.machines, c.settingRows)...), true
+		return rowsOf(c.machines, c.settingRows), true
 	case "DeviceTvmSecureConfigurationAssessmentKB":
-		return knownSettings(), true
+		return slices.Values(knownSettings()), true
 	case "AlertInfo":
-		return each(c.alerts, alertRow), true
+		return slices.Values(each(c.alerts, alertRow)), true
 	case "AlertEvidence":
-		return slices.Concat(each(c.alerts, evidenceRows)...), true
+		return rowsOf(c.alerts, evidenceRows), true
 	}
-	return c.happened()[name], true
+	return slices.Values(c.happened()[name]), true
+}
+
+// rowsOf returns the rows of each item, one after the other.
+func rowsOf[T any](items []T, rows func(T) []tuple) iter.Seq[tuple] {
+	return func(yield func(tuple) bool) {
+		for _, item := range items {
+			for _, row := range rows(item) {
+				if !yield(row) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (c *company) deviceInfo(m *machine) tuple {

@@ -23,6 +23,7 @@ const (
 	KindIdentity  Kind = "identity"  // the managed identity endpoint
 	KindProxy     Kind = "proxy"     // the token proxy of the Cortex XSOAR application
 	KindDownload  Kind = "download"  // download links, outside the API
+	KindControl   Kind = "control"   // the tenant's own control endpoint, which is not recorded
 )
 
 // Request is something that was asked of the tenant.
@@ -38,6 +39,8 @@ type Request struct {
 	At time.Time
 	// Status of the answer; 0 while there is none and for a connection that was cut before one.
 	Status int
+	// Answer is the body of the answer, if the tenant records.
+	Answer []byte
 }
 
 func newRequest(kind Kind, r *http.Request, body []byte, at time.Time) Request {
@@ -66,10 +69,10 @@ func (l *requestLog) add(r Request) *Request {
 	return &r
 }
 
-func (l *requestLog) answered(r *Request, status int) {
+func (l *requestLog) answered(r *Request, answer *statusWriter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r.Status = status
+	r.Status, r.Answer = answer.status, answer.body
 }
 
 // Requests gives everything that was asked, in the order it came. The newest 100,000 are kept.
@@ -96,8 +99,13 @@ func (t *Tenant) ResetRequests() {
 // statusWriter remembers the status of an answer.
 type statusWriter struct {
 	http.ResponseWriter
-	status int
+	status    int
+	recording bool
+	body      []byte // as far as it is recorded
 }
+
+// maxRecorded bounds what is recorded of an answer, in bytes.
+const maxRecorded = 1 << 20
 
 func (w *statusWriter) WriteHeader(status int) {
 	if w.status == 0 {
@@ -109,6 +117,9 @@ func (w *statusWriter) WriteHeader(status int) {
 func (w *statusWriter) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
+	}
+	if w.recording && len(w.body) < maxRecorded {
+		w.body = append(w.body, b...)
 	}
 	return w.ResponseWriter.Write(b)
 }

@@ -38,10 +38,11 @@ type secrets struct {
 	cortexToken    string
 	cortexKey      []byte
 	workloadKey    []byte // signs the tokens of the workload
+	controlKey     string // opens the control endpoint
 }
 
 func (t *Tenant) newSecrets() secrets {
-	return secrets{identityHeader: t.guid(), cortexToken: t.opaque(), cortexKey: t.draw(), workloadKey: t.draw()}
+	return secrets{identityHeader: t.guid(), cortexToken: t.opaque(), cortexKey: t.draw(), workloadKey: t.draw(), controlKey: t.opaque()}
 }
 
 // settings are what may change while the tenant runs.
@@ -58,6 +59,7 @@ type settings struct {
 	identitySilent bool
 	huntingRetired bool
 	assertionClock func() time.Time
+	conditions     map[string]time.Time // that are on, with their ends; zero is no end
 }
 
 // defaultTokenLifetime is what Microsoft documents that an access token lives, about an hour.
@@ -73,6 +75,7 @@ func (t *Tenant) newSettings() settings {
 		redirects:      []string{redirectURI, "http://localhost"},
 		consent:        true,
 		assertionClock: t.now,
+		conditions:     map[string]time.Time{},
 	}
 }
 

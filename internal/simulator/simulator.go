@@ -25,6 +25,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,6 +48,13 @@ type Options struct {
 	// Listen is the address of the HTTPS server, "127.0.0.1:0" if empty. Another one than of loopback is refused: the
 	// tenant gives its secrets to anyone who reaches it. The managed identity endpoint always takes a free loopback port.
 	Listen string
+	// Size is the number of machines, at least 40. They are made when somebody first asks for them.
+	Size int
+	// Record keeps the answers of the API for Case.
+	Record bool
+	// State is read at the start, and what is done to the tenant is written to it: a tenant that starts with it is what the earlier
+	// one was, with the same secrets, address and data. Nil keeps nothing.
+	State io.ReadWriter
 	// Sleep waits for as long as a scripted delay says, or until the context ends. Nil waits in real time.
 	Sleep func(context.Context, time.Duration) error
 }
@@ -67,9 +75,16 @@ type Tenant struct {
 	company      *company
 	authority    http.Handler
 	identity     http.Handler
+	control      http.Handler
 	requests     requestLog
 	faults       faultScript
 	rates        rateWindows
+	recording    bool
+
+	state     state
+	key       [32]byte                  // of the randomness
+	ahead     atomic.Int64              // how far AdvanceClock moved the clock, in nanoseconds
+	replaying atomic.Pointer[time.Time] // the time of what is done again; nil otherwise
 
 	servers []*http.Server
 	stop    context.CancelFunc
@@ -109,9 +124,31 @@ type apiError struct {
 
 // Start makes a tenant and serves it until Close.
 func Start(o Options) (*Tenant, error) {
-	t := &Tenant{now: o.Now, sleep: o.Sleep}
-	if t.now == nil {
-		t.now = time.Now
+	t := &Tenant{sleep: o.Sleep, recording: o.Record}
+	given := o.Now
+	if given == nil {
+		given = time.Now
+	}
+	t.now = func() time.Time {
+		if then := t.replaying.Load(); then != nil {
+			return *then
+		}
+		return given().Add(time.Duration(t.ahead.Load()))
+	}
+	if o.State != nil {
+		var err error
+		if t.state.entries, err = readState(o.State); err != nil {
+			return nil, err
+		}
+		t.state.out = o.State
+		if len(t.state.entries) > 0 {
+			first := t.state.entries[0]
+			o.Seed, o.Size, o.Random = first.Seed, first.Size, bytes.NewReader(first.Key)
+			if o.Listen == "" || strings.HasSuffix(o.Listen, ":0") {
+				o.Listen = first.Listen
+			}
+			t.replaying.Store(&first.At)
+		}
 	}
 	if t.sleep == nil {
 		t.sleep = sleep
@@ -143,7 +180,18 @@ func Start(o Options) (*Tenant, error) {
 	t.application = sync.OnceValues(func() (*applicationCertificate, error) { return newApplicationCertificate(t.tls) })
 	t.privateKey = newPrivateKey(o.Random != nil)
 	t.company = newCompany(o.Seed, t.now, t.base)
-	t.authority, t.identity = t.newAuthority(), t.newIdentityEndpoint()
+	t.company.size = o.Size
+	t.company.keep = func(r *http.Request, body []byte, app application) {
+		t.journal(entry{Do: "api", Method: r.Method, URI: r.URL.RequestURI(), Content: r.Header.Get("Content-Type"), Body: body, By: &app})
+	}
+	t.authority, t.identity, t.control = t.newAuthority(), t.newIdentityEndpoint(), t.newControl()
+	if len(t.state.entries) > 0 {
+		if err := t.resume(); err != nil {
+			return nil, errors.Join(err, main.Close(), identity.Close())
+		}
+	} else {
+		t.journal(entry{Do: "start", Seed: o.Seed, Key: t.key[:], Listen: host, Size: o.Size})
+	}
 
 	ctx, stop := context.WithCancel(context.Background())
 	t.stop = stop
@@ -165,6 +213,7 @@ func (t *Tenant) seed(o Options) error {
 		}
 		t.random.source = rand.NewChaCha8(key)
 	}
+	t.key = key
 	t.fixed = t.newSecrets()
 	t.settings = t.newSettings()
 	t.grants = newGrants()
@@ -247,14 +296,22 @@ func (t *Tenant) answer(w http.ResponseWriter, r *http.Request, kind Kind) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	status := &statusWriter{ResponseWriter: w}
+	if kind == KindControl {
+		t.serveControl(w, r)
+		return
+	}
+	status := &statusWriter{ResponseWriter: w, recording: t.recording}
 	entry := t.requests.add(newRequest(kind, r, body, t.now()))
-	defer func() { t.requests.answered(entry, status.status) }()
+	defer func() { t.requests.answered(entry, status) }()
 
 	status.Header().Set(requestIDHeader, t.guid())
 	status.Header().Set("Date", t.now().UTC().Format(http.TimeFormat)) // the server's own would be by the system's clock
 	serve := func(w http.ResponseWriter) { t.dispatch(w, r, kind, body) }
 	if fault, found := t.faults.take(kind, r); found {
+		t.fail(status, r, kind, fault, serve)
+		return
+	}
+	if fault, found := t.met(kind); found {
 		t.fail(status, r, kind, fault, serve)
 		return
 	}
@@ -333,6 +390,8 @@ func (t *Tenant) retired(r *http.Request) *apiError {
 // kindOf tells which part of the tenant a path of the HTTPS server belongs to.
 func kindOf(path string) Kind {
 	switch {
+	case strings.HasPrefix(path, controlPath):
+		return KindControl
 	case path == tokenProxyPath:
 		return KindProxy
 	case strings.HasPrefix(path, "/api/"):

@@ -672,7 +672,7 @@ func dynamics() map[string]function {
 		}},
 		"repeat": {takes: "an", min: 2, max: 2, result: Dynamic, call: func(_ time.Time, a []any) any {
 			n, ok := a[1].(int64)
-			if !ok || n < 0 || n > maxRows {
+			if !ok || n < 0 || n > MaxRows {
 				return nil
 			}
 			return slices.Repeat([]any{a[0]}, int(n))
@@ -773,8 +773,8 @@ func rangeValues(from, to, step any) ([]any, error) {
 		if !ok || order*up > 0 {
 			return list, nil
 		}
-		if len(list) >= maxRows {
-			return nil, fmt.Errorf("a range exceeds the limit of %d values", maxRows)
+		if len(list) >= MaxRows {
+			return nil, fmt.Errorf("a range exceeds the limit of %d values", MaxRows)
 		}
 		list = append(list, v)
 	}

@@ -78,9 +78,11 @@ type Enricher interface {
 
 // The limits of a query. The service has others; these keep a query from taking the machine down.
 const (
-	maxDepth = 64        // of nesting
-	maxRows  = 1_000_000 // of a result in between
+	maxDepth = 64 // of nesting
 )
+
+// MaxRows is the number of rows that a table, and a result in between, may have. A query that needs more is refused.
+const MaxRows = 1_000_000
 
 // Run runs a query at a point in time over the tables. The error of a query that is wrong, or that needs what is not carried out
 // here, says in one sentence what is the matter.
@@ -89,7 +91,7 @@ func Run(query string, now time.Time, tables Tables) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
-	p := &parser{tokens: tokens, run: &run{now: now.UTC(), tables: tables}, scope: newScope(nil)}
+	p := &parser{tokens: tokens, run: &run{now: now.UTC(), tables: tables, read: map[string]Table{}}, scope: newScope(nil)}
 	result, err := p.statements()
 	if err != nil {
 		return Table{}, err

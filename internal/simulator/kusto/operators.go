@@ -932,8 +932,8 @@ func (t Table) expanded(lists []expansion, parameters map[string]string, most in
 			}
 			made.Rows = append(made.Rows, row)
 		}
-		if len(made.Rows) > maxRows {
-			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator 'mv-expand'", maxRows)
+		if len(made.Rows) > MaxRows {
+			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator 'mv-expand'", MaxRows)
 		}
 	}
 	return made, nil

@@ -12,7 +12,19 @@ import (
 type run struct {
 	now    time.Time
 	tables Tables
-	calls  int // of functions, so that none calls itself for ever
+	read   map[string]Table // those that were read
+	calls  int              // of functions, so that none calls itself for ever
+}
+
+// table returns a table by its name, and reads it once.
+func (r *run) table(name string) (Table, bool) {
+	t, known := r.read[name]
+	if !known {
+		if t, known = r.tables.Table(name); known {
+			r.read[name] = t
+		}
+	}
+	return t, known
 }
 
 // scope has what let statements and parameters named.
@@ -409,8 +421,7 @@ func (p *parser) tabularAt(tokens []token) bool {
 	if following.kind == signToken && following.text == "(" {
 		return false
 	}
-	_, ok := p.run.tables.Table(t.text)
-	return ok || strings.HasSuffix(t.text, "*")
+	return slices.Contains(p.run.tables.Names(), t.text) || strings.HasSuffix(t.text, "*")
 }
 
 // bodyIsTabular looks past the let statements of the body of a function.
@@ -471,8 +482,8 @@ func (p *parser) operators(t Table) (Table, error) {
 		if err != nil {
 			return Table{}, err
 		}
-		if len(result.Rows) > maxRows {
-			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator '%s'", maxRows, name)
+		if len(result.Rows) > MaxRows {
+			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator '%s'", MaxRows, name)
 		}
 		t = result
 	}
@@ -545,7 +556,10 @@ func (p *parser) tableNamed(name string) (Table, error) {
 	if t, ok := p.scope.table(name); ok {
 		return t, nil
 	}
-	if t, ok := p.run.tables.Table(name); ok {
+	if t, ok := p.run.table(name); ok {
+		if len(t.Rows) > MaxRows {
+			return Table{}, fmt.Errorf("the table '%s' has more than %d rows here", name, MaxRows)
+		}
 		return t, nil
 	}
 	if f, ok := p.scope.lambda(name); ok && len(f.parameters) == 0 {

@@ -26,7 +26,7 @@ func (p *parser) union(before *Table) (Table, error) {
 	for {
 		if names := p.wildcard(); names != nil {
 			for _, name := range names {
-				if t, ok := p.run.tables.Table(name); ok {
+				if t, ok := p.run.table(name); ok {
 					parts = append(parts, part{name, t})
 				}
 			}
@@ -83,8 +83,8 @@ func (p *parser) union(before *Table) (Table, error) {
 		}
 	}
 	for _, one := range parts {
-		if len(made.Rows)+len(one.table.Rows) > maxRows {
-			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator 'union'", maxRows)
+		if len(made.Rows)+len(one.table.Rows) > MaxRows {
+			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator 'union'", MaxRows)
 		}
 		places := make([]int, len(one.table.Columns))
 		for i, c := range one.table.Columns {
@@ -336,8 +336,8 @@ func combined(left, right Table, keys joinKeys, columns []int, kind string) (Tab
 		if len(found) == 0 && (kind == "leftouter" || kind == "fullouter") {
 			beside(row, nil)
 		}
-		if len(made.Rows) > maxRows {
-			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator 'join'", maxRows)
+		if len(made.Rows) > MaxRows {
+			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator 'join'", MaxRows)
 		}
 	}
 	if kind == "rightouter" || kind == "fullouter" {

@@ -1,0 +1,138 @@
+package simulator
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// entry is a line of a tenant's state: the first says how the tenant was made, each other one what was done to it. A tenant that
+// starts with the state does it all again, as of the time at which it was done, and so becomes what it was.
+type entry struct {
+	At time.Time `json:"at"`
+	Do string    `json:"do"`
+
+	// Of the first line.
+	Seed   uint64 `json:"seed,omitempty"`
+	Key    []byte `json:"key,omitempty"`
+	Listen string `json:"listen,omitempty"`
+	Size   int    `json:"size,omitempty"`
+
+	// Of a request to the API.
+	Method  string       `json:"method,omitempty"`
+	URI     string       `json:"uri,omitempty"`
+	Content string       `json:"content,omitempty"`
+	Body    []byte       `json:"body,omitempty"`
+	By      *application `json:"by,omitempty"`
+
+	// Of what the control endpoint was told, and of a refresh token.
+	Name  string        `json:"name,omitempty"`
+	Speed float64       `json:"speed,omitempty"`
+	Count int           `json:"count,omitempty"`
+	Ahead time.Duration `json:"ahead,omitempty"`
+	Token *keptToken    `json:"token,omitempty"`
+}
+
+// keptToken is a refresh token that is still good after a restart.
+type keptToken struct {
+	Token    string   `json:"token"`
+	Client   string   `json:"client"`
+	User     string   `json:"user"`
+	Audience string   `json:"audience"`
+	Names    []string `json:"names"`
+	OpenID   []string `json:"openId"`
+}
+
+// state is where a tenant keeps what is done to it.
+type state struct {
+	mu      sync.Mutex
+	out     io.Writer // nil if nothing is kept
+	entries []entry   // as they were read
+}
+
+// readState reads the lines of a state, of which an unfinished last one is left out.
+func readState(in io.Reader) ([]entry, error) {
+	var entries []entry
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return entries, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("simulator: reading the state: %w", err)
+		}
+		var e entry
+		if err := json.Unmarshal(line, &e); err != nil || len(entries) == 0 && e.Do != "start" {
+			return nil, errors.New("simulator: the state is not one of a simulated tenant")
+		}
+		entries = append(entries, e)
+	}
+}
+
+// journal keeps what is done, if anything is kept.
+func (t *Tenant) journal(e entry) {
+	if t.state.out == nil || t.replaying.Load() != nil {
+		return
+	}
+	e.At = t.now()
+	line := append(must(json.Marshal(e)), '\n')
+	t.state.mu.Lock()
+	defer t.state.mu.Unlock()
+	// A state that cannot be written is no reason to stop: the tenant is for trying things.
+	_, _ = t.state.out.Write(line)
+}
+
+// kept reports whether a request to the API is kept: it changes something, or draws from what later changes draw from.
+func (o operation) kept() bool {
+	path := strings.ToLower(o.path)
+	if o.method == http.MethodGet {
+		return strings.Contains(path, "getpackageuri") || strings.Contains(path, "getliveresponse") || strings.Contains(path, "export")
+	}
+	return !strings.Contains(path, "advancedqueries") && !strings.Contains(path, "huntingquery")
+}
+
+// resume does again what the state has.
+func (t *Tenant) resume() error {
+	for _, e := range t.state.entries[1:] {
+		t.replaying.Store(&e.At)
+		switch e.Do {
+		case "api":
+			r, err := http.NewRequestWithContext(context.Background(), e.Method, t.base+e.URI, bytes.NewReader(e.Body))
+			if err != nil || e.By == nil {
+				return errors.New("simulator: the state has a request that is none")
+			}
+			r.Header.Set("Content-Type", e.Content)
+			// What the service refused then it refuses again.
+			_, _, _ = t.company.answer(r, e.Body, *e.By)
+		case "scene":
+			if err := t.company.begin(e.Name, e.Speed); err != nil {
+				return err
+			}
+		case "alerts":
+			t.AddAlerts(e.Count, e.At, time.Second)
+		case "clock":
+			t.ahead.Add(int64(e.Ahead))
+		case "token":
+			t.grants.refresh[e.Token.Token] = &refreshGrant{
+				who: holder{e.Token.Client, e.Token.User}, given: e.At,
+				scope: scope{audience: e.Token.Audience, names: e.Token.Names, openID: e.Token.OpenID, offline: true},
+			}
+		}
+	}
+	t.replaying.Store(nil)
+	// What is drawn from now on must not be what was drawn before.
+	sum := sha256.Sum256(fmt.Append(t.key[:], t.now().UnixNano()))
+	t.random.source = rand.NewChaCha8(sum)
+	return nil
+}
