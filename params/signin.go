@@ -189,3 +189,6 @@ func isDomain(name string) bool {
 func notOfDomain(r rune) bool {
 	return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
+
+// TokenService returns the address of the token service of the Cortex XSOAR application.
+func TokenService() string { return tokenProxyURL }

@@ -15,6 +15,7 @@ const (
 	commandsPath    = "docs/commands.md"
 	parametersPath  = "docs/parameters.md"
 	permissionsPath = "docs/permissions.md"
+	hostsPath       = "docs/hosts.md"
 	readmePath      = "README.md"
 )
 
@@ -45,6 +46,7 @@ func Files(repository fs.FS, declared []commands.Command, parameters []params.Pa
 		{Path: commandsPath, Content: CommandReference(declared)},
 		{Path: parametersPath, Content: ParameterReference(parameters)},
 		{Path: permissionsPath, Content: PermissionReference(declared)},
+		{Path: hostsPath, Content: HostReference(params.Clouds(), hostOf(params.TokenService()))},
 		{Path: readmePath, Content: readme},
 	}
 	return Compare(repository, files), nil

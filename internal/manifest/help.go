@@ -2,48 +2,52 @@ package manifest
 
 import (
 	"slices"
-	"strings"
 
 	"xsoar-defender/commands"
 	"xsoar-defender/params"
 )
 
-// help writes what the platform shows beside the settings of an instance: how to sign in, what the application may
-// have to be granted, how to fetch, and every field. It links to no page of the repository, which is not there.
+// help writes the page that the platform shows next to the settings of an instance: how to sign in, what to grant to the
+// application, and how to fetch. The settings themselves have their own help. It links to no page of the repository,
+// which is not there.
 func help(declared []commands.Command, parameters []params.Parameter) string {
 	page := &page{}
 	page.line("Choose one way to sign in, fill in its fields, save, and run `!microsoft-atp-test`. It says what the sign-in may do and " +
 		"which commands that leaves out.")
 	page.line("### Ways to sign in")
 	page.table([]string{"Way", "What to fill in"}, waysToSignIn(parameters))
-	page.line("The Cortex XSOAR application answers with an ID, a token and a key when an administrator of the tenant consents to it. " +
-		"For your own application, register one in the Microsoft Entra admin center, add the permissions below under API permissions, " +
-		"and grant admin consent. For Authorization Code, add the redirect URI under Authentication, platform Web.")
-	page.line("### Permissions")
-	page.line("A command needs one of each line of its area. Those of a user who logs in are in parentheses.")
-	page.table([]string{"Area", "Permissions"}, permissionsOfAreas(declared))
+	page.line("### Cortex XSOAR application")
+	page.line("Palo Alto Networks registered this application; an administrator of your tenant only consents to it.")
+	page.line("1. Log in at [%s](%s) as an administrator who may consent for the tenant, and accept.\n"+
+		"2. The page shows an ID, a token and a key. Put them in *%s*, *%s* and *%s*.", ConsentPage, ConsentPage,
+		labelOf(parameters, "_auth_id_encrypted"), labelOf(parameters, "_tenant_id_encrypted"), labelOf(parameters, "credentials"))
+	page.line("### An application of your own")
+	page.line("1. In the [Microsoft Entra admin center](https://entra.microsoft.com) go to App registrations, New registration, and register " +
+		"an application for this directory only. Its Overview shows the application (client) ID and the directory (tenant) ID.\n" +
+		"2. Go to API permissions, Add a permission, APIs my organization uses, and type `WindowsDefenderATP`. Choose Application " +
+		"permissions, or for Authorization Code Delegated permissions, and select the set below that covers what the instance is for.\n" +
+		"3. Select Grant admin consent. A permission has no effect until then.\n" +
+		"4. Go to Certificates & secrets, and add a client secret, whose Value is shown once, or upload a certificate. For Authorization " +
+		"Code also add the redirect URI under Authentication, platform Web.")
+	page.line("### Smallest sets of permissions")
+	var sets [][]string
+	for _, one := range purposes() {
+		for _, row := range smallestSets(declared, one.covers) {
+			sets = append(sets, append([]string{one.name}, row...))
+		}
+	}
+	page.table([]string{"For", "API", "Application permissions", "Delegated permissions"}, sets)
+	page.line("The help of every command, `xsoar-defender commands` and `!microsoft-atp-test` tell which permissions a command needs.")
 	page.line("### Fetching alerts")
 	page.line("An incident holds an alert as the service gives it. Alerts that are fetched already are not fetched again, and none is lost " +
 		"when a fetch fails. Choose the classifier and the mapper of the pack, or those that the instance has had.")
-	for _, section := range []string{params.SectionConnect, params.SectionCollect} {
-		page.line("### Fields: %s", section)
-		page.table([]string{"Field", "Name", "Default", "What it is"}, parameterRows(parameters, func(one params.Parameter) bool {
-			return one.Section == section && !one.Hidden
-		}))
-	}
 	return string(page.bytes())
 }
 
 // waysToSignIn names the fields of each way by what the platform shows.
 func waysToSignIn(parameters []params.Parameter) [][]string {
-	field := func(name string) string {
-		at := slices.IndexFunc(parameters, func(one params.Parameter) bool { return one.Name == name })
-		if at < 0 {
-			return code(name)
-		}
-		return "*" + fieldNames(parameters[at]) + "*"
-	}
-	application := field("_auth_id") + ", " + field("_tenant_id") + " and "
+	field := func(name string) string { return "*" + labelOf(parameters, name) + "*" }
+	application := field("_auth_id_encrypted") + ", " + field("_tenant_id_encrypted") + " and "
 	own := field("auth_type") + " Client Credentials, " + field("self_deployed") + ", " + application
 	return [][]string{
 		{"Cortex XSOAR application", field("auth_type") + " Client Credentials, " + application + field("credentials")},
@@ -56,24 +60,17 @@ func waysToSignIn(parameters []params.Parameter) [][]string {
 	}
 }
 
-// permissionsOfAreas lists what the commands of every area need. Commands that are deprecated count for nothing: those
-// that take their place need the same or less.
-func permissionsOfAreas(declared []commands.Command) [][]string {
-	var rows [][]string
-	for _, area := range areasOf(declared) {
-		var sets []string
-		for _, one := range area.commands {
-			for _, needed := range one.PermissionSets() {
-				if set := permissionSet(needed); one.Deprecated == "" && !slices.Contains(sets, set) {
-					sets = append(sets, set)
-				}
-			}
-		}
-		if len(sets) > 0 {
-			rows = append(rows, []string{string(area.name), strings.Join(sets, "; ")})
-		}
+// ConsentPage is where an administrator consents to the Cortex XSOAR application. The deployed integration's help names
+// the same page (https://xsoar.pan.dev/docs/reference/integrations/microsoft-defender-advanced-threat-protection).
+const ConsentPage = "https://oproxy.demisto.ninja/ms-defender-atp"
+
+// labelOf returns what the platform shows for a parameter.
+func labelOf(parameters []params.Parameter, name string) string {
+	at := slices.IndexFunc(parameters, func(one params.Parameter) bool { return one.Name == name })
+	if at < 0 {
+		return name
 	}
-	return rows
+	return fieldNames(parameters[at])
 }
 
 // permissionSet names the permissions of which a command needs one, with those of a user in parentheses when a user can

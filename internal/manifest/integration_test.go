@@ -267,9 +267,14 @@ func TestLogoIsOneThatThePlatformShows(t *testing.T) {
 
 func TestHelpNamesWhatIsThere(t *testing.T) {
 	_, read := written(t)
+	for _, want := range []string{"https://oproxy.demisto.ninja/ms-defender-atp", "APIs my organization uses", "`WindowsDefenderATP`", "Grant admin consent"} {
+		if !strings.Contains(read.Help, want) {
+			t.Errorf("the help does not name %s, which an administrator needs", want)
+		}
+	}
 	for _, one := range params.Parameters() {
-		if got := strings.Contains(read.Help, "`"+one.Name+"`"); got == one.Hidden {
-			t.Errorf("the help names the field %s: %t, want %t", one.Name, got, !one.Hidden)
+		if strings.Contains(read.Help, "`"+one.Name+"`") {
+			t.Errorf("the help repeats the field %s, which has its own help next to it", one.Name)
 		}
 	}
 	registry := commands.NewRegistry()
