@@ -1,8 +1,11 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -86,21 +89,35 @@ func named(name string, rows []rawjson.Value) warroom.Value {
 	return warroom.Group{{Key: name, Value: found}}
 }
 
-// huntBatch runs several queries one after another, since they share the tenant's quota, and shows them in one entry.
+// huntBatch runs several queries one after another, since they share the tenant's quota, and shows them in one entry. A
+// query that fails does not affect the others. If the service accepts no more queries, those that are left are scheduled.
 func huntBatch(ctx context.Context, run *Run, out Output, batch []rawjson.Value, timeout, within time.Duration) (Report, error) {
 	if len(batch) == 0 || len(batch) > mostQueries {
 		return Report{}, wrong(run, "query_batch must contain 1 to %d queries; got %d", mostQueries, len(batch))
 	}
-	var entry warroom.Entry
-	var found warroom.Values
+	hunts := make([]hunt, len(batch))
 	for i, described := range batch {
-		one, err := huntOf(run, described, timeout, within)
-		if err != nil {
+		var err error
+		if hunts[i], err = huntOf(run, described, timeout, within); err != nil {
 			return Report{}, err
 		}
+	}
+	before := run.wholeOf(len(batch)) - len(batch)
+	var entry warroom.Entry
+	var found warroom.Values
+	var failed []failure
+	for i, one := range hunts {
 		rows, whole, err := huntRows(ctx, run, one)
-		if err != nil {
-			return Report{}, &HuntError{Number: i + 1, Name: one.Name, Err: err}
+		var throttled *defender.ThrottledError
+		switch {
+		case errors.As(err, &throttled):
+			return huntRest(entry, out, found, failed, batch[i:], before+i, throttled.After), nil
+		case err != nil && ctx.Err() != nil:
+			return Report{}, err
+		case err != nil:
+			err = &HuntError{Number: before + i + 1, Name: one.Name, Err: err}
+			failed = append(failed, failure{cmp.Or(one.Name, strconv.Itoa(before+i+1)), err})
+			continue
 		}
 		shown := out
 		if one.Name != "" {
@@ -110,8 +127,32 @@ func huntBatch(ctx context.Context, run *Run, out Output, batch []rawjson.Value,
 		entry.Contents = warroom.Raw(whole)
 		found = append(found, named(one.Name, rows))
 	}
-	entry.Context = []warroom.Context{{Path: out.Path, Value: found}}
-	return report(entry), nil
+	if len(found) == 0 && before == 0 {
+		return Report{}, failuresError(failed)
+	}
+	return report(huntEntries(entry, out, found, failed)...), nil
+}
+
+// huntRest reports the queries of a batch that were run, and leaves the others to the next run.
+func huntRest(entry warroom.Entry, out Output, found warroom.Values, failed []failure, rest []rawjson.Value, done int, after time.Duration) Report {
+	whole := done + len(rest)
+	return Report{
+		Entries: huntEntries(entry, out, found, failed), Left: map[string]any{"query_batch": json.RawMessage(rawjson.Join(rest))},
+		After: after, Done: done, Whole: whole,
+		Waits: fmt.Sprintf("%d of %d queries were run; the service accepts no more at the moment", done, whole),
+	}
+}
+
+func huntEntries(entry warroom.Entry, out Output, found warroom.Values, failed []failure) []warroom.Entry {
+	var entries []warroom.Entry
+	if found != nil {
+		entry.Context = []warroom.Context{{Path: out.Path, Value: found}}
+		entries = append(entries, entry)
+	}
+	if failed != nil {
+		entries = withFailures(entries, failed)
+	}
+	return entries
 }
 
 // HuntError reports which query of a batch failed.
@@ -185,11 +226,9 @@ func huntAnywhere(ctx context.Context, run *Run, one hunt) (rawjson.Value, error
 	case params.HuntingGraph:
 		return run.API.GraphHunt(ctx, one.Query, one.Timeout)
 	}
+	// The note about Graph saves a request. A hunt must not fail because it cannot be read or saved.
 	kept, err := run.Host.Load(ctx)
-	if err != nil {
-		return "", err
-	}
-	if string(kept[huntingKey]) == `"graph"` {
+	if err == nil && string(kept[huntingKey]) == `"graph"` {
 		return run.API.GraphHunt(ctx, one.Query, one.Timeout)
 	}
 	whole, err := run.API.Hunt(ctx, one.Query, one.Timeout)
@@ -200,8 +239,11 @@ func huntAnywhere(ctx context.Context, run *Run, one hunt) (rawjson.Value, error
 	if err != nil {
 		return "", err
 	}
-	return whole, run.Host.Update(ctx, func(values map[string]json.RawMessage) (bool, error) {
+	if err := run.Host.Update(ctx, func(values map[string]json.RawMessage) (bool, error) {
 		values[huntingKey] = json.RawMessage(`"graph"`)
 		return true, nil
-	})
+	}); err != nil {
+		run.Host.Log(ctx, "hunting has moved to Microsoft Graph; this could not be saved: "+err.Error())
+	}
+	return whole, nil
 }
