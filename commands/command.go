@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"xsoar-defender/defender"
 	"xsoar-defender/warroom"
 )
@@ -157,6 +159,10 @@ func (c Command) PermissionSets() []PermissionSet {
 func (c Command) Execute(ctx context.Context, run *Run, raw map[string]json.RawMessage) (Report, error) {
 	run.command = c
 	run.carried(raw, run.Now())
+	if run.Quota != nil {
+		run.Quota.id = gjson.ParseBytes(raw[ticketArgument]).String()
+		ctx = context.WithValue(ctx, ticketKey{}, run.Quota)
+	}
 	if c.Saves {
 		if err := warroom.ProbeFolder(run.Host); err != nil {
 			return Report{}, err

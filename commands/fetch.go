@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -42,6 +43,9 @@ func fetchIncidents() Command {
 		}
 		begun := fetch.progress.encode()
 		alerts, err := fetch.next(ctx)
+		if throttled, ok := errors.AsType[*defender.ThrottledError](err); ok && throttled.Err == nil {
+			return handOver(ctx, run, incidentsOf(run, nil), begun, fetch.progress.encode) // the quota is somebody else's now
+		}
 		if err != nil {
 			return Report{}, err
 		}

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"xsoar-defender/defender"
@@ -17,6 +18,13 @@ import (
 
 // atOnce is the number of requests that one command makes at the same time.
 const atOnce = 8
+
+// After the first requests of a command fewer are made at the same time: the quota is then what limits it, and every request
+// that is under way when the quota is exhausted is refused.
+const (
+	soon        = 32
+	atOnceLater = 4
+)
 
 // done is the result for one of many ids.
 type done[T any] struct {
@@ -58,14 +66,23 @@ func forEachInLanes[T any](ctx context.Context, ids []string, lane func(string) 
 		}
 		lanes[name] = append(lanes[name], i)
 	}
+	expect(ctx, len(ids))
 	var group sync.WaitGroup
 	places := make(chan struct{}, atOnce)
+	var finished, retired atomic.Int32
 	for _, name := range order {
 		places <- struct{}{}
 		group.Go(func() {
-			defer func() { <-places }()
+			defer func() {
+				if finished.Add(1) > soon && retired.Add(1) <= atOnce-atOnceLater {
+					return // one request less at a time from now on
+				}
+				<-places
+			}()
 			for _, i := range lanes[name] {
-				values[i], errs[i] = guarded(ctx, ids[i], ask)
+				if values[i], errs[i] = guarded(ctx, ids[i], ask); errs[i] == nil {
+					expect(ctx, -1)
+				}
 			}
 		})
 	}

@@ -62,6 +62,9 @@ type Run struct {
 	// Mirrored keeps what the process has read for mirroring; nil keeps nothing.
 	Mirrored *MirrorMemory
 
+	// Quota is the command's place in the quota that it shares with other processes; nil without one.
+	Quota *Quota
+
 	command Command
 	raw     map[string]json.RawMessage
 	// began is when this run began; until and whole are what earlier runs have set, or zero (see deadline, wholeOf).

@@ -35,6 +35,7 @@ func ownArguments() []Argument {
 	return []Argument{
 		{Name: ranOnceArgument, Help: "Set by the command itself when it schedules another run.", Hidden: true},
 		{Name: untilArgument, Help: "When the command stops running again. Set by the command itself.", Hidden: true},
+		{Name: ticketArgument, Help: "The command's place in the quota. Set by the command itself.", Hidden: true},
 		{Name: wholeArgument, Help: "How many things the first run was for. Set by the command itself.", Hidden: true},
 	}
 }
@@ -80,6 +81,9 @@ func (r *Run) again(s scheduled) *warroom.Poll {
 	args[untilArgument] = s.until.UTC().Format(time.RFC3339)
 	if s.whole > 0 {
 		args[wholeArgument] = s.whole
+	}
+	if r.Quota != nil && r.Quota.id != "" {
+		args[ticketArgument] = r.Quota.id
 	}
 	return &warroom.Poll{
 		Command: r.command.Name, Args: args, After: min(s.after, max(0, s.until.Sub(r.began))), Limit: s.until.Sub(r.began), Done: s.done, All: s.whole,

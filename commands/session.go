@@ -290,7 +290,7 @@ type sessions struct {
 // look schedules the next look while a session runs.
 func (s *sessions) look(ctx context.Context) (Report, error) {
 	whole := s.run.wholeOf(len(s.waiting.Actions))
-	limit := s.waiting.limitFor(whole)
+	limit := s.waiting.limit()
 	until := s.run.deadline(limit)
 	over := !s.run.began.Before(until)
 	seen := lookAt(ctx, s.run, s.waiting.Actions, until.Add(-limit))

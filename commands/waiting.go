@@ -49,17 +49,14 @@ func (p pause) limit() time.Duration {
 	return time.Duration(p.Timeout) * time.Second
 }
 
-// limitFor is the limit of a command that starts a number of actions. Without a limit of the user's it grows with the time
-// that the quota of the service takes for starting them.
-func (p pause) limitFor(targets int) time.Duration {
+// startLimit is how long a command may take to start its actions. Without a limit of the user's, the quota of the service
+// decides, and the time to wait for their end begins when all are started.
+func (p pause) startLimit() time.Duration {
 	if p.Timeout > 0 {
 		return p.limit()
 	}
-	return defaultLimit + time.Duration(targets/startsPerMinute)*time.Minute
+	return longestRetry
 }
-
-// startsPerMinute is somewhat less than the number of actions that the service starts for an application within a minute.
-const startsPerMinute = 80
 
 // passedOn returns the ids of actions as an argument of the next run: as a list, except for the argument that all but one
 // of the commands share.
@@ -139,7 +136,7 @@ func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error)
 		l.targets = w.Left
 	}
 	whole := run.wholeOf(len(l.targets))
-	until := run.deadline(w.limitFor(whole))
+	until := run.deadline(w.startLimit())
 	began := run.Now()
 	actions := forEachInLanes(ctx, l.targets, l.machine, func(ctx context.Context, target string) (rawjson.Value, error) {
 		one := attempt{machine: l.machine(target), kind: l.operation.Starts, began: began}
@@ -235,6 +232,9 @@ func (w waiting) keep(run *Run, l launch, result *Report, started []rawjson.Valu
 	actions := append(w.Actions, runningOf(started)...)
 	if !w.Polling || len(actions) == 0 {
 		return
+	}
+	if w.Timeout == 0 {
+		until = run.began.Add(w.limit())
 	}
 	poll, line := w.nextLook(run, l.followed(), l.operation.Starts, actions, len(actions), until, whole, 0)
 	entry := &result.Entries[0]
@@ -342,8 +342,8 @@ func (e *UnfinishedError) Error() string {
 // deadline.
 func (w waiting) follow(ctx context.Context, run *Run, l launch) (Report, error) {
 	whole := run.wholeOf(len(w.Actions))
-	until := run.deadline(w.limitFor(whole))
-	seen := lookAt(ctx, run, w.Actions, until.Add(-w.limitFor(whole)))
+	until := run.deadline(w.limit())
+	seen := lookAt(ctx, run, w.Actions, until.Add(-w.limit()))
 	over := !run.began.Before(until)
 	failed := seen.failed
 	ended := make([]rawjson.Value, len(seen.ended))

@@ -45,6 +45,8 @@ type Options struct {
 	// Sleep waits, or gives the error of ctx when that ends first.
 	Sleep  func(ctx context.Context, wait time.Duration) error
 	Limits Limits
+	// Quota, if set, is what the client shares with others that use the same application.
+	Quota Quota
 	// Progress, when set, is told how far long work is.
 	Progress Progress
 	// Large, when set, is called before an answer is read that has, or turns out to have, more than 1 MiB.
@@ -99,6 +101,7 @@ type Client struct {
 	metrics  *Metrics
 	patience *patience
 	pace     *pace
+	asked    sync.Once // whether the quota was asked for the client's share
 	api      runtime.Pipeline
 	graph    func() (runtime.Pipeline, error)
 }
@@ -123,7 +126,7 @@ func (c *Client) Metrics() *Metrics { return c.metrics }
 
 func (c *Client) pipeline(tokens TokenSource) runtime.Pipeline {
 	return runtime.NewPipeline("xsoar-defender", c.options.Version, runtime.PipelineOptions{
-		PerCall: []policy.Policy{&repeatPolicy{patience: c.patience, pace: c.pace, now: c.options.Now}},
+		PerCall: []policy.Policy{&repeatPolicy{patience: c.patience, pace: c.pace, now: c.options.Now, quota: c.options.Quota, asked: &c.asked}},
 		PerRetry: []policy.Policy{
 			&signPolicy{tokens: tokens},
 			&countPolicy{metrics: c.metrics},

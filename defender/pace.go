@@ -1,17 +1,29 @@
 package defender
 
 import (
+	"context"
 	"sync"
 	"time"
 )
+
+// Quota is the quota of an application, as several clients share it.
+type Quota interface {
+	// Share returns until when the service refuses requests, and how many requests a minute are the client's; 0 if only the
+	// service's own limits count.
+	Share(ctx context.Context) (until time.Time, perMinute int)
+	// Refused notes that the service refuses requests until a time, and returns the client's share after it.
+	Refused(ctx context.Context, until time.Time) (perMinute int)
+}
 
 // pace keeps an execution within the calls a minute that the service states for an operation: what it would
 // refuse is not sent. Calls of other executions are not known here; the service tells of them with 429.
 type pace struct {
 	now func() time.Time
 
-	mu   sync.Mutex
-	sent map[string][]time.Time // by operation, of the last minute, oldest first
+	mu sync.Mutex
+	// share is the number of requests a minute that are this client's of the application's quota; 0 for no limit.
+	share int
+	sent  map[string][]time.Time // by operation, of the last minute, oldest first
 }
 
 func newPace(now func() time.Time) *pace { return &pace{now: now, sent: map[string][]time.Time{}} }
@@ -27,6 +39,13 @@ func (p *pace) take(operation Operation) time.Duration {
 	sent := p.lastMinute(operation, now)
 	if len(sent) >= operation.PerMinute {
 		return sent[0].Add(time.Minute).Sub(now)
+	}
+	if operation.Rate == usualRate {
+		all := p.lastMinute(Operation{}, now) // of all operations with this rate
+		if p.share > 0 && len(all) >= p.share {
+			return all[len(all)-p.share].Add(time.Minute).Sub(now)
+		}
+		p.sent[Operation{}.key()] = append(all, now)
 	}
 	p.sent[operation.key()] = append(sent, now)
 	return 0
@@ -52,4 +71,11 @@ func (c *Client) Headroom(operation Operation) (left int, stated bool) {
 	c.pace.mu.Lock()
 	defer c.pace.mu.Unlock()
 	return operation.PerMinute - len(c.pace.lastMinute(operation, c.pace.now())), operation.PerMinute > 0
+}
+
+// limit sets the client's share of the application's quota.
+func (p *pace) limit(share int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.share = share
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -22,6 +23,8 @@ type repeatPolicy struct {
 	patience *patience
 	pace     *pace
 	now      func() time.Time
+	quota    Quota
+	asked    *sync.Once
 }
 
 // Do sends the request until it is answered, refused for good or out of patience.
@@ -49,6 +52,15 @@ func (p *repeatPolicy) Do(req *policy.Request) (*http.Response, error) {
 
 // turn waits until the request may be sent.
 func (p *repeatPolicy) turn(ctx context.Context, operation Operation) error {
+	if p.quota != nil && operation.Rate == usualRate {
+		p.asked.Do(func() {
+			until, share := p.quota.Share(ctx)
+			if wait := min(until.Sub(p.now()), longestRetryAfter); wait > 0 {
+				p.patience.shared(wait)
+			}
+			p.pace.limit(share)
+		})
+	}
 	for {
 		after, err := p.patience.ready(ctx)
 		if err != nil {
@@ -107,6 +119,9 @@ func (p *repeatPolicy) judge(call *call, response *http.Response, err error) pro
 	switch response.StatusCode {
 	case http.StatusTooManyRequests:
 		result.again, result.throttled = true, true
+		if p.quota != nil && after > 0 && call.operation.Rate == usualRate {
+			p.pace.limit(p.quota.Refused(call.ctx, p.now().Add(after)))
+		}
 	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
 		result.again = call.operation.Repeatable()
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:

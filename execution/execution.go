@@ -213,10 +213,14 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 			return tokens{newSigner(instance, instance.Cloud.GraphScope, []string{instance.Cloud.Graph.Hostname()}, environment)}, nil
 		},
 	}
+	quota := commands.NewQuota(request.Command, host, r.Now, r.Random)
+	if quota != nil {
+		options.Quota = quota
+	}
 	api := defender.New(options)
 	session := &signIn{signer: signer, instance: instance, environment: environment, target: instance.Cloud.API}
 	return &commands.Run{
-		Instance: instance, API: api, Host: host, SignIn: session, Now: r.Now, Random: r.Random, Brand: request.Brand,
+		Instance: instance, API: api, Host: host, SignIn: session, Now: r.Now, Random: r.Random, Brand: request.Brand, Quota: quota,
 		Diagnose: func(ctx context.Context) *diagnosis.Diagnosis {
 			return diagnosis.Diagnose(ctx, diagnosis.Subject{
 				Instance: instance, API: api, SignIn: session, Network: way, Now: r.Now, Gaps: r.Commands.Gaps,

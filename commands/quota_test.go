@@ -1,0 +1,192 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/params"
+)
+
+// sharedContext is the integration context of an instance, which all its processes share.
+type sharedContext struct {
+	Host
+	mu      sync.Mutex
+	values  map[string]json.RawMessage
+	writes  int
+	lastRun json.RawMessage
+}
+
+func (h *sharedContext) Load(context.Context) (map[string]json.RawMessage, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.values), nil
+}
+
+func (h *sharedContext) Update(_ context.Context, change func(map[string]json.RawMessage) (bool, error)) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	changed, err := change(h.values)
+	if changed {
+		h.writes++
+	}
+	return err
+}
+
+func (h *sharedContext) LastRun(context.Context) (json.RawMessage, error) { return h.lastRun, nil }
+
+func (h *sharedContext) SetLastRun(_ context.Context, value json.RawMessage) error {
+	h.lastRun = value
+	return nil
+}
+
+// process is one process that runs a command again as it schedules itself.
+type process struct {
+	name     string
+	command  Command
+	args     map[string]any // nil once it has ended
+	next     time.Time
+	every    time.Duration // of a fetch
+	runs     int
+	finished time.Time
+}
+
+// TestEightProcessesShareOneQuota runs commands in eight processes, and a fetch, on one application's quota: all of them
+// get on, hardly a request is refused, and together they take little longer than the quota allows.
+func TestEightProcessesShareOneQuota(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		sizes [8]int
+	}{
+		{"equal work", [8]int{300, 300, 300, 300, 300, 300, 300, 300}},
+		{"unequal work", [8]int{1000, 600, 300, 200, 100, 50, 20, 130}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(8, 20261125))
+			s := newService()
+			s.quota = &quota{perMinute: 100, perHour: 1500}
+			begin := s.now
+			host := &sharedContext{values: map[string]json.RawMessage{}}
+			var all []*process
+			work := 0
+			for i, size := range test.sizes {
+				work += size
+				ids := numbered(fmt.Sprintf("%02d%%038x", i), size)
+				all = append(all, &process{
+					name: fmt.Sprintf("process %d", i), command: isolateMachine(), next: begin.Add(time.Duration(i) * time.Second),
+					args: map[string]any{"machine_id": strings.Join(ids, ","), "comment": "drill", "isolation_type": "Full"},
+				})
+			}
+			fetch := &process{name: "fetch", command: fetchIncidents(), next: begin, every: time.Minute, args: map[string]any{}}
+			all = append(all, fetch)
+			fetched, longestPause, lastFetch := 0, time.Duration(0), begin
+			for {
+				var now *process
+				for _, one := range all {
+					if one.args != nil && one != fetch && (now == nil || one.next.Before(now.next)) {
+						now = one
+					}
+				}
+				if now == nil {
+					break
+				}
+				if fetch.next.Before(now.next) {
+					now = fetch
+				}
+				if wait := now.next.Sub(s.clock()); wait > 0 {
+					if err := s.wait(t.Context(), wait); err != nil {
+						t.Fatal(err)
+					}
+				}
+				now.runs++
+				done, err := now.run(t.Context(), s, host, random)
+				if now == fetch {
+					if err == nil {
+						fetched++
+						longestPause = max(longestPause, s.clock().Sub(lastFetch))
+						lastFetch = s.clock()
+						if err := done.Commit(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+					}
+					now.next = later(now.next.Add(now.every), s.clock())
+					continue
+				}
+				if err != nil {
+					t.Fatalf("%s, run %d: %v", now.name, now.runs, err)
+				}
+				now.args, now.finished = nil, s.clock()
+				for _, entry := range done.Entries {
+					if entry.Poll != nil {
+						now.args, now.next = passed(t, entry.Poll.Args), s.clock().Add(max(entry.Poll.After, 10*time.Second))
+					}
+				}
+			}
+			for machine, times := range s.started {
+				if times != 1 {
+					t.Errorf("%s was isolated %d times, want once", machine, times)
+				}
+			}
+			if len(s.started) != work {
+				t.Errorf("got %d machines isolated, want %d", len(s.started), work)
+			}
+			took, allowed := s.clock().Sub(begin), atQuota(work, 100, 1500)
+			if took > allowed*13/10 {
+				t.Errorf("got all done after %s, want at most 1.3 times the %s that the quota allows", took, allowed)
+			}
+			if share := float64(s.refused) / float64(len(s.asked)); share >= 0.02 {
+				t.Errorf("got %d of %d requests refused (%.1f %%), want less than 2 %%", s.refused, len(s.asked), 100*share)
+			}
+			if host.writes > s.refused {
+				t.Errorf("got %d writes of the note for %d refusals, want no more", host.writes, s.refused)
+			}
+			if fetched == 0 || longestPause > time.Hour+2*time.Minute {
+				t.Errorf("got %d fetches with a pause of %s, want none to starve", fetched, longestPause)
+			}
+			t.Logf("%d requests for %d machines, %d refused (%.2f %%), %d writes; %s, %.2f times what the quota allows; %d of %d fetches, longest pause %s",
+				len(s.asked), work, s.refused, 100*float64(s.refused)/float64(len(s.asked)), host.writes, took.Round(time.Second), float64(took)/float64(allowed), fetched, fetch.runs, longestPause.Round(time.Second))
+		})
+	}
+}
+
+// atQuota returns the time that a number of requests take at a quota, with windows that begin at the first one.
+func atQuota(requests, perMinute, perHour int) time.Duration {
+	hours := (requests - 1) / perHour
+	rest := requests - hours*perHour
+	return time.Duration(hours)*time.Hour + time.Duration(max(1, (rest-1)/perMinute))*time.Minute
+}
+
+// run runs the command in a process of its own.
+func (p *process) run(ctx context.Context, s *service, host *sharedContext, random *rand.Rand) (Report, error) {
+	raw := map[string]json.RawMessage{}
+	for name, value := range p.args {
+		raw[name] = json.RawMessage(rawjson.Make(value))
+	}
+	place := NewQuota(p.command.Name, host, s.clock, randomReader{random})
+	run := &Run{
+		Now: s.clock, Host: host, Quota: place,
+		Instance: params.Instance{Fetch: params.Fetch{Max: 50, First: time.Hour, LookBack: time.Minute}},
+		API: defender.New(defender.Options{
+			API: &url.URL{Scheme: "https", Host: "127.0.0.1"}, Tokens: staticToken{}, Transport: s, Now: s.clock, Sleep: s.wait, Quota: place,
+		}),
+	}
+	return p.command.Execute(ctx, run, raw)
+}
+
+type randomReader struct{ *rand.Rand }
+
+func (r randomReader) Read(into []byte) (int, error) {
+	for i := range into {
+		into[i] = byte(r.Uint32())
+	}
+	return len(into), nil
+}
