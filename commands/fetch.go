@@ -292,12 +292,21 @@ func (i *incident) mirror(run *Run, raw rawjson.Value) {
 	}
 }
 
+// incidentName begins as the names of the existing integration do: rules and classifiers of the platform match them.
+func incidentName(one dated) string {
+	name := "Microsoft Defender ATP Alert " + one.id
+	if title := one.alert.Text("title"); title != "" {
+		name += ": " + title
+	}
+	return name
+}
+
 // incidentsOf returns alerts as the platform expects them.
 func incidentsOf(run *Run, alerts []dated) []incident {
 	incidents := make([]incident, len(alerts))
 	for i, one := range alerts {
 		incidents[i] = incident{
-			Name:     "Microsoft Defender alert: " + one.alert.Text("title") + " (" + one.id + ")",
+			Name:     incidentName(one),
 			Occurred: one.at.Format(time.RFC3339Nano),
 			Severity: incidentSeverity(one.alert.Text("severity")),
 			MirrorID: one.id,

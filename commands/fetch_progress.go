@@ -72,15 +72,17 @@ const (
 // legacyLayout is the layout in which the older implementation writes the time in its last run.
 const legacyLayout = "2006-01-02T15:04:05.000000Z"
 
-// savedProgress is the last run. LastAlert lets the older implementation continue from here; its own last run has only
-// this key.
+// savedProgress is the last run. LastAlert lets the older implementation continue from here. Its own last run has this key,
+// with and without fractions of a second and a zone, which is UTC. In its oldest form, which counts whole seconds,
+// LastAlerts are the alerts of the last of them.
 type savedProgress struct {
-	LastAlert string            `json:"last_alert_fetched_time,omitempty"`
-	Cursor    string            `json:"xsoar_defender_cursor,omitempty"`
-	Floor     string            `json:"xsoar_defender_floor,omitempty"`
-	Settled   string            `json:"xsoar_defender_settled,omitempty"`
-	Span      string            `json:"xsoar_defender_span,omitempty"`
-	Seen      map[string]string `json:"xsoar_defender_seen,omitempty"`
+	LastAlert  string            `json:"last_alert_fetched_time,omitempty"`
+	LastAlerts []string          `json:"existing_ids,omitempty"`
+	Cursor     string            `json:"xsoar_defender_cursor,omitempty"`
+	Floor      string            `json:"xsoar_defender_floor,omitempty"`
+	Settled    string            `json:"xsoar_defender_settled,omitempty"`
+	Span       string            `json:"xsoar_defender_span,omitempty"`
+	Seen       map[string]string `json:"xsoar_defender_seen,omitempty"`
 }
 
 // ProgressError reports that the last run cannot be read.
@@ -114,13 +116,9 @@ func readProgress(kept json.RawMessage, now time.Time, settings params.Fetch) (*
 			p.span = span
 		}
 	case saved.LastAlert != "":
-		if p.cursor, err = time.Parse(time.RFC3339Nano, saved.LastAlert); err != nil {
-			return nil, &ProgressError{"last_alert_fetched_time"}
+		if err := p.takeOver(saved); err != nil {
+			return nil, err
 		}
-		// The older implementation truncated its time to microseconds: the alert that it read last is within the
-		// microsecond after it, and was handed over.
-		p.cursor = p.cursor.Add(time.Microsecond)
-		p.floor = p.cursor
 	default:
 		p.cursor = now.Add(-settings.First)
 		p.floor = p.cursor
@@ -134,6 +132,33 @@ func readProgress(kept json.RawMessage, now time.Time, settings params.Fetch) (*
 		p.seen[at] = &marks{saved: text}
 	}
 	return p, nil
+}
+
+// takeOver continues from the last run of the older implementation.
+func (p *progress) takeOver(saved savedProgress) error {
+	for _, layout := range momentLayouts() {
+		at, err := time.Parse(layout, strings.TrimSpace(saved.LastAlert))
+		if err != nil {
+			continue
+		}
+		p.cursor = at.UTC()
+		if len(saved.LastAlerts) == 0 {
+			// It truncated its time to microseconds: the alert that it read last is within the microsecond after it, and was
+			// handed over.
+			p.cursor = p.cursor.Add(time.Microsecond)
+		}
+		for _, id := range saved.LastAlerts {
+			known := p.seen[p.cursor.Unix()]
+			if known == nil {
+				known = &marks{}
+				p.seen[p.cursor.Unix()] = known
+			}
+			known.add(mark(id))
+		}
+		p.floor = p.cursor
+		return nil
+	}
+	return &ProgressError{"last_alert_fetched_time"}
 }
 
 func (p *progress) encode() json.RawMessage {

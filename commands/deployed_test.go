@@ -1,0 +1,154 @@
+package commands_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/commands/commandstest"
+)
+
+// What customers of the deployed integration rely on beyond the recorded cases.
+
+// at returns what an entry puts at a context path, whatever the condition behind it.
+func at(entry commandstest.Entry, path string) gjson.Result {
+	for _, full := range entry.Paths() {
+		if bare, _, _ := strings.Cut(full, "("); bare == path {
+			return entry.At(full)
+		}
+	}
+	return gjson.Result{}
+}
+
+func TestLastRunsOfTheDeployedIntegration(t *testing.T) {
+	for _, test := range []struct{ name, lastRun, since string }{
+		{"with a zone", `{"last_alert_fetched_time":"2026-11-20T10:01:00.123456Z"}`, "2026-11-20T10:01:00.123457Z"},
+		{"without a zone", `{"last_alert_fetched_time":"2026-11-20T10:01:00.123456"}`, "2026-11-20T10:01:00.123457Z"},
+		{"with seconds", `{"last_alert_fetched_time":"2026-11-20T10:01:00"}`, "2026-11-20T10:01:00.000001Z"},
+		{"with the alerts of the last second", `{"last_alert_fetched_time":"2026-11-20T10:01:00","existing_ids":["da1"]}`, "2026-11-20T10:01:00Z"},
+		{"with no alerts of the last second", `{"last_alert_fetched_time":"2026-11-20T10:01:00Z","existing_ids":[]}`, "2026-11-20T10:01:00.000001Z"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			i := commandstest.New(t)
+			i.Answer(http.MethodGet, "/api/alerts", http.StatusOK, list(
+				`{"id":"da1","title":"known","severity":"Low","alertCreationTime":"2026-11-20T10:01:00.7Z"}`,
+				`{"id":"da2","title":"new","severity":"High","alertCreationTime":"2026-11-20T10:02:00Z"}`,
+			))
+			if err := i.Host.SetLastRun(t.Context(), []byte(test.lastRun)); err != nil {
+				t.Fatal(err)
+			}
+			result := i.Run("fetch-incidents", nil)
+			incidents := gjson.Parse(result.Entry().Raw().String())
+			asked := i.Tenant.Requests()
+			if got := asked[len(asked)-1].Query.Get("$filter"); !strings.Contains(got, "ge "+test.since) {
+				t.Errorf("got the filter %s, want one since %s", got, test.since)
+			}
+			if got, want := incidents.Get("#(dbotMirrorId==da2).name").String(), "Microsoft Defender ATP Alert da2: new"; got != want {
+				t.Errorf("got the name %q, want %q, in %s", got, want, incidents.Raw)
+			}
+			known := strings.Contains(incidents.Raw, "da1")
+			if repeated := strings.Contains(test.lastRun, "da1"); known == repeated {
+				t.Errorf("got %s, want the alert of the last second only if it was not handed over", incidents.Raw)
+			}
+		})
+	}
+}
+
+func TestVerdictsOnFiles(t *testing.T) {
+	const sha1 = "327ed5f79a8b22e4763e5deca517ed8a9801a44e"
+	for _, test := range []struct {
+		determination string
+		score         int64
+		malicious     bool
+	}{
+		{`"Clean"`, 1, false}, {`"Unknown"`, 0, false}, {`null`, 0, false}, {`""`, 0, false}, {`"Malware"`, 3, true}, {`"PUA"`, 3, true},
+	} {
+		i := commandstest.New(t)
+		i.Answer(http.MethodGet, "/api/files/"+sha1, http.StatusOK, `{"sha1":"`+sha1+`","determinationType":`+test.determination+`,"determinationValue":"v"}`)
+		entry := i.Run("file", map[string]any{"file": sha1}).Entry()
+		if got := at(entry, "DBotScore").Get("0.Score").Int(); got != test.score {
+			t.Errorf("%s: got the score %d, want %d", test.determination, got, test.score)
+		}
+		if got := at(entry, "File").Get("0.Malicious.Vendor").Exists(); got != test.malicious {
+			t.Errorf("%s: got malicious %t, want %t", test.determination, got, test.malicious)
+		}
+	}
+}
+
+func TestEveryFileHasAnEntryWhateverHappensToTheOthers(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer(http.MethodGet, "/api/files/"+aSHA1, http.StatusOK, fullFile)
+	i.Answer(http.MethodGet, "/api/files/"+anMD5, http.StatusBadRequest, `{"error":{"code":"InvalidInput","message":"no MD5"}}`)
+	entries := i.Run("file", map[string]any{"file": []string{anMD5, unseenSHA1, aSHA1}}).All()
+	if len(entries) != 3 {
+		t.Fatalf("got %d entries, want one for each hash", len(entries))
+	}
+	entries[0].WantReadable(anMD5, "no MD5")
+	entries[1].WantReadable(unseenSHA1, "not known")
+	for n, want := range map[int]string{0: anMD5, 1: unseenSHA1, 2: aSHA1} {
+		score := at(entries[n], "DBotScore").Get("0")
+		if score.Get("Indicator").String() != want || score.Get("Vendor").String() != "Microsoft Defender ATP" {
+			t.Errorf("got the score %s, want one of %s", score.Raw, want)
+		}
+	}
+}
+
+func TestStatesOfSensors(t *testing.T) {
+	for state, want := range map[string]string{
+		"Active": "Online", "ImpairedCommunication": "Online", "NoSensorData": "Online", "NoSensorDataImpairedCommunication": "Online",
+		"Inactive": "Offline", "Unknown": "", "Something new": "",
+	} {
+		i := commandstest.New(t)
+		i.Answer(http.MethodGet, "/api/machines", http.StatusOK, list(`{"id":"m1","computerDnsName":"ws","healthStatus":"`+state+`","version":"22H2","osProcessor":"64-bit"}`))
+		endpoint := at(i.Run("endpoint", map[string]any{"id": "m1"}).Entry(), "Endpoint").Get("0")
+		if got := endpoint.Get("Status").String(); got != want {
+			t.Errorf("%s: got the status %q, want %q", state, got, want)
+		}
+		if got, want := endpoint.Get("OSVersion").String(), "22H2 64-bit"; got != want {
+			t.Errorf("got the version %q, want %q", got, want)
+		}
+	}
+}
+
+func TestAQuarantineShowsThePairsThatFailed(t *testing.T) {
+	i := commandstest.New(t)
+	machine := i.Tenant.MachineIDs()[0]
+	entry := i.Run("microsoft-atp-stop-and-quarantine-file", map[string]any{
+		"machine_id": machine + ",none", "file_hash": aSHA1, "comment": "ticket 4711",
+	}).Entry()
+	failed := at(entry, "MicrosoftATP.MachineAction").Get("1")
+	if failed.Get("Status").String() != "Failed" || failed.Get("MachineID").String() != "none" || failed.Get("RelatedFileInfo.FileIdentifier").String() != aSHA1 {
+		t.Errorf("got %s, want the pair that failed", failed.Raw)
+	}
+	i.Run("microsoft-atp-stop-and-quarantine-file", map[string]any{
+		"machine_id": "none", "file_hash": aSHA1, "comment": "ticket 4711",
+	}).WantFailure("NotFound")
+}
+
+func TestAnIsolationThatIsRefusedNamesTheOtherKind(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer(http.MethodPost, "/api/machines/m1/isolate", http.StatusBadRequest, `{"error":{"code":"InvalidInput","message":"Machine m1 is not onboarded."}}`)
+	args := map[string]any{"machine_id": "m1", "comment": "c", "isolation_type": "Full"}
+	i.Run("microsoft-atp-isolate-machine", args).WantFailure("is not onboarded", "isolation_type=UnManagedDevice")
+}
+
+func TestTheTestButtonNeverUsesALogInUp(t *testing.T) {
+	i := commandstest.New(t)
+	i.Params = i.Tenant.Instance("authorization-code")
+	result := i.Run("test-module", nil)
+	result.WantFailure("!microsoft-atp-test", "!microsoft-atp-generate-login-url")
+	if asked := i.Tenant.Requests(); len(asked) > 0 {
+		t.Errorf("got the requests %v, want none", asked)
+	}
+}
+
+func TestAFilterThatCannotBeReadStopsTheFetchAndTheTestAlone(t *testing.T) {
+	i := commandstest.New(t)
+	i.Params["fetch_detectionsource"] = "Carrier pigeon"
+	for _, command := range []string{"fetch-incidents", "test-module"} {
+		i.Run(command, nil).WantFailure("Alert detection sources to fetch")
+	}
+	i.Run("microsoft-atp-get-machines", nil).Entry()
+}
