@@ -12,8 +12,13 @@ import (
 // a pipe is returned as it is, since others may share it.
 func Polled(in *os.File) io.Reader {
 	about, err := in.Stat()
-	if err != nil || about.Mode()&os.ModeNamedPipe == 0 || syscall.SetNonblock(int(in.Fd()), true) != nil {
+	if err != nil || about.Mode()&os.ModeNamedPipe == 0 {
 		return in
 	}
-	return os.NewFile(in.Fd(), in.Name())
+	// A descriptor of its own: two files must not close the same one.
+	own, err := syscall.Dup(int(in.Fd()))
+	if err != nil || syscall.SetNonblock(own, true) != nil {
+		return in
+	}
+	return os.NewFile(uintptr(own), in.Name())
 }

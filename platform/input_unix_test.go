@@ -26,6 +26,7 @@ func TestAPipeIsPolled(t *testing.T) {
 	if !ok {
 		t.Fatal("got no file")
 	}
+	defer polled.Close()
 	if err := polled.SetReadDeadline(time.Unix(1, 0)); err != nil {
 		t.Fatalf("the pipe has no deadline, as what is polled does: %v", err)
 	}
