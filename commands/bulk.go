@@ -163,6 +163,9 @@ func batchUpdateAlerts() Command {
 				return Report{}, err
 			}
 		}
+		if len(ids) == 0 {
+			return report(warroom.Say("No alert was updated.")), nil
+		}
 		asked, err := inChunks(ctx, ids, defender.AlertsPerBatch, func(ctx context.Context, ids []string) (struct{}, error) {
 			return struct{}{}, run.API.UpdateAlerts(ctx, ids, update)
 		})
@@ -485,6 +488,9 @@ func batchDeleteIndicators() Command {
 			if ids, unknown, err = indicatorsToDelete(ctx, run, in.IDs, in.indicatorSelection, in.expectation); err != nil {
 				return Report{}, err
 			}
+		}
+		if len(ids) == 0 {
+			return report(indicatorBatch{NotFound: unknown}.entry(out)), nil
 		}
 		deleter := &indicatorDeleter{api: run.API}
 		asked, err := inChunks(ctx, ids, defender.IndicatorsPerBatch, deleter.delete)
