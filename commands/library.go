@@ -214,15 +214,17 @@ type ScriptError struct {
 	Name string
 	// Want is the SHA-256 hash of the file that was meant, and Got that of the library; empty when it has none of the name.
 	Want, Got string
+	// Not is what was therefore not done: run, or sent.
+	Not string
 	// Remedy completes the message.
 	Remedy string
 }
 
 func (e *ScriptError) Error() string {
 	if e.Got == "" {
-		return inOneLine(fmt.Sprintf("Nothing was run: the library has no file %s. %s", e.Name, e.Remedy))
+		return inOneLine(fmt.Sprintf("Nothing was %s: the library has no file %s. %s", e.Not, e.Name, e.Remedy))
 	}
-	return inOneLine(fmt.Sprintf("Nothing was run: the file %s has the SHA-256 hash %s, not %s. %s", e.Name, e.Got, e.Want, e.Remedy))
+	return inOneLine(fmt.Sprintf("Nothing was %s: the file %s has the SHA-256 hash %s, not %s. %s", e.Not, e.Name, e.Got, e.Want, e.Remedy))
 }
 
 // upload sends a file unless the library has the same one under its name. The file of the library is returned as it is
@@ -237,7 +239,7 @@ func (f reviewed) upload(ctx context.Context, run *Run, send defender.LibraryFil
 	case there != "" && onlyIfChanged && strings.EqualFold(hash, f.sha256):
 		return there, false, nil
 	case there != "" && !send.Override:
-		return "", false, &ScriptError{Name: f.name, Want: f.sha256, Got: hash, Remedy: "Set override=true to replace it, or choose another file_name."}
+		return "", false, &ScriptError{Name: f.name, Want: f.sha256, Got: hash, Not: "sent", Remedy: "The library has another file of that name: set override=true to replace it, or choose another file_name."}
 	}
 	send.Name, send.Content, send.Size = f.name, f.content, f.size
 	answer, err := run.API.UploadLibraryFile(ctx, send)
@@ -249,7 +251,7 @@ func (f reviewed) upload(ctx context.Context, run *Run, send defender.LibraryFil
 		file = rawjson.Make(map[string]string{"fileName": f.name})
 	}
 	if got := file.Text("sha256"); got != "" && !strings.EqualFold(got, f.sha256) {
-		return "", true, &ScriptError{Name: f.name, Want: f.sha256, Got: got, Remedy: "The upload arrived altered: delete the file, and upload it again."}
+		return "", true, &ScriptError{Name: f.name, Want: f.sha256, Got: got, Not: "run", Remedy: "The upload arrived altered: delete the file, and upload it again."}
 	}
 	return with(file, "sha256", f.sha256), true, nil
 }

@@ -190,7 +190,7 @@ func (c carriedScript) prepare(ctx context.Context, run *Run, commands []defende
 		return err
 	}
 	if got := there.Text("sha256"); !strings.EqualFold(got, c.SHA256) {
-		return &ScriptError{Name: scripts[0], Want: c.SHA256, Got: got, Remedy: "Review the library's file, or upload the one that was reviewed."}
+		return &ScriptError{Name: scripts[0], Want: c.SHA256, Got: got, Not: "run", Remedy: "Review the library's file, or upload the one that was reviewed."}
 	}
 	return nil
 }
@@ -205,7 +205,7 @@ func (c carriedScript) upload(ctx context.Context, run *Run, name string) error 
 		return err
 	}
 	if c.SHA256 != "" && !strings.EqualFold(file.sha256, c.SHA256) {
-		return errors.Join(&ScriptError{Name: name, Want: c.SHA256, Got: file.sha256, Remedy: "The script given is not the one that was reviewed."}, file.close())
+		return errors.Join(&ScriptError{Name: name, Want: c.SHA256, Got: file.sha256, Not: "run", Remedy: "The script given is not the one that was reviewed."}, file.close())
 	}
 	_, _, err = file.upload(ctx, run, defender.LibraryFile{Override: true}, true)
 	return errors.Join(err, file.close())
