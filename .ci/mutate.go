@@ -1,6 +1,6 @@
 // Mutate changes the code of packages in one place at a time and runs their tests, to find what no test would notice.
 //
-//	go run .ci/mutate.go [-file REGEXP] [-skip REGEXP] [-timeout DURATION] PACKAGE ...
+//	go run .ci/mutate.go [-file REGEXP] [-run REGEXP] [-skip REGEXP] [-timeout DURATION] PACKAGE ...
 //
 // It prints every change that the tests of its own package survive, as FILE:LINE: what was changed. A change whose tests run
 // out of time counts as found, and is printed too. Nothing in the work tree is written to: the changed file is built through
@@ -29,6 +29,7 @@ import (
 
 func main() {
 	only := flag.String("file", ".", "change only files whose name matches")
+	run := flag.String("run", ".", "run only the tests whose name matches")
 	skip := flag.String("skip", "^$", "leave out the tests whose name matches: those that are slow and show nothing of the package alone")
 	limit := flag.Duration("timeout", time.Minute, "how long the tests of one change may take")
 	jobs := flag.Int("jobs", max(1, runtime.NumCPU()/2), "how many changes are tried at once")
@@ -43,7 +44,7 @@ func main() {
 			places <- struct{}{}
 			group.Go(func() {
 				defer func() { <-places }()
-				outcome := try(folder, one, *skip, *limit)
+				outcome := try(folder, one, *run, *skip, *limit)
 				mu.Lock()
 				defer mu.Unlock()
 				tried++
@@ -161,7 +162,7 @@ func without(list *[]ast.Stmt, note func(token.Pos, string, ...any)) {
 }
 
 // try builds and tests a change: "survived", "found", "late" if only the time limit found it, or "" if it does not build.
-func try(folder string, one change, skip string, limit time.Duration) string {
+func try(folder string, one change, run, skip string, limit time.Duration) string {
 	scratch, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		panic(err)
@@ -182,7 +183,7 @@ func try(folder string, one change, skip string, limit time.Duration) string {
 	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
 		panic(err)
 	}
-	out, err := exec.Command("go", "test", "-overlay", overlay, "-vet=off", "-failfast", "-skip", skip, "-timeout", limit.String(), "./"+filepath.ToSlash(folder)).CombinedOutput()
+	out, err := exec.Command("go", "test", "-overlay", overlay, "-vet=off", "-failfast", "-run", run, "-skip", skip, "-timeout", limit.String(), "./"+filepath.ToSlash(folder)).CombinedOutput()
 	switch {
 	case err == nil:
 		return "survived"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -275,6 +276,24 @@ func TestAnAnswerThatIsTooLargeIsRefused(t *testing.T) {
 				t.Errorf("got %v, want %q and what to do", err, want)
 			}
 		})
+	}
+}
+
+func TestErrorsSayWhatToDoAboutTheMachineAndTheWay(t *testing.T) {
+	for name, row := range map[string]struct {
+		err  error
+		want string
+	}{
+		"too few file descriptors":              {&defender.ConnectionError{Operation: defender.GetMachine, Err: &net.OpError{Op: "socket", Err: syscall.EMFILE}}, "Raise the limit of open files of the container (nofile)."},
+		"too few file descriptors of a machine": {&defender.ConnectionError{Operation: defender.GetMachine, Err: &net.OpError{Op: "socket", Err: syscall.ENFILE}}, "Raise the limit of open files"},
+		"too few for a download":                {&defender.DownloadError{Err: &net.OpError{Op: "socket", Err: syscall.EMFILE}}, "Raise the limit of open files of the container (nofile)."},
+		"an answer of a cache":                  {&defender.APIError{Operation: defender.GetMachine, Status: http.StatusNotModified}, "exempt it there"},
+		"a request that came too slowly":        {&defender.APIError{Operation: defender.GetMachine, Status: http.StatusRequestTimeout}, "try again later"},
+		"no agreement on TLS":                   {&defender.ConnectionError{Operation: defender.GetMachine, Err: &net.OpError{Op: "remote error", Err: io.EOF}}, "offer TLS 1.2 or later"},
+	} {
+		if got := row.err.Error(); !strings.Contains(got, row.want) {
+			t.Errorf("%s: got %q, want %q", name, got, row.want)
+		}
 	}
 }
 

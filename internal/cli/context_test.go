@@ -11,13 +11,21 @@ import (
 // put is a value that is put at a path.
 type put struct{ path, value string }
 
+// entryWith is an entry that puts values at paths.
+func entryWith(all ...put) warroom.Entry {
+	var entry warroom.Entry
+	for _, one := range all {
+		entry.Context = append(entry.Context, warroom.Context{Path: one.path, Value: warroom.Raw(one.value)})
+	}
+	return entry
+}
+
 // contextOf is the context after all that was put.
 func contextOf(t *testing.T, all ...put) string {
 	t.Helper()
 	var got incidentContext
 	for _, one := range all {
-		entry := warroom.Entry{Context: []warroom.Context{{Path: one.path, Value: warroom.Raw(one.value)}}}
-		if err := got.add([]warroom.Entry{entry}); err != nil {
+		if err := got.add([]warroom.Entry{entryWith(one)}); err != nil {
 			t.Fatalf("putting %s at %s: %v", one.value, one.path, err)
 		}
 	}
@@ -74,6 +82,10 @@ func TestContextIsMergedAsThePlatformMergesIt(t *testing.T) {
 	} {
 		if got := contextOf(t, test.put...); got != test.want {
 			t.Errorf("%s: got\n%s\nwant\n%s", test.name, got, test.want)
+		}
+		var together incidentContext
+		if err := together.add([]warroom.Entry{{}, entryWith(test.put...), {}}); err != nil || string(together.root.value()) != test.want {
+			t.Errorf("%s, by one entry: got %v and\n%s\nwant\n%s", test.name, err, together.root.value(), test.want)
 		}
 	}
 }
