@@ -43,6 +43,10 @@ func (c *company) table(name string) (iter.Seq[tuple], bool) {
 		return rowsOf(c.machines, c.settingRows), true
 	case "DeviceTvmSecureConfigurationAssessmentKB":
 		return slices.Values(knownSettings()), true
+	case "DeviceTvmInfoGathering":
+		return rowsOf(c.machines, one(c.gathered)), true
+	case "DeviceTvmInfoGatheringKB":
+		return slices.Values(knownGathering()), true
 	case "AlertInfo":
 		return slices.Values(each(c.alerts, alertRow)), true
 	case "AlertEvidence":

@@ -92,6 +92,27 @@ func (h *history) office() {
 		})
 	}
 	h.phished()
+	h.programs()
+	h.sensed()
+}
+
+// sensed is what the agents of machines report by themselves.
+func (h *history) sensed() {
+	c := h.company
+	for _, m := range c.machines[:min(len(c.machines), len(inventory)*3)] {
+		if m.HealthStatus == "Active" && m.isWindows() {
+			h.record("DeviceEvents", m, m.LastSeen.Add(-h.draws.span(3*day)), "AntivirusScanCompleted", nil, tuple{
+				"AdditionalFields": jsonText(record{{"ScanTypeIndex", "Quick"}, {"ScanId", h.draws.guid()}, {"User", "NT AUTHORITY\\SYSTEM"}}),
+			})
+		}
+	}
+	for _, name := range []string{"mail-01", "web-01"} {
+		m := c.hostNamed(name)
+		h.record("DeviceNetworkEvents", m, m.LastSeen.Add(-2*day), "InboundInternetScanInspected", nil, tuple{
+			"LocalIP": m.LastIPAddress, "LocalPort": int64(443), "Protocol": "Tcp",
+			"AdditionalFields": jsonText(record{{"PublicScannedIp", officeIP}, {"PublicScannedPort", 443}}),
+		})
+	}
 }
 
 // identity describes a user.
@@ -251,6 +272,18 @@ func (h *history) phished() {
 	})
 }
 
+// programs are the applications of the company that sign in by themselves.
+func (h *history) programs() {
+	for i, name := range []string{"Backup service", "xsoar-defender"} {
+		for n := range 5 {
+			h.append("AADSpnSignInEventsBeta", h.company.started.Add(-time.Duration(n)*day-h.draws.span(8*time.Hour)), tuple{
+				"Application": name, "ApplicationId": newSource(uint64(i), name).guid(), "ServicePrincipalName": name, "ServicePrincipalId": newSource(uint64(i), "principal "+name).guid(),
+				"ErrorCode": int64(0), "IPAddress": officeIP, "Country": "NL", "ResourceTenantId": h.company.tenantID, "ResourceDisplayName": "Microsoft Graph", "IsManagedIdentity": false,
+			})
+		}
+	}
+}
+
 // setting is what a machine is assessed for.
 type setting struct {
 	id, name, category, subcategory string
@@ -291,6 +324,28 @@ func knownSettings() []tuple {
 		})
 	}
 	return rows
+}
+
+// gathered is what the agent of a machine says of its protection.
+func (c *company) gathered(m *machine) tuple {
+	state := func(name string) string {
+		return map[bool]string{true: "Block", false: "Audit"}[c.drawOf(m.ID, name)%4 > 0]
+	}
+	return tuple{
+		"Timestamp": m.LastSeen.Time, "LastSeenTime": m.LastSeen.Time, "DeviceId": m.ID, "DeviceName": m.ComputerDNSName, "OSPlatform": m.OSPlatform,
+		"AdditionalFields": map[string]any{
+			"AvEngineVersion": "1.1.26090.1", "AvMode": "0",
+			"AsrConfigurationStates": map[string]any{"BlockExecutableFilesFromEmail": state("mail"), "BlockPsexecAndWmi": state("psexec")},
+		},
+	}
+}
+
+// knownGathering describe the fields of gathered.
+func knownGathering() []tuple {
+	return []tuple{
+		{"IgId": "ig-1", "FieldName": "AvMode", "Description": "Mode of Microsoft Defender Antivirus", "Categories": []any{"Antivirus"}, "DataStructure": "string"},
+		{"IgId": "ig-2", "FieldName": "AsrConfigurationStates", "Description": "State of each attack surface reduction rule", "Categories": []any{"ASR"}, "DataStructure": "bag"},
+	}
 }
 
 // knownVulnerabilities describe the vulnerabilities of the products that the company has.

@@ -48,6 +48,11 @@ func officeSchemas() map[string]string {
 			IsCompliant:int AuthenticationProcessingDetails AuthenticationRequirement TokenIssuerType RiskLevelAggregated:int
 			RiskDetails:int RiskState:int UserAgent ClientAppUsed Browser ConditionalAccessPolicies ConditionalAccessStatus:int IPAddress
 			Country State City Latitude Longitude NetworkLocationDetails RequestId ReportId EndpointCall`,
+		"AADSpnSignInEventsBeta": `Timestamp:datetime Application ApplicationId IsManagedIdentity:bool ErrorCode:int CorrelationId ServicePrincipalName
+			ServicePrincipalId ResourceDisplayName ResourceId ResourceTenantId IPAddress Country State City Latitude Longitude RequestId
+			ReportId`,
+		"DeviceTvmInfoGathering":   `Timestamp:datetime LastSeenTime:datetime DeviceId DeviceName OSPlatform AdditionalFields:dynamic`,
+		"DeviceTvmInfoGatheringKB": `IgId FieldName Description Categories:dynamic DataStructure`,
 		"BehaviorInfo": `Timestamp:datetime BehaviorId ActionType Description Categories AttackTechniques ServiceSource DetectionSource
 			DataSources DeviceId AccountUpn AccountObjectId StartTime:datetime EndTime:datetime AdditionalFields`,
 		"BehaviorEntities": `Timestamp:datetime BehaviorId ActionType Categories ServiceSource DetectionSource DataSources EntityType

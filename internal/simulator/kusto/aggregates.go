@@ -267,7 +267,7 @@ func percentiles(name string, a []expression) (expression, error) {
 			return expression{}, fmt.Errorf("the function '%s' takes numbers that are written out", name)
 		}
 		label := strings.ReplaceAll(fmt.Sprintf("percentile_%s_%v", a[0].name, rank), ".", "_")
-		all = append(all, namedExpression{label, expression{typ: typ, eval: func(f *frame) any { return at(collect(f), rank) }}})
+		all = append(all, namedExpression{name: label, value: expression{typ: typ, eval: func(f *frame) any { return at(collect(f), rank) }}})
 	}
 	if len(all) == 1 {
 		made := all[0].value
@@ -301,7 +301,7 @@ func (p *parser) choosing(name string) (expression, error) {
 		if label == "" {
 			label = nameless(name, a)
 		}
-		a = append(a, namedExpression{label, e})
+		a = append(a, namedExpression{name: label, value: e})
 	}
 	if len(a) == 0 {
 		return expression{}, fmt.Errorf("the function '%s' lacks an argument", name)
@@ -363,7 +363,7 @@ func (p *parser) otherColumns(named []namedExpression) []namedExpression {
 	var others []namedExpression
 	for i, c := range p.current.Columns {
 		if !slices.ContainsFunc(named, func(n namedExpression) bool { return n.name == c.Name }) {
-			others = append(others, namedExpression{c.Name, columnExpression(c, i)})
+			others = append(others, namedExpression{c.Name, columnExpression(c, i), true})
 		}
 	}
 	return others

@@ -38,6 +38,8 @@ type expression struct {
 type namedExpression struct {
 	name  string
 	value expression
+	// star says that the column was not named: it came with an asterisk.
+	star bool
 }
 
 func constant(v any, typ Type) expression {
@@ -249,7 +251,8 @@ func compareTyped(operator string, left, right expression) (expression, error) {
 
 func comparable(a, b Type) bool {
 	text := func(t Type) bool { return t == String || t == GUID }
-	return a == b || a == Dynamic || b == Dynamic || a.numeric() && b.numeric() || text(a) && text(b)
+	number := func(t Type) bool { return t.numeric() || t == Bool } // a column of bool is one of numbers for the service
+	return a == b || a == Dynamic || b == Dynamic || number(a) && number(b) || text(a) && text(b)
 }
 
 func compareValues(operator string, x, y any) any {

@@ -138,7 +138,7 @@ func (p *parser) assignment() ([]namedExpression, error) {
 	if name == "" {
 		name = e.name
 	}
-	return []namedExpression{{name, e}}, nil
+	return []namedExpression{{name: name, value: e}}, nil
 }
 
 // severalNames reads "(a, b) = function", of a function that makes several columns.
@@ -163,7 +163,7 @@ func (p *parser) severalNames() ([]namedExpression, error) {
 	}
 	several := slices.Clone(e.several)
 	if several == nil {
-		several = []namedExpression{{"", e}}
+		several = []namedExpression{{value: e}}
 	}
 	for i, name := range names {
 		several[i].name = name
@@ -475,7 +475,7 @@ func (p *parser) summarize() (Table, error) {
 	}
 	// The columns of the keys are not repeated by arg_max(x, *).
 	list = slices.DeleteFunc(list, func(one namedExpression) bool {
-		return one.value.column != "" && slices.ContainsFunc(keys, func(k namedExpression) bool { return k.name == one.name })
+		return one.star && slices.ContainsFunc(keys, func(k namedExpression) bool { return k.value.column == one.value.column })
 	})
 	all := numbered(slices.Concat(keys, list), nil)
 	made := Table{}
@@ -1135,7 +1135,7 @@ func (p *parser) pivot() (Table, error) {
 	}
 	var keys []namedExpression
 	for _, i := range over {
-		keys = append(keys, namedExpression{t.Columns[i].Name, columnExpression(t.Columns[i], i)})
+		keys = append(keys, namedExpression{name: t.Columns[i].Name, value: columnExpression(t.Columns[i], i)})
 	}
 	names := map[string]any{}
 	for _, row := range t.Rows {

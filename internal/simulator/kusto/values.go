@@ -187,9 +187,17 @@ func compare(a, b any) (order int, ok bool) {
 			return strings.Compare(jsonText(a), jsonText(b)), true
 		}
 	}
-	x, ok1 := toFloat(a)
-	y, ok2 := toFloat(b)
+	x, ok1 := toFloat(asNumber(a))
+	y, ok2 := toFloat(asNumber(b))
 	return cmp.Compare(x, y), ok1 && ok2
+}
+
+// asNumber returns a bool as a number, and anything else as it is.
+func asNumber(v any) any {
+	if b, ok := v.(bool); ok {
+		return asInt(b)
+	}
+	return v
 }
 
 func asInt(b bool) int64 {
