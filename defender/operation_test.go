@@ -136,6 +136,27 @@ func TestOperationsAreWellFormed(t *testing.T) {
 	}
 }
 
+// documentation is the form of the path of a page of https://learn.microsoft.com.
+var documentation = regexp.MustCompile(`^/(defender-endpoint/api|defender-xdr|graph/api)/[a-z0-9]+(-[a-z0-9]+)*$`)
+
+func TestOperationsNameTheirDocumentation(t *testing.T) {
+	// Pages that describe several operations. Those of exports describe each of them as JSON and as files.
+	shared := []string{
+		"/defender-endpoint/api/get-ti-indicators-collection", "/defender-endpoint/api/get-assessment-software-vulnerabilities",
+	}
+	seen := map[string]string{}
+	for _, operation := range allOperations() {
+		page, _, _ := strings.Cut(operation.Docs, "?")
+		if !documentation.MatchString(page) {
+			t.Errorf("%s: got the page %q, want a path on learn.microsoft.com", operation.Purpose, operation.Docs)
+		}
+		if other, repeated := seen[operation.Docs]; repeated && !slices.Contains(shared, page) && operation.Purpose != other+" as files" {
+			t.Errorf("%s: got the page of %q, want one of its own", operation.Purpose, other)
+		}
+		seen[operation.Docs] = operation.Purpose
+	}
+}
+
 func TestOnlyHuntingPostsAndChangesNothing(t *testing.T) {
 	var got []string
 	for _, operation := range allOperations() {

@@ -29,7 +29,28 @@ func PermissionReference(declared []commands.Command) []byte {
 	page.line("## What each is for")
 	page.line("Of several in one row each will do.")
 	page.table([]string{"Application permission", "Delegated permission", "Commands"}, permissionRows(declared))
+	page.line("## Operations")
+	page.line("What the commands call, with Microsoft's documentation of it.")
+	page.table([]string{"Operation", "Request", "Application permission", "Delegated permission"}, operationRows(declared))
 	return page.bytes()
+}
+
+// operationRows are the rows of the operations that commands use, in the order of the commands.
+func operationRows(declared []commands.Command) [][]string {
+	var rows [][]string
+	for _, one := range declared {
+		for _, operation := range one.Uses {
+			request := operation.Method + " " + operation.Path
+			if operation.Graph {
+				request += " of Microsoft Graph"
+			}
+			row := []string{source(operation), code(request), codes(operation.Application, " or "), codes(operation.Delegated, " or ")}
+			if !slices.ContainsFunc(rows, func(known []string) bool { return slices.Equal(known, row) }) {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows
 }
 
 // purpose is something that an instance may be for.

@@ -96,7 +96,13 @@ func TestPermissionsNameTheCommandsThatNeedThem(t *testing.T) {
 		"| `Hunt` of Microsoft Graph | `Hunt` of Microsoft Graph | [`hunt`](commands.md#hunt) |\n" +
 		"| `Machine.Isolate` | `Machine.Isolate` | [`isolate`](commands.md#isolate) |\n" +
 		"| `Ti` | none is documented | [`remove`](commands.md#remove) |\n"
-	if !strings.HasSuffix(page, want) {
-		t.Errorf("the page is\n%s\nwant it to end with\n%s", page, want)
+	if !strings.Contains(page, want) {
+		t.Errorf("got the page\n%s\nwant it to have\n%s", page, want)
+	}
+	operation := defender.Operation{Purpose: "list things", Method: "GET", Path: "/api/things", Docs: "/defender-endpoint/api/get-things", Application: []string{"A"}}
+	page = string(manifest.PermissionReference([]commands.Command{{Name: "things", Area: commands.Machines, Uses: []defender.Operation{operation, operation}}}))
+	const row = "| [list things](https://learn.microsoft.com/defender-endpoint/api/get-things) | `GET /api/things` | `A` |  |\n"
+	if !strings.HasSuffix(page, row) || strings.Count(page, row) != 1 {
+		t.Errorf("got the page\n%s\nwant it to end with one row\n%s", page, row)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"xsoar-defender/commands"
+	"xsoar-defender/defender"
 )
 
 const generated = "<!-- Written by go generate ./internal/manifest. Do not edit. -->"
@@ -37,6 +38,7 @@ func (p *page) command(declared commands.Command) {
 	p.table([]string{"Argument", "Default", "What it is"}, argumentRows(declared))
 	p.table([]string{"Context path", "Type", "What it is"}, outputRows(declared))
 	p.permissions(declared)
+	p.sources(declared)
 	p.line("    !%s", strings.TrimSpace(declared.Name+" "+declared.Example))
 }
 
@@ -120,6 +122,24 @@ func (p *page) permissions(declared commands.Command) {
 	if len(sets) > 0 {
 		p.line("Permissions: %s.", strings.Join(sets, "; "))
 	}
+}
+
+// sources links the pages of Microsoft about the operations of a command.
+func (p *page) sources(declared commands.Command) {
+	var links []string
+	for _, operation := range declared.Uses {
+		if one := source(operation); !slices.Contains(links, one) {
+			links = append(links, one)
+		}
+	}
+	if len(links) > 0 {
+		p.line("Microsoft's documentation: %s.", strings.Join(links, ", "))
+	}
+}
+
+// source links the page of Microsoft about an operation.
+func source(operation defender.Operation) string {
+	return "[" + prose(operation.Purpose) + "](https://learn.microsoft.com" + operation.Docs + ")"
 }
 
 // area is a heading with the commands under it.
