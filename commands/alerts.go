@@ -33,7 +33,7 @@ func listAlerts() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.Alert", Key: "val.ID === obj.ID", View: alertView(),
-		Title: "Alerts", Columns: alertColumns(), Empty: "No alert matches.",
+		Title: "Alerts", Columns: alertColumns(), Pages: alertPages(), Empty: "No alert matches.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-list-alerts", Area: Alerts,
@@ -60,7 +60,7 @@ func getAlertByID() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.Alert", Key: "val.ID && val.ID == obj.ID", View: alertView(),
-		Title: "Alerts", Columns: alertColumns(), Empty: "No alert was found.",
+		Title: "Alerts", Columns: alertColumns(), Pages: alertPages(), Empty: "No alert was found.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-alert-by-id", Area: Alerts,
@@ -178,7 +178,7 @@ func createAlert() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.Alert", Key: "val.ID === obj.ID", View: alertView(),
-		Title: "Alert created", Columns: alertColumns(),
+		Title: "Alert created", Columns: alertColumns(), Pages: alertPages(),
 	}
 	return declare(Command{
 		Name: "microsoft-atp-create-alert", Area: Alerts,

@@ -294,7 +294,7 @@ func bulkTagMachines() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.Machine", Key: "val.ID === obj.ID", View: machineView(),
-		Title: "Machines with changed tags", Columns: machineColumns("MachineTags"), Empty: "The service returned no machine.",
+		Title: "Machines with changed tags", Columns: machineColumns("MachineTags"), Pages: machinePages(), Empty: "The service returned no machine.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-bulk-machine-tag", Area: Machines, Polls: true,
@@ -367,7 +367,7 @@ func findMachinesByTag() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.Machine", Key: "val.ID === obj.ID", View: machineView(),
-		Title: "Machines with the tag", Columns: machineColumns("MachineTags"), Empty: "No machine has the tag.",
+		Title: "Machines with the tag", Columns: machineColumns("MachineTags"), Pages: machinePages(), Empty: "No machine has the tag.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-find-machines-by-tag", Area: Machines,

@@ -179,6 +179,7 @@ func (c Command) Execute(ctx context.Context, run *Run, raw map[string]json.RawM
 	if err != nil {
 		return Report{}, err
 	}
+	linkedTo(portalOf(run.Instance.Cloud), result.Entries)
 	if result.Left != nil {
 		return run.scheduleRest(result)
 	}

@@ -293,7 +293,7 @@ func getFileInfo() Command {
 		Path: "MicrosoftATP.File", Key: "val.Sha1 === obj.Sha1",
 		// The manifest has always declared MD5, while the key that was filled is Md5.
 		View:  fileView().With(warroom.Field{Name: "MD5", From: "md5", Type: warroom.String, Help: "The file's MD5 hash."}),
-		Title: "Files", Columns: []string{"Sha1", "Sha256", "Size", "FileType", "Signer", "IsValidCertificate"},
+		Title: "Files", Columns: []string{"DeterminationType", "DeterminationValue", "GlobalPrevalence", "FileType", "Size", "Signer", "IsValidCertificate", "Sha256", "Sha1"}, Pages: map[string]string{"Sha1": "/file/{}"},
 		Empty: "No file was found.",
 	}
 	standard := seenFileOutput()

@@ -206,8 +206,8 @@ func wantNothingToClick(t testing.TB, where string, result commandstest.Result) 
 var (
 	// misleading matches characters that hide or reverse text, or control a terminal.
 	misleading = regexp.MustCompile(`[\x00-\x09\x0b-\x1f\x7f\x{202a}-\x{202e}\x{2066}-\x{2069}]`)
-	// clickable matches a link or a tag.
-	clickable = regexp.MustCompile(`\]\(|\]:|<`)
+	// clickable matches a link, the definition of one, which only a line of its own can be, or a tag.
+	clickable = regexp.MustCompile(`(?m)\]\(|^ {0,3}\[[^\]\n]*\]:|<`)
 )
 
 // Literals of OData and of KQL. The rest of a filter or a query is the program's own.

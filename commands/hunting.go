@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ func advancedHunting() Command {
 		Batch   []rawjson.Value `arg:"query_batch" help:"Up to ten queries as a JSON list of objects with the key query and optionally name, timeout and time_range."`
 		Name    string          `arg:"name" help:"The context key under which the rows are stored."`
 	}
-	out := Output{Path: "MicrosoftATP.Hunt.Result", Title: "Hunting results", Empty: "The query found nothing.", Fields: huntFields()}
+	out := Output{Path: "MicrosoftATP.Hunt.Result", Title: "Hunting results", Empty: "The query found nothing.", Fields: huntFields(), Events: true}
 	return declare(Command{
 		Name: "microsoft-atp-advanced-hunting", Unnamed: "query", Area: Hunting,
 		Help:    "Runs hunting queries over the events of the last 30 days.",
@@ -72,6 +73,8 @@ func advancedHunting() Command {
 			if err != nil {
 				return Report{}, err
 			}
+			out := out
+			out.Columns = huntColumns(in.Query, whole, rows)
 			entry := out.rowsEntry(rows, whole)
 			entry.Context = []warroom.Context{{Path: out.Path, Value: named(in.Name, rows)}}
 			return report(entry), nil
@@ -120,8 +123,9 @@ func huntBatch(ctx context.Context, run *Run, out Output, batch []rawjson.Value,
 			continue
 		}
 		shown := out
+		shown.Columns = huntColumns(one.Query, whole, rows)
 		if one.Name != "" {
-			shown = out.titled("Hunting results: %s", one.Name)
+			shown = shown.titled("Hunting results: %s", one.Name)
 		}
 		entry.Blocks = append(entry.Blocks, shown.table(rows))
 		entry.Contents = warroom.Raw(whole)
@@ -202,6 +206,50 @@ func huntRows(ctx context.Context, run *Run, one hunt) ([]rawjson.Value, rawjson
 		rows[i] = withTextReportID(row)
 	}
 	return rows, whole, err
+}
+
+// huntColumns returns the columns of a hunt in the order of the query: that of the answer's schema, or of its rows. Where the
+// query leaves the columns to the tables, those that decide come first.
+func huntColumns(query string, whole rawjson.Value, rows []rawjson.Value) []string {
+	var columns []string
+	add := func(name string) {
+		if name != "" && !slices.Contains(columns, name) {
+			columns = append(columns, name)
+		}
+	}
+	held := map[string]bool{}
+	for _, row := range rows {
+		row.Bare().Each(func(name string, _ rawjson.Value) { held[name] = true })
+	}
+	if !kql.NamesColumns(query) {
+		for _, name := range decidingColumns() {
+			if held[name] {
+				add(name)
+			}
+		}
+	}
+	for _, described := range whole.Items("Schema") {
+		if name := described.Text("Name", "name"); held[name] {
+			add(name)
+		}
+	}
+	for _, row := range rows {
+		if len(columns) == len(held) {
+			break
+		}
+		row.Bare().Each(func(name string, _ rawjson.Value) { add(name) })
+	}
+	return columns
+}
+
+// decidingColumns are the columns of advanced hunting that decide: when, what, where, who and how bad
+// (https://learn.microsoft.com/defender-xdr/advanced-hunting-schema-tables).
+func decidingColumns() []string {
+	return []string{
+		"Timestamp", "Title", "Severity", "ActionType", "DeviceName", "AccountDomain", "AccountName", "FileName", "FolderPath",
+		"ProcessCommandLine", "RemoteUrl", "RemoteIP", "RemotePort", "RegistryKey", "RegistryValueName", "RegistryValueData",
+		"InitiatingProcessFileName", "InitiatingProcessCommandLine", "InitiatingProcessAccountName", "SHA256", "SHA1", "DeviceId",
+	}
 }
 
 // withTextReportID returns a row whose ReportId is text. The numbers go beyond 2^53, where the platform, which reads them

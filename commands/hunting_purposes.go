@@ -93,11 +93,12 @@ func declarePurposes[A asks](p purposeCommand) Command {
 		if err != nil {
 			return Report{}, wrong(run, "%s", err)
 		}
-		rows, _, err := huntRows(ctx, run, hunt{Query: query, Timeout: time.Duration(s.Timeout) * time.Second})
+		rows, whole, err := huntRows(ctx, run, hunt{Query: query, Timeout: time.Duration(s.Timeout) * time.Second})
 		if err != nil {
 			return Report{}, err
 		}
 		out := outputs[purpose]
+		out.Columns = huntColumns(query, whole, rows)
 		entry := warroom.Entry{
 			Blocks:   []warroom.Block{out.table(rows)},
 			Context:  []warroom.Context{out.context(rows)},
@@ -138,7 +139,7 @@ func join(conditions []kql.Condition) string {
 }
 
 func purposeOutput(path, purpose string) Output {
-	out := Output{Path: path + ".Result", Title: "Hunting results", Empty: "The query found nothing.", Fields: huntFields()}
+	out := Output{Path: path + ".Result", Title: "Hunting results", Empty: "The query found nothing.", Fields: huntFields(), Events: true}
 	if purpose != "" {
 		out.Path += "." + purpose
 		out.Title += ": " + purpose

@@ -32,7 +32,7 @@ const exampleIncident = "2972395"
 func incidentOutput(title string, view *warroom.View) Output {
 	return Output{
 		Path: "MicrosoftATP.Incident", Key: "val.id === obj.id", View: view, Title: title, Empty: "No incident matches.",
-		Columns: []string{"id", "displayName", "severity", "status", "assignedTo", "classification", "determination", "createdDateTime", "lastUpdateDateTime", "incidentWebUrl"},
+		Columns: []string{"createdDateTime", "severity", "displayName", "status", "assignedTo", "classification", "determination", "lastUpdateDateTime", "id", "incidentWebUrl"},
 	}
 }
 
@@ -452,7 +452,7 @@ func getAlertEvidence() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.Incident.alerts", Key: "val.id === obj.id", View: graphAlertView(), Title: "Alerts",
-		Columns: []string{"id", "title", "severity", "status", "serviceSource", "category", "assignedTo", "alertWebUrl"},
+		Columns: []string{"severity", "title", "status", "serviceSource", "category", "assignedTo", "id", "alertWebUrl"},
 	}
 	return declare(Command{
 		Name: "microsoft-atp-alert-evidence", Area: Incidents,

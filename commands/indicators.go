@@ -187,7 +187,7 @@ func asGiven(name string, kind warroom.Type, help string) warroom.Field {
 func indicatorOutput(title string) Output {
 	return Output{
 		Path: "MicrosoftATP.Indicators", Key: keyedByID, View: indicatorView(), Single: true,
-		Title: title, Columns: []string{"id", "action", "indicatorValue", "indicatorType", "severity", "title", "description"},
+		Title: title, Columns: []string{"action", "indicatorValue", "indicatorType", "severity", "title", "description", "id"},
 		Empty: "No indicator was found.",
 	}
 }

@@ -22,7 +22,8 @@ func investigationCommands() []func() Command {
 func investigationOutput(title string) Output {
 	return Output{
 		Path: "MicrosoftATP.Investigation", Key: "val.ID === obj.ID", Title: title, Empty: "No automated investigation was found.",
-		Columns: []string{"ID", "StartTime", "EndTime", "CancelledBy", "InvestigationState", "StatusDetails", "MachineID", "ComputerDNSName", "TriggeringAlertID"},
+		Columns: []string{"StartTime", "InvestigationState", "ComputerDNSName", "EndTime", "CancelledBy", "StatusDetails", "ID", "MachineID", "TriggeringAlertID"},
+		Pages:   machineActionPages(),
 		View: warroom.NewView(
 			warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The investigation's ID."},
 			warroom.Field{Name: "StartTime", From: "startTime", Type: warroom.Date, Help: "When it began."},

@@ -36,7 +36,7 @@ const (
 func machineActionOutput(title string) Output {
 	return Output{
 		Path: "MicrosoftATP.MachineAction", Key: "val.ID === obj.ID", View: machineActionView(),
-		Title: title, Columns: machineActionColumns(), Empty: "No machine action matches.",
+		Title: title, Columns: machineActionColumns(), Pages: machineActionPages(), Empty: "No machine action matches.",
 	}
 }
 
@@ -341,7 +341,7 @@ func offboardMachine() Command {
 			warroom.Field{Name: "cancellationDateTimeUtc", From: "cancellationDateTimeUtc", Type: warroom.Date, Help: "When it was cancelled."},
 			warroom.Field{Name: "troubleshootInfo", From: "troubleshootInfo", Type: warroom.String, Help: "What the service reports about a failure."},
 		),
-		Title: "Offboarding", Columns: machineActionColumns(),
+		Title: "Offboarding", Columns: machineActionColumns(), Pages: machineActionPages(),
 	}
 	return actsOn(Command{
 		Name: "microsoft-atp-offboard-machine", Unnamed: "machine_id", Executes: true,

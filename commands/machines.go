@@ -33,7 +33,7 @@ func getMachines() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.Machine", Key: "val.ID === obj.ID", View: machineView(),
-		Title: "Machines", Columns: machineColumns(), Empty: "No machine matches.",
+		Title: "Machines", Columns: machineColumns(), Pages: machinePages(), Empty: "No machine matches.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-machines", Area: Machines,
@@ -74,7 +74,7 @@ func getMachineDetails() Command {
 	out := Output{
 		Path: "MicrosoftATP.Machine", Key: "val.ID && val.ID == obj.ID",
 		View:  view.With(warroom.Field{Name: "NetworkInterfaces", Make: networkInterfaces, Of: adapterView()}),
-		Title: "Machines", Columns: machineColumns("IPAddresses"),
+		Title: "Machines", Columns: machineColumns("IPAddresses"), Pages: machinePages(),
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-machine-details", Unnamed: "machine_id", Area: Machines,
@@ -147,7 +147,7 @@ func findEndpoints() Command {
 	}
 	endpoint := Output{
 		Path: "Endpoint", Key: "val.ID && val.ID == obj.ID && val.Vendor == obj.Vendor", View: endpointView(),
-		Title: "Endpoint", Columns: []string{"ID", "Hostname", "OS", "OSVersion", "IPAddress", "Status", "MACAddress", "Vendor"},
+		Title: "Endpoint", Columns: []string{"Hostname", "Status", "IPAddress", "OS", "OSVersion", "MACAddress", "ID", "Vendor"}, Pages: machinePages(),
 		Empty: "No machine has any of these IDs, names or addresses.",
 	}
 	machine := Output{Path: "MicrosoftATP.Machine", Key: "val.ID && val.ID == obj.ID", View: detailedMachineView().With(macField()), Single: true}
@@ -188,7 +188,7 @@ func getMachineByIP() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.Machine", Key: "val.ID && val.ID == obj.ID", View: detailedMachineView(),
-		Title: "Machines", Columns: machineColumns(), Empty: "No machine had that address at that time.",
+		Title: "Machines", Columns: machineColumns(), Pages: machinePages(), Empty: "No machine had that address at that time.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-machine-by-ip", Area: Machines,
@@ -239,7 +239,7 @@ func getMachineUsers() Command {
 	out := Output{
 		Path: "MicrosoftATP.MachineUser", Key: "val.ID && val.ID == obj.ID && val.MachineID && val.MachineID == obj.MachineID", View: view(""),
 		Title:   "Users of the machine",
-		Columns: []string{"ID", "AccountName", "AccountDomain", "FirstSeen", "LastSeen", "LogonTypes", "DomainAdmin", "NetworkUser"},
+		Columns: []string{"LastSeen", "AccountDomain", "AccountName", "DomainAdmin", "LogonTypes", "NetworkUser", "FirstSeen", "ID"},
 		Empty:   "No user logged on to the machine.",
 	}
 	return declare(Command{
@@ -265,7 +265,7 @@ func getMachineAlerts() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.MachineAlerts", Key: "val.ID && val.ID == obj.ID && val.MachineID && val.MachineID == obj.MachineID", View: alertView(),
-		Title: "Alerts of the machine", Columns: alertColumns(), Empty: "The machine has no alert.",
+		Title: "Alerts of the machine", Columns: alertColumns(), Pages: alertPages(), Empty: "The machine has no alert.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-get-machine-alerts", Unnamed: "machine_id", Area: Machines,
@@ -286,7 +286,7 @@ func tagMachine() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.Machine", Key: "val.ID === obj.ID", View: machineView(), Title: "Tags of the machine",
-		Columns: []string{"ID", "ComputerDNSName", "OSPlatform", "LastExternalIPAddress", "HealthStatus", "RiskScore", "ExposureLevel", "MachineTags"},
+		Columns: []string{"ComputerDNSName", "MachineTags", "HealthStatus", "RiskScore", "ExposureLevel", "OSPlatform", "LastExternalIPAddress", "ID"}, Pages: machinePages(),
 	}
 	return declare(Command{
 		Name: "microsoft-atp-add-remove-machine-tag", Area: Machines,

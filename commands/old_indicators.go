@@ -177,7 +177,7 @@ func oldSeverity(indicator rawjson.Value) warroom.Value {
 func oldIndicatorOutput(title string, severity warroom.Type) Output {
 	return Output{
 		Path: "MicrosoftATP.Indicators", Key: "val.id == obj.id", View: oldIndicatorView(severity), Title: title,
-		Columns: []string{"id", "action", "severity", "fileHashType", "fileHashValue", "domainName", "networkIPv4", "networkIPv6", "url"},
+		Columns: []string{"action", "severity", "fileHashType", "fileHashValue", "domainName", "networkIPv4", "networkIPv6", "url", "id"},
 		Empty:   "No indicator was found.",
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
 
@@ -27,6 +28,45 @@ type Output struct {
 	Title   string
 	Columns []string
 	Empty   string
+	// Pages are the pages of the portal about the values of columns (see warroom.Style).
+	Pages map[string]string
+	// Events reports whether the rows are events, of which the order within a second matters.
+	Events bool
+}
+
+// longestCell is how many characters of a value a table shows. The context has the whole value.
+const longestCell = 400
+
+// sizes are the columns of all tables that are numbers of bytes.
+func sizes() []string { return []string{"Size", "SizeInBytes", "size", "sizeInBytes", "FileSize"} }
+
+func (o Output) style() warroom.Style {
+	return warroom.Style{Times: true, Fractions: o.Events, Most: longestCell, Bytes: sizes(), Pages: o.Pages}
+}
+
+// portalOf returns the base of the portal of a cloud, or "" if the instance has an address of its own that is not
+// Microsoft's.
+func portalOf(cloud params.Cloud) string {
+	if cloud.API == nil {
+		return ""
+	}
+	host := cloud.API.Hostname()
+	if strings.HasSuffix(host, ".microsoft.com") || strings.HasSuffix(host, ".microsoft.us") {
+		return cloud.Portal()
+	}
+	return ""
+}
+
+// linkedTo gives the tables of entries the portal of a cloud, to which the values of some columns lead.
+func linkedTo(portal string, entries []warroom.Entry) {
+	for _, entry := range entries {
+		for i, block := range entry.Blocks {
+			if table, ok := block.(warroom.Table); ok && len(table.Style.Pages) > 0 {
+				table.Style.Portal = portal
+				entry.Blocks[i] = table
+			}
+		}
+	}
 }
 
 // path is the context path with its key part.
@@ -55,7 +95,7 @@ func (o Output) records(rows []rawjson.Value) warroom.Records {
 }
 
 func (o Output) table(rows []rawjson.Value) warroom.Table {
-	return warroom.Table{Title: o.Title, Columns: o.Columns, Records: warroom.Records{View: o.View, Rows: o.records(rows).Rows}, Empty: o.Empty}
+	return warroom.Table{Title: o.Title, Columns: o.Columns, Records: warroom.Records{View: o.View, Rows: o.records(rows).Rows}, Empty: o.Empty, Style: o.style()}
 }
 
 func (o Output) context(rows []rawjson.Value) warroom.Context {

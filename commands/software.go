@@ -50,7 +50,7 @@ func listSoftware() Command {
 			asGiven("distributions", warroom.String, "The versions that are installed."),
 		),
 		Title:   "Software",
-		Columns: []string{"id", "name", "vendor", "weaknesses", "activeAlert", "exposedMachines", "installedMachines", "publicExploit"},
+		Columns: []string{"name", "vendor", "weaknesses", "publicExploit", "activeAlert", "exposedMachines", "installedMachines", "id"},
 		Empty:   "No software matches.",
 	}
 	return declare(Command{
@@ -164,7 +164,7 @@ func listSoftwareMachines() Command {
 			asGiven("rbacGroupName", warroom.String, "The name of the device group."),
 			asGiven("rbacGroupId", warroom.Number, "The ID of the device group."),
 		),
-		Title: "Machines with the software", Columns: []string{"id", "computerDnsName", "osPlatform", "rbacGroupName", "rbacGroupId"},
+		Title: "Machines with the software", Columns: []string{"computerDnsName", "osPlatform", "rbacGroupName", "id", "rbacGroupId"}, Pages: map[string]string{"id": machinePage},
 		Empty: "No machine has the software.",
 	}
 	return declare(Command{
@@ -356,8 +356,8 @@ func listMachineVulnerabilities() Command {
 			asGiven("severity", warroom.String, "The severity: Low, Medium, High or Critical."),
 		),
 		Title:   "Vulnerabilities by machine",
-		Columns: []string{"id", "cveId", "machineId", "productName", "productVendor", "productVersion", "severity"},
-		Empty:   "No machine has a matching vulnerability.",
+		Columns: []string{"severity", "cveId", "productName", "productVendor", "productVersion", "machineId", "id"}, Pages: map[string]string{"machineId": machinePage},
+		Empty: "No machine has a matching vulnerability.",
 	}
 	// The rows have only the ID of a vulnerability.
 	cve := cveOutput()
@@ -416,8 +416,8 @@ func listVulnerabilityMachines() Command {
 			warroom.Field{Name: "CVE", From: "cve", Type: warroom.Unknown, Help: "The given vulnerabilities that the machine has."},
 		),
 		Title:   "Machines with the vulnerabilities",
-		Columns: []string{"ID", "ComputerDNSName", "OSPlatform", "RBACGroupID", "RBACGroupName", "CVE"},
-		Empty:   "No machine has one of the vulnerabilities.",
+		Columns: []string{"CVE", "ComputerDNSName", "OSPlatform", "RBACGroupName", "ID", "RBACGroupID"}, Pages: machinePages(),
+		Empty: "No machine has one of the vulnerabilities.",
 	}
 	return declare(Command{
 		Name: "microsoft-atp-list-machines-by-vulnerability", Unnamed: "cve_id", Area: Software,

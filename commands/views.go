@@ -37,9 +37,8 @@ func machineView() *warroom.View {
 
 // machineColumns returns the columns of a table of machines.
 func machineColumns(more ...string) []string {
-	return append([]string{
-		"ID", "ComputerDNSName", "OSPlatform", "LastIPAddress", "LastExternalIPAddress", "HealthStatus", "RiskScore", "ExposureLevel",
-	}, more...)
+	first := []string{"LastSeen", "ComputerDNSName", "HealthStatus", "RiskScore", "ExposureLevel", "OSPlatform", "LastIPAddress", "LastExternalIPAddress"}
+	return append(append(first, more...), "ID")
 }
 
 // addressView shows the addresses of network adapters. The manifest has always declared the key MACAddress,
@@ -107,8 +106,24 @@ func commentView() *warroom.View {
 
 // alertColumns returns the columns of a table of alerts.
 func alertColumns() []string {
-	return []string{"ID", "Title", "Description", "IncidentID", "Severity", "Status", "Classification", "Category", "ThreatFamilyName", "MachineID"}
+	return []string{
+		"AlertCreationTime", "Severity", "Title", "ComputerDNSName", "Status", "Classification", "Category", "ThreatFamilyName",
+		"ID", "IncidentID", "MachineID", "Description",
+	}
 }
+
+// The pages of the portal about the objects of tables, by column.
+func alertPages() map[string]string {
+	return map[string]string{"ID": "/alerts/{}", "IncidentID": "/incidents/{}", "MachineID": machinePage}
+}
+
+func machinePages() map[string]string { return map[string]string{"ID": machinePage} }
+
+func machineActionPages() map[string]string {
+	return map[string]string{"MachineID": machinePage, "TriggeringAlertID": "/alerts/{}"}
+}
+
+const machinePage = "/machines/v2/{}"
 
 func machineActionView() *warroom.View {
 	return warroom.NewView(
@@ -131,7 +146,7 @@ func machineActionView() *warroom.View {
 }
 
 func machineActionColumns() []string {
-	return []string{"ID", "Type", "Requestor", "RequestorComment", "Status", "MachineID", "ComputerDNSName"}
+	return []string{"CreationDateTimeUtc", "Type", "ComputerDNSName", "Status", "Requestor", "RequestorComment", "ID", "MachineID"}
 }
 
 // macOf returns the MAC address of the adapter that has the machine's last internal address, or "" without one.

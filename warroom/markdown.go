@@ -38,6 +38,8 @@ type Table struct {
 	Empty   string
 	// KeepEmpty shows columns without a value as well.
 	KeepEmpty bool
+	// Style is how values are shown. The zero Style shows them as the service returned them.
+	Style Style
 }
 
 // Markdown renders blocks for the War Room.
@@ -88,7 +90,7 @@ func (t Table) appendMarkdown(dst []byte) []byte {
 	}
 	dst = append(dst, '\n')
 	for _, cells := range grid.Rows {
-		dst = appendLine(dst, cells)
+		dst = t.appendCells(dst, grid.Columns, cells)
 	}
 	if grid.Left > 0 {
 		dst = append(append(dst, '\n'), Paragraph(grid.Note()).appendMarkdown(nil)...)
@@ -104,6 +106,24 @@ func appendLine(dst []byte, cells []string) []byte {
 	for _, cell := range cells {
 		dst = append(dst, ' ')
 		dst = appendQuoted(dst, cell, inCell)
+		dst = append(dst, " |"...)
+	}
+	return append(dst, '\n')
+}
+
+// appendCells writes a row of values, with links where the style has pages for them.
+func (t Table) appendCells(dst []byte, columns, cells []string) []byte {
+	if t.Style.Portal == "" || len(t.Style.Pages) == 0 {
+		return appendLine(dst, cells)
+	}
+	dst = append(dst, '|')
+	for i, cell := range cells {
+		dst = append(dst, ' ')
+		if address := t.Style.address(columns[i], cell); address != "" {
+			dst = append(append(appendQuoted(append(dst, '['), cell, inLink), "]("...), address+")"...)
+		} else {
+			dst = appendQuoted(dst, cell, inCell)
+		}
 		dst = append(dst, " |"...)
 	}
 	return append(dst, '\n')
@@ -137,6 +157,7 @@ func (t Table) Grid() Grid {
 		cells := make([]string, len(grid.Columns))
 		fill(cells, row, object)
 		for i, text := range cells {
+			cells[i] = t.Style.shown(grid.Columns[i], text)
 			filled[i] = filled[i] || text != ""
 		}
 		grid.Rows = append(grid.Rows, cells)

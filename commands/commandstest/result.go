@@ -3,6 +3,7 @@ package commandstest
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,11 +124,15 @@ func (e Entry) Columns() []string {
 	return nil
 }
 
-// WantColumns checks the columns of the entry's first table.
+// WantColumns checks that the entry's first table has these columns, among others and in any order. What comes first is the
+// matter of one rule for each kind of object, with a test of its own.
 func (e Entry) WantColumns(want ...string) {
 	e.t.Helper()
-	if got := e.Columns(); !reflect.DeepEqual(got, want) {
-		e.t.Errorf("got %q, want the columns %q", got, want)
+	got := e.Columns()
+	for _, column := range want {
+		if !slices.Contains(got, column) {
+			e.t.Errorf("got %q, want the column %q among them", got, column)
+		}
 	}
 }
 

@@ -72,7 +72,7 @@ func TestCodesThatAreExplainedAreGiven(t *testing.T) {
 	}
 	page := readFile(t, "../../docs/troubleshooting.md")
 	for _, code := range []string{
-		auth.CodeTimeout, auth.CodeUnreachable, auth.CodeUnknownHost, auth.CodeTLS, auth.CodeConfiguration, auth.CodeLoginRequired, auth.CodeState, auth.CodeBackOff,
+		auth.CodeTimeout, auth.CodeUnreachable, auth.CodeUnknownHost, auth.CodeTLS, auth.CodeConfiguration, auth.CodeLoginRequired, auth.CodeState, auth.CodeBackOff, auth.CodeGateway,
 	} {
 		if !strings.Contains(page, "`"+code+"`") {
 			t.Errorf("the page does not explain %s", code)

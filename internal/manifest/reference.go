@@ -17,7 +17,7 @@ func CommandReference(declared []commands.Command) []byte {
 	page.line("# Commands")
 	page.line("What is marked as a list takes values separated by commas, a JSON list, or a list of the context. The permissions are "+
 		"those of the application; those of a user who signs in with an authorization code are in parentheses. Every command of the "+
-		"War Room also runs in a terminal: `%s`.", "xsoar-defender run COMMAND name=value --instance FILE")
+		"War Room also runs in a terminal: `%s`. [Tables](tables.md) says what tables show first, and how.", "xsoar-defender run COMMAND name=value --instance FILE")
 	for _, area := range areasOf(declared) {
 		page.line("## %s", area.name)
 		for _, one := range area.commands {
