@@ -149,6 +149,9 @@ func (s *service) answer(request *http.Request) (int, string) {
 }
 
 func (s *service) object(collection, id string) rawjson.Value {
+	if strings.Contains(id, "/") { // what belongs to an object
+		return `{"value":[]}`
+	}
 	if collection != "machineactions" {
 		return rawjson.Make(map[string]string{"id": id, "computerDnsName": id})
 	}

@@ -165,10 +165,27 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 	result.Metrics = run.API.Metrics()
 	done, err := command.Execute(ctx, run, request.Args)
 	result.Entries, result.Commit, result.Err = done.Entries, done.Commit, err
+	if request.Debug {
+		host.Log(ctx, command.Name+" spent "+spent(result.Metrics))
+	}
 	if cause := context.Cause(ctx); cause != nil && result.Err != nil {
 		result.Err = cause
 	}
 	return result
+}
+
+// spent says how many requests a command made, and how they ended.
+func spent(metrics *defender.Metrics) string {
+	total := 0
+	var outcomes []string
+	metrics.Each(func(outcome defender.Outcome, requests int) {
+		total += requests
+		outcomes = append(outcomes, fmt.Sprintf("%d %s", requests, outcome))
+	})
+	if total == 0 {
+		return "no requests"
+	}
+	return fmt.Sprintf("%d of the application's requests: %s", total, strings.Join(outcomes, ", "))
 }
 
 // Diagnose examines the connection of the request's instance, also if its parameters are not usable.
