@@ -12,7 +12,28 @@ __xsoar-defender_debug()
 __xsoar-defender_init_completion()
 {
     COMPREPLY=()
-    _get_comp_words_by_ref "$@" cur prev words cword
+    if declare -F _get_comp_words_by_ref >/dev/null 2>&1; then
+        _get_comp_words_by_ref "$@" cur prev words cword
+        return
+    fi
+    # Without the package bash-completion: bash cuts words at = and :, so what has no space between is joined again.
+    local rest=$COMP_LINE word i
+    words=() cword=0
+    for ((i = 0; i < ${#COMP_WORDS[@]}; i++)); do
+        word=${COMP_WORDS[i]}
+        if ((i == 0)) || [[ -z $word || $rest == [[:space:]]* ]]; then
+            words+=("$word")
+        else
+            words[${#words[@]}-1]+=$word
+        fi
+        ((i == COMP_CWORD)) && cword=$((${#words[@]} - 1))
+        rest=${rest#"${rest%%[![:space:]]*}"}
+        rest=${rest#"$word"}
+    done
+    cur=${words[cword]}
+    prev=
+    ((cword > 0)) && prev=${words[cword-1]}
+    return 0
 }
 
 # This function calls the xsoar-defender program to obtain the completion
@@ -409,18 +430,20 @@ __start_xsoar-defender()
     # The user could have moved the cursor backwards on the command-line.
     # We need to trigger completion from the $cword location, so we need
     # to truncate the command-line ($words) up to the $cword location.
+    local -a before=("${words[0]}") behind=()
+    local plain='^[[:alnum:]_./~:@%+,=-]+$' i
+    [[ ${words[0]} =~ $plain && ( -z ${words[cword]} || ${words[cword]} =~ $plain ) ]] || return
+    for ((i = 1; i < cword; i++)); do
+        [[ ${words[i]} =~ $plain ]] && before+=("${words[i]}")
+    done
     if [[ $cur == *=* ]]; then
-        # Only plain words: the shell is going to read them once more, and would obey a redirection among them.
-        local -a behind=()
-        local plain='^[[:alnum:]_./~:@%+,=-]+$' i
         for ((i = cword + 1; i < ${#words[@]}; i++)); do
             [[ ${words[i]} =~ $plain ]] || break
             behind+=("${words[i]}")
         done
-        words=("${words[@]:0:$cword}" "${behind[@]}" "${words[$cword]}")
-    else
-        words=("${words[@]:0:$cword+1}")
     fi
+    words=("${before[@]}" "${behind[@]}" "${words[$cword]}")
+    cword=$((${#words[@]} - 1))
     __xsoar-defender_debug "Truncated words[*]: ${words[*]},"
 
     local out directive

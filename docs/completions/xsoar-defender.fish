@@ -11,7 +11,8 @@ function __xsoar_defender_perform_completion
     __xsoar_defender_debug "Starting __xsoar_defender_perform_completion"
 
     # Extract all args except the last one
-    set -l args (commandline -opc)
+    # What is typed goes to the program as text: fish is going to read it once more.
+    set -l args (string escape -- (commandline -opc))
     # Extract the last arg and escape it in case it is a space
     set -l lastArg (string escape -- (commandline -ct))
 
@@ -48,6 +49,17 @@ function __xsoar_defender_perform_completion
     __xsoar_defender_debug "DirectiveLine: $directiveLine"
     __xsoar_defender_debug "flagPrefix: $flagPrefix"
 
+    # The program finds machines by their names, where fish shows only what begins as the word does: one machine
+    # replaces the word, and of several the names are shown.
+    set -l typed (commandline -ct)
+    if string match -q -- '*=*' $typed; and test (count $comps) -gt 0; and not string match -q -- "$typed*" $comps
+        if test (count $comps) -eq 1
+            commandline -rt -- (string split -m 1 \t -- $comps)[1]
+        else
+            set -l name (string split -m 1 = -- $typed)[1]
+            set comps (string replace -r -- '^[^\t]*=([^=\t]*)\t([^,]*).*$' "$name=\$2\t\$1" $comps)
+        end
+    end
     for comp in $comps
         printf "%s%s\n" "$flagPrefix" "$comp"
     end

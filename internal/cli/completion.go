@@ -89,27 +89,57 @@ func Completion(root *cobra.Command, shell string) ([]byte, error) {
 // scriptChange replaces a part of a script of cobra.
 type scriptChange struct{ from, to string }
 
-// scriptChanges let scripts do with NAME=VALUE what those of cobra do not: the words behind the cursor count as well,
-// since --instance mostly stands there, and in bash the program says which values fit, so that the name of a machine
-// can become its ID.
+// scriptChanges make the scripts of cobra safe, and let them complete NAME=VALUE. Only plain words of the line reach the
+// program: the shell reads them once more, and would run a substitution among them, wherever it is. The words behind the
+// cursor count as well for a value, since --instance mostly follows. And the program says which values match, so that the
+// name of a machine can become its ID. bash does without the package bash-completion.
 func scriptChanges(shell string) []scriptChange {
 	switch shell {
 	case "bash":
 		return []scriptChange{
 			{
+				`    _get_comp_words_by_ref "$@" cur prev words cword
+`,
+				`    if declare -F _get_comp_words_by_ref >/dev/null 2>&1; then
+        _get_comp_words_by_ref "$@" cur prev words cword
+        return
+    fi
+    # Without the package bash-completion: bash cuts words at = and :, so what has no space between is joined again.
+    local rest=$COMP_LINE word i
+    words=() cword=0
+    for ((i = 0; i < ${#COMP_WORDS[@]}; i++)); do
+        word=${COMP_WORDS[i]}
+        if ((i == 0)) || [[ -z $word || $rest == [[:space:]]* ]]; then
+            words+=("$word")
+        else
+            words[${#words[@]}-1]+=$word
+        fi
+        ((i == COMP_CWORD)) && cword=$((${#words[@]} - 1))
+        rest=${rest#"${rest%%[![:space:]]*}"}
+        rest=${rest#"$word"}
+    done
+    cur=${words[cword]}
+    prev=
+    ((cword > 0)) && prev=${words[cword-1]}
+    return 0
+`,
+			},
+			{
 				`    words=("${words[@]:0:$cword+1}")`,
-				`    if [[ $cur == *=* ]]; then
-        # Only plain words: the shell is going to read them once more, and would obey a redirection among them.
-        local -a behind=()
-        local plain='^[[:alnum:]_./~:@%+,=-]+$' i
+				`    local -a before=("${words[0]}") behind=()
+    local plain='^[[:alnum:]_./~:@%+,=-]+$' i
+    [[ ${words[0]} =~ $plain && ( -z ${words[cword]} || ${words[cword]} =~ $plain ) ]] || return
+    for ((i = 1; i < cword; i++)); do
+        [[ ${words[i]} =~ $plain ]] && before+=("${words[i]}")
+    done
+    if [[ $cur == *=* ]]; then
         for ((i = cword + 1; i < ${#words[@]}; i++)); do
             [[ ${words[i]} =~ $plain ]] || break
             behind+=("${words[i]}")
         done
-        words=("${words[@]:0:$cword}" "${behind[@]}" "${words[$cword]}")
-    else
-        words=("${words[@]:0:$cword+1}")
-    fi`,
+    fi
+    words=("${before[@]}" "${behind[@]}" "${words[$cword]}")
+    cword=$((${#words[@]} - 1))`,
 			},
 			{
 				`        [[ $comp == "$cur"* ]] || continue`,
@@ -117,24 +147,69 @@ func scriptChanges(shell string) []scriptChange {
 			},
 		}
 	case "zsh":
-		return []scriptChange{{
-			`    words=("${=words[1,CURRENT]}")`,
-			`    # Only plain words reach the program: the shell is going to read them once more, and would run a command
-    # substitution among them.
-    local -a before behind
-    local plain='^[A-Za-z0-9_./~:@%+,=-]*$' word
+		return []scriptChange{
+			{
+				`    words=("${=words[1,CURRENT]}")`,
+				`    local -a before behind
+    local plain='^[A-Za-z0-9_./~:@%+,=-]*$' word matchAll=
+    [[ "${words[1]}" =~ $plain && "${words[CURRENT]}" =~ $plain ]] || return 1
     for word in "${(@)words[2,CURRENT-1]}"; do
-        [[ "$word" =~ $plain ]] && before+=("$word")
+        [[ -n "$word" && "$word" =~ $plain ]] && before+=("$word")
     done
-    [[ "${words[CURRENT]}" =~ $plain ]] || return 1
     if [[ ${words[CURRENT]} == *=* ]]; then
         for word in "${(@)words[CURRENT+1,-1]}"; do
-            [[ "$word" =~ $plain ]] || break
+            [[ -n "$word" && "$word" =~ $plain ]] || break
             behind+=("$word")
         done
+        matchAll=-U
     fi
     words=("${words[1]}" "${before[@]}" "${behind[@]}" "${words[CURRENT]}")`,
+			},
+			{
+				`        if eval _describe $keepOrder "completions" completions $flagPrefix $noSpace; then`,
+				`        if eval _describe $keepOrder "completions" completions $flagPrefix $noSpace $matchAll; then`,
+			},
+		}
+	case "powershell":
+		return []scriptChange{{
+			`    $Command = $CommandAst.CommandElements
+`,
+			`    # The line is read once more below, which would run a substitution in it.
+    if ($CommandAst.Extent.Text -match '[$;|&<>(){}` + "`" + `]') { return }
+    $Command = $CommandAst.CommandElements
+`,
 		}}
+	case "fish":
+		return []scriptChange{
+			{
+				`    set -l args (commandline -opc)
+`,
+				`    # What is typed goes to the program as text: fish is going to read it once more.
+    set -l args (string escape -- (commandline -opc))
+`,
+			},
+			{
+				`    for comp in $comps
+        printf "%s%s\n" "$flagPrefix" "$comp"
+    end
+`,
+				`    # The program finds machines by their names, where fish shows only what begins as the word does: one machine
+    # replaces the word, and of several the names are shown.
+    set -l typed (commandline -ct)
+    if string match -q -- '*=*' $typed; and test (count $comps) -gt 0; and not string match -q -- "$typed*" $comps
+        if test (count $comps) -eq 1
+            commandline -rt -- (string split -m 1 \t -- $comps)[1]
+        else
+            set -l name (string split -m 1 = -- $typed)[1]
+            set comps (string replace -r -- '^[^\t]*=([^=\t]*)\t([^,]*).*$' "$name=\$2\t\$1" $comps)
+        end
+    end
+    for comp in $comps
+        printf "%s%s\n" "$flagPrefix" "$comp"
+    end
+`,
+			},
+		}
 	}
 	return nil
 }

@@ -58,3 +58,31 @@ func TestCompletionObeysNothingBehindTheCursor(t *testing.T) {
 		}
 	}
 }
+
+// TestCompletionNeedsNoPackage presses the key in a bash without the package bash-completion, whose words are cut at =,
+// with a substitution in front of the cursor.
+func TestCompletionNeedsNoPackage(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	command := exec.Command("bash", "--norc", "-c", `
+		source "$1"
+		xsoar-defender() { echo "$*" >asked.txt; }
+		COMP_LINE='xsoar-defender run microsoft-atp-isolate-machine comment=$(touch made.txt) machine_id=43a --instance lab.json'
+		COMP_WORDS=(xsoar-defender run microsoft-atp-isolate-machine comment = '$(touch made.txt)' machine_id = 43a --instance lab.json)
+		COMP_CWORD=8 COMP_POINT=96
+		__start_xsoar-defender xsoar-defender 43a =
+	`, "bash", repository.Path(t, "docs/completions/xsoar-defender.bash"))
+	command.Dir = folder
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const want = "__complete run microsoft-atp-isolate-machine --instance lab.json machine_id=43a"
+	asked, err := os.ReadFile(filepath.Join(folder, "asked.txt"))
+	if got := strings.TrimSpace(string(asked)); err != nil || got != want {
+		t.Errorf("the program was asked %q (%v), want %q\n%s", got, err, want, out)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "made.txt")); err == nil {
+		t.Error("the shell ran a word in front of the cursor")
+	}
+}

@@ -53,7 +53,14 @@ func manual(command *cobra.Command) ([]manifest.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the manual page of %s: %w", name, err)
 	}
-	files := []manifest.File{{Path: ManualFolder + "/" + name + ".1", Content: page.Bytes()}}
+	text := page.String()
+	// The sections that people look for at the end of a page, before the one that refers to others.
+	if at := strings.Index(text, "\n.SH SEE ALSO"); at >= 0 {
+		text = text[:at] + reference() + text[at:]
+	} else {
+		text += reference()
+	}
+	files := []manifest.File{{Path: ManualFolder + "/" + name + ".1", Content: []byte(text)}}
 	for _, below := range command.Commands() {
 		if !below.IsAvailableCommand() {
 			continue
@@ -65,4 +72,37 @@ func manual(command *cobra.Command) ([]manifest.File, error) {
 		files = append(files, more...)
 	}
 	return files, nil
+}
+
+// reference writes the sections of a manual page about what all commands share.
+func reference() string {
+	var text strings.Builder
+	section := func(title string, rows [][2]string) {
+		text.WriteString("\n.SH " + title + "\n")
+		for _, row := range rows {
+			fmt.Fprintf(&text, ".TP\n\\fB%s\\fP\n%s\n", strings.ReplaceAll(row[0], "-", "\\-"), row[1])
+		}
+	}
+	section("EXIT STATUS", [][2]string{
+		{"0", "Success."},
+		{"1", "Something failed, or an entry is an error."},
+		{"2", "A mistake that was found before anything was asked."},
+		{"130", "Ctrl-C, or another signal that ends the program."},
+	})
+	section("ENVIRONMENT", [][2]string{
+		{"XSOAR_DEFENDER_INSTANCE", "The instance of commands without --instance."},
+		{"XSOAR_DEFENDER_PAGER, PAGER", "The pager for long output; cat turns it off."},
+		{"NO_COLOR", "If it is set, nothing is coloured."},
+		{"TERM", "With dumb, nothing is coloured, paged or rewritten."},
+		{"LC_ALL, LC_CTYPE, LANG", "If the first that is set is C or POSIX, tables are drawn in ASCII."},
+		{"COLUMNS", "The width of help and of the diagnosis if the output is not a terminal."},
+		{"HTTP_PROXY, HTTPS_PROXY, NO_PROXY", "The proxy of instances that use the system's proxy settings."},
+		{"AZURE_AUTHORITY_HOST", "The sign-in service of instances with the endpoint type Custom that name none."},
+		{"AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, IDENTITY_ENDPOINT, IDENTITY_HEADER", "What Azure sets for workload and managed identities."},
+	})
+	section("FILES", [][2]string{
+		{"$XDG_CONFIG_HOME/xsoar-defender/instances/NAME.json", "The named instances, for their owner only. The folder is ~/.config by default; ~/Library/Application Support on macOS, %AppData% on Windows."},
+		{"$XDG_STATE_HOME/xsoar-defender/state.json", "The stored sign-ins, encrypted, for their owner only. The folder is ~/.local/state by default; the one for the configuration on macOS and Windows."},
+	})
+	return text.String()
 }

@@ -59,7 +59,7 @@ func TestEveryCommandHasAManualPage(t *testing.T) {
 	}
 	for _, command := range cli.Tree().Commands() {
 		page := pagesOf[pages.ManualFolder+"/xsoar-defender-"+command.Name()+".1"]
-		for _, want := range []string{command.Short, ".SH SYNOPSIS", "xsoar-defender(1)"} {
+		for _, want := range []string{command.Short, ".SH SYNOPSIS", ".SH EXIT STATUS", ".SH ENVIRONMENT", ".SH FILES", "xsoar-defender(1)"} {
 			if !strings.Contains(page, want) {
 				t.Errorf("the page of %s has no %q", command.Name(), want)
 			}
@@ -71,8 +71,8 @@ func TestScriptsLetTheProgramSayWhichValuesFit(t *testing.T) {
 	for shell, want := range map[string]string{
 		"bash":       `&& $comp == "${cur%%=*}="* )`,
 		"zsh":        `behind+=("$word")`,
-		"fish":       "complete -c xsoar-defender",
-		"powershell": "Register-ArgumentCompleter",
+		"fish":       "string escape -- (commandline -opc)",
+		"powershell": "$CommandAst.Extent.Text -match",
 	} {
 		script, err := cli.Completion(cli.Tree(), shell)
 		if err != nil || !strings.Contains(string(script), want) {
