@@ -3,6 +3,7 @@ package commandstest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -219,6 +220,15 @@ func (h *Host) File(id string) ([]byte, error) { return os.ReadFile(h.path(id)) 
 func (h *Host) Files() (int, error) {
 	entries, err := os.ReadDir(h.folder)
 	return len(entries), err
+}
+
+// Lose removes all files, as when the next execution runs on another machine.
+func (h *Host) Lose() error {
+	entries, err := os.ReadDir(h.folder)
+	for _, entry := range entries {
+		err = errors.Join(err, os.Remove(h.path(entry.Name())))
+	}
+	return err
 }
 
 func (h *Host) path(id string) string { return filepath.Join(h.folder, filepath.Base(id)) }

@@ -1,0 +1,422 @@
+package commands_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/commands/commandstest"
+	"xsoar-defender/internal/simulator"
+)
+
+const (
+	exportContext = "MicrosoftATP.Export(val.fileName && val.fileName == obj.fileName)"
+	pagesOfExport = "/api/machines/SoftwareVulnerabilitiesByMachine"
+	filesOfExport = "/api/machines/SoftwareVulnerabilitiesExport"
+)
+
+// records are records of an export with the numbers from one to another.
+func records(from, to int) []string {
+	var all []string
+	for i := from; i < to; i++ {
+		severity := []string{"Low", "Medium", "High", "Critical"}[i%4]
+		all = append(all, fmt.Sprintf(`{"deviceId":"m%d","deviceName":"ws-%d","softwareName":"p%d","cveId":"CVE-%d","vulnerabilitySeverityLevel":%q}`, i%7, i%7, i%3, i, severity))
+	}
+	return all
+}
+
+// pageOf is a page of an export; next is empty on the last.
+func pageOf(i *commandstest.Instance, all []string, next string) string {
+	if next == "" {
+		return list(all...)
+	}
+	return `{"@odata.nextLink":"` + i.Tenant.URL() + pagesOfExport + `?pageSize=50000&$skiptoken=` + next + `","value":[` + strings.Join(all, " ,\n") + `]}`
+}
+
+// onPages answers with pages, one after another.
+func onPages(i *commandstest.Instance, pages ...string) {
+	for _, page := range pages {
+		i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 200, Body: page, Times: 1})
+	}
+}
+
+// packedFile is a file of an export.
+func packedFile(t *testing.T, text string) string {
+	t.Helper()
+	var packed bytes.Buffer
+	writer := gzip.NewWriter(&packed)
+	_, err := writer.Write([]byte(text))
+	if err != nil || writer.Close() != nil {
+		t.Fatal(err)
+	}
+	return packed.String()
+}
+
+// exported runs an export to its end, and returns what it saved, unpacked, and its context.
+func exported(t *testing.T, i *commandstest.Instance, args map[string]any) (lines []string, told gjson.Result) {
+	t.Helper()
+	result := i.Run("microsoft-atp-export", args)
+	entries := result.All()
+	for runs := 0; entries[0].Poll != nil; runs++ {
+		if runs == 20 {
+			t.Fatal("the export does not end")
+		}
+		entries = i.Again(entries[0]).All()
+	}
+	told = entries[0].At(exportContext)
+	if len(entries) < 2 || entries[1].File == nil {
+		return nil, told
+	}
+	saved, err := i.Host.File(entries[1].File.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := sha256Of(string(saved)); got != entries[1].File.SHA256 || got != told.Get("sha256").String() || int64(len(saved)) != entries[1].File.Size {
+		t.Errorf("the file has the hash %s and %d bytes, and is said to have %s and %d", got, len(saved), entries[1].File.SHA256, entries[1].File.Size)
+	}
+	if strings.HasSuffix(entries[1].File.Name, ".gz") {
+		reader, err := gzip.NewReader(bytes.NewReader(saved))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if saved, err = io.ReadAll(reader); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files, err := i.Host.Files(); err != nil || files != 1 {
+		t.Errorf("got %d files in the War Room's folder (%v), want the export alone", files, err)
+	}
+	return strings.Split(strings.TrimSuffix(string(saved), "\n"), "\n"), told
+}
+
+func wantLines(t *testing.T, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("got %d lines, want %d:\n%.600s", len(got), len(want), strings.Join(got, "\n"))
+	}
+}
+
+func TestAnExportJoinsPages(t *testing.T) {
+	for _, format := range []string{"jsonl.gz", "jsonl"} {
+		i := commandstest.New(t)
+		onPages(i, pageOf(i, records(0, 10), "a"), pageOf(i, records(10, 20), "b c"), pageOf(i, records(20, 25), ""))
+		got, told := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "json", "format": format})
+		wantLines(t, got, records(0, 25))
+		if told.Get("records").Int() != 25 || told.Get("devices").Int() != 7 || !told.Get("complete").Bool() || told.Get("summary.#(key==\"severity Critical\").count").Int() != 6 {
+			t.Errorf("got %s, want 25 records of 7 devices, 6 of them critical", told)
+		}
+	}
+}
+
+// TestAPageThatBreaksOffIsReadAgain cuts a page in the middle of a record: nothing of it is there twice.
+func TestAPageThatBreaksOffIsReadAgain(t *testing.T) {
+	i := commandstest.New(t)
+	onPages(i, pageOf(i, records(0, 10), "a"))
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 200, Body: pageOf(i, records(10, 2000), ""), Cut: simulator.CutMiddle, Times: 2})
+	onPages(i, pageOf(i, records(10, 2000), ""))
+	got, _ := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "json"})
+	wantLines(t, got, records(0, 2000))
+}
+
+// TestAThrottledExportGoesOnWhereItWas is refused a page for an hour: the next execution asks for that page alone.
+func TestAThrottledExportGoesOnWhereItWas(t *testing.T) {
+	for _, format := range []string{"jsonl.gz", "jsonl", "csv", "csv.gz"} {
+		t.Run(format, func(t *testing.T) {
+			i := commandstest.New(t)
+			onPages(i, pageOf(i, records(0, 10), "a"))
+			i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 429, RetryAfter: time.Hour, Times: 1})
+			onPages(i, pageOf(i, records(10, 20), "b"), pageOf(i, records(20, 25), ""))
+			i.Tenant.ResetRequests()
+			got, told := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "json", "format": format})
+			want := records(0, 25)
+			if strings.HasPrefix(format, "csv") {
+				want = csvOf(t, want)
+			}
+			wantLines(t, got, want)
+			if told.Get("records").Int() != 25 || told.Get("devices").Int() != 7 {
+				t.Errorf("got %s, want 25 records of 7 devices", told)
+			}
+			asked := 0
+			for _, request := range i.Tenant.Requests() {
+				if request.Path == pagesOfExport {
+					asked++
+				}
+			}
+			if asked != 4 {
+				t.Errorf("got %d requests for pages, want 4: three pages and one refusal", asked)
+			}
+		})
+	}
+}
+
+// csvOf is what a CSV file of records looks like.
+func csvOf(t *testing.T, all []string) []string {
+	t.Helper()
+	var text strings.Builder
+	writer := csv.NewWriter(&text)
+	rows := [][]string{{"deviceId", "deviceName", "softwareName", "cveId", "vulnerabilitySeverityLevel"}}
+	for _, one := range all {
+		var row []string
+		for _, key := range rows[0] {
+			row = append(row, gjson.Get(one, key).String())
+		}
+		rows = append(rows, row)
+	}
+	if err := writer.WriteAll(rows); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
+}
+
+// TestAnExportWhoseFileIsGoneBeginsAgain loses the file between two executions, as when the next runs in another container;
+// and ends when that happens every time.
+func TestAnExportWhoseFileIsGoneBeginsAgain(t *testing.T) {
+	for losses, want := range map[int]string{1: "", 9: "gone each time"} {
+		i := commandstest.New(t)
+		for range losses {
+			onPages(i, pageOf(i, records(0, 10), "a"))
+			i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 429, RetryAfter: time.Hour, Times: 1})
+		}
+		onPages(i, pageOf(i, records(0, 10), "a"), pageOf(i, records(10, 20), ""))
+		result := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "json"})
+		for result.Err == nil && result.All()[0].Poll != nil {
+			if err := i.Host.Lose(); err != nil {
+				t.Fatal(err)
+			}
+			result = i.Again(result.All()[0])
+		}
+		if want != "" {
+			result.WantFailure(want)
+			continue
+		}
+		if got := result.All()[0].At(exportContext).Get("records").Int(); got != 20 {
+			t.Errorf("got %d records, want 20", got)
+		}
+	}
+}
+
+// onFiles answers with the links to files, and with the files.
+func onFiles(i *commandstest.Instance, generated string, times int, contents ...string) {
+	var links []string
+	for number, content := range contents {
+		path := fmt.Sprintf("/download/%s/part-%d", generated, number)
+		links = append(links, fmt.Sprintf("%q", i.Tenant.URL()+path+"?sig=secret-signature"))
+		i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Path: path, Status: 200, ContentType: "application/gzip", Body: content})
+	}
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: filesOfExport, Status: 200, Times: times, Body: `{"exportFiles":[` + strings.Join(links, ",") + `],"generatedTime":"` + generated + `"}`})
+}
+
+// TestAnExportJoinsFiles joins files as they are, one of which lacks the last line break, and one of which is empty.
+func TestAnExportJoinsFiles(t *testing.T) {
+	for _, format := range []string{"jsonl.gz", "jsonl"} {
+		i := commandstest.New(t)
+		onFiles(i, "2026-11-20T06:00:00Z", 0, packedFile(t, strings.Join(records(0, 10), "\n")), packedFile(t, ""), packedFile(t, strings.Join(records(10, 15), "\n")+"\n"))
+		got, told := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "files", "format": format})
+		wantLines(t, got, records(0, 15))
+		if told.Get("generatedTime").String() != "2026-11-20T06:00:00Z" || told.Get("via").String() != "files" {
+			t.Errorf("got %s, want the snapshot of 06:00 from files", told)
+		}
+	}
+}
+
+func TestAnExportFiltersRecords(t *testing.T) {
+	for name, test := range map[string]struct {
+		args map[string]any
+		keep func(record gjson.Result) bool
+	}{
+		"machines": {map[string]any{"machine_id": "M1,m3"}, func(r gjson.Result) bool { id := r.Get("deviceId").Str; return id == "m1" || id == "m3" }},
+		"severity": {map[string]any{"min_severity": "High"}, func(r gjson.Result) bool {
+			s := r.Get("vulnerabilitySeverityLevel").Str
+			return s == "High" || s == "Critical"
+		}},
+		"a product":  {map[string]any{"product": "P1"}, func(r gjson.Result) bool { return r.Get("softwareName").Str == "p1" }},
+		"a CVE":      {map[string]any{"cve": "cve-3"}, func(r gjson.Result) bool { return r.Get("cveId").Str == "CVE-3" }},
+		"everything": {map[string]any{"product": "*"}, func(gjson.Result) bool { return true }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := commandstest.New(t)
+			onFiles(i, "2026-11-20T06:00:00Z", 0, packedFile(t, strings.Join(records(0, 20), "\n")), packedFile(t, strings.Join(records(20, 40), "\n")))
+			test.args["kind"], test.args["via"] = "software_vulnerabilities", "files"
+			got, _ := exported(t, i, test.args)
+			wantLines(t, got, slices.DeleteFunc(records(0, 40), func(r string) bool { return !test.keep(gjson.Parse(r)) }))
+		})
+	}
+}
+
+// TestLinksThatExpireAreAskedForAgain lets the link to the second file expire: it goes on with a new one.
+func TestLinksThatExpireAreAskedForAgain(t *testing.T) {
+	i := commandstest.New(t)
+	second := "/download/2026-11-20T06:00:00Z/part-1"
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Path: second, Status: 403, Body: "<Error/>", Times: 1})
+	onFiles(i, "2026-11-20T06:00:00Z", 0, packedFile(t, strings.Join(records(0, 10), "\n")), packedFile(t, strings.Join(records(10, 20), "\n")))
+	i.Tenant.ResetRequests()
+	got, told := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "files"})
+	wantLines(t, got, records(0, 20))
+	if told.Get("records").Int() != 20 {
+		t.Errorf("got %s, want 20 records", told)
+	}
+	var asked []string
+	for _, request := range i.Tenant.Requests() {
+		if request.Kind != simulator.KindAuthority {
+			asked = append(asked, request.Path[strings.LastIndexByte(request.Path, '/')+1:])
+		}
+		if request.Kind == simulator.KindDownload && request.Header.Get("Authorization") != "" {
+			t.Error("a download carries the token")
+		}
+	}
+	if want := []string{"SoftwareVulnerabilitiesExport", "part-0", "part-1", "SoftwareVulnerabilitiesExport", "part-1"}; !slices.Equal(asked, want) {
+		t.Errorf("got the requests %q, want %q", asked, want)
+	}
+}
+
+// TestANewSnapshotBeginsAgain lets the service make a new snapshot while the links of the first expire.
+func TestANewSnapshotBeginsAgain(t *testing.T) {
+	i := commandstest.New(t)
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Path: "/download/2026-11-20T06:00:00Z/part-1", Status: 403})
+	onFiles(i, "2026-11-20T06:00:00Z", 1, packedFile(t, "{\"old\":1}\n"), packedFile(t, "{\"old\":2}\n"))
+	onFiles(i, "2026-11-20T12:00:00Z", 0, packedFile(t, strings.Join(records(0, 10), "\n")), packedFile(t, strings.Join(records(10, 20), "\n")))
+	got, told := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "files"})
+	wantLines(t, got, records(0, 20))
+	if told.Get("records").Int() != 20 || told.Get("generatedTime").String() != "2026-11-20T12:00:00Z" {
+		t.Errorf("got %s, want 20 records of the new snapshot", told)
+	}
+}
+
+func TestFilesThatCannotBeRead(t *testing.T) {
+	whole := packedFile(t, strings.Join(records(0, 5000), "\n"))
+	for name, content := range map[string]string{
+		"no gzip": "<html>", "half of a file": whole[:len(whole)/2], "a damaged file": whole[:100] + strings.Repeat("\xff", 50) + whole[150:],
+		"no JSON": packedFile(t, "a,b,c\n"), "half of a record": packedFile(t, "{\"a\":1}\n{\"a\":"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := commandstest.New(t)
+			onFiles(i, "2026-11-20T06:00:00Z", 0, content)
+			result := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "files"})
+			result.WantFailure("The download failed")
+			if strings.Contains(result.Failure(), "secret-signature") {
+				t.Errorf("the error shows the link: %s", result.Failure())
+			}
+			if files, err := i.Host.Files(); err != nil || files != 0 {
+				t.Errorf("%d files were left behind (%v)", files, err)
+			}
+		})
+	}
+}
+
+// TestALargeExportComesAsFiles lets the first page tell that there is more.
+func TestALargeExportComesAsFiles(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer("GET", pagesOfExport, 200, pageOf(i, records(0, 10), "a"))
+	onFiles(i, "2026-11-20T06:00:00Z", 0, packedFile(t, strings.Join(records(0, 20), "\n")))
+	got, told := exported(t, i, map[string]any{"kind": "software_vulnerabilities"})
+	wantLines(t, got, records(0, 20))
+	if told.Get("via").String() != "files" {
+		t.Errorf("got %s, want files", told)
+	}
+	if again := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "files", "newer_than": told.Get("generatedTime").String()}); !strings.Contains(again.Entry().Readable(), "no newer snapshot") {
+		t.Errorf("got %s, want that there is no newer snapshot", again.Entry().Readable())
+	}
+}
+
+// TestTheTokenStaysOnItsHost gives a link to a next page on another host: its query is used, and its host is not.
+func TestTheTokenStaysOnItsHost(t *testing.T) {
+	i := commandstest.New(t)
+	foreign := strings.Replace(pageOf(i, records(0, 10), "a"), i.Tenant.URL(), "https://wpatdadi-luna-stg.example", 1)
+	onPages(i, foreign, pageOf(i, records(10, 20), ""))
+	got, _ := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "json"})
+	wantLines(t, got, records(0, 20))
+}
+
+// TestPagesThatRepeatEnd gives the same link again and again.
+func TestPagesThatRepeatEnd(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer("GET", pagesOfExport, 200, pageOf(i, records(0, 10), "a"))
+	got, _ := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "json"})
+	if len(got) > 30 {
+		t.Errorf("got %d lines of a page that repeats", len(got))
+	}
+}
+
+func TestCellsAreNoFormulas(t *testing.T) {
+	i := commandstest.New(t)
+	onPages(i, list(`{"deviceId":"m1","softwareName":"=cmd|'/C calc'!A0","cveId":null,"cvssScore":-7.5,"diskPaths":["a,\"b"]}`))
+	got, _ := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "json", "format": "csv"})
+	want := []string{`deviceId,softwareName,cveId,cvssScore,diskPaths`, `m1,'=cmd|'/C calc'!A0,,-7.5,"[""a,\""b""]"`}
+	wantLines(t, got, want)
+}
+
+func TestExportsThatAreRefused(t *testing.T) {
+	for want, args := range map[string]map[string]any{
+		"since is missing":          {"kind": "software_vulnerability_changes"},
+		"since is only for":         {"kind": "certificates", "since": "1 day"},
+		"at most 14 days back":      {"kind": "software_vulnerabilities", "since": "15 days"},
+		"via must be json or auto":  {"kind": "antivirus_health", "via": "files"},
+		"via must be files or auto": {"kind": "information_gathering", "via": "json"},
+		"min_severity is not for":   {"kind": "certificates", "min_severity": "High"},
+		"product is not for":        {"kind": "information_gathering", "product": "x"},
+	} {
+		i := commandstest.New(t)
+		result := i.Run("microsoft-atp-export", args)
+		result.WantFailure(want)
+		result.WantAsked()
+	}
+}
+
+// TestEveryExportHasRecords exports every kind from the simulated tenant, both ways.
+func TestEveryExportHasRecords(t *testing.T) {
+	for _, kind := range []string{
+		"software_inventory", "software_vulnerabilities", "software_vulnerability_changes", "secure_configuration", "non_cpe_software", "browser_extensions",
+		"certificates", "hardware_firmware", "information_gathering", "baseline_compliance", "antivirus_health",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			for _, via := range []string{"auto", "files"} {
+				if via == "files" && (kind == "software_vulnerability_changes" || kind == "antivirus_health") {
+					continue
+				}
+				i := commandstest.New(t)
+				args := map[string]any{"kind": kind, "via": via}
+				if kind == "software_vulnerability_changes" {
+					args["since"] = "13 days"
+				}
+				got, told := exported(t, i, args)
+				if len(got) < 30 || int64(len(got)) != told.Get("records").Int() || told.Get("devices").Int() < 20 {
+					t.Errorf("via %s: got %d lines and %.300s, want at least 30 of 20 devices", via, len(got), told)
+				}
+			}
+		})
+	}
+}
+
+// TestMachinesThatMovedAreNoChange lists a machine that moved to another device group, one that is fixed, and one that is
+// new; and the time to go on from.
+func TestMachinesThatMovedAreNoChange(t *testing.T) {
+	change := func(machine, group, status, at string) string {
+		return fmt.Sprintf(`{"id":"%s_x","deviceId":%q,"rbacGroupName":%q,"softwareVendor":"v","softwareName":"s","softwareVersion":"1","cveId":"CVE-1","vulnerabilitySeverityLevel":"High","exploitabilityLevel":"ExploitIsInKit","status":%q,"eventTimestamp":%q}`, machine, machine, group, status, at)
+	}
+	i := commandstest.New(t)
+	i.Answer("GET", "/api/machines/SoftwareVulnerabilityChangesByMachine", 200, list(
+		change("m1", "A", "Fixed", "2026-11-19 10:00:00.0000000"), change("m1", "B", "New", "2026-11-19 10:00:00.0000000"),
+		change("m2", "A", "Fixed", "2026-11-19 11:00:00.0000000"), change("m3", "A", "New", "2026-11-19 12:00:00.5000000"),
+	))
+	entry := i.Run("microsoft-atp-list-vulnerability-changes", map[string]any{"since": "2026-11-18T00:00:00Z", "exploitable_only": true}).Entry()
+	told := entry.At("MicrosoftATP.VulnerabilityChanges")
+	for path, want := range map[string]string{"new": "1", "fixed": "1", "moved": "2", "until": "2026-11-19T12:00:00.5Z", "cves.0.id": "CVE-1", "cves.0.new": "1"} {
+		if got := told.Get(path).String(); got != want {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
+	}
+	if got := len(entry.Raw().Array()); got != 2 {
+		t.Errorf("got %d changes, want 2", got)
+	}
+}
