@@ -279,7 +279,7 @@ func (c *company) answer(r *http.Request, body []byte, app application) (int, []
 	return result.status, encoded.Bytes(), nil
 }
 
-// findOperation finds the operation that a request means, and what stands for its placeholders: of those that fit, the
+// findOperation finds the operation that a request means, and what means its placeholders: of those that fit, the
 // one whose placeholders take the least.
 func findOperation(method, path string) (operation, map[string]string, *apiError) {
 	table, segments := split(path)
@@ -443,7 +443,7 @@ func (a application) requestor() string {
 	return a.ID
 }
 
-// holds tells whether the bearer has the permission.
+// holds reports whether the bearer has the permission.
 func (a application) holds(permission string) bool {
 	return slices.Contains(a.Roles, permission) || slices.Contains(a.Scopes, permission)
 }

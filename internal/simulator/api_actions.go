@@ -56,7 +56,7 @@ type plan struct {
 	result string // the last status, unless something comes in between
 }
 
-// final tells whether the action has ended.
+// final reports whether the action has ended.
 func (a *machineAction) final() bool { return a.Status != "Pending" && a.Status != "InProgress" }
 
 // newAction plans an action and records it.
@@ -166,12 +166,12 @@ func fileToQuarantine(body fields) (*relatedFile, *apiError) {
 	return &relatedFile{strings.ToLower(hash), "Sha1"}, nil
 }
 
-// isMicrosofts tells whether the file is signed by Microsoft: the service does not quarantine such files.
+// isMicrosofts reports whether the file is signed by Microsoft: the service does not quarantine such files.
 func (c *company) isMicrosofts(sha1 string) bool {
 	return slices.ContainsFunc(c.files, func(f *file) bool { return f.SHA1 == sha1 && f.Signer == optional(microsoft.name) })
 }
 
-// acceptable tells whether the machine can be asked for the action now.
+// acceptable reports whether the machine can be asked for the action now.
 func (c *company) acceptable(kind string, m *machine, scope string, related *relatedFile) *apiError {
 	if m.OnboardingStatus != "Onboarded" {
 		return badRequest("Machine %s is not onboarded.", m.ID)
@@ -198,7 +198,7 @@ var machineActions = collection{
 	filterable: []string{"id", "status", "machineId", "type", "requestor", "creationDateTimeUtc"},
 }
 
-// listActions gives the newest actions first.
+// listActions returns the newest actions first.
 func (c *company) listActions(call *call) (reply, *apiError) {
 	newest := slices.Clone(c.actions)
 	slices.Reverse(newest)

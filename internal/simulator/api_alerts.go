@@ -43,7 +43,7 @@ func (c *company) single(set string, resource any) any {
 	return described{c.context(set + "/$entity"), resource}
 }
 
-// listAlerts gives the newest alerts first.
+// listAlerts returns the newest alerts first.
 func (c *company) listAlerts(call *call) (reply, *apiError) {
 	return list(c, call, where(c.alerts, func(a *alert) bool { return c.appeared(a.ID, call.now) }), alertCollection)
 }
@@ -202,7 +202,7 @@ func (c *company) createAlert(call *call, body fields) (reply, *apiError) {
 	if a == nil {
 		a = c.raiseOn(m, scenario{
 			title: texts["title"], description: texts["description"], severity: severity, category: category,
-			source: "CustomerTI", techniques: []string{}, evidence: []entity{whoever},
+			source: "CustomerTI", techniques: []string{}, evidence: []entity{theUser},
 		}, call.now)
 		a.FirstEventTime = at(when)
 	}
@@ -233,7 +233,7 @@ func (c *company) listAlertFiles(call *call, a *alert) (reply, *apiError) {
 	return list(c, call, where(c.files, func(f *file) bool { return a.mentions(f) }), collection{name: "Files"})
 }
 
-// mentions tells whether the file is in the evidence.
+// mentions reports whether the file is in the evidence.
 func (a *alert) mentions(f *file) bool {
 	return slices.ContainsFunc(a.Evidence, func(e evidence) bool { return string(e.SHA1) == f.SHA1 })
 }

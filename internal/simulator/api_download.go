@@ -26,7 +26,7 @@ type content struct {
 	data []byte
 }
 
-// link gives a signed link to the content, outside the API as links to blob storage are, that works for linkLifetime.
+// link returns a signed link to the content, outside the API as links to blob storage are, that works for linkLifetime.
 func (c *company) link(folder string, what *content, now time.Time) string {
 	return c.linkFor(folder, what, now, linkLifetime)
 }
@@ -55,7 +55,7 @@ func (c *company) linkAnswer(value string) any {
 	return record{{"@odata.context", c.context("Edm.String")}, {"value", value}}
 }
 
-// serveDownload gives what a link leads to. Its errors are those of blob storage, in XML.
+// serveDownload returns what a link leads to. Its errors are those of blob storage, in XML.
 func (c *company) serveDownload(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	location, expiry := r.URL.EscapedPath(), query.Get("se")

@@ -17,7 +17,7 @@ const (
 	sha256Length = 64
 )
 
-// isHash checks for a hash of so many digits.
+// isHash returns a check for a hash with that number of digits.
 func isHash(digits int) func(string) bool {
 	return func(value string) bool {
 		return len(value) == digits && strings.Trim(value, "0123456789abcdefABCDEF") == ""

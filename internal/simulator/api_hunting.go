@@ -278,7 +278,7 @@ func shown(value any) any {
 	return value
 }
 
-// hasEvent tells whether there is an event with the report id on the machine at that time.
+// hasEvent reports whether there is an event with the report id on the machine at that time.
 func (c *company) hasEvent(machineID, reportID string, when time.Time) bool {
 	id, err := strconv.ParseInt(reportID, 10, 64)
 	if err != nil {

@@ -61,7 +61,7 @@ func (t *Tenant) ChangeAlert(id string, change Change) bool {
 	return true
 }
 
-// AlertState returns an alert as it is now; the zero State if there is none.
+// AlertState returns an alert as it is now; the zero State if it does not exist.
 func (t *Tenant) AlertState(id string) State {
 	c := t.company
 	c.mu.Lock()
@@ -184,7 +184,7 @@ func (t *Tenant) MergeIncident(id, into string) {
 	}
 }
 
-// IncidentState returns an incident as it is now; the zero State if there is none.
+// IncidentState returns an incident as it is now; the zero State if it does not exist.
 func (t *Tenant) IncidentState(id string) State {
 	c := t.company
 	c.mu.Lock()

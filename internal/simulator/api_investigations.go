@@ -11,7 +11,7 @@ var investigationCollection = collection{
 	filterable: []string{"startTime", "id", "state", "machineId", "triggeringAlertId"},
 }
 
-// listInvestigations gives the newest ones first.
+// listInvestigations returns the newest ones first.
 func (c *company) listInvestigations(call *call) (reply, *apiError) {
 	return list(c, call, c.investigations, investigationCollection)
 }

@@ -141,7 +141,7 @@ func (c *company) newCommand(index int, m *machine, s commandOfSession) *liveRes
 	return command
 }
 
-// hasPath tells whether a path can be one of the machine's: it must be an absolute one of its system. Whatever is asked
+// hasPath reports whether a path can be one of the machine's: it must be an absolute one of its system. Whatever is asked
 // for in this way is there.
 func (m *machine) hasPath(name string) bool {
 	if m.isWindows() {

@@ -174,7 +174,7 @@ func (c *company) setDeviceValue(call *call, m *machine, body fields) (reply, *a
 	return reply{http.StatusOK, c.single("Machines", m)}, nil
 }
 
-// listMachineUsers gives each user with what was seen on this machine.
+// listMachineUsers returns each user with what was seen on this machine.
 func (c *company) listMachineUsers(call *call, m *machine) (reply, *apiError) {
 	users := []*user{}
 	for _, l := range c.logons {

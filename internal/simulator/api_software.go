@@ -119,7 +119,7 @@ func (c *company) listSoftwareVulnerabilities(call *call) (reply, *apiError) {
 	return c.listFlaws(call, p.flaws)
 }
 
-// lacking is the update that machines lack which have the product in an older version; nil if there is none.
+// lacking returns the update that machines with an older version of the product lack, or nil if there is no update.
 func (p *product) lacking(machines []*machine) *missingKB {
 	without := 0
 	for _, m := range machines {

@@ -11,7 +11,7 @@ import (
 // assertionType says that a client assertion is a JWT (RFC 7523).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// assertionProblem gives the AADSTS code for what is wrong with an assertion.
+// assertionProblem returns the AADSTS code for what is wrong with an assertion.
 type assertionProblem struct {
 	problem error
 	code    int
@@ -41,7 +41,7 @@ func federatedProblems() []assertionProblem {
 }
 
 // checkAssertion checks a client assertion: one that the application made itself is signed with its certificate,
-// any other has to be a token of the workload that the application trusts.
+// any other must be a token of the workload that the application trusts.
 func (t *Tenant) checkAssertion(q tokenRequest) *refusal {
 	text, clientID := q.form.Get("client_assertion"), q.form.Get("client_id")
 	if q.form.Get("client_assertion_type") != assertionType {
@@ -104,7 +104,7 @@ func (t *Tenant) useAssertion(claims jwt.RegisteredClaims) *refusal {
 	return nil
 }
 
-// named says whether the header of an assertion names the certificate, by either thumbprint. Entra takes it in
+// named reports whether the header of an assertion names the certificate, by either thumbprint. Entra takes it in
 // both base64 alphabets, with and without padding.
 func (c *applicationCertificate) named(header map[string]any) bool {
 	for _, name := range []string{"x5t", "x5t#S256"} {

@@ -26,7 +26,7 @@ const (
 	invalidScope   = "invalid_scope"
 )
 
-// refusals gives for each AADSTS code the OAuth error that Entra answers with; the HTTP status follows from it.
+// refusals returns for each AADSTS code the OAuth error that Entra answers with; the HTTP status follows from it.
 func refusals() map[int]string {
 	return map[int]string{
 		28000:   invalidRequest, // scopes of several resources
@@ -89,7 +89,7 @@ func (t *Tenant) newAuthority() http.Handler {
 	return mux
 }
 
-// isTenant says whether the authority knows the tenant by this name.
+// isTenant reports whether the authority knows the tenant by this name.
 func (t *Tenant) isTenant(name string) bool {
 	return strings.EqualFold(name, t.registration.tenantID) || strings.EqualFold(name, domain)
 }

@@ -43,7 +43,7 @@ func TestDiscovery(t *testing.T) {
 	} {
 		got := s.get(c.path)
 		if got.status != c.status || got.json[c.field] != c.want {
-			t.Errorf("%s: got %d with %s %v, wanted %d with %v", c.path, got.status, c.field, got.json[c.field], c.status, c.want)
+			t.Errorf("%s: got %d with %s %v, want %d with %v", c.path, got.status, c.field, got.json[c.field], c.status, c.want)
 		}
 	}
 }
@@ -52,7 +52,7 @@ func TestDiscovery(t *testing.T) {
 func refused(t *testing.T, name string, got answer, status int, problem string, code int) {
 	t.Helper()
 	if got.status != status || got.json["error"] != problem || got.code() != code {
-		t.Errorf("%s: got %d %v %v, wanted %d %s %d", name, got.status, got.json["error"], got.code(), status, problem, code)
+		t.Errorf("%s: got %d %v %v, want %d %s %d", name, got.status, got.json["error"], got.code(), status, problem, code)
 		return
 	}
 	description, _ := got.json["error_description"].(string)
@@ -81,11 +81,11 @@ func TestSigningInWithAClientSecret(t *testing.T) {
 		"exp": float64(s.Now().Add(3599 * time.Second).Unix()),
 	} {
 		if claims[name] != want {
-			t.Errorf("the token's %s is %v, wanted %v", name, claims[name], want)
+			t.Errorf("the token's %s is %v, want %v", name, claims[name], want)
 		}
 	}
 	if roles, _ := claims["roles"].([]any); len(roles) != 25 {
-		t.Errorf("the token has the roles %v, wanted the 25 of the Defender API", claims["roles"])
+		t.Errorf("the token has the roles %v, want the 25 of the Defender API", claims["roles"])
 	}
 
 	s.SetTokenLifetime(time.Minute)
@@ -187,7 +187,7 @@ func TestSigningInWithACertificate(t *testing.T) {
 	s := start(t, 1)
 	cert := s.certificate()
 	if sum := sha1.Sum(cert.leaf.Raw); string(sum[:]) != string(cert.thumbprint) {
-		t.Fatalf("the thumbprint is %x, wanted %x", cert.thumbprint, sum)
+		t.Fatalf("the thumbprint is %x, want %x", cert.thumbprint, sum)
 	}
 	sum := sha256.Sum256(cert.leaf.Raw)
 	other, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -445,7 +445,7 @@ func TestWhatTheAuthorizeEndpointRefuses(t *testing.T) {
 	} {
 		redirect, err := s.SignIn(s.loginURL(c.changes...))
 		if err == nil || !strings.Contains(err.Error(), c.want+": ") || strings.Contains(err.Error(), "<script>") {
-			t.Errorf("%s: got the error %v, wanted %s", c.name, err, c.want)
+			t.Errorf("%s: got the error %v, want %s", c.name, err, c.want)
 		}
 		if (redirect != "") != c.back || c.back && !strings.Contains(redirect, "state=the+state") {
 			t.Errorf("%s: the browser was sent to %q", c.name, redirect)

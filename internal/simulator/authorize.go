@@ -13,7 +13,7 @@ import (
 
 // serveAuthorize signs the test user in and sends the browser back with a code. What puts the redirect itself
 // in doubt is shown on a page instead; every other refusal goes back to the application. The older endpoint
-// takes a resource in place of a scope.
+// takes a resource instead of a scope.
 func (t *Tenant) serveAuthorize(v1 bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
@@ -87,7 +87,7 @@ func sameRedirect(registered string, got *url.URL) bool {
 		strings.TrimPrefix(known.Path, "/") == strings.TrimPrefix(got.Path, "/") && known.RawQuery == got.RawQuery
 }
 
-// isLoopback says whether a redirect goes to the user's own machine.
+// isLoopback reports whether a redirect goes to the user's own machine.
 func isLoopback(u *url.URL) bool {
 	switch u.Hostname() {
 	case "localhost", "127.0.0.1", "::1":

@@ -22,7 +22,7 @@ import (
 )
 
 // validFrom and validUntil are decades apart, because clients check certificates by the system's clock while the
-// tenant's may stand anywhere.
+// tenant's may show any time.
 func validFrom() time.Time { return time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
 func validUntil() time.Time { return time.Date(2090, time.January, 1, 0, 0, 0, 0, time.UTC) }
@@ -124,7 +124,7 @@ func (c *applicationCertificate) thumbprint() string {
 	return strings.ToUpper(hex.EncodeToString(c.digest("x5t")))
 }
 
-// digest is what the named header of a client assertion has to carry: x5t the SHA-1, x5t#S256 the SHA-256 of
+// digest is what the named header of a client assertion must carry: x5t the SHA-1, x5t#S256 the SHA-256 of
 // the certificate's DER form.
 func (c *applicationCertificate) digest(header string) []byte {
 	if header == "x5t" {

@@ -45,7 +45,7 @@ type company struct {
 
 	size      int // of a larger company; machines are made when they are first asked for
 	populated bool
-	index     map[string]*machine // by id and by name, of so many machines
+	index     map[string]*machine // by id and by name, of the first indexed machines
 	indexed   int
 	scenes    []*runningScene
 	// keep keeps a request that changes something, for a tenant with a state.
@@ -124,7 +124,7 @@ func (s source) span(below time.Duration) time.Duration {
 	return time.Duration(s.Int64N(int64(below))).Truncate(tick)
 }
 
-// chance is true once in so many times.
+// chance is true once in of times.
 func (s source) chance(of int) bool { return s.IntN(of) == 0 }
 
 func pick[T any](s source, list []T) T { return list[s.IntN(len(list))] }

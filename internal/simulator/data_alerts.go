@@ -38,8 +38,8 @@ type entity struct {
 	value   string
 }
 
-// whoever is the user of the machine.
-var whoever = entity{kind: "User"}
+// theUser is the user of the machine.
+var theUser = entity{kind: "User"}
 
 var scenarios = []scenario{
 	{
@@ -50,7 +50,7 @@ var scenarios = []scenario{
 		[]entity{
 			{kind: "Process", file: "powershell.exe", command: "powershell.exe -NoP -W Hidden -Enc SQBFAFgAIAAoAG4AZQB3AC0AbwBiAGoAZQBjAHQAKQA=", parent: "winword.exe"},
 			{kind: "File", file: "invoice_8841.docm"},
-			whoever,
+			theUser,
 			{kind: "Url", url: "https://" + payloadHost + "/s/stage1.ps1"},
 		},
 	},
@@ -62,7 +62,7 @@ var scenarios = []scenario{
 		[]entity{
 			{kind: "Process", file: "cmd.exe", command: `cmd.exe /c "powershell -w hidden -f %TEMP%\a.ps1"`, parent: "winword.exe"},
 			{kind: "File", file: "invoice_8841.docm"},
-			whoever,
+			theUser,
 		},
 	},
 	{
@@ -70,7 +70,7 @@ var scenarios = []scenario{
 		"Low", "Malware", "WindowsDefenderAv", "Beacon", "Trojan:Win64/Beacon.C!dha",
 		[]string{},
 		onWindows,
-		[]entity{{kind: "File", file: "updater_helper.exe"}, whoever},
+		[]entity{{kind: "File", file: "updater_helper.exe"}, theUser},
 	},
 	{
 		"Connection to a command and control server", "A process connects to an address that is known to control infected machines.",
@@ -81,7 +81,7 @@ var scenarios = []scenario{
 			{kind: "Process", file: "updater_helper.exe", command: `"C:\ProgramData\UpdateHelper\updater_helper.exe" /svc`, parent: "services.exe"},
 			{kind: "Ip", ip: controlIP},
 			{kind: "Url", url: "https://" + controlHost + "/v2/report"},
-			whoever,
+			theUser,
 		},
 	},
 	{
@@ -92,7 +92,7 @@ var scenarios = []scenario{
 		[]entity{
 			{kind: "Process", file: "procdump64.exe", command: `procdump64.exe -accepteula -ma lsass.exe C:\Windows\Temp\l.dmp`, parent: "cmd.exe"},
 			{kind: "File", file: "mimi.dll"},
-			whoever,
+			theUser,
 		},
 	},
 	{
@@ -103,7 +103,7 @@ var scenarios = []scenario{
 		[]entity{
 			{kind: "Process", file: "schtasks.exe", command: `schtasks /create /sc minute /mo 15 /tn "Update Helper" /tr C:\ProgramData\UpdateHelper\updater_helper.exe /ru SYSTEM`, parent: "cmd.exe"},
 			{kind: "File", file: "updater_helper.exe"},
-			whoever,
+			theUser,
 		},
 	},
 	{
@@ -114,7 +114,7 @@ var scenarios = []scenario{
 		[]entity{
 			{kind: "Process", file: "reg.exe", command: `reg add HKCU\Software\Microsoft\Windows\CurrentVersion\Run /v UpdateHelper /d C:\ProgramData\UpdateHelper\updater_helper.exe /f`, parent: "cmd.exe"},
 			{kind: "Registry", hive: "CURRENT_USER", key: `SOFTWARE\Microsoft\Windows\CurrentVersion\Run`, value: `C:\ProgramData\UpdateHelper\updater_helper.exe`},
-			whoever,
+			theUser,
 		},
 	},
 	{
@@ -125,7 +125,7 @@ var scenarios = []scenario{
 		[]entity{
 			{kind: "Process", file: "PsExec64.exe", command: `PsExec64.exe \\fs-01 -s cmd.exe`, parent: "cmd.exe"},
 			{kind: "Ip", ip: "10.20.2.32"},
-			whoever,
+			theUser,
 		},
 	},
 	{
@@ -136,7 +136,7 @@ var scenarios = []scenario{
 		[]entity{
 			{kind: "Process", file: "vssadmin.exe", command: "vssadmin.exe delete shadows /all /quiet", parent: "cmd.exe"},
 			{kind: "File", file: "lockdata.exe"},
-			whoever,
+			theUser,
 		},
 	},
 	{
@@ -144,7 +144,7 @@ var scenarios = []scenario{
 		"Medium", "DefenseEvasion", "WindowsDefenderAtp", "", "",
 		[]string{"T1070.001"},
 		onWindows,
-		[]entity{{kind: "Process", file: "wevtutil.exe", command: "wevtutil.exe cl Security", parent: "powershell.exe"}, whoever},
+		[]entity{{kind: "Process", file: "wevtutil.exe", command: "wevtutil.exe cl Security", parent: "powershell.exe"}, theUser},
 	},
 	{
 		"Control of user accounts was bypassed", "A process started another one with higher rights without the user being asked.",
@@ -154,7 +154,7 @@ var scenarios = []scenario{
 		[]entity{
 			{kind: "Process", file: "fodhelper.exe", command: "fodhelper.exe", parent: "powershell.exe"},
 			{kind: "Registry", hive: "CURRENT_USER", key: `SOFTWARE\Classes\ms-settings\Shell\Open\command`, value: `C:\ProgramData\UpdateHelper\updater_helper.exe`},
-			whoever,
+			theUser,
 		},
 	},
 	{
@@ -162,35 +162,35 @@ var scenarios = []scenario{
 		"Informational", "UnwantedSoftware", "WindowsDefenderAv", "FusionCore", "PUA:Win32/FusionCore",
 		[]string{},
 		onWindows,
-		[]entity{{kind: "File", file: "pdfconvert_setup.exe"}, whoever},
+		[]entity{{kind: "File", file: "pdfconvert_setup.exe"}, theUser},
 	},
 	{
 		"Antivirus test file was detected", "A file that exists to test antivirus programs was found and removed.",
 		"Informational", "Malware", "WindowsDefenderAv", "EICAR_Test_File", "Virus:DOS/EICAR_Test_File",
 		[]string{},
 		onWindows,
-		[]entity{{kind: "File", file: "eicar.com"}, whoever},
+		[]entity{{kind: "File", file: "eicar.com"}, theUser},
 	},
 	{
 		"Sign-in page that imitates the company", "A user opened a page that looks like the company's sign-in and asks for a password.",
 		"Medium", "InitialAccess", "OfficeATP", "", "",
 		[]string{"T1566.002"},
 		onWindows,
-		[]entity{{kind: "Url", url: "https://" + phishingHost + "/signin?u={user}"}, {kind: "Ip", ip: phishingIP}, whoever},
+		[]entity{{kind: "Url", url: "https://" + phishingHost + "/signin?u={user}"}, {kind: "Ip", ip: phishingIP}, theUser},
 	},
 	{
 		"Administrators were counted (custom detection)", "The company's own rule: someone asked for the members of the group of domain administrators.",
 		"Low", "Discovery", "CustomDetection", "", "",
 		[]string{"T1069.002"},
 		onWindows,
-		[]entity{{kind: "Process", file: "net1.exe", command: `net1 group "Domain Admins" /domain`, parent: "cmd.exe"}, whoever},
+		[]entity{{kind: "Process", file: "net1.exe", command: `net1 group "Domain Admins" /domain`, parent: "cmd.exe"}, theUser},
 	},
 	{
 		"Indicator of the company was seen", "A file or address that the company listed as an indicator was seen.",
 		"Informational", "SuspiciousActivity", "CustomerTI", "", "",
 		[]string{},
 		onWindows,
-		[]entity{{kind: "Ip", ip: payloadIP}, {kind: "Url", url: "http://" + payloadHost + "/"}, whoever},
+		[]entity{{kind: "Ip", ip: payloadIP}, {kind: "Url", url: "http://" + payloadHost + "/"}, theUser},
 	},
 	{
 		"Cryptocurrency miner", "A process uses the machine to mine a cryptocurrency and connects to a mining pool.",
@@ -201,7 +201,7 @@ var scenarios = []scenario{
 			{kind: "Process", file: "kworkerd", command: "/var/tmp/.x/kworkerd -o " + miningHost + ":3333", parent: "bash"},
 			{kind: "Ip", ip: miningIP},
 			{kind: "Url", url: "stratum+tcp://" + miningHost + ":3333"},
-			whoever,
+			theUser,
 		},
 	},
 	{
@@ -209,7 +209,7 @@ var scenarios = []scenario{
 		"High", "CredentialAccess", "WindowsDefenderAtp", "", "",
 		[]string{"T1110.001", "T1021.004"},
 		onLinux,
-		[]entity{{kind: "Process", file: "sshd", command: "sshd: {user} [priv]", parent: "sshd"}, {kind: "Ip", ip: payloadIP}, whoever},
+		[]entity{{kind: "Process", file: "sshd", command: "sshd: {user} [priv]", parent: "sshd"}, {kind: "Ip", ip: payloadIP}, theUser},
 	},
 	{
 		"Program asks for the password with a window of its own", "A program showed a window that looks like the system's and asks for a password.",
@@ -219,7 +219,7 @@ var scenarios = []scenario{
 		[]entity{
 			{kind: "Process", file: "osascript", command: `osascript -e 'display dialog "System update" default answer "" with hidden answer'`, parent: "AppSync"},
 			{kind: "File", file: "AppSync"},
-			whoever,
+			theUser,
 		},
 	},
 }
@@ -377,7 +377,7 @@ func addressOf(host, ip string) string {
 	return ip
 }
 
-// triage gives an alert the state of what analysts did about it: the older, the more.
+// triage returns an alert the state of what analysts did about it: the older, the more.
 func (c *company) triage(a *alert) {
 	age := c.started.Sub(a.AlertCreationTime.Time)
 	if age < day || c.draws.chance(3) {

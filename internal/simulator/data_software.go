@@ -28,7 +28,7 @@ type flaw struct {
 	fixed int
 }
 
-// in tells whether the version has the flaw.
+// in reports whether the version has the flaw.
 func (f flaw) in(version int) bool { return version < f.fixed }
 
 // installation is a version of a product on a machine.
@@ -41,7 +41,7 @@ func (i installation) flaws() []flaw {
 	return where(i.product.flaws, func(f flaw) bool { return f.in(i.version) })
 }
 
-// products are what is installed in the company: flaws lists, for each, the severity of its vulnerabilities by their
+// products are the software of the company: flaws lists, for each, the severity of its vulnerabilities by their
 // first letter.
 var products = []struct {
 	vendor, name, title, category string

@@ -26,7 +26,7 @@ const (
 
 // Fault is something that goes wrong, for the requests that it fits. The first scripted one that fits is used.
 //
-// With a Status, Code, Body, Empty or Location the fault answers in place of the tenant, which does nothing
+// With a Status, Code, Body, Empty or Location the fault answers instead of the tenant, which does nothing
 // unless Act says so. Otherwise the tenant acts, and the rest of the fault is done to its answer; only
 // CutBefore without Act keeps the request from it altogether.
 type Fault struct {
@@ -35,7 +35,7 @@ type Fault struct {
 	Kind   Kind
 	Method string
 	Path   string
-	// After leaves the first so many requests alone, Times ends the fault after so many more; 0 is no end.
+	// After is the number of requests that are left alone at first, Times the number of those that meet the fault; 0 is no end.
 	After, Times int
 
 	// Act has the tenant carry the request out although its answer is then replaced or lost.
@@ -54,7 +54,7 @@ type Fault struct {
 	Empty bool
 	// Location is where a redirect leads.
 	Location string
-	// RetryAfter becomes the header of that name, in seconds, rounded up. 0 is none.
+	// RetryAfter becomes the header of that name, in seconds, rounded up. 0 leaves it out.
 	RetryAfter time.Duration
 	// Header has further headers of the answer.
 	Header http.Header
@@ -90,7 +90,7 @@ func (t *Tenant) ClearFaults() {
 	t.faults.faults = nil
 }
 
-// take gives the fault for a request, and counts it.
+// take returns the fault for a request, and counts it.
 func (s *faultScript) take(kind Kind, r *http.Request) (Fault, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +123,7 @@ func (f *Fault) fits(kind Kind, r *http.Request) bool {
 	return err == nil && matched
 }
 
-// scripted says whether the fault has an answer of its own.
+// scripted reports whether the fault has an answer of its own.
 func (f *Fault) scripted() bool {
 	return f.Status != 0 || f.Code != "" || f.Body != "" || f.Empty || f.Location != ""
 }

@@ -32,7 +32,7 @@ func TestFaultsAnswerInPlaceOfTheTenant(t *testing.T) {
 		s.Script(c.fault)
 		got := s.call(http.MethodGet, "/api/machines", token)
 		if got.status != c.status || got.code() != c.code || !strings.Contains(got.text, c.text) {
-			t.Errorf("%s: got %d %s, wanted %d %v %q", c.name, got.status, got.text, c.status, c.code, c.text)
+			t.Errorf("%s: got %d %s, want %d %v %q", c.name, got.status, got.text, c.status, c.code, c.text)
 		}
 		if c.fault.Empty && got.text != "" {
 			t.Errorf("%s: the body is %q", c.name, got.text)
@@ -100,13 +100,13 @@ func TestFaultsChooseRequests(t *testing.T) {
 	} {
 		c.fault.Status = http.StatusTeapot
 		if got := statuses(c.fault, 3); [3]int(got) != c.want {
-			t.Errorf("%s: got %v, wanted %v", c.name, got, c.want)
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
 	}
 	s.ClearFaults()
 	s.Script(simulator.Fault{Status: 500, Times: 1}, simulator.Fault{Status: 502})
 	if a, b := s.call("GET", "/api/machines", token), s.call("GET", "/api/machines", token); a.status != 500 || b.status != 502 {
-		t.Errorf("one fault after the other: got %d and %d, wanted 500 and 502", a.status, b.status)
+		t.Errorf("one fault after the other: got %d and %d, want 500 and 502", a.status, b.status)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestADelayPassesBeforeTheAnswer(t *testing.T) {
 	s.Script(simulator.Fault{Delay: time.Minute})
 	got := s.call(http.MethodGet, "/api/machines", token)
 	if passed := s.Now().Sub(before); got.status != 200 || passed != time.Minute {
-		t.Errorf("got %d after %s, wanted 200 after a minute", got.status, passed)
+		t.Errorf("got %d after %s, want 200 after a minute", got.status, passed)
 	}
 }
 
@@ -184,7 +184,7 @@ func TestAFaultKeepsTheRequestFromTheTenantUnlessItActs(t *testing.T) {
 		// A cut connection is an error, as it should be: whether the code is used up tells what was done.
 		_, _ = s.try(s.request(http.MethodPost, s.tokenPath(), form.Encode(), "Content-Type", "application/x-www-form-urlencoded"))
 		if acted := s.redeem(code).code() == 54005; acted != c.acted {
-			t.Errorf("%s: whether the tenant acted is %t, wanted %t", c.name, acted, c.acted)
+			t.Errorf("%s: whether the tenant acted is %t, want %t", c.name, acted, c.acted)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func FuzzTokenEndpoint(f *testing.F) {
 	f.Fuzz(func(t *testing.T, form string) {
 		status := ask(tenant, http.MethodPost, "/"+tenant.TenantID()+"/oauth2/v2.0/token", "application/x-www-form-urlencoded", form)
 		if status != http.StatusBadRequest && status != http.StatusUnauthorized && !strings.Contains(form, tenant.Secret()) {
-			t.Errorf("without the secret: got %d, wanted 400 or 401", status)
+			t.Errorf("without the secret: got %d, want 400 or 401", status)
 		}
 	})
 }
@@ -73,7 +73,7 @@ func FuzzTokenProxy(f *testing.F) {
 	f.Add(`[`)
 	f.Fuzz(func(t *testing.T, body string) {
 		if status := ask(tenant, http.MethodPost, tokenProxyPath, "application/json", body); status != http.StatusBadRequest && status != http.StatusUnauthorized {
-			t.Errorf("without the key: got %d, wanted 400 or 401", status)
+			t.Errorf("without the key: got %d, want 400 or 401", status)
 		}
 	})
 }

@@ -97,7 +97,7 @@ func TestColumnsOfTheTables(t *testing.T) {
 		columns := columnsOf(table)
 		for i, c := range columns {
 			if !name.MatchString(c.Name) || c.Type.Wire() == "" {
-				t.Errorf("%s: the column %q of type %q is none", table, c.Name, c.Type)
+				t.Errorf("%s: the column %q of type %q is not in form", table, c.Name, c.Type)
 			}
 			if j := slices.IndexFunc(columns, func(d kusto.Column) bool { return d.Name == c.Name }); j != i {
 				t.Errorf("%s: has the column %s twice", table, c.Name)

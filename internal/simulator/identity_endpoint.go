@@ -71,18 +71,18 @@ func (t *Tenant) serveIdentity(form identityForm) http.HandlerFunc {
 	}
 }
 
-// check gives the status and the reason to refuse a request for its form, or 0.
+// check returns the status and the reason to refuse a request for its form, or 0.
 func (f identityForm) check(r *http.Request) (int, string) {
 	switch {
 	case !sameText(strings.ToLower(r.Header.Get(f.header)), f.value):
 		return f.unproven, "The header " + f.header + " is missing or wrong."
 	case r.URL.Query().Get("api-version") != f.version:
-		return http.StatusBadRequest, "The api-version has to be " + f.version + "."
+		return http.StatusBadRequest, "The api-version must be " + f.version + "."
 	}
 	return 0, ""
 }
 
-// managedToken gives the answer for a managed identity, in which even the numbers are strings, as Microsoft
+// managedToken returns the answer for a managed identity, in which even the numbers are strings, as Microsoft
 // documents. Without an identifier it is the system assigned one.
 func (t *Tenant) managedToken(q url.Values) (token map[string]string, problem string) {
 	id := t.registration.systemIdentity

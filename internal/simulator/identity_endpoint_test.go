@@ -46,7 +46,7 @@ func TestManagedIdentities(t *testing.T) {
 			}
 			for name, value := range got.json {
 				if _, text := value.(string); !text {
-					t.Errorf("%s: %s is %v, wanted a string", q.path, name, value)
+					t.Errorf("%s: %s is %v, want a string", q.path, name, value)
 				}
 			}
 			if used := s.call(http.MethodGet, "/api/machines", got.json["access_token"].(string)); used.status != 200 {
@@ -77,7 +77,7 @@ func TestWhatTheIdentityEndpointRefuses(t *testing.T) {
 			{"an identity by object", q, []string{"object_id", s.ClientID()}, 400},
 		} {
 			if got := c.q.send(s, c.changes...); got.status != c.status || got.json["access_token"] != nil {
-				t.Errorf("%s, %s: got %d %s, wanted %d", q.path, c.name, got.status, got.text, c.status)
+				t.Errorf("%s, %s: got %d %s, want %d", q.path, c.name, got.status, got.text, c.status)
 			}
 		}
 	}

@@ -36,7 +36,7 @@ const (
 func (t *Tenant) RedirectURI() string { return redirectURI }
 
 // ApplicationCertificate returns the private key and the certificate with which the application signs in, as PEM, or
-// nothing if there is none.
+// nothing if it has no certificate.
 func (t *Tenant) ApplicationCertificate() string {
 	certificate, err := t.application()
 	if err != nil {
@@ -45,7 +45,7 @@ func (t *Tenant) ApplicationCertificate() string {
 	return certificate.keyPEM + string(certificatePEM(certificate.leaf))
 }
 
-// Instance gives the parameters of an integration instance that signs in to this tenant in the given mode, as
+// Instance returns the parameters of an integration instance that signs in to this tenant in the given mode, as
 // the platform hands them over, or nil for a mode that Modes does not name. The secret is the one of the
 // moment. A managed or a workload identity also needs the variables of Environment.
 func (t *Tenant) Instance(mode string) map[string]any {
@@ -106,7 +106,7 @@ func password(secret string) map[string]any {
 	return map[string]any{"identifier": "", "password": secret}
 }
 
-// Environment gives the variables that a process needs to sign in with Instance of the same mode; most modes
+// Environment returns the variables that a process needs to sign in with Instance of the same mode; most modes
 // need none. A workload identity needs AZURE_FEDERATED_TOKEN_FILE besides: the path of a file that the caller
 // fills with WorkloadToken.
 func (t *Tenant) Environment(mode string) map[string]string {

@@ -16,7 +16,7 @@ type rateWindows struct {
 
 // SetRates turns the documented rates per operation on or off; they are off at the start. A call too many is
 // answered with 429 and, in Retry-After, the seconds until the next one is admitted; it does not count itself.
-// Switching starts the count anew.
+// Switching starts the count again.
 func (t *Tenant) SetRates(enforce bool) {
 	t.rates.mu.Lock()
 	defer t.rates.mu.Unlock()
@@ -46,7 +46,7 @@ func (x *rateWindows) admit(r *http.Request, now time.Time) time.Duration {
 	return wait
 }
 
-// room is how long it takes until fewer than limit of the calls lie within the window; a limit of 0 is none.
+// room is how long it takes until fewer than limit of the calls lie within the window; 0 is no limit.
 func room(calls []time.Time, limit int, window time.Duration, now time.Time) time.Duration {
 	if limit == 0 || len(calls) < limit {
 		return 0

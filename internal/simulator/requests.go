@@ -37,7 +37,7 @@ type Request struct {
 	Body      []byte
 	// At is when it came, by the tenant's clock.
 	At time.Time
-	// Status of the answer; 0 while there is none and for a connection that was cut before one.
+	// Status of the answer; 0 while there is no answer, and for a connection that was cut before one.
 	Status int
 	// Answer is the body of the answer, if the tenant records.
 	Answer []byte
@@ -75,7 +75,7 @@ func (l *requestLog) answered(r *Request, answer *statusWriter) {
 	r.Status, r.Answer = answer.status, answer.body
 }
 
-// Requests gives everything that was asked, in the order it came. The newest 100,000 are kept.
+// Requests returns everything that was asked, in the order it came. The newest 100,000 are kept.
 func (t *Tenant) Requests() []Request {
 	t.requests.mu.Lock()
 	defer t.requests.mu.Unlock()

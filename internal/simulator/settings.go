@@ -146,7 +146,7 @@ func (t *Tenant) SetScopes(scopes ...string) {
 	t.change(func(s *settings) { s.scopes = slices.Clone(scopes) })
 }
 
-// SetConsent says whether the test user agrees to what the application asks for. One who does not is sent back
+// SetConsent reports whether the test user agrees to what the application asks for. One who does not is sent back
 // with access_denied (AADSTS65004).
 func (t *Tenant) SetConsent(given bool) {
 	t.change(func(s *settings) { s.consent = given })
@@ -157,7 +157,7 @@ func (t *Tenant) AddRedirectURI(uri string) {
 	t.change(func(s *settings) { s.redirects = append(s.redirects, uri) })
 }
 
-// StrictRotation says whether a refresh token works once only. At the start it works until it is revoked, as
+// StrictRotation reports whether a refresh token works once only. At the start it works until it is revoked, as
 // Entra's refresh tokens for confidential clients do, although each use gives a new one.
 func (t *Tenant) StrictRotation(once bool) {
 	t.change(func(s *settings) { s.strictRotation = once })
@@ -190,7 +190,7 @@ func (t *Tenant) SetHuntingRetired(retired bool) {
 
 // SetAssertionClock sets the clock by which the times in client assertions are checked, at the start the
 // tenant's. The Azure identity library dates its assertions by the system's clock, so a tenant that lives at
-// another time has to be given that one to accept them.
+// another time must be given that one to accept them.
 func (t *Tenant) SetAssertionClock(now func() time.Time) {
 	t.change(func(s *settings) { s.assertionClock = now })
 }

@@ -46,7 +46,7 @@ type Options struct {
 	// Random is read once, at the start, and decides secrets, codes and tokens. Nil derives them from Seed.
 	Random io.Reader
 	// Listen is the address of the HTTPS server, "127.0.0.1:0" if empty. Another one than of loopback is refused: the
-	// tenant gives its secrets to anyone who reaches it. The managed identity endpoint always takes a free loopback port.
+	// tenant returns its secrets to anyone who reaches it. The managed identity endpoint always takes a free loopback port.
 	Listen string
 	// Size is the number of machines, at least 40. They are made when somebody first asks for them.
 	Size int
@@ -362,8 +362,8 @@ func (t *Tenant) serveProtected(w http.ResponseWriter, r *http.Request, kind Kin
 	t.company.serve(w, r, body, app)
 }
 
-// serveDownload gives the content behind a link of the API. Such a link carries its own right of access and
-// lies outside the API, so a token that comes with it has leaked.
+// serveDownload returns the content behind a link of the API. Such a link carries its own right of access and
+// is outside the API, so a token that comes with it has leaked.
 func (t *Tenant) serveDownload(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "" {
 		writeError(w, http.StatusBadRequest, "TokenLeak", "A download link must not be sent an access token.")

@@ -301,7 +301,7 @@ func TestTheAPIChecksTheToken(t *testing.T) {
 		}
 		got := s.call(method, c.path, c.token)
 		if got.status != c.status || got.code() != c.code {
-			t.Errorf("%s: got %d %v, wanted %d %v", c.name, got.status, got.code(), c.status, c.code)
+			t.Errorf("%s: got %d %v, want %d %v", c.name, got.status, got.code(), c.status, c.code)
 		}
 		if challenge := got.header.Get("WWW-Authenticate"); (c.status == 401) != (challenge != "") {
 			t.Errorf("%s: WWW-Authenticate is %q with status %d", c.name, challenge, got.status)
@@ -366,14 +366,14 @@ func TestRatesAreCountedPerOperationByTheClock(t *testing.T) {
 	}
 	got := s.call(http.MethodGet, "/api/machines?$top=1", token)
 	if got.status != 429 || got.code() != "TooManyRequests" || got.header.Get("Retry-After") != "50" {
-		t.Errorf("call 101 after 10 s: got %d %v, Retry-After %q, wanted 429 TooManyRequests 50", got.status, got.code(), got.header.Get("Retry-After"))
+		t.Errorf("call 101 after 10 s: got %d %v, Retry-After %q, want 429 TooManyRequests 50", got.status, got.code(), got.header.Get("Retry-After"))
 	}
 	if got := s.call(http.MethodGet, "/api/alerts", token); got.status != 200 {
 		t.Errorf("another operation: got %d %s", got.status, got.text)
 	}
 	s.Advance(49 * time.Second)
 	if got := s.call(http.MethodGet, "/api/machines?$top=1", token); got.status != 429 || got.header.Get("Retry-After") != "1" {
-		t.Errorf("sent again a second early: got %d, Retry-After %q, wanted 429 and 1", got.status, got.header.Get("Retry-After"))
+		t.Errorf("sent again a second early: got %d, Retry-After %q, want 429 and 1", got.status, got.header.Get("Retry-After"))
 	}
 	s.Advance(time.Second)
 	if got := s.call(http.MethodGet, "/api/machines?$top=1", token); got.status != 200 {
@@ -412,7 +412,7 @@ func TestRequestsAreRememberedInOrder(t *testing.T) {
 	}
 	wanted := []string{"authority", "api", "proxy", "identity", "download", "authority", "graph"}
 	if !slices.Equal(kinds, wanted) {
-		t.Fatalf("got requests of the kinds %v, wanted %v", kinds, wanted)
+		t.Fatalf("got requests of the kinds %v, want %v", kinds, wanted)
 	}
 	asked := requests[1]
 	if asked.Path != "/api/machines" || asked.Query.Get("$filter") != "id eq '1'" ||
@@ -459,7 +459,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 	}
 	group.Wait()
 	if got := len(s.Requests()); got != 160 {
-		t.Errorf("%d requests were remembered, wanted 160", got)
+		t.Errorf("%d requests were remembered, want 160", got)
 	}
 }
 

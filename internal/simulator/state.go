@@ -110,7 +110,7 @@ func (t *Tenant) resume() error {
 		case "api":
 			r, err := http.NewRequestWithContext(context.Background(), e.Method, t.base+e.URI, bytes.NewReader(e.Body))
 			if err != nil || e.By == nil {
-				return errors.New("simulator: the state has a request that is none")
+				return errors.New("simulator: the state has a request that cannot be read")
 			}
 			r.Header.Set("Content-Type", e.Content)
 			// What the service refused then it refuses again.

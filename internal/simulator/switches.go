@@ -33,7 +33,7 @@ func conditions() map[string]condition {
 			},
 		},
 		"proxy-page": {
-			"A proxy answers in place of the service, with its own page.",
+			"A proxy answers instead of the service, with its own page.",
 			&Fault{Status: http.StatusForbidden, Body: "<!DOCTYPE html><html><head><title>Access denied</title></head><body><h1>Access denied</h1><p>The web gateway has blocked this request.</p></body></html>", ContentType: "text/html; charset=utf-8"}, nil,
 		},
 		"graph-only": {

@@ -31,7 +31,7 @@ func newGrants() grants {
 	}
 }
 
-// codeGrant is what an authorization code stands for.
+// codeGrant is what an authorization code means.
 type codeGrant struct {
 	who       holder
 	scope     scope
@@ -42,7 +42,7 @@ type codeGrant struct {
 	used      bool
 }
 
-// refreshGrant is what a refresh token stands for.
+// refreshGrant is what a refresh token means.
 type refreshGrant struct {
 	who   holder
 	scope scope
@@ -60,7 +60,7 @@ type scope struct {
 	nonce    string   // of the sign-in, for the ID token
 }
 
-// defaultScope stands for every permission that the application has been given.
+// defaultScope meansevery permission that the application has been given.
 const defaultScope = ".default"
 
 // parseScope reads the scope parameter of a request.
@@ -117,7 +117,7 @@ func (t *Tenant) delegated(s scope) (scope, *refusal) {
 type tokenRequest struct {
 	form     url.Values
 	endpoint string // its URL, as the request named it
-	v1       bool   // the older endpoint, which takes a resource in place of a scope
+	v1       bool   // the older endpoint, which takes a resource instead of a scope
 }
 
 // tokenAnswer is what a token request is granted.
@@ -269,7 +269,7 @@ func (t *Tenant) wanted(q tokenRequest) (s scope, ok bool, no *refusal) {
 	return scope{audience: audience, names: []string{defaultScope}, offline: true}, true, nil
 }
 
-// redeemCredentials gives a token for the application itself.
+// redeemCredentials returns a token for the application itself.
 func (t *Tenant) redeemCredentials(q tokenRequest) (tokenAnswer, *refusal) {
 	s, named, no := t.wanted(q)
 	if no != nil {
@@ -292,7 +292,7 @@ func scopeParameter(v1 bool) string {
 	return "scope"
 }
 
-// redeemCode gives the tokens for an authorization code, once.
+// redeemCode returns the tokens for an authorization code, once.
 func (t *Tenant) redeemCode(q tokenRequest) (tokenAnswer, *refusal) {
 	if no := required(q.form, "code", "redirect_uri"); no != nil {
 		return tokenAnswer{}, no
@@ -343,7 +343,7 @@ func (c *codeGrant) verifies(verifier string) bool {
 	return c.challenge == "" || sameText(verifier, c.challenge)
 }
 
-// redeemRefreshToken gives fresh tokens for a refresh token, for the resource it was made with or another one
+// redeemRefreshToken returns fresh tokens for a refresh token, for the resource it was made with or another one
 // that the user has consented to.
 func (t *Tenant) redeemRefreshToken(q tokenRequest) (tokenAnswer, *refusal) {
 	if no := required(q.form, "refresh_token"); no != nil {
@@ -368,7 +368,7 @@ func (t *Tenant) redeemRefreshToken(q tokenRequest) (tokenAnswer, *refusal) {
 	return t.userTokens(q, given.who, s), nil
 }
 
-// takeRefreshToken finds what a refresh token stands for, unless it is dead.
+// takeRefreshToken finds what a refresh token means, unless it is dead.
 func (t *Tenant) takeRefreshToken(token string) (*refreshGrant, *refusal) {
 	given, found := t.grants.refresh[token]
 	switch {

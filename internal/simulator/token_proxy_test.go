@@ -127,7 +127,7 @@ func TestWhatTheTokenProxyRefuses(t *testing.T) {
 	} {
 		got := c.ask(x.changes)
 		if got.status != x.status || got.json["title"] != x.title || got.json["detail"] == "" {
-			t.Errorf("%s: got %d %s, wanted %d %s", x.name, got.status, got.text, x.status, x.title)
+			t.Errorf("%s: got %d %s, want %d %s", x.name, got.status, got.text, x.status, x.title)
 		}
 	}
 	if got := s.get(c.path); got.status != 405 {

@@ -178,7 +178,7 @@ func permissionsFor(audience string, all []string) []string {
 	})
 }
 
-// resource finds the audience that a resource or the resource part of a scope stands for.
+// resource finds the audience that a resource or the resource part of a scope means.
 func (t *Tenant) resource(name string) (audience string, known bool) {
 	name = strings.TrimRight(name, "/")
 	known = name == t.base || name == graphAudience || name == xdrAudience || slices.Contains(defenderAudiences, name)
@@ -208,7 +208,7 @@ func (t *Tenant) authorize(r *http.Request) (application, *apiError) {
 	}, nil
 }
 
-// checkAudience tells whether a token for the resource is one for this part of the tenant.
+// checkAudience reports whether a token for the resource is one for this part of the tenant.
 func (t *Tenant) checkAudience(kind Kind, audience string) *apiError {
 	if kind == KindGraph {
 		if audience == graphAudience {

@@ -285,7 +285,7 @@ func compareValues(operator string, x, y any) any {
 // list is what follows in, has_any and has_all.
 type list struct {
 	of    func(*frame) []any
-	fixed bool // the same for every row
+	fixed bool // the same forevery row
 }
 
 // values reads a list in parentheses: values, lists, or the first column of a table.
@@ -452,7 +452,7 @@ func (p *parser) matches(left expression) (expression, error) {
 	}}, nil
 }
 
-// patternOf compiles a regular expression, once if it is the same for every row.
+// patternOf compiles a regular expression, once if it is the same forevery row.
 func patternOf(e expression) (func(*frame) *regexp.Regexp, error) {
 	if e.constant {
 		re, err := regexp.Compile(Text(e.eval(&frame{})))
@@ -498,7 +498,7 @@ func (p *parser) calculated(operand func() (expression, error), signs ...string)
 	return left, err
 }
 
-// calculatedType returns the type of a result of arithmetic, or false if there is none.
+// calculatedType returns the type of a result of arithmetic, or false if it does not exist.
 func calculatedType(sign string, a, b Type) (Type, bool) {
 	switch {
 	case a == Dynamic && (b == Dynamic || b.numeric()):
@@ -725,7 +725,7 @@ func (p *parser) primary() (expression, error) {
 	case literalToken:
 		p.next()
 		value := t.value
-		for t.typ == String && p.peek().kind == literalToken && p.peek().typ == String { // texts beside each other are one
+		for t.typ == String && p.peek().kind == literalToken && p.peek().typ == String { // texts next to each other are one
 			value = Text(value) + Text(p.next().value)
 		}
 		return constant(value, t.typ), nil

@@ -10,7 +10,7 @@ import (
 
 // function is a function of values.
 type function struct {
-	// takes has a letter for the type of each argument, of which the last one stands for all that follow: (a)ny, te(x)t, (n)umber,
+	// takes has a letter for the type of each argument, of which the last one means all that follow: (a)ny, te(x)t, (n)umber,
 	// (d)atetime, time(s)pan, d(y)namic, (b)ool.
 	takes string
 	// min and max are the numbers of arguments; a max of -1 is no limit.
@@ -228,7 +228,7 @@ func conversions() map[string]function {
 	}
 }
 
-// argument returns the value at a place, or null if there is none.
+// argument returns the value at a place, or null if it is missing.
 func argument(a []any, i int) any {
 	if i >= len(a) {
 		return nil
@@ -401,7 +401,7 @@ func window() map[string]function {
 
 // windows are what the functions that look at other rows do.
 func windows() map[string]func(a []expression) func(*frame) any {
-	beside := func(direction int) func(a []expression) func(*frame) any {
+	nextTo := func(direction int) func(a []expression) func(*frame) any {
 		return func(a []expression) func(*frame) any {
 			return func(f *frame) any {
 				offset := 1
@@ -441,7 +441,7 @@ func windows() map[string]func(a []expression) func(*frame) any {
 				return n
 			}
 		},
-		"prev": beside(-1), "next": beside(1),
+		"prev": nextTo(-1), "next": nextTo(1),
 		"row_cumsum": func(a []expression) func(*frame) any {
 			return func(f *frame) any {
 				var sum any

@@ -29,7 +29,7 @@ func textFunction(min, max int, f func(a []string) string) function {
 	}}
 }
 
-// compiled returns a regular expression, or nil if the value is none.
+// compiled returns a regular expression, or nil if the value is not one.
 func compiled(v any) *regexp.Regexp {
 	re, err := regexp.Compile(Text(v))
 	if err != nil {

@@ -61,9 +61,9 @@ type Table struct {
 	ordered bool
 }
 
-// Tables gives the tables that a query may name.
+// Tables returns the tables that a query may name.
 type Tables interface {
-	// Table returns a table by its name, or false if there is none.
+	// Table returns a table by its name, or false if it does not exist.
 	Table(name string) (Table, bool)
 	// Names returns the names of all tables.
 	Names() []string
@@ -124,7 +124,7 @@ func unique(columns []Column, name string) string {
 	}
 }
 
-// zero returns the value that stands for a missing one: null, or an empty text.
+// zero returns the value that means a missing one: null, or an empty text.
 func zero(t Type) any {
 	if t == String {
 		return ""

@@ -49,7 +49,7 @@ func scan(query string) ([]token, error) {
 
 func (s *scanner) rest() string { return s.query[s.at:] }
 
-// space passes over white space and comments.
+// space skips white space and comments.
 func (s *scanner) space() {
 	for s.at < len(s.query) {
 		r, size := utf8.DecodeRuneInString(s.rest())
@@ -342,7 +342,7 @@ func (s *scanner) number() error {
 	return nil
 }
 
-// text reads a text in quotes, which begins after a prefix of so many bytes.
+// text reads a text in quotes, which begins after a prefix of that number of bytes.
 func (s *scanner) text(prefix int) error {
 	body := s.rest()[prefix:]
 	if strings.HasPrefix(body, "```") {

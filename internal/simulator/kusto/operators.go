@@ -224,7 +224,7 @@ func (p *parser) extend() (Table, error) {
 	return made, nil
 }
 
-// fitted gives a missing value the form that it has in a column of the type.
+// fitted returns a missing value the form that it has in a column of the type.
 func fitted(v any, t Type) any {
 	if v == nil {
 		return zero(t)
@@ -275,7 +275,7 @@ func (t Table) pick(places []int) Table {
 	return made
 }
 
-// pattern is a name that may have asterisks for what may stand there.
+// pattern reads a name in which an asterisk matches anything.
 func (p *parser) pattern() (string, error) {
 	text, end := "", -1
 	for {

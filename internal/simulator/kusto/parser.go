@@ -13,7 +13,7 @@ type run struct {
 	now    time.Time
 	tables Tables
 	read   map[string]Table // those that were read
-	calls  int              // of functions, so that none calls itself for ever
+	calls  int              // of functions, so that none calls itself forever
 }
 
 // table returns a table by its name, and reads it once.

@@ -300,7 +300,7 @@ func oncePer(t Table, places []int) Table {
 	return t
 }
 
-// combined puts the rows of both sides beside each other. Columns of the right side whose names the left side has get a number.
+// combined puts the rows of both sides next to each other. Columns of the right side whose names the left side has get a number.
 func combined(left, right Table, keys joinKeys, columns []int, kind string) (Table, error) {
 	made := Table{Columns: slices.Clone(left.Columns)}
 	for _, i := range columns {
@@ -313,7 +313,7 @@ func combined(left, right Table, keys joinKeys, columns []int, kind string) (Tab
 		}
 	}
 	blank := made.blank()
-	beside := func(left, right []any) {
+	nextTo := func(left, right []any) {
 		row := slices.Clone(blank)
 		copy(row, left)
 		for n, i := range columns {
@@ -331,10 +331,10 @@ func combined(left, right Table, keys joinKeys, columns []int, kind string) (Tab
 		}
 		for _, i := range found {
 			used[i] = true
-			beside(row, right.Rows[i])
+			nextTo(row, right.Rows[i])
 		}
 		if len(found) == 0 && (kind == "leftouter" || kind == "fullouter") {
-			beside(row, nil)
+			nextTo(row, nil)
 		}
 		if len(made.Rows) > MaxRows {
 			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator 'join'", MaxRows)
@@ -343,7 +343,7 @@ func combined(left, right Table, keys joinKeys, columns []int, kind string) (Tab
 	if kind == "rightouter" || kind == "fullouter" {
 		for i, row := range right.Rows {
 			if !used[i] {
-				beside(nil, row)
+				nextTo(nil, row)
 			}
 		}
 	}
