@@ -12,6 +12,5 @@ RUN container/assemble /image
 FROM scratch
 COPY --from=build /image/ /
 ENV PATH=/usr/local/bin
-USER 65532:65532
 WORKDIR /var/lib/xsoar-defender
 CMD ["python"]

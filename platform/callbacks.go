@@ -239,6 +239,10 @@ func (h *host) version() (string, error) {
 	return got.Text("version"), err
 }
 
+// readable is the mode of files for the War Room, of which the umask takes away. The server that collects them may be
+// another user than the container's.
+const readable = 0o644
+
 // Create opens a file where the platform looks for files of an investigation: in the working directory, under
 // the investigation's and the file's id.
 func (h *host) Create() (string, warroom.OutputFile, error) {
@@ -246,7 +250,7 @@ func (h *host) Create() (string, warroom.OutputFile, error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("naming a file: %w", err)
 	}
-	file, err := os.OpenFile(h.file(drawn.String()), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(h.file(drawn.String()), os.O_CREATE|os.O_EXCL|os.O_RDWR, readable)
 	if err != nil {
 		return "", nil, fmt.Errorf("creating a file for the War Room: %w", err)
 	}

@@ -20,7 +20,9 @@ type executionLine struct {
 	Args    map[string]json.RawMessage `json:"args"`
 	Params  json.RawMessage            `json:"params"`
 	Native  bool                       `json:"native"`
-	Context struct {
+	// Integration is false for a script that names the image of the integration as its own.
+	Integration *bool `json:"integration"`
+	Context     struct {
 		Inv struct {
 			ID string `json:"id"`
 		} `json:"Inv"`
@@ -29,6 +31,10 @@ type executionLine struct {
 		IsDebug             bool   `json:"IsDebug"`
 	} `json:"context"`
 }
+
+// errScript answers a script that is sent to the image: there is no interpreter that could run it.
+var errScript = errors.New("this image runs the Microsoft Defender for Endpoint integration alone, and no scripts: " +
+	"choose an image with Python for the script, such as demisto/python3")
 
 // debugArgument is the argument that the platform adds to a run with debugging on.
 const debugArgument = "debug-mode"
@@ -43,6 +49,9 @@ func DecodeExecution(text []byte) (request execution.Request, investigation stri
 		}
 		// The text of a syntax error could quote the line, which holds the instance's secrets.
 		return execution.Request{}, "", false, errors.New("the execution line is not JSON")
+	}
+	if decoded.Integration != nil && !*decoded.Integration {
+		return execution.Request{}, "", decoded.Native, errScript
 	}
 	if decoded.Command == "" {
 		return execution.Request{}, "", decoded.Native, errors.New("the execution line names no command")

@@ -20,8 +20,8 @@ import (
 	"xsoar-defender/platform/platformtest"
 )
 
-// nobody is the user of the image.
-const nobody = 65532
+// demisto is the account that the platform's own images have for an operator who does not want root.
+const demisto = 4000
 
 // workFolder is where the platform finds the files of the image's program.
 const workFolder = "/var/lib/xsoar-defender"
@@ -103,7 +103,7 @@ func wantOnlyTheProgram(t *testing.T, tree string) {
 			t.Errorf("the program was not built with %s=%s", setting.Key, setting.Value)
 		}
 	}
-	if out, err := exec.Command(binary, "version").Output(); err != nil || string(out) != "xsoar-defender 1.2.3\n" {
+	if out, err := exec.Command(binary, "version").Output(); err != nil || !strings.HasPrefix(string(out), "xsoar-defender 1.2.3\n") {
 		t.Errorf("the program says %q (%v), want its version", out, err)
 	}
 }
@@ -115,24 +115,24 @@ func wantTheDockerfileToSaySo(t *testing.T) {
 	if !strings.HasSuffix(building, "\nRUN container/assemble /image\n\n# Nothing below but what was assembled. There is no entry point: the platform names the program to start, python, itself.") {
 		t.Errorf("the image is not assembled by container/assemble alone:\n%s", building)
 	}
-	want := fmt.Sprintf("COPY --from=build /image/ /\nENV PATH=/usr/local/bin\nUSER %d:%d\nWORKDIR %s\nCMD [\"python\"]\n", nobody, nobody, workFolder)
+	want := fmt.Sprintf("COPY --from=build /image/ /\nENV PATH=/usr/local/bin\nWORKDIR %s\nCMD [\"python\"]\n", workFolder)
 	if image != want {
 		t.Errorf("the image is made by\n%s\nwant\n%s", image, want)
 	}
 }
 
-// inside runs a program of the image as nobody, with the image as all there is. An ordinary user needs a name space of
+// inside runs a program of the image as demisto, with the image as all there is. An ordinary user needs a name space of
 // users for that; where the system gives nobody one, the program runs from its place in the image, and sees the rest of
 // the machine.
 func inside(t *testing.T, tree string, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	environment := []string{"PATH=/usr/local/bin", noPauseAtExit}
-	attributes := &syscall.SysProcAttr{Chroot: tree, Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	attributes := &syscall.SysProcAttr{Chroot: tree, Credential: &syscall.Credential{Uid: demisto, Gid: demisto}}
 	if os.Getuid() != 0 {
 		attributes = &syscall.SysProcAttr{
 			Chroot: tree, Cloneflags: syscall.CLONE_NEWUSER,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: nobody, HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: nobody, HostID: os.Getgid(), Size: 1}},
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: demisto, HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: demisto, HostID: os.Getgid(), Size: 1}},
 		}
 	}
 	probe := exec.Command("/usr/local/bin/xsoar-defender", "version")
