@@ -87,3 +87,13 @@ func (m *MirrorMemory) recall(round, id string, now time.Time) (rawjson.Value, b
 	object, found := m.objects[id]
 	return object, found
 }
+
+// forget drops an object that changed since it was read.
+func (m *MirrorMemory) forget(id string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.objects, id)
+}

@@ -236,6 +236,10 @@ func (o *outgoing) send(ctx context.Context) error {
 		return o.fail("reading it", err)
 	}
 	o.fit(now)
+	if o.change.Status == statusResolved && now.Status == statusResolved {
+		o.remember(ctx, true) // was resolved on both sides: neither must be told of the other
+	}
+	o.change = o.change.from(now)
 	if err := o.sendChange(ctx, now); err != nil {
 		return err
 	}
@@ -292,7 +296,6 @@ func (o *outgoing) fit(now remoteState) {
 		o.notes = append(o.notes, fmt.Sprintf("The determination %s was not sent: it does not fit the classification %s.", set, cmp.Or(classification, "Unknown")))
 		o.change.Determination = ""
 	}
-	o.change = o.change.from(now)
 }
 
 // sendChange changes the fields.
@@ -308,7 +311,7 @@ func (o *outgoing) sendChange(ctx context.Context, now remoteState) error {
 	if err != nil {
 		return o.fail("its fields", err)
 	}
-	if status == statusResolved || before.Status == statusResolved {
+	if status != "" && (status == statusResolved || before.Status == statusResolved) {
 		o.remember(ctx, status == statusResolved)
 	}
 	if status == statusResolved && o.run.Instance.Mirror.CloseAlerts {
@@ -333,6 +336,8 @@ func (o *outgoing) remember(ctx context.Context, resolved bool) {
 	if delete(state.Turned, o.id); resolved {
 		state.Turned[o.id] = ours
 	}
+	// No process may take what it has read in this round for the newest: it would undo the change.
+	state.Round = ""
 	if err := o.run.Host.SetMirrorRun(ctx, state.encode()); err != nil {
 		o.run.Host.Log(ctx, "The state of mirroring could not be saved: "+err.Error())
 	}
@@ -341,6 +346,8 @@ func (o *outgoing) remember(ctx context.Context, resolved bool) {
 // once makes a change once, even if the answer to it is lost: then it looks whether the change was made before it sends
 // it again.
 func (o *outgoing) once(ctx context.Context, send func() error, made func(now remoteState) bool) error {
+	// What was read before the change is no longer so, also if the answer is lost.
+	defer o.run.Mirrored.forget(o.id)
 	err := send()
 	if !defender.MayHaveActed(err) {
 		return err

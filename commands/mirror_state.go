@@ -26,10 +26,14 @@ type mirrorState struct {
 	Missing map[string]string `json:"missing,omitempty"`
 	// Reported holds the times of the changes within the look-back that were reported, by id.
 	Reported map[string]string `json:"reported,omitempty"`
+	// Fresh holds the ids that the last round reported, and Since the time from which the platform asked for them: if it
+	// asks from there again, it did not receive them.
+	Fresh []string `json:"reportedLast,omitempty"`
 	// Resolved holds the marks of everything that was resolved when it was last read, the oldest first.
 	Resolved string `json:"resolved,omitempty"`
 	// Round names the last round. Only a process that read the objects of this round may use them.
 	Round string `json:"round,omitempty"`
+	Since string `json:"since,omitempty"`
 	// Turned holds the changes between open and resolved that were not handed over yet, by id.
 	Turned map[string]turn `json:"turned,omitempty"`
 }
@@ -151,6 +155,17 @@ func (s *mirrorState) reports(seen remoteState) bool {
 	}
 	s.Reported[seen.ID] = seen.Updated
 	return true
+}
+
+// maxFresh is how many ids of a round are kept to be reported again.
+const maxFresh = 1000
+
+// unreceived returns what the last round reported if the platform asks from the same time again.
+func (s *mirrorState) unreceived(since string) []string {
+	if since == "" || since != s.Since {
+		return []string{}
+	}
+	return slices.Clone(s.Fresh)
 }
 
 // forget drops the reports before the look-back of the next round.

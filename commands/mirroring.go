@@ -141,7 +141,7 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	ids, remembered := warroom.Texts{}, make(map[string]rawjson.Value, len(objects))
+	ids, remembered := state.unreceived(since), make(map[string]rawjson.Value, len(objects))
 	newest := start
 	for _, object := range objects {
 		seen := kind.read(object)
@@ -151,16 +151,17 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		remembered[seen.ID] = object
 		newest = later(newest, parseTime(seen.Updated))
 		state.observe(seen)
-		if state.reports(seen) {
+		if state.reports(seen) && !slices.Contains(ids, seen.ID) {
 			ids = append(ids, seen.ID)
 		}
 	}
 	slices.Sort(ids)
-	result := report(warroom.Entry{Contents: ids})
+	result := report(warroom.Entry{Contents: warroom.Texts(ids)})
 	if !known {
 		return result, nil
 	}
 	state.Cursor = newest.Format(time.RFC3339Nano)
+	state.Fresh, state.Since = ids[:min(len(ids), maxFresh)], since
 	state.forget(lookBack)
 	state.newRound(run.Random)
 	if kind.whole() {

@@ -31,7 +31,7 @@ func arrows() map[string][]string {
 
 		"internal/cli": {
 			"internal/rawjson", "auth", "commands", "execution", "internal/cli/local", "internal/manifest", "internal/pack", "params", "platform",
-			"internal/playbook", "internal/cli/loopback", "internal/cli/web", "internal/diagnosis", "internal/simulator", "warroom",
+			"internal/playbook", "internal/cli/loopback", "internal/cli/web", "internal/diagnosis", "internal/mirroring", "internal/simulator", "warroom",
 		},
 		"internal/cli/local":         {"internal/rawjson", "params", "warroom"},
 		"internal/cli/loopback":      {"params"},
@@ -46,6 +46,7 @@ func arrows() map[string][]string {
 		"internal/diagnosis":         {"internal/gateway", "internal/rawjson", "auth", "defender", "params"},
 		"internal/gateway":           {},
 		"internal/kql":               {},
+		"internal/mirroring":         {"warroom"},
 		"internal/rawjson":           {},
 		".ci/release":                {}, // a module of its own
 		"internal/simulator":         {"internal/simulator/kusto", "internal/simulator/odata"},

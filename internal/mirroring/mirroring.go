@@ -1,0 +1,315 @@
+// Package mirroring plays the platform's part of mirroring: it fetches incidents, brings changes of Defender to them, and
+// takes their changes to Defender, with the commands that the platform calls. The command line shows with it what mirroring
+// would do, and tests look with it at what mirroring does.
+package mirroring
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/warroom"
+)
+
+// Plugin carries out the platform's commands.
+type Plugin interface {
+	// Execute runs a command. The error is what the platform would show as the command's error.
+	Execute(ctx context.Context, command string, args map[string]any) ([]Entry, error)
+}
+
+// Entry is an entry of the War Room as the platform reads it.
+type Entry struct {
+	// Contents is a text, or JSON if IsJSON says so.
+	Contents string
+	IsJSON   bool
+	Tags     []string
+	Warning  bool
+}
+
+// The states of an incident on the platform.
+const (
+	Active = 1
+	Closed = 2
+)
+
+// Incident is an incident of the platform that is mirrored.
+type Incident struct {
+	ID, RemoteID, Name, Direction string
+	// Fields are the mapped fields: status, assignedTo, classification and determination.
+	Fields                  map[string]string
+	State                   int
+	CloseReason, CloseNotes string
+	// Notes are the comments that came from Defender, and Entries those of analysts.
+	Notes   []string
+	Entries []Note
+	// Problem is what Defender or the mirroring says is wrong, or empty.
+	Problem string
+
+	tags   []string
+	synced time.Time
+	// delta holds the changes that are to be sent, and unsent the entries.
+	delta  map[string]any
+	unsent []Note
+}
+
+// Note is an entry that an analyst wrote.
+type Note struct{ ID, Text string }
+
+// Event tells of a change. Where is the side that changes.
+type Event struct{ Where, ID, What string }
+
+// Server is the part of the platform. Incidents hold everything that it keeps.
+type Server struct {
+	Plugin Plugin
+	Now    func() time.Time
+	// Tell, if set, is called for every change.
+	Tell func(Event)
+	// Echo sends back what has just come in, as some releases of the platform do.
+	Echo bool
+
+	Incidents []*Incident
+	round     time.Time
+	// queue holds the IDs of what changed and was not brought yet: after a failure the platform goes on there.
+	queue   []string
+	entries int
+}
+
+func (s *Server) tell(where, id, format string, values ...any) {
+	if s.Tell != nil {
+		s.Tell(Event{where, id, fmt.Sprintf(format, values...)})
+	}
+}
+
+// Find returns the incident of an alert or an incident in Defender, or nil.
+func (s *Server) Find(remoteID string) *Incident {
+	at := slices.IndexFunc(s.Incidents, func(one *Incident) bool { return one.RemoteID == remoteID })
+	if at < 0 {
+		return nil
+	}
+	return s.Incidents[at]
+}
+
+// Fetch fetches incidents.
+func (s *Server) Fetch(ctx context.Context) error {
+	entries, err := s.Plugin.Execute(ctx, "fetch-incidents", nil)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		for _, one := range gjson.Parse(gjson.Parse(entry.Contents).String()).Array() {
+			if one.Get("dbotMirrorId").Str == "" || s.Find(one.Get("dbotMirrorId").Str) != nil {
+				continue
+			}
+			made := &Incident{
+				ID: strconv.Itoa(len(s.Incidents) + 1), RemoteID: one.Get("dbotMirrorId").Str, Name: one.Get("name").Str, Direction: one.Get("dbotMirrorDirection").Str,
+				Fields: map[string]string{}, State: Active, synced: s.Now(), delta: map[string]any{},
+			}
+			for _, tag := range one.Get("dbotMirrorTags").Array() {
+				made.tags = append(made.tags, tag.Str)
+			}
+			s.Incidents = append(s.Incidents, made)
+			s.tell("Cortex XSOAR", made.ID, "new incident %s", made.Name)
+			s.apply(made, gjson.Parse(one.Get("rawJSON").Str), false)
+		}
+	}
+	return nil
+}
+
+// mapped are the fields of an incident, each with the keys of an alert and of an XDR incident.
+func mapped() map[string][]string {
+	return map[string][]string{
+		"status": {"summary_status", "status"}, "assignedTo": {"assignedTo"},
+		"classification": {"summary_classification", "classification"}, "determination": {"summary_determination", "determination"},
+	}
+}
+
+// apply takes the fields of an object, but for those that the analyst changed meanwhile.
+func (s *Server) apply(one *Incident, object gjson.Result, tell bool) {
+	all := mapped()
+	for _, field := range slices.Sorted(maps.Keys(all)) {
+		value := ""
+		for _, key := range slices.Backward(all[field]) {
+			value = cmp.Or(object.Get(key).String(), value)
+		}
+		if _, dirty := one.delta[field]; dirty || one.Fields[field] == value || !object.Get("id").Exists() {
+			continue
+		}
+		if tell {
+			s.tell("Cortex XSOAR", one.ID, "%s: %q becomes %q", field, one.Fields[field], value)
+		}
+		one.Fields[field] = value
+		if s.Echo && tell {
+			one.delta[field] = value
+		}
+	}
+	one.Problem = object.Get("mirror_error").String()
+}
+
+// Incoming brings the changes in Defender to the incidents.
+func (s *Server) Incoming(ctx context.Context) error {
+	began := s.Now()
+	if s.round.IsZero() {
+		s.round = began
+	}
+	entries, err := s.Plugin.Execute(ctx, "get-modified-remote-data", map[string]any{"lastUpdate": s.round.Format(time.RFC3339Nano)})
+	if err != nil {
+		return err
+	}
+	s.round = began
+	for _, entry := range entries {
+		for _, id := range gjson.Parse(entry.Contents).Array() {
+			if !slices.Contains(s.queue, id.Str) {
+				s.queue = append(s.queue, id.Str)
+			}
+		}
+	}
+	for len(s.queue) > 0 {
+		one := s.Find(s.queue[0])
+		if one != nil && one.Direction != "" && one.Direction != "Out" {
+			if err := s.bring(ctx, one); err != nil {
+				return err
+			}
+		}
+		s.queue = s.queue[1:]
+	}
+	return nil
+}
+
+// bring brings the changes of one incident. Only if the answer arrives, the platform asks from a later time.
+func (s *Server) bring(ctx context.Context, one *Incident) error {
+	began := s.Now()
+	entries, err := s.Plugin.Execute(ctx, "get-remote-data", map[string]any{"id": one.RemoteID, "lastUpdate": one.synced.Format(time.RFC3339Nano)})
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	one.synced = began
+	s.apply(one, gjson.Parse(gjson.Parse(entries[0].Contents).String()), true)
+	for _, entry := range entries[1:] {
+		special := gjson.Parse(entry.Contents)
+		switch {
+		case entry.IsJSON && special.Get("dbotIncidentClose").Bool():
+			if one.State != Closed {
+				one.State, one.CloseReason, one.CloseNotes = Closed, special.Get("closeReason").Str, special.Get("closeNotes").Str
+				s.tell("Cortex XSOAR", one.ID, "closed as %s: %s", one.CloseReason, strings.ReplaceAll(one.CloseNotes, "\n", " / "))
+			}
+		case entry.IsJSON && special.Get("dbotIncidentReopen").Bool():
+			if one.State != Active {
+				one.State = Active
+				s.tell("Cortex XSOAR", one.ID, "reopened")
+			}
+		default:
+			one.Notes = append(one.Notes, entry.Contents)
+			s.tell("Cortex XSOAR", one.ID, "note: %s", entry.Contents)
+		}
+	}
+	return nil
+}
+
+// Set changes a field, as an analyst does.
+func (s *Server) Set(one *Incident, field, value string) {
+	one.Fields[field], one.delta[field] = value, value
+}
+
+// Close closes an incident, as an analyst does.
+func (s *Server) Close(one *Incident, reason, notes string) {
+	one.State, one.CloseReason, one.CloseNotes = Closed, reason, notes
+	maps.Copy(one.delta, map[string]any{"closeReason": reason, "closeNotes": notes, "closingUserId": "analyst"})
+}
+
+// Reopen reopens an incident, as an analyst does.
+func (s *Server) Reopen(one *Incident) {
+	one.State, one.CloseReason, one.CloseNotes = Active, "", ""
+	maps.Copy(one.delta, map[string]any{"closeReason": "", "closeNotes": "", "closingUserId": ""})
+}
+
+// Comment writes an entry that is to become a comment in Defender.
+func (s *Server) Comment(one *Incident, text string) {
+	s.entries++
+	note := Note{strconv.Itoa(s.entries) + "@" + one.ID, text}
+	one.Entries, one.unsent = append(one.Entries, note), append(one.unsent, note)
+}
+
+// Pending reports whether an incident has changes that were not sent.
+func (one *Incident) Pending() bool { return len(one.delta) > 0 || len(one.unsent) > 0 }
+
+// Outgoing takes the changes of the incidents to Defender. What fails is tried again in the next round.
+func (s *Server) Outgoing(ctx context.Context) error {
+	for _, one := range s.Incidents {
+		if !one.Pending() || one.Direction == "" || one.Direction == "In" {
+			continue
+		}
+		entries, err := s.Plugin.Execute(ctx, "update-remote-system", s.request(one))
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 || entries[0].Contents != one.RemoteID {
+			return fmt.Errorf("update-remote-system did not answer with the ID %s", one.RemoteID)
+		}
+		one.Problem = ""
+		for _, entry := range entries[1:] {
+			one.Problem = entry.Contents
+		}
+		if one.Problem != "" {
+			s.tell("Defender", one.RemoteID, "failed: %s", one.Problem)
+			continue
+		}
+		s.sent(one)
+	}
+	return nil
+}
+
+// request returns the arguments of update-remote-system.
+func (s *Server) request(one *Incident) map[string]any {
+	data := map[string]any{"id": one.ID}
+	for field, value := range one.Fields {
+		data[field] = value
+	}
+	var entries []any
+	for _, note := range one.unsent {
+		entries = append(entries, map[string]any{"id": note.ID, "type": 1, "format": "text", "contents": note.Text, "tags": one.tags, "user": "analyst"})
+	}
+	return map[string]any{
+		"data": data, "delta": maps.Clone(one.delta), "entries": entries, "incidentChanged": len(one.delta) > 0, "remoteId": one.RemoteID, "status": one.State,
+	}
+}
+
+// sent takes note that everything was sent.
+func (s *Server) sent(one *Incident) {
+	for _, field := range slices.Sorted(maps.Keys(one.delta)) {
+		text, err := json.Marshal(one.delta[field])
+		if err == nil {
+			s.tell("Defender", one.RemoteID, "%s: %s", field, text)
+		}
+	}
+	for _, note := range one.unsent {
+		s.tell("Defender", one.RemoteID, "comment: %s", note.Text)
+	}
+	one.delta, one.unsent = map[string]any{}, nil
+}
+
+// Read returns entries as the platform reads them.
+func Read(entries []warroom.Entry) []Entry {
+	read := make([]Entry, len(entries))
+	for at, entry := range entries {
+		read[at] = Entry{Contents: entry.Literal, Tags: entry.Tags, Warning: entry.Kind == warroom.Warning}
+		if entry.Literal == "" && entry.Contents != nil {
+			var text strings.Builder
+			encoder := warroom.NewEncoder(&text)
+			entry.Contents.EncodeJSON(encoder)
+			// A builder takes everything that is written to it.
+			_ = encoder.Flush()
+			read[at].Contents, read[at].IsJSON = text.String(), true
+		} else if entry.Literal == "" {
+			read[at].Contents = warroom.Plain(entry.Blocks)
+		}
+	}
+	return read
+}
