@@ -27,7 +27,7 @@ func testModule() Command {
 	return declare(Command{
 		Name: TestCommand, Area: Connection, Platform: true,
 		Help: "Signs in and calls the API, as the Test button of an instance does.",
-		Uses: []defender.Operation{defender.ListAlerts},
+		Uses: []defender.Operation{defender.ListAlerts, defender.ListIncidents, defender.GetIncident},
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
 		if problems := run.Instance.Fetch.Problems; problems != nil {
 			return Report{}, problems
@@ -38,11 +38,28 @@ func testModule() Command {
 		if err := warroom.ProbeFolder(run.Host); err != nil {
 			return Report{}, err
 		}
+		if run.Instance.Fetch.Type == params.FetchXDRIncidents {
+			if err := tryIncidents(ctx, run); err != nil {
+				return Report{}, err
+			}
+			return report(warroom.Say("ok")), nil
+		}
 		if err := diagnosis.Try(ctx, run.SignIn, run.API); err != nil {
 			return Report{}, err
 		}
 		return report(warroom.Say("ok")), nil
 	})
+}
+
+// tryIncidents signs in and reads what an instance that fetches Defender XDR incidents reads: one of them, and its alerts.
+func tryIncidents(ctx context.Context, run *Run) error {
+	run.SignIn.Forget()
+	list, err := run.API.Incidents(ctx, defender.Query{Limit: 1})
+	if err != nil || len(list.Items) == 0 {
+		return err
+	}
+	_, err = run.API.Incident(ctx, list.Items[0].Text("id"))
+	return err
 }
 
 // LoginTestError is the answer of the Test button of an instance that users log in to. While the platform tests an

@@ -29,6 +29,8 @@ type progress struct {
 	span time.Duration
 	// seen holds the marks of alerts that have been handed over, by the second of their creation.
 	seen map[int64]*marks
+	// incidents is the progress of Defender XDR incidents, as it was saved.
+	incidents json.RawMessage
 }
 
 // marks are the marks of one second: as they were read, until one of them is looked for, and those added since.
@@ -83,6 +85,8 @@ type savedProgress struct {
 	Settled    string            `json:"xsoar_defender_settled,omitempty"`
 	Span       string            `json:"xsoar_defender_span,omitempty"`
 	Seen       map[string]string `json:"xsoar_defender_seen,omitempty"`
+	// Incidents is the progress of Defender XDR incidents, for an instance that changes between the two.
+	Incidents json.RawMessage `json:"xsoar_defender_incidents,omitempty"`
 }
 
 // ProgressError reports that the last run cannot be read.
@@ -99,7 +103,7 @@ func readProgress(kept json.RawMessage, now time.Time, settings params.Fetch) (*
 			return nil, &ProgressError{"any key"}
 		}
 	}
-	p := &progress{seen: map[int64]*marks{}}
+	p := &progress{seen: map[int64]*marks{}, incidents: saved.Incidents}
 	var err error
 	switch {
 	case saved.Cursor != "":
@@ -164,7 +168,7 @@ func (p *progress) takeOver(saved savedProgress) error {
 func (p *progress) encode() json.RawMessage {
 	saved := savedProgress{
 		LastAlert: p.cursor.Format(legacyLayout), Cursor: p.cursor.Format(time.RFC3339Nano), Floor: p.floor.Format(time.RFC3339Nano),
-		Seen: map[string]string{},
+		Seen: map[string]string{}, Incidents: p.incidents,
 	}
 	if !p.settled.IsZero() {
 		saved.Settled = p.settled.Format(time.RFC3339Nano)

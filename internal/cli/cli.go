@@ -200,7 +200,7 @@ func (p *program) root() *cobra.Command {
 		p.runCommand(), p.commandsCommand(), p.warroomCommand(), p.checkPlaybookCommand(),
 		p.instancesCommand(), p.loginCommand(), p.doctorCommand(),
 		p.packCommand(), p.execCommand(),
-		p.demoCommand(), p.simulateCommand(),
+		p.mirrorCommand(), p.demoCommand(), p.simulateCommand(),
 		p.completionCommand(), p.versionCommand(),
 	)
 	return root

@@ -53,11 +53,12 @@ type Incident struct {
 	// Problem is what Defender or the mirroring says is wrong, or empty.
 	Problem string
 
-	tags   []string
-	synced time.Time
-	// delta holds the changes that are to be sent, and unsent the entries.
-	delta  map[string]any
-	unsent []Note
+	// Tags are those of entries that go out, and Synced is the time up to which changes were received.
+	Tags   []string
+	Synced time.Time
+	// Delta holds the changes that are to be sent, and Unsent the entries.
+	Delta  map[string]any
+	Unsent []Note
 }
 
 // Note is an entry that an analyst wrote.
@@ -66,20 +67,22 @@ type Note struct{ ID, Text string }
 // Event tells of a change. Where is the side that changes.
 type Event struct{ Where, ID, What string }
 
-// Server is the part of the platform. Incidents hold everything that it keeps.
+// Server is the part of the platform. Everything that it keeps encodes to JSON.
 type Server struct {
-	Plugin Plugin
-	Now    func() time.Time
+	Plugin Plugin           `json:"-"`
+	Now    func() time.Time `json:"-"`
 	// Tell, if set, is called for every change.
-	Tell func(Event)
+	Tell func(Event) `json:"-"`
 	// Echo sends back what has just come in, as some releases of the platform do.
-	Echo bool
+	Echo bool `json:"-"`
 
 	Incidents []*Incident
-	round     time.Time
-	// queue holds the IDs of what changed and was not brought yet: after a failure the platform goes on there.
-	queue   []string
-	entries int
+	// Round is the time of the last round.
+	Round time.Time
+	// Queue holds the IDs of what changed and was not brought yet: after a failure the platform goes on there.
+	Queue []string
+	// Written counts the entries of analysts.
+	Written int
 }
 
 func (s *Server) tell(where, id, format string, values ...any) {
@@ -110,10 +113,10 @@ func (s *Server) Fetch(ctx context.Context) error {
 			}
 			made := &Incident{
 				ID: strconv.Itoa(len(s.Incidents) + 1), RemoteID: one.Get("dbotMirrorId").Str, Name: one.Get("name").Str, Direction: one.Get("dbotMirrorDirection").Str,
-				Fields: map[string]string{}, State: Active, synced: s.Now(), delta: map[string]any{},
+				Fields: map[string]string{}, State: Active, Synced: s.Now(), Delta: map[string]any{},
 			}
 			for _, tag := range one.Get("dbotMirrorTags").Array() {
-				made.tags = append(made.tags, tag.Str)
+				made.Tags = append(made.Tags, tag.Str)
 			}
 			s.Incidents = append(s.Incidents, made)
 			s.tell("Cortex XSOAR", made.ID, "new incident %s", made.Name)
@@ -139,7 +142,7 @@ func (s *Server) apply(one *Incident, object gjson.Result, tell bool) {
 		for _, key := range slices.Backward(all[field]) {
 			value = cmp.Or(object.Get(key).String(), value)
 		}
-		if _, dirty := one.delta[field]; dirty || one.Fields[field] == value || !object.Get("id").Exists() {
+		if _, dirty := one.Delta[field]; dirty || one.Fields[field] == value || !object.Get("id").Exists() {
 			continue
 		}
 		if tell {
@@ -147,7 +150,7 @@ func (s *Server) apply(one *Incident, object gjson.Result, tell bool) {
 		}
 		one.Fields[field] = value
 		if s.Echo && tell {
-			one.delta[field] = value
+			one.Delta[field] = value
 		}
 	}
 	one.Problem = object.Get("mirror_error").String()
@@ -156,29 +159,29 @@ func (s *Server) apply(one *Incident, object gjson.Result, tell bool) {
 // Incoming brings the changes in Defender to the incidents.
 func (s *Server) Incoming(ctx context.Context) error {
 	began := s.Now()
-	if s.round.IsZero() {
-		s.round = began
+	if s.Round.IsZero() {
+		s.Round = began
 	}
-	entries, err := s.Plugin.Execute(ctx, "get-modified-remote-data", map[string]any{"lastUpdate": s.round.Format(time.RFC3339Nano)})
+	entries, err := s.Plugin.Execute(ctx, "get-modified-remote-data", map[string]any{"lastUpdate": s.Round.Format(time.RFC3339Nano)})
 	if err != nil {
 		return err
 	}
-	s.round = began
+	s.Round = began
 	for _, entry := range entries {
 		for _, id := range gjson.Parse(entry.Contents).Array() {
-			if !slices.Contains(s.queue, id.Str) {
-				s.queue = append(s.queue, id.Str)
+			if !slices.Contains(s.Queue, id.Str) {
+				s.Queue = append(s.Queue, id.Str)
 			}
 		}
 	}
-	for len(s.queue) > 0 {
-		one := s.Find(s.queue[0])
+	for len(s.Queue) > 0 {
+		one := s.Find(s.Queue[0])
 		if one != nil && one.Direction != "" && one.Direction != "Out" {
 			if err := s.bring(ctx, one); err != nil {
 				return err
 			}
 		}
-		s.queue = s.queue[1:]
+		s.Queue = s.Queue[1:]
 	}
 	return nil
 }
@@ -186,11 +189,11 @@ func (s *Server) Incoming(ctx context.Context) error {
 // bring brings the changes of one incident. Only if the answer arrives, the platform asks from a later time.
 func (s *Server) bring(ctx context.Context, one *Incident) error {
 	began := s.Now()
-	entries, err := s.Plugin.Execute(ctx, "get-remote-data", map[string]any{"id": one.RemoteID, "lastUpdate": one.synced.Format(time.RFC3339Nano)})
+	entries, err := s.Plugin.Execute(ctx, "get-remote-data", map[string]any{"id": one.RemoteID, "lastUpdate": one.Synced.Format(time.RFC3339Nano)})
 	if err != nil || len(entries) == 0 {
 		return err
 	}
-	one.synced = began
+	one.Synced = began
 	s.apply(one, gjson.Parse(gjson.Parse(entries[0].Contents).String()), true)
 	for _, entry := range entries[1:] {
 		special := gjson.Parse(entry.Contents)
@@ -215,30 +218,30 @@ func (s *Server) bring(ctx context.Context, one *Incident) error {
 
 // Set changes a field, as an analyst does.
 func (s *Server) Set(one *Incident, field, value string) {
-	one.Fields[field], one.delta[field] = value, value
+	one.Fields[field], one.Delta[field] = value, value
 }
 
 // Close closes an incident, as an analyst does.
 func (s *Server) Close(one *Incident, reason, notes string) {
 	one.State, one.CloseReason, one.CloseNotes = Closed, reason, notes
-	maps.Copy(one.delta, map[string]any{"closeReason": reason, "closeNotes": notes, "closingUserId": "analyst"})
+	maps.Copy(one.Delta, map[string]any{"closeReason": reason, "closeNotes": notes, "closingUserId": "analyst"})
 }
 
 // Reopen reopens an incident, as an analyst does.
 func (s *Server) Reopen(one *Incident) {
 	one.State, one.CloseReason, one.CloseNotes = Active, "", ""
-	maps.Copy(one.delta, map[string]any{"closeReason": "", "closeNotes": "", "closingUserId": ""})
+	maps.Copy(one.Delta, map[string]any{"closeReason": "", "closeNotes": "", "closingUserId": ""})
 }
 
 // Comment writes an entry that is to become a comment in Defender.
 func (s *Server) Comment(one *Incident, text string) {
-	s.entries++
-	note := Note{strconv.Itoa(s.entries) + "@" + one.ID, text}
-	one.Entries, one.unsent = append(one.Entries, note), append(one.unsent, note)
+	s.Written++
+	note := Note{strconv.Itoa(s.Written) + "@" + one.ID, text}
+	one.Entries, one.Unsent = append(one.Entries, note), append(one.Unsent, note)
 }
 
 // Pending reports whether an incident has changes that were not sent.
-func (one *Incident) Pending() bool { return len(one.delta) > 0 || len(one.unsent) > 0 }
+func (one *Incident) Pending() bool { return len(one.Delta) > 0 || len(one.Unsent) > 0 }
 
 // Outgoing takes the changes of the incidents to Defender. What fails is tried again in the next round.
 func (s *Server) Outgoing(ctx context.Context) error {
@@ -273,26 +276,26 @@ func (s *Server) request(one *Incident) map[string]any {
 		data[field] = value
 	}
 	var entries []any
-	for _, note := range one.unsent {
-		entries = append(entries, map[string]any{"id": note.ID, "type": 1, "format": "text", "contents": note.Text, "tags": one.tags, "user": "analyst"})
+	for _, note := range one.Unsent {
+		entries = append(entries, map[string]any{"id": note.ID, "type": 1, "format": "text", "contents": note.Text, "tags": one.Tags, "user": "analyst"})
 	}
 	return map[string]any{
-		"data": data, "delta": maps.Clone(one.delta), "entries": entries, "incidentChanged": len(one.delta) > 0, "remoteId": one.RemoteID, "status": one.State,
+		"data": data, "delta": maps.Clone(one.Delta), "entries": entries, "incidentChanged": len(one.Delta) > 0, "remoteId": one.RemoteID, "status": one.State,
 	}
 }
 
 // sent takes note that everything was sent.
 func (s *Server) sent(one *Incident) {
-	for _, field := range slices.Sorted(maps.Keys(one.delta)) {
-		text, err := json.Marshal(one.delta[field])
+	for _, field := range slices.Sorted(maps.Keys(one.Delta)) {
+		text, err := json.Marshal(one.Delta[field])
 		if err == nil {
 			s.tell("Defender", one.RemoteID, "%s: %s", field, text)
 		}
 	}
-	for _, note := range one.unsent {
+	for _, note := range one.Unsent {
 		s.tell("Defender", one.RemoteID, "comment: %s", note.Text)
 	}
-	one.delta, one.unsent = map[string]any{}, nil
+	one.Delta, one.Unsent = map[string]any{}, nil
 }
 
 // Read returns entries as the platform reads them.

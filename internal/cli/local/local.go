@@ -135,6 +135,20 @@ func (h *Host) SetMirrorRun(ctx context.Context, value json.RawMessage) error {
 	})
 }
 
+// Mirrored returns the incidents that the command line mirrors in place of the platform, or nothing before the first.
+func (h *Host) Mirrored(ctx context.Context) (json.RawMessage, error) {
+	kept, err := h.read(ctx)
+	return kept.Mirrored, err
+}
+
+// SetMirrored stores the incidents that the command line mirrors.
+func (h *Host) SetMirrored(ctx context.Context, value json.RawMessage) error {
+	return h.update(ctx, func(kept *instanceState) (bool, error) {
+		kept.Mirrored = value
+		return true, nil
+	})
+}
+
 // FindUser knows no users: only the platform does.
 func (*Host) FindUser(context.Context, string, string) (rawjson.Value, error) { return "{}", nil }
 

@@ -47,10 +47,12 @@ type instanceState struct {
 	LastRun json.RawMessage            `json:"lastRun,omitempty"`
 	// MirrorRun is what the platform keeps for mirroring.
 	MirrorRun json.RawMessage `json:"mirrorRun,omitempty"`
+	// Mirrored holds the incidents that are mirrored.
+	Mirrored json.RawMessage `json:"mirrored,omitempty"`
 }
 
 func (s instanceState) empty() bool {
-	return len(s.Context) == 0 && len(s.LastRun) == 0 && len(s.MirrorRun) == 0
+	return len(s.Context) == 0 && len(s.LastRun) == 0 && len(s.MirrorRun) == 0 && len(s.Mirrored) == 0
 }
 
 // of returns the state of an instance, ready to be changed.

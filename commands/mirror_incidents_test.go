@@ -1,0 +1,196 @@
+package commands_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"xsoar-defender/commands/commandstest"
+	"xsoar-defender/internal/simulator"
+)
+
+// mirrorIncidents is an instance that mirrors Defender XDR incidents in both directions, with one of them.
+func mirrorIncidents(t *testing.T) *mirrored {
+	t.Helper()
+	m := &mirrored{Instance: commandstest.New(t), t: t}
+	maps.Copy(m.Params, map[string]any{
+		"mirror_direction": "Incoming And Outgoing", "close_incident": true, "close_out": true, "fetch_type": "XDR incidents", "first_fetch_timestamp": "1 hour",
+	})
+	m.alert = m.Tenant.OpenIncidents(1, "Medium", m.Clock.Now().Add(-30*time.Minute), 0)[0]
+	m.Clock.Advance(time.Minute)
+	m.now()
+	return m
+}
+
+// fetchedIncident returns the incident that a fetch makes, and what is in it.
+func (m *mirrored) fetchedIncident() (incident, raw gjson.Result) {
+	m.t.Helper()
+	incident = gjson.Parse(m.Run("fetch-incidents", nil).Entry().Raw().Str).Get("0")
+	return incident, gjson.Parse(incident.Get("rawJSON").Str)
+}
+
+func TestFetchedIncidentsHoldWhatTheirLayoutNeeds(t *testing.T) {
+	m := mirrorIncidents(t)
+	incident, raw := m.fetchedIncident()
+	for got, want := range map[string]string{
+		incident.Get("dbotMirrorId").Str: m.alert, incident.Get("severity").Raw: "2", incident.Get("dbotMirrorDirection").Str: "Both",
+		raw.Get("incident_type").Str: "XDR incident", raw.Get("summary_status").Str: "New", raw.Get("summary_alertsTotal").Raw: "1",
+		raw.Get("summary_alerts.0.severity").Str: "medium", raw.Get("mirror_instance").Str: "instance",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if raw.Get("summary_devices.0.machineid").Str == "" || raw.Get("summary_users.0.upn").Str == "" {
+		t.Errorf("got the devices %s and the users %s, want one of each", raw.Get("summary_devices"), raw.Get("summary_users"))
+	}
+	if raw.Get("alerts.0.evidence").Exists() {
+		t.Error("got evidence, want none unless it is asked for")
+	}
+	m.Params["fetch_evidence"] = true
+	if err := m.Host.SetLastRun(t.Context(), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if _, raw := m.fetchedIncident(); !raw.Get("alerts.0.evidence.0").Exists() {
+		t.Error("got no evidence, want it when it is asked for")
+	}
+}
+
+func TestLargeIncidentsAreCutWithANote(t *testing.T) {
+	m := mirrorIncidents(t)
+	m.Params["fetch_evidence"] = true
+	alert := strings.Replace(fullGraphAlert, `"evidence":[`, `"evidence":[{"@odata.type":"#microsoft.graph.security.fileEvidence","fileDetails":{"fileName":"`+strings.Repeat("x", 50_000)+`"}},`, 1)
+	low := strings.Replace(alert, `"severity":"high"`, `"severity":"low"`, 1)
+	whole := strings.Replace(fullIncident, `"redirectIncidentId":"7"`, `"redirectIncidentId":null`, 1)
+	whole = strings.Replace(whole, fullGraphAlert, strings.Repeat(low+",", 100)+strings.Repeat(alert+",", 50)+alert, 1)
+	m.Answer("GET", "/v1.0/security/incidents/"+m.alert, 200, whole)
+	_, raw := m.fetchedIncident()
+	if len(raw.Raw) > 5<<20 || raw.Get("alerts.#").Int() != 100 || !raw.Get("alertsCut").Bool() || raw.Get("alertsCutNote").Str == "" || raw.Get("summary_alertsTotal").Int() != 151 {
+		t.Errorf("got %d bytes with %s alerts of %s, cut %s, want the 100 most severe ones with a note", len(raw.Raw), raw.Get("alerts.#"), raw.Get("summary_alertsTotal"), raw.Get("alertsCut"))
+	}
+	if raw.Get("alerts.50.severity").Str != "high" || raw.Get("alerts.51.severity").Str != "low" {
+		t.Errorf("got %q and %q, want the most severe alerts first", raw.Get("alerts.50.severity"), raw.Get("alerts.51.severity"))
+	}
+}
+
+func TestNewAlertsArriveInTheOpenIncident(t *testing.T) {
+	m := mirrorIncidents(t)
+	m.modified()
+	m.Clock.Advance(time.Second)
+	m.Tenant.JoinIncident(m.alert, "High")
+	m.modified()
+	object, entries := m.look()
+	if object.Get("summary_alerts.#").Int() != 2 || len(entries) != 1 || !strings.HasPrefix(entries[0].Literal, "1 new alert: ") {
+		t.Errorf("got %s alerts and %d entries, want both alerts and a note", object.Get("summary_alerts.#"), len(entries))
+	}
+	m.Tenant.JoinIncident(m.alert, "Low")
+	m.Tenant.JoinIncident(m.alert, "Low")
+	m.modified()
+	if _, entries = m.look(); len(entries) != 1 || !strings.HasPrefix(entries[0].Literal, "2 new alerts: ") {
+		t.Errorf("got %d entries, want one about the two new ones", len(entries))
+	}
+	m.Tenant.ChangeIncident(m.alert, simulator.Change{AssignedTo: "nora"})
+	m.modified()
+	if _, entries = m.look(); len(entries) != 0 {
+		t.Errorf("got %d entries, want none about alerts that are known", len(entries))
+	}
+}
+
+func TestAMergedIncidentIsClosedAndNeverReopened(t *testing.T) {
+	m := mirrorIncidents(t)
+	target := m.Tenant.OpenIncidents(1, "High", m.Clock.Now(), 0)[0]
+	m.modified()
+	m.Clock.Advance(time.Second)
+	m.Tenant.MergeIncident(m.alert, target)
+	m.modified()
+	_, entries := m.look()
+	if len(entries) != 1 || entries[0].Raw().Get("closeReason").Str != "Duplicate" || !strings.Contains(entries[0].Raw().Get("closeNotes").Str, "Merged into Defender XDR incident "+target) {
+		t.Fatalf("got %d entries, want a close as a duplicate that names %s", len(entries), target)
+	}
+	m.Tenant.ChangeIncident(m.alert, simulator.Change{Comment: "x"})
+	m.modified()
+	if _, entries = m.look(); len(entries) != 1 || entries[0].Literal == "" {
+		t.Errorf("got %d entries, want the comment and no reopening", len(entries))
+	}
+}
+
+func TestChangesGoOutToAnIncident(t *testing.T) {
+	m := mirrorIncidents(t)
+	m.Params["close_alerts"] = true
+	args := closing("False Positive", "a test")
+	maps.Copy(args["delta"].(map[string]any), map[string]any{"customTags": []string{"a", "b"}, "assignedTo": "nora@contoso.example"})
+	args["entries"] = []any{map[string]any{"id": "3@12", "contents": "hello", "tags": []string{"DefenderComment"}, "user": "nora"}}
+	m.send(args)
+	got := m.Tenant.IncidentState(m.alert)
+	if got.Status != "Resolved" || got.Classification != "FalsePositive" || got.Determination != "Other" || got.AssignedTo != "nora@contoso.example" || !slices.Equal(got.Tags, []string{"a", "b"}) {
+		t.Errorf("got %+v, want everything that was set", got)
+	}
+	if want := []string{"a test\n[Cortex XSOAR 12/close]", "(nora): hello\n[Cortex XSOAR 12/3@12]"}; !slices.Equal(got.Comments, want) {
+		t.Errorf("got the comments %q, want %q", got.Comments, want)
+	}
+	alerts := m.Run("microsoft-atp-incident-get", map[string]any{"incident_id": m.alert}).Entry().Raw().Get("0.alerts.0")
+	if alerts.Get("status").Str != "resolved" || alerts.Get("classification").Str != "falsePositive" {
+		t.Errorf("got an alert that is %s as %s, want it resolved with the verdict", alerts.Get("status"), alerts.Get("classification"))
+	}
+	m.Tenant.ResetRequests()
+	m.send(args)
+	if slices.ContainsFunc(m.Tenant.Requests(), func(r simulator.Request) bool { return r.Method != "GET" }) {
+		t.Error("what is so already was sent again")
+	}
+}
+
+func TestIncidentCommandsCheckBeforeTheySend(t *testing.T) {
+	i := commandstest.New(t)
+	for name, args := range map[string]map[string]any{
+		"microsoft-atp-incident-update":      {"incident_id": "7", "classification": "truePositive", "determination": "notMalicious"},
+		"microsoft-atp-incident-alerts-move": {"alert_id": "da1", "comment": "c"},
+		"microsoft-atp-incident-merge":       {"incident_id": "7,7", "comment": "c"},
+	} {
+		result := i.Run(name, args)
+		result.WantFailure("Invalid arguments")
+		result.WantAsked()
+	}
+	i.Run("microsoft-atp-incident-update", map[string]any{"incident_id": "7", "assigned_to": "nora", "unassign": true}).WantFailure("exclude each other")
+	i.Run("microsoft-atp-incident-update", map[string]any{"incident_id": "7", "tags": "a", "add_tags": "b"}).WantFailure("excludes")
+	i.Run("microsoft-atp-incident-update", map[string]any{"incident_id": "7"}).WantFailure("at least one change")
+}
+
+func TestTagsAreAddedAndRemovedOneByOne(t *testing.T) {
+	i := commandstest.New(t)
+	id := i.Tenant.OpenIncidents(1, "Low", i.Clock.Now(), 0)[0]
+	i.Run("microsoft-atp-incident-update", map[string]any{"incident_id": id, "tags": "a,b"})
+	i.Run("microsoft-atp-incident-update", map[string]any{"incident_id": id, "add_tags": "c", "remove_tags": "a", "comment": "x", "assigned_to": "nora"})
+	if got := i.Tenant.IncidentState(id); !slices.Equal(got.Tags, []string{"b", "c"}) || !slices.Equal(got.Comments, []string{"x"}) || got.AssignedTo != "nora" {
+		t.Errorf("got %+v, want the tags b and c, the comment and the owner", got)
+	}
+	i.Run("microsoft-atp-incident-update", map[string]any{"incident_id": id, "unassign": true, "close_alerts": true, "status": "resolved", "classification": "truePositive", "determination": "malware"})
+	if got := i.Tenant.IncidentState(id); got.AssignedTo != "" || got.Status != "Resolved" {
+		t.Errorf("got %+v, want no owner and resolved", got)
+	}
+}
+
+func TestAMergeIsFollowed(t *testing.T) {
+	i := commandstest.New(t)
+	ids := i.Tenant.OpenIncidents(2, "Low", i.Clock.Now(), 0)
+	i.Tenant.MergeIncident(ids[1], ids[0])
+	entry := i.Run("microsoft-atp-incident-get", map[string]any{"incident_id": ids[1]}).Entry()
+	entry.WantReadable("Incident " + ids[1] + " was merged into " + ids[0])
+	if got := entry.Raw().Get("0.id").Str; got != ids[0] {
+		t.Errorf("got %q, want the incident that is left", got)
+	}
+	if got := i.Run("microsoft-atp-incident-get", map[string]any{"incident_id": ids[1], "follow_merge": false}).Entry().Raw().Get("0.id").Str; got != ids[1] {
+		t.Errorf("got %q, want the incident itself", got)
+	}
+}
+
+func TestTheTestButtonReadsWhatTheInstanceFetches(t *testing.T) {
+	i := commandstest.New(t)
+	i.Params["fetch_type"] = "XDR incidents"
+	i.Run("test-module", nil).Entry().WantReadable("ok")
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindGraph, Status: 403})
+	i.Run("test-module", nil).WantFailure("SecurityIncident.Read.All", "Microsoft Graph", "not of WindowsDefenderATP")
+}

@@ -1,0 +1,234 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"xsoar-defender/commands"
+	"xsoar-defender/execution"
+	"xsoar-defender/internal/cli/local"
+	"xsoar-defender/internal/mirroring"
+	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/warroom"
+)
+
+// mirrorOptions are the flags of mirror.
+type mirrorOptions struct {
+	instance string
+	once     bool
+	edits    string
+	interval time.Duration
+	where    storage
+}
+
+func (p *program) mirrorCommand() *cobra.Command {
+	var options mirrorOptions
+	command := &cobra.Command{
+		Use: "mirror", Short: "Play the platform's part of mirroring", Args: noArgs, GroupID: groupInstance,
+		Long: `Fetches incidents and mirrors them as the platform does once a minute, and shows what changes on each side: to try
+mirroring before it is turned on. The incidents are kept in the state file and nowhere else.
+
+Without --edits nothing is changed in Defender. FILE is a JSON list of what analysts do to incidents; it is read once, and
+its changes are sent in the first round:
+
+  [{"incident": "da637...", "set": {"status": "InProgress"}, "comment": "looking at it"},
+   {"incident": "1", "close": {"reason": "False Positive", "notes": "a test"}},
+   {"incident": "2", "reopen": true}]
+
+An incident is named by its number or by the ID of its alert or incident in Defender. The settings of the instance
+apply. If it mirrors nothing, both directions are tried, with closing on both sides.
+
+The exit code is 0 on success, 1 if the last round failed, and 2 for a usage error.`,
+		Example: `  xsoar-defender mirror --instance prod.json --once
+  xsoar-defender mirror --instance prod.json --edits edits.json`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.mirror(cmd.Context(), options) },
+	}
+	flags := command.Flags()
+	p.instanceFlag(command, &options.instance)
+	flags.BoolVar(&options.once, "once", false, "end after one round")
+	flags.StringVar(&options.edits, "edits", "", "`file` with what analysts do to incidents")
+	flags.DurationVar(&options.interval, "interval", time.Minute, "time between two rounds")
+	options.where.stateFlag(command)
+	return command
+}
+
+// edit is one analyst's work on an incident.
+type edit struct {
+	Incident string            `json:"incident"`
+	Set      map[string]string `json:"set"`
+	Comment  string            `json:"comment"`
+	Close    *struct {
+		Reason string `json:"reason"`
+		Notes  string `json:"notes"`
+	} `json:"close"`
+	Reopen bool `json:"reopen"`
+}
+
+// largestEdits bounds the file of edits in bytes.
+const largestEdits = 1 << 20
+
+func readEdits(name string) ([]edit, error) {
+	if name == "" {
+		return nil, nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, invalid(fmt.Errorf("opening the edits: %w", err))
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, largestEdits))
+	if err != nil {
+		return nil, invalid(fmt.Errorf("reading the edits: %w", err))
+	}
+	var edits []edit
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&edits); err != nil {
+		return nil, invalid(fmt.Errorf("reading the edits in %s: %w", name, err))
+	}
+	return edits, nil
+}
+
+func (p *program) mirror(ctx context.Context, options mirrorOptions) error {
+	edits, err := readEdits(options.edits)
+	if err != nil {
+		return err
+	}
+	of, host, err := p.open(options.instance, options.where)
+	if err != nil {
+		return err
+	}
+	player := &mirrorPlayer{program: p, host: host, of: of, runner: p.runner()}
+	if player.of.params, err = mirroringParams(of.params); err != nil {
+		return invalid(err)
+	}
+	server := &mirroring.Server{Plugin: player, Now: p.Now, Tell: player.tell}
+	kept, err := host.Mirrored(ctx)
+	if err == nil && len(kept) > 0 {
+		err = json.Unmarshal(kept, server)
+	}
+	if err != nil {
+		return failed(fmt.Errorf("reading the incidents: %w", err))
+	}
+	for {
+		err = player.round(ctx, server, edits)
+		edits = nil
+		if saveErr := host.SetMirrored(ctx, json.RawMessage(rawjson.Make(server))); saveErr != nil {
+			return failed(fmt.Errorf("saving the incidents: %w", saveErr))
+		}
+		if err != nil {
+			fmt.Fprintln(p.Errors, warroom.Visible(err.Error()))
+		}
+		// An interruption is how a longer play ends.
+		if options.once || p.Sleep(ctx, options.interval) != nil {
+			break
+		}
+	}
+	if err != nil {
+		return &exitError{code: exitFailed}
+	}
+	return nil
+}
+
+// mirroringParams returns the parameters of an instance that fetches and mirrors, also if it does neither so far.
+func mirroringParams(given json.RawMessage) (json.RawMessage, error) {
+	whole := map[string]json.RawMessage{}
+	if err := json.Unmarshal(given, &whole); err != nil {
+		return nil, errors.New("the parameters of the instance are not a JSON object")
+	}
+	whole["isFetch"] = json.RawMessage("true")
+	var direction string
+	// A value of another kind is refused when the instance is read.
+	_ = json.Unmarshal(whole["mirror_direction"], &direction)
+	if direction == "" || direction == "None" {
+		whole["mirror_direction"] = json.RawMessage(`"Incoming And Outgoing"`)
+		whole["close_incident"], whole["close_out"] = json.RawMessage("true"), json.RawMessage("true")
+	}
+	return json.RawMessage(rawjson.Make(whole)), nil
+}
+
+// mirrorPlayer carries out the platform's commands for the command line.
+type mirrorPlayer struct {
+	*program
+
+	host    *local.Host
+	of      instance
+	runner  *execution.Runner
+	changes int
+}
+
+// Execute runs a command.
+func (m *mirrorPlayer) Execute(ctx context.Context, command string, args map[string]any) ([]mirroring.Entry, error) {
+	result := m.runner.Run(ctx, execution.Request{
+		Command: command, Args: encodeArguments(args), Params: m.of.params, Instance: m.of.name, Brand: commands.Brand,
+	}, m.host)
+	if result.Err != nil {
+		return nil, result.Err
+	}
+	entries := mirroring.Read(result.Entries)
+	if result.Commit != nil {
+		return entries, result.Commit(ctx)
+	}
+	return entries, nil
+}
+
+// tell shows a change.
+func (m *mirrorPlayer) tell(event mirroring.Event) {
+	m.changes++
+	fmt.Fprintf(m.Out, "%-13s %s  %s\n", event.Where, warroom.Visible(event.ID), warroom.Visible(event.What))
+}
+
+// round plays one round: it fetches, brings the changes in Defender, and sends those of analysts.
+func (m *mirrorPlayer) round(ctx context.Context, server *mirroring.Server, edits []edit) error {
+	m.changes = 0
+	// A fetch that fails does not keep the incidents that are there from being mirrored.
+	err := errors.Join(server.Fetch(ctx), server.Incoming(ctx), apply(server, edits))
+	err = errors.Join(err, server.Outgoing(ctx))
+	fmt.Fprintf(m.Out, "%s  %d incidents are mirrored; %d changes in this round.\n", m.Now().Format(time.TimeOnly), len(server.Incidents), m.changes)
+	return err
+}
+
+// NoIncidentError reports an edit of an incident that is not mirrored.
+type NoIncidentError struct{ Name string }
+
+func (e *NoIncidentError) Error() string {
+	return fmt.Sprintf("No mirrored incident has the number or the ID %q.", e.Name)
+}
+
+// apply applies edits to the incidents.
+func apply(server *mirroring.Server, edits []edit) error {
+	var errs []error
+	for _, one := range edits {
+		incident := server.Find(one.Incident)
+		for _, known := range server.Incidents {
+			if known.ID == one.Incident {
+				incident = known
+			}
+		}
+		if incident == nil {
+			errs = append(errs, &NoIncidentError{one.Incident})
+			continue
+		}
+		for field, value := range one.Set {
+			server.Set(incident, field, value)
+		}
+		if one.Comment != "" {
+			server.Comment(incident, one.Comment)
+		}
+		if one.Close != nil {
+			server.Close(incident, one.Close.Reason, one.Close.Notes)
+		}
+		if one.Reopen {
+			server.Reopen(incident)
+		}
+	}
+	return errors.Join(errs...)
+}
