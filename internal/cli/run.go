@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -155,20 +153,34 @@ func codeOf(failures error) error {
 	return &exitError{code: exitFailed}
 }
 
-// sayWhatGoesOn names, after an interruption, the command that looks at what was started and goes on in the tenant.
+// sayWhatGoesOn names, after an interruption, the commands that look at the machine actions which go on in the tenant.
 func (p *program) sayWhatGoesOn(s *session, instance string) {
 	if s.interrupted.Command == "" {
 		return
 	}
-	words := []string{programName, "run", s.interrupted.Command}
-	for _, name := range slices.Sorted(maps.Keys(s.interrupted.Args)) {
+	fmt.Fprintln(p.Errors, "What was started goes on.")
+	var ids []string
+	for _, name := range []string{"machine_action_id", "action_ids", "action_id"} {
 		value := gjson.ParseBytes(s.interrupted.Args[name])
-		words = append(words, shellQuoted(name+"="+value.String()))
+		if value.IsArray() {
+			for _, id := range value.Array() {
+				ids = append(ids, id.String())
+			}
+			continue
+		}
+		ids = append(ids, strings.FieldsFunc(value.String(), func(r rune) bool { return r == ',' || r == ' ' })...)
 	}
-	if instance != "" {
-		words = append(words, "--instance", shellQuoted(instance))
+	if len(ids) == 0 {
+		return
 	}
-	fmt.Fprintf(p.Errors, "What was started goes on. Look at it later with:\n  %s\n", warroom.Visible(strings.Join(words, " ")))
+	fmt.Fprintln(p.Errors, "Look at it later with:")
+	for _, id := range ids {
+		words := []string{programName, "run", "microsoft-atp-list-machine-actions-details", shellQuoted("id=" + id)}
+		if instance != "" {
+			words = append(words, "--instance", shellQuoted(instance))
+		}
+		fmt.Fprintln(p.Errors, "  "+warroom.Visible(strings.Join(words, " ")))
+	}
 }
 
 // shellQuoted quotes a word for a shell where it needs that.

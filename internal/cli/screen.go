@@ -214,8 +214,8 @@ func (s screen) table(shown warroom.Table) {
 // leastName is the width to which the name in a list may be cut, in columns.
 const leastName = 16
 
-// list shows several rows as one line each where not all of their columns fit: the first, which identifies the row, its
-// name, its states, and what else there is room for. It is false, and shows nothing, where that is not needed or does
+// list shows several rows as one line each where not all of their columns fit: its ID, its name or title, its states,
+// and what else there is room for. It is false, and shows nothing, where that is not needed or does
 // not work.
 func (s screen) list(columns []string, rows [][]string) bool {
 	if s.width == 0 || len(rows) < 2 || len(columns) < 2 {
@@ -233,13 +233,18 @@ func (s screen) list(columns []string, rows [][]string) bool {
 		}
 		all += widths[i] + columnGap
 	}
-	left := s.width - widths[0] - columnGap
+	// The ID is what the next command takes.
+	id := max(0, slices.Index(columns, "ID"))
+	left := s.width - widths[id] - columnGap
 	if all-columnGap <= s.width || left < leastName {
 		return false
 	}
-	kept := []int{0}
-	name := slices.IndexFunc(columns[1:], func(column string) bool { return strings.HasSuffix(column, "Name") || column == "Title" }) + 1
-	if name > 0 {
+	kept := []int{id}
+	name := slices.Index(columns, "Title")
+	if name < 0 {
+		name = slices.IndexFunc(columns, func(column string) bool { return strings.HasSuffix(strings.ToLower(column), "name") })
+	}
+	if name >= 0 && name != id {
 		kept = append(kept, name)
 		left -= min(widths[name], leastName) + columnGap
 	}
@@ -254,7 +259,7 @@ func (s screen) list(columns []string, rows [][]string) bool {
 	for _, word := range []string{"severity", "risk", "status", ""} {
 		take(func(column string) bool { return holdsState(column) && strings.Contains(strings.ToLower(column), word) })
 	}
-	if name > 0 && widths[name] > leastName {
+	if name >= 0 && name != id && widths[name] > leastName {
 		grown := min(widths[name], leastName+max(0, left))
 		left -= grown - leastName
 		widths[name] = grown
