@@ -114,7 +114,7 @@ func (c *authorizationCode) maybeOf(legacyCode string) bool {
 }
 
 // refused reports whether a refusal is about the token or code, which another process may have used and replaced. The
-// answer invalid_grant also stands for a missing consent, a policy or the user's account, which no other token mends.
+// answer invalid_grant is also that of a missing consent, a policy or the user's account, which no other token mends.
 func (c *authorizationCode) refused(failure *Error) bool {
 	return serviceErrorIn(failure).OAuth == invalidGrant &&
 		(failure.Code == invalidGrant || slices.Contains(uselessGrants(), failure.Code))

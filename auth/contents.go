@@ -111,7 +111,7 @@ func (c contents) write(now time.Time, spared string) error {
 	return nil
 }
 
-// get returns the record at key, or an empty one if there is none that this version can read.
+// get returns the record at key, or an empty one without a record that this version can read.
 func (c contents) get(key string) record {
 	var r record
 	if json.Unmarshal(c.records[key], &r) != nil {
@@ -126,7 +126,7 @@ func (c contents) set(key string, r record) {
 
 func (c contents) remove(key string) { delete(c.records, key) }
 
-// legacy returns the text that the earlier implementation stored under key, or "" if there is none.
+// legacy returns the text that the earlier implementation stored under key, or "" without one.
 func (c contents) legacy(key string) string {
 	var text string
 	if json.Unmarshal(c.values[key], &text) != nil {

@@ -249,7 +249,7 @@ func readRefusal(body []byte) refusal {
 	return r
 }
 
-// entraCode returns the first code of Microsoft Entra ID in a text, such as AADSTS700016, or "" if there is none.
+// entraCode returns the first code of Microsoft Entra ID in a text, such as AADSTS700016, or "" without one.
 func entraCode(text string) string {
 	const prefix, least, most = "AADSTS", 4, 9
 	for {

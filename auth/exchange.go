@@ -25,7 +25,7 @@ import (
 
 const (
 	// answerLimit bounds how many bytes of an answer are read; a token takes a few kilobytes. A longer answer is cut, so it is
-	// not JSON any more.
+	// no longer JSON.
 	answerLimit = 1 << 20
 	// applicationID begins the User-Agent of requests for tokens.
 	applicationID = "xsoar-defender"

@@ -80,7 +80,7 @@ func keyAlone() *params.Certificate {
 	return &params.Certificate{Key: whole.Key, Thumbprint: whole.Thumbprint}
 }
 
-// instance gives an instance of a mode, of which a test changes what it is about.
+// instance returns an instance of a mode; a test changes the part that it is about.
 func instance(mode params.Mode, changes ...func(*params.Instance)) params.Instance {
 	i := params.Instance{Mode: mode, TenantID: tenant, ClientID: client, Cloud: params.Cloud{
 		Name: "Worldwide", Authority: authority, Scope: apiScope, GraphScope: graphScope,
@@ -165,7 +165,7 @@ func sleep(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// signer gives a signer as a new process has it.
+// signer returns the signer of a new process.
 func (w *world) signer(i params.Instance) *auth.Signer { return w.scoped(i, "") }
 
 func (w *world) scoped(i params.Instance, scope string) *auth.Signer {
@@ -311,7 +311,7 @@ func (s *store) has(key string) bool {
 	return found
 }
 
-// records gives the kinds of what is kept, sorted.
+// records returns the kinds of the stored records, sorted.
 func (s *store) records() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -438,7 +438,7 @@ func response(r *http.Request, status int, body string) *http.Response {
 	}
 }
 
-// count gives how many requests for tokens have come.
+// count returns the number of requests for tokens so far.
 func (e *entra) count() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -518,7 +518,7 @@ func (e *entra) give(scope, refresh string) (int, string) {
 	return http.StatusOK, string(raw)
 }
 
-// refused gives an answer of the authority as it looks.
+// refused returns a refusal in the form of the authority.
 func refused(kind string, number int, message string) (int, string) {
 	raw, _ := json.Marshal(map[string]any{
 		"error": kind, "error_codes": []int{number}, "timestamp": "2026-01-01 00:00:00Z", "trace_id": "t", "correlation_id": "c",

@@ -17,7 +17,7 @@ import (
 
 const someCode = canary + "-code"
 
-// loggedIn gives an instance whose user has logged in with someCode, which is spent by then.
+// loggedIn returns an instance whose user has logged in with someCode, which is spent by then.
 func (w *world) loggedIn() params.Instance {
 	w.Helper()
 	w.entra.codes[someCode] = &code{}
@@ -26,7 +26,7 @@ func (w *world) loggedIn() params.Instance {
 	return i
 }
 
-// expire lets the access tokens of before end.
+// expire lets the earlier access tokens expire.
 func expire() { time.Sleep(2 * time.Hour) }
 
 func TestLoginURL(t *testing.T) {
@@ -764,7 +764,7 @@ func TestANewCodeGoesBeforeALegacyRefreshToken(t *testing.T) {
 			inWorld(t, func(w *world) {
 				w.legacy(canary + "-refresh-of-before")
 				if !strings.Contains(test.name, "no code kept") {
-					w.store.put("auth_code", "the code of before")
+					w.store.put("auth_code", "an earlier code")
 				}
 				w.entra.codes[someCode], w.entra.refresh[canary+"-pasted"] = newCode(""), true
 				w.token(test.i)

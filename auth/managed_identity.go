@@ -26,10 +26,10 @@ func newManagedIdentity(s settings) method {
 const MetadataEndpoint = "http://169.254.169.254"
 
 // ConnectTimeout is how long a connection to the managed identity endpoint may take to open. The endpoint is on the machine
-// or next to it: where it does not answer by then, there is none.
+// or next to it: where it does not answer by then, it does not exist.
 const ConnectTimeout = 2 * time.Second
 
-// wire gives each answer 30 s. A status that Microsoft advises to try again is tried again five times, which covers the
+// wire allows 30 s for each answer. A status that Microsoft advises to try again is tried again five times, which covers the
 // 70 s that an update of the endpoint may take
 // (https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling). A
 // request without an answer is not repeated: the endpoint is not there.

@@ -192,7 +192,7 @@ func TestAChangedConfigurationNeverMeetsATokenOfBefore(t *testing.T) {
 				test.change(&after)
 				token, err := w.signer(after).Token(w.Context(), target)
 				if token == first {
-					t.Error("the token of before was used")
+					t.Error("the earlier token was used")
 				}
 				if err != nil {
 					w.checkSentence(err)
@@ -202,7 +202,7 @@ func TestAChangedConfigurationNeverMeetsATokenOfBefore(t *testing.T) {
 					t.Error("nobody was asked for a token")
 				}
 				if again := w.token(before); again != first {
-					t.Error("the token of the configuration of before was lost")
+					t.Error("the token of the earlier configuration was lost")
 				}
 			})
 		})

@@ -212,7 +212,7 @@ func (r *redeemer) save(ctx context.Context, seen contents, with ticket, got gra
 	})
 }
 
-// successor returns the refresh token to use after the ticket, or "" if there is none.
+// successor returns the refresh token to use after the ticket, or "" without one.
 func (t ticket) successor(got grant) string {
 	switch {
 	case got.refresh != "":

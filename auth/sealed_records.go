@@ -68,7 +68,7 @@ func (r *sealedRecords) record(key string, plain []byte, expires time.Time) (rec
 	return record{Expires: expires.Unix(), Sealed: sealed}, nil
 }
 
-// refreshToken returns the stored refresh token, or "" if there is none.
+// refreshToken returns the stored refresh token, or "" without one.
 func (r *sealedRecords) refreshToken(c contents) string {
 	token, _ := r.open(c, r.key(refreshRecord))
 	return string(token)

@@ -49,7 +49,7 @@ func (s *contextStore) usableIn(stored contents) accessToken {
 	return token
 }
 
-// tokenIn returns the token in stored, whether it may be used or not; it is empty if there is none.
+// tokenIn returns the token in stored, whether it may be used or not; it is empty without one.
 func (s *contextStore) tokenIn(stored contents) accessToken {
 	plain, ok := s.open(stored, s.place)
 	var token accessToken

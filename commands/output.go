@@ -57,7 +57,7 @@ func portalOf(cloud params.Cloud) string {
 	return ""
 }
 
-// linkedTo gives the tables of entries the portal of a cloud, to which the values of some columns lead.
+// linkedTo sets the portal of a cloud in the tables of entries whose values have pages there.
 func linkedTo(portal string, entries []warroom.Entry) {
 	for _, entry := range entries {
 		for i, block := range entry.Blocks {

@@ -35,7 +35,7 @@ func (c *Client) AlertsByID(ctx context.Context, ids []string) (map[string]rawjs
 	return c.listed(ctx, ListAlerts, ids, "evidence")
 }
 
-// AlertUpdate is what can be changed of an alert; empty fields stay as they are.
+// AlertUpdate are changes of an alert; empty fields stay as they are.
 type AlertUpdate struct {
 	Status         string `json:"status,omitempty"`
 	AssignedTo     string `json:"assignedTo,omitempty"`
@@ -44,13 +44,13 @@ type AlertUpdate struct {
 	Comment        string `json:"comment,omitempty"`
 }
 
-// UpdateAlert changes an alert and gives it as it is then.
+// UpdateAlert changes an alert and returns it as it is then.
 func (c *Client) UpdateAlert(ctx context.Context, id string, update AlertUpdate) (rawjson.Value, error) {
 	return c.change(ctx, UpdateAlert, "id", update, id)
 }
 
-// NewAlert is an alert made from an event that advanced hunting found; the event is named by the machine,
-// its time and its report id.
+// NewAlert is an alert created from an event that advanced hunting found; the machine, the time and the report ID name the
+// event.
 type NewAlert struct {
 	MachineID         string `json:"machineId"`
 	Severity          string `json:"severity"`
@@ -62,7 +62,7 @@ type NewAlert struct {
 	Category          string `json:"category"`
 }
 
-// CreateAlert makes an alert.
+// CreateAlert creates an alert.
 func (c *Client) CreateAlert(ctx context.Context, alert NewAlert) (rawjson.Value, error) {
 	return c.change(ctx, CreateAlert, "id", alert)
 }

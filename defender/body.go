@@ -72,7 +72,7 @@ func (g *gathered) text() string {
 	return whole.String()
 }
 
-// free gives back the memory of a body that is not wanted.
+// free releases the memory of a body that is not needed.
 func (g *gathered) free() {
 	for _, one := range g.parts {
 		one.free()

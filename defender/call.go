@@ -20,9 +20,9 @@ import (
 type call struct {
 	operation Operation
 	limits    Limits
-	// body is the JSON that is sent; "" stands for none.
+	// body is the JSON that is sent; it is empty if there is no body.
 	body string
-	// form is sent as the body instead; nil stands for none.
+	// form is sent as the body instead, unless it is nil.
 	form *form
 	// large is called before a large answer is read.
 	large func()
@@ -35,9 +35,9 @@ type call struct {
 	timer *time.Timer
 	// tokens are those that the request was sent with, which no error may show.
 	tokens []string
-	// sent says that the headers of the request were written: from then on the service may have acted.
+	// sent reports whether the headers of the request were written: from then on the service may have acted.
 	sent atomic.Bool
-	// answer is the body of the answer, checked to be JSON; "" stands for an empty one.
+	// answer is the body of the answer, checked to be JSON; it is empty for an empty body.
 	answer rawjson.Value
 }
 
@@ -50,14 +50,14 @@ func newCall(ctx context.Context, operation Operation, limits Limits) *call {
 	return c
 }
 
-// traced gives the context of one request to the service. The sign-in, which may make requests of its own on the way,
+// traced returns the context of one request to the service. The sign-in, which may make requests of its own on the way,
 // is not seen by it: what it sends tells nothing of what the service may have done.
 func (c *call) traced(ctx context.Context) context.Context {
 	c.sent.Store(false)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { c.sent.Store(true) }})
 }
 
-// hide takes the tokens out of a text of the service, which may repeat what it was sent.
+// hide removes the tokens from a text of the service, which may repeat what it was sent.
 func (c *call) hide(text string) string {
 	// No service gives a shorter token, and a short one would be found in harmless words.
 	const shortest = 8
@@ -69,7 +69,7 @@ func (c *call) hide(text string) string {
 	return text
 }
 
-// attachBody gives a request a body of its own: an answer can come, and the request be repeated, while net/http is
+// attachBody sets the body of a request to a reader of its own: an answer can come, and the request be repeated, while net/http is
 // still sending the body of the one before.
 func (c *call) attachBody(request *http.Request) {
 	if c.form != nil {
@@ -130,7 +130,7 @@ func (c *call) read(response *http.Response) error {
 	}
 	switch {
 	case c.answer == "" && c.ctx.Err() != nil:
-		// A service that learns that nobody waits any more may end the answer early as if it were whole.
+		// A service that learns that nobody is waiting may end the answer early as if it were whole.
 		return &brokenBodyError{context.Cause(c.ctx)}
 	case isPage:
 		return &GatewayError{Operation: c.operation, Answer: page}
@@ -187,14 +187,14 @@ func (c *call) nothing(response *http.Response) error {
 	return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "empty"}
 }
 
-// brokenBodyError says that an answer began to come and broke off.
+// brokenBodyError reports that an answer began to arrive and broke off.
 type brokenBodyError struct{ err error }
 
 func (e *brokenBodyError) Error() string { return "the answer broke off: " + e.err.Error() }
 
 func (e *brokenBodyError) Unwrap() error { return e.err }
 
-// pacedBody tells of every share of a body that has come.
+// pacedBody calls progress for every share of a body that has arrived.
 type pacedBody struct {
 	body     io.Reader
 	progress func()
@@ -210,8 +210,7 @@ func (p *pacedBody) Read(into []byte) (int, error) {
 	return n, err
 }
 
-// attempt starts the clock of one attempt, and rest stops it: what is waited for between two attempts is no part of
-// either.
+// attempt starts the clock of one attempt, and rest stops it: the wait between two attempts is part of neither.
 func (c *call) attempt() {
 	c.timer = time.AfterFunc(c.limits.Attempt, func() { c.cancel(errTooSlow) })
 }

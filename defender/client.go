@@ -20,11 +20,11 @@ import (
 	"xsoar-defender/internal/rawjson"
 )
 
-// TokenSource gives the access tokens that sign requests.
+// TokenSource provides the access tokens that sign requests.
 type TokenSource interface {
-	// Token gives a token for the host of target, or an error when that host may not have one.
+	// Token returns a token for the host of target, or an error if that host may not have one.
 	Token(ctx context.Context, target *url.URL) (string, error)
-	// Renew gives a token other than the one that the service rejected.
+	// Renew returns a token other than the one that the service rejected.
 	Renew(ctx context.Context, target *url.URL, rejected string) (string, error)
 }
 
@@ -39,7 +39,7 @@ type Options struct {
 	GraphTokens func() (TokenSource, error)
 	// Transport sends requests. It must not follow redirects.
 	Transport policy.Transporter
-	// Version stands in the User-Agent header.
+	// Version goes in the User-Agent header.
 	Version string
 	Now     func() time.Time
 	// Sleep waits, or gives the error of ctx when that ends first.
@@ -53,20 +53,20 @@ type Options struct {
 	Large func()
 }
 
-// Progress is told how far work has come that can take long, for whoever waits for it. Its methods return at once, and
+// Progress receives how far long work has come, for anyone who waits for it. Its methods return at once, and
 // may be called by several goroutines.
 type Progress interface {
-	// Listed says that so many requests, whose purpose completes "the attempt to ...", have brought so many items of at
+	// Listed reports that a number of requests, whose purpose completes "the attempt to ...", have brought items of at
 	// most limit, and that more is asked for.
 	Listed(purpose string, items, limit, requests int)
-	// Downloaded says how many bytes of a file have come; 0 when it begins. The total is negative when it is not known.
+	// Downloaded reports how many bytes of a file have arrived; 0 when it begins. The total is negative if it is unknown.
 	Downloaded(got, total int64)
 	// Exported reports how many records of an export have come, and which of its parts is being read; parts is 0 when
 	// their number is not known.
 	Exported(purpose string, records int64, part, parts int)
 }
 
-// Limits bound how long a request may take. Zero values stand for the defaults given.
+// Limits bound how long a request may take. A zero value is the default given.
 type Limits struct {
 	// Attempt is how long one request may take: 25 s, and as long again for every 512 KiB of the answer. A
 	// request that took too long is not repeated.
@@ -106,7 +106,7 @@ type Client struct {
 	graph    func() (runtime.Pipeline, error)
 }
 
-// New makes a client. Nothing is sent before the first call.
+// New returns a client. Nothing is sent before the first call.
 func New(o Options) *Client {
 	limits := o.Limits.withDefaults()
 	client := &Client{options: o, limits: limits, metrics: &Metrics{}, patience: newPatience(limits.Patience, o.Now, o.Sleep), pace: newPace(o.Now)}
@@ -121,7 +121,7 @@ func New(o Options) *Client {
 	return client
 }
 
-// Metrics gives what was counted so far.
+// Metrics returns the counts so far.
 func (c *Client) Metrics() *Metrics { return c.metrics }
 
 func (c *Client) pipeline(tokens TokenSource) runtime.Pipeline {
@@ -148,7 +148,7 @@ type request struct {
 	query Query
 	// body is sent as JSON unless it is nil.
 	body any
-	// link, when set, is the whole URL in place of path and query: a next page.
+	// link, when set, is the whole URL, instead of path and query: a next page.
 	link string
 	// patient is how long one request may take; zero for the limit of the client.
 	patient time.Duration
@@ -275,7 +275,7 @@ func (o Operation) path(args []string) (string, error) {
 // a day.
 const longestRetryAfter = 24 * time.Hour
 
-// parseRetryAfter reads a Retry-After header: seconds or a date. False says that there is none to go by.
+// parseRetryAfter reads a Retry-After header: seconds or a date. False means that there is no usable one.
 func parseRetryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 	text := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds >= 0 {

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// Downloaded is what was downloaded.
+// Downloaded describes a downloaded file.
 type Downloaded struct {
 	// Size is the number of bytes and SHA256 their hash in lower-case hex.
 	Size   int64
 	SHA256 string
 }
 
-// DownloadError says that a file could not be downloaded. It never holds the link, whose query is a key to the
+// DownloadError reports that a file could not be downloaded. It never contains the link, whose query is a key to the
 // file.
 type DownloadError struct {
-	// Status is the answer's HTTP status; zero when there was none.
+	// Status is the answer's HTTP status; zero without an answer.
 	Status int
 	// TooLarge is the limit in bytes that the file passed; zero when that was not the reason.
 	TooLarge int64
@@ -82,7 +82,7 @@ func (c *Client) Download(ctx context.Context, link string, into io.Writer, most
 	body := &pacedBody{body: io.LimitReader(response.Body, most+1), progress: func() { slow.Reset(c.limits.Attempt) }}
 	size, err := io.Copy(io.MultiWriter(into, hash), body)
 	switch {
-	case err != nil, ctx.Err() != nil: // a store that learns that nobody waits any more may end the file early
+	case err != nil, ctx.Err() != nil: // a store that learns that nobody is waiting may end the file early
 		return Downloaded{}, &DownloadError{Err: cause(ctx, err)}
 	case size > most:
 		return Downloaded{}, &DownloadError{TooLarge: most}
@@ -90,7 +90,7 @@ func (c *Client) Download(ctx context.Context, link string, into io.Writer, most
 	return Downloaded{Size: size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
 }
 
-// countedWriter tells how much was written.
+// countedWriter counts the bytes written.
 type countedWriter struct {
 	to         io.Writer
 	got, total int64

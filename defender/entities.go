@@ -19,7 +19,7 @@ var (
 	ListUserAlerts      = Operation{Purpose: "list the alerts of the user", Method: http.MethodGet, Path: "/api/users/{}/alerts", Docs: "/defender-endpoint/api/get-user-related-alerts", Application: mayReadAlerts, Delegated: userReadsAlerts, Rate: usualRate}
 )
 
-// File reads what the service knows of a file, by SHA-1 or SHA-256.
+// File reads what the service knows about a file, by SHA-1 or SHA-256.
 func (c *Client) File(ctx context.Context, hash string) (rawjson.Value, error) {
 	return c.get(ctx, GetFile, hash)
 }
@@ -29,7 +29,7 @@ func (c *Client) FileStatistics(ctx context.Context, hash string) (rawjson.Value
 	return c.get(ctx, GetFileStatistics, hash)
 }
 
-// FileAlerts lists the alerts of a file. The service takes a SHA-1 hash only.
+// FileAlerts lists the alerts of a file. The service accepts only a SHA-1 hash.
 func (c *Client) FileAlerts(ctx context.Context, sha1 string) (List, error) {
 	return c.list(ctx, ListFileAlerts, Query{}, sha1)
 }

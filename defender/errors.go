@@ -13,7 +13,7 @@ import (
 	"xsoar-defender/internal/rawjson"
 )
 
-// explained is an error whose text is a problem, without a full stop, and a remedy, which may be empty.
+// explained is an error whose text consists of a problem, without a full stop, and a remedy, which may be empty.
 type explained interface {
 	problem() string
 	remedy() string
@@ -27,8 +27,8 @@ func sentence(e explained) string {
 	return e.problem() + "."
 }
 
-// Explain takes the text of an error of this package apart: what is wrong, without a full stop, and what to do, which is
-// "" when the text has no advice of its own.
+// Explain splits the text of an error of this package into what is wrong, without a full stop, and what to do, which is ""
+// if the text has no advice of its own.
 func Explain(err error) (problem, remedy string) {
 	if found, ok := errors.AsType[interface {
 		error
@@ -43,9 +43,9 @@ func Explain(err error) (problem, remedy string) {
 type APIError struct {
 	Operation Operation
 	Status    int
-	// Code is what to decide by; Message is free text that may change; Target helps Microsoft's support.
+	// Decide by Code; Message is free text that may change; Target helps Microsoft's support.
 	Code, Message, Target string
-	// RetryAfter is the wait that the service asked for; zero when it named none.
+	// RetryAfter is the wait that the service asked for, or zero.
 	RetryAfter time.Duration
 }
 
@@ -185,7 +185,7 @@ func (e *GatewayError) mayHaveActed() bool { return e.Operation.mayHaveActed(e.S
 
 func capitalized(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
-// Code gives the service's error code, or "" when err is no refusal of the service.
+// Code returns the service's error code, or "" if err is not a refusal of the service.
 func Code(err error) string {
 	if refused, ok := errors.AsType[*APIError](err); ok {
 		return refused.Code
@@ -193,21 +193,21 @@ func Code(err error) string {
 	return ""
 }
 
-// ThrottledError says that the service asked for a longer wait than an execution may take. The operation was
-// not carried out.
+// ThrottledError reports that the service asked for a longer wait than an execution may take. The operation was not carried
+// out.
 type ThrottledError struct {
 	Operation Operation
 	// After is how long to wait before asking again.
 	After time.Duration
-	// Err is the service's refusal; nil when the request was not sent any more because another one of the
-	// same execution had been refused.
+	// Err is the service's refusal, or nil if the request was not sent because another one of the same execution had been
+	// refused.
 	Err *APIError
 }
 
 func (*ThrottledError) defenderError() {}
 
 func (e *ThrottledError) Error() string {
-	return fmt.Sprintf("The attempt to %s has to wait: the service accepts no more requests for %d seconds.",
+	return fmt.Sprintf("The attempt to %s must wait: the service accepts no more requests for %d seconds.",
 		e.Operation.Purpose, int(e.After.Round(time.Second).Seconds()))
 }
 
@@ -218,12 +218,12 @@ func (e *ThrottledError) Unwrap() error {
 	return e.Err
 }
 
-// ConnectionError says that no answer came.
+// ConnectionError reports that no answer came.
 type ConnectionError struct {
 	Operation Operation
-	// Sent says that the request had reached the service, which may have acted on it.
+	// Sent reports whether the request had reached the service, which may have acted on it.
 	Sent bool
-	// Slow says that the service did not answer in time.
+	// Slow reports whether the service did not answer in time.
 	Slow bool
 	Err  error
 }
@@ -272,21 +272,21 @@ func tooManyFiles(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// mayHaveActed is what to do when the answer to a change is lost.
+// mayHaveActed says what to do if the answer to a change is lost.
 const mayHaveActed = "The service may have acted on it: look before you try again."
 
 func (e *ConnectionError) mayHaveActed() bool { return e.Sent && !e.Operation.Repeatable() }
 
 func (e *ConnectionError) Unwrap() error { return e.Err }
 
-// MayHaveActed says that a change was sent whose answer was lost or is none, so that nobody knows whether the service
+// MayHaveActed reports whether a change was sent whose answer was lost or invalid, so that nobody knows whether the service
 // carried it out.
 func MayHaveActed(err error) bool {
 	var unknown interface{ mayHaveActed() bool }
 	return errors.As(err, &unknown) && unknown.mayHaveActed()
 }
 
-// SignInError says that there was no token to make a request with. Its text is that of the sign-in.
+// SignInError reports that there was no token for a request. Its text is that of the sign-in.
 type SignInError struct{ Err error }
 
 func (*SignInError) defenderError() {}
@@ -295,7 +295,7 @@ func (e *SignInError) Error() string { return e.Err.Error() }
 
 func (e *SignInError) Unwrap() error { return e.Err }
 
-// innermost is the text of the error at the end of the chain, without the address lists around it.
+// innermost returns the text of the error at the end of the chain, without the lists of addresses around it.
 func innermost(err error) string {
 	for {
 		inner := errors.Unwrap(err)
@@ -306,7 +306,7 @@ func innermost(err error) string {
 	}
 }
 
-// AnswerError says that an answer came which is not what the API gives.
+// AnswerError reports an answer that is not in the form of the API.
 type AnswerError struct {
 	Operation Operation
 	Status    int
@@ -327,7 +327,7 @@ func (e *AnswerError) remedy() string {
 	if e.mayHaveActed() {
 		return mayHaveActed
 	}
-	return "Check that the URL of the instance leads to the Defender API and not to a proxy's page."
+	return "Check that Server URL of the instance is the address of the Defender API and not that of a proxy."
 }
 
 func (e *AnswerError) mayHaveActed() bool {
@@ -363,7 +363,7 @@ func (e *TooLargeError) mayHaveActed() bool {
 	return e.Status < http.StatusMultipleChoices && !e.Operation.Repeatable()
 }
 
-// ArgumentError says that a value cannot name anything, so that nothing was asked.
+// ArgumentError reports a value that cannot be an ID, so that no request was sent.
 type ArgumentError struct {
 	Operation Operation
 	Value     string
@@ -372,7 +372,7 @@ type ArgumentError struct {
 func (*ArgumentError) defenderError() {}
 
 func (e *ArgumentError) Error() string {
-	return fmt.Sprintf("The attempt to %s failed: %q is no id. Check the value.", e.Operation.Purpose, e.Value)
+	return fmt.Sprintf("The attempt to %s failed: %q is not an ID. Check the value.", e.Operation.Purpose, e.Value)
 }
 
 // refusal reads the body of an error answer. A body in none of the forms of the API leaves code and message empty.
@@ -411,7 +411,7 @@ func readError(whole rawjson.Value) (code, message, target string) {
 	return clip(code), clip(message), clip(target)
 }
 
-// errorIn returns the error that the service put in an answer of success, or nil if there is none. An object of the service
+// errorIn returns the error that the service put in an answer of success, or nil without one. An object of the service
 // that has a property called error has an id as well.
 func errorIn(operation Operation, status int, whole rawjson.Value) *APIError {
 	if !strings.Contains(string(whole), `error"`) { // most answers, of which the largest have megabytes
@@ -441,7 +441,7 @@ func clip(text string) string {
 	return text[:cut] + "…"
 }
 
-// StatusOf gives the HTTP status of a refusal of the service, or 0 when err is none.
+// StatusOf returns the HTTP status of a refusal of the service, or 0 if err is not a refusal.
 func StatusOf(err error) int {
 	if refused, ok := errors.AsType[*APIError](err); ok {
 		return refused.Status

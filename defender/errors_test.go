@@ -132,7 +132,7 @@ func TestErrorsSayWhatFailedAndWhatToDo(t *testing.T) {
 		{"a status without a name", &defender.APIError{Operation: machine, Status: 499}, "The attempt to read the machine failed: refused (HTTP 499)."},
 		{
 			"throttled", &defender.ThrottledError{Operation: machine, After: 89600e6},
-			"The attempt to read the machine has to wait: the service accepts no more requests for 90 seconds.",
+			"The attempt to read the machine must wait: the service accepts no more requests for 90 seconds.",
 		},
 		{
 			"no connection", &defender.ConnectionError{Operation: isolate, Err: syscall.ECONNREFUSED},
@@ -151,18 +151,18 @@ func TestErrorsSayWhatFailedAndWhatToDo(t *testing.T) {
 			"The attempt to read the machine failed: the service did not answer in time. Try again later.",
 		},
 		{
-			"an answer that is none", &defender.AnswerError{Operation: machine, Status: 200, Problem: "not valid JSON"},
-			"The attempt to read the machine failed: the answer (HTTP 200) is not valid JSON. Check that the URL of the instance leads to the Defender API and not to a proxy's page.",
+			"an invalid answer", &defender.AnswerError{Operation: machine, Status: 200, Problem: "not valid JSON"},
+			"The attempt to read the machine failed: the answer (HTTP 200) is not valid JSON. Check that Server URL of the instance is the address of the Defender API and not that of a proxy.",
 		},
 		{
-			"an answer to a change that is none", &defender.AnswerError{Operation: isolate, Status: 201, Problem: "not valid JSON"},
+			"an invalid answer to a change", &defender.AnswerError{Operation: isolate, Status: 201, Problem: "not valid JSON"},
 			"The attempt to isolate the machine failed: the answer (HTTP 201) is not valid JSON. The service may have acted on it: look before you try again.",
 		},
 		{
 			"a redirect of a change", &defender.AnswerError{Operation: isolate, Status: 302, Problem: "a redirect"},
-			"The attempt to isolate the machine failed: the answer (HTTP 302) is a redirect. Check that the URL of the instance leads to the Defender API and not to a proxy's page.",
+			"The attempt to isolate the machine failed: the answer (HTTP 302) is a redirect. Check that Server URL of the instance is the address of the Defender API and not that of a proxy.",
 		},
-		{"no id", &defender.ArgumentError{Operation: machine, Value: ".."}, `The attempt to read the machine failed: ".." is no id. Check the value.`},
+		{"no id", &defender.ArgumentError{Operation: machine, Value: ".."}, `The attempt to read the machine failed: ".." is not an ID. Check the value.`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -189,8 +189,8 @@ func TestWhetherTheServiceMayHaveActed(t *testing.T) {
 		{"a change that was not sent", &defender.ConnectionError{Operation: change}, false},
 		{"a lost answer to a question", &defender.ConnectionError{Operation: read, Sent: true}, false},
 		{"a lost answer to a hunt", &defender.ConnectionError{Operation: defender.RunHuntingQuery, Sent: true}, false},
-		{"an answer to a change that is none", &defender.AnswerError{Operation: change, Status: 200}, true},
-		{"an answer to a question that is none", &defender.AnswerError{Operation: read, Status: 200}, false},
+		{"an invalid answer to a change", &defender.AnswerError{Operation: change, Status: 200}, true},
+		{"an invalid answer to a question", &defender.AnswerError{Operation: read, Status: 200}, false},
 		{"a redirect of a change", &defender.AnswerError{Operation: change, Status: 302}, false},
 		{"a refusal", &defender.APIError{Operation: change, Status: 400}, false},
 		{"a refusal for quota", &defender.APIError{Operation: change, Status: 429}, false},

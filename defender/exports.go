@@ -73,11 +73,11 @@ type ExportPage struct {
 	Next string
 }
 
-// ErrForeignLink says that the link to a next page does not say where to go on.
+// ErrForeignLink reports that the link to a next page does not lead to one.
 var ErrForeignLink = errors.New("the service returned a link to the next page that leads nowhere")
 
 // StreamPage reads a page of an export record by record, without holding it in memory. It calls begin before the first
-// record, and again if the page has to be read again from its start; record is valid during a call of visit only. The
+// record, and again if the page must be read again from its start; record is valid during a call of visit only. The
 // result is for the Next of the page that follows; empty after the last.
 func (c *Client) StreamPage(ctx context.Context, page ExportPage, begin func() error, visit func(record []byte) error) (next string, err error) {
 	r := request{operation: page.Operation}
@@ -136,7 +136,7 @@ func (p ExportPage) firstQuery() Query {
 	return query
 }
 
-// ownLink is the link to a next page on this API; empty when there is none. Microsoft's own sample has a link to another
+// ownLink is the link to a next page on this API; empty if the page has no link. Microsoft's own sample has a link to another
 // host (https://learn.microsoft.com/defender-endpoint/api/get-assessment-software-vulnerabilities): of such a one the
 // query is taken, which says where to go on, and the token stays where it belongs.
 func (c *Client) ownLink(page ExportPage) string {
@@ -182,7 +182,7 @@ func (c *Client) ExportFiles(ctx context.Context, operation Operation) (ExportFi
 }
 
 // StreamFile reads a file of an export line by line, without holding it in memory. It calls begin before the first line,
-// and again if the file has to be read again from its start; a line has its line break, which the last one may lack, and is
+// and again if the file must be read again from its start; a line has its line break, which the last one may lack, and is
 // valid during a call of visit only. What the store sends, compressed with gzip, is written to compressed as well unless that is nil. A link that
 // has expired returns a *DownloadError whose Expired reports true.
 func (c *Client) StreamFile(ctx context.Context, link string, begin func() error, visit func(line []byte) error, compressed io.Writer) error {
@@ -222,7 +222,7 @@ func (c *Client) streamFile(ctx context.Context, target *url.URL, begin func() e
 	}
 	err = scanLines(source, visit)
 	switch {
-	case ctx.Err() != nil: // a store that learns that nobody waits any more may end the file early
+	case ctx.Err() != nil: // a store that learns that nobody is waiting may end the file early
 		return &brokenBodyError{context.Cause(ctx)}
 	case marked.err != nil:
 		return &brokenBodyError{cause(ctx, marked.err)}
@@ -236,8 +236,8 @@ func (c *Client) streamFile(ctx context.Context, target *url.URL, begin func() e
 	return err
 }
 
-// Exported tells the progress of an export: how many records have come in all, and which of how many parts is being read.
-// The number of parts is 0 when it is not known.
+// Exported reports the progress of an export: how many records have arrived in all, and which of how many parts is being
+// read. The number of parts is 0 if it is unknown.
 func (c *Client) Exported(operation Operation, records int64, part, parts int) {
 	if progress := c.options.Progress; progress != nil {
 		progress.Exported(operation.Purpose, records, part, parts)

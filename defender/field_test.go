@@ -29,7 +29,7 @@ func TestASuccessWithoutWhatItMustHaveIsAnError(t *testing.T) {
 		status           int
 	}{
 		{"an error in a list", `{"error":{"code":"X","message":"boom"}}`, "X: boom", 200},
-		{"an error beside a list", `{"value":[],"error":{"code":"X","message":"boom"}}`, "X: boom", 200},
+		{"an error next to a list", `{"value":[],"error":{"code":"X","message":"boom"}}`, "X: boom", 200},
 		{"an error of OData 3", `{"odata.error":{"code":"X","message":{"value":"boom"}}}`, "X: boom", 200},
 		{"no list", `{}`, "without", 200},
 		{"an object instead of a list", `{"value":{"n":1}}`, "without", 200},

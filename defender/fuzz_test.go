@@ -76,7 +76,7 @@ func FuzzNextLink(f *testing.F) {
 		// A link that cannot be asked for is an error of the list.
 		_, _ = client.Alerts(t.Context(), defender.Query{Limit: 5})
 		if asked < 1 || asked > 5 {
-			t.Errorf("the link %q led to %d requests, want five at the most", link, asked)
+			t.Errorf("the link %q led to %d requests, want at most five", link, asked)
 		}
 	})
 }
@@ -115,7 +115,7 @@ func FuzzDownloadLink(f *testing.F) {
 }
 
 // FuzzPath puts any text where an operation takes an id: the path has the segments of the operation and no query, and
-// gives the text back to whoever reads it, or nothing is asked.
+// reads back as the same text, or no request is sent.
 func FuzzPath(f *testing.F) {
 	for _, seed := range []string{"m1", "..", ".", "", "...", "../../x", "..%2f", "a/b?c#d", "a'b", `a\b`, "%00", "\x00\xff", "a;b", "ü :@&=+$,", "//", "a)"} {
 		f.Add(seed)

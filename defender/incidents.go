@@ -86,7 +86,7 @@ type IncidentUpdate struct {
 	AssignedTo *string `json:"-"`
 	// CustomTags replaces all tags if it is not nil.
 	CustomTags []string `json:"-"`
-	// ResolvingComment says why the incident is resolved.
+	// ResolvingComment explains why the incident is resolved.
 	ResolvingComment string `json:"resolvingComment,omitempty"`
 }
 

@@ -20,7 +20,7 @@ var (
 // MostImported is how many indicators one import takes.
 const MostImported = 500
 
-// Indicator is what is asked of the service about one file, address, domain or URL. Empty fields are not sent.
+// Indicator is a request to the service about one file, address, domain or URL. Empty fields are not sent.
 type Indicator struct {
 	Value              string   `json:"indicatorValue"`
 	Type               string   `json:"indicatorType"`
@@ -54,7 +54,7 @@ func (c *Client) Indicator(ctx context.Context, id string) (rawjson.Value, error
 	return c.send(ctx, request{operation: GetIndicator, args: []string{id}, query: Query{top: 50}})
 }
 
-// SubmitIndicator makes an indicator, or changes the one with the same value and type.
+// SubmitIndicator creates an indicator, or changes the one with the same value and type.
 func (c *Client) SubmitIndicator(ctx context.Context, indicator Indicator) (rawjson.Value, error) {
 	return c.change(ctx, SubmitIndicator, "id", indicator)
 }

@@ -94,7 +94,7 @@ func newForm(file LibraryFile) (*form, error) {
 	}, nil
 }
 
-// attach gives a request the form as its body, from the beginning.
+// attach sets the body of a request to the form, from its beginning.
 func (f *form) attach(request *http.Request) {
 	body := func() (io.ReadCloser, error) {
 		return io.NopCloser(io.MultiReader(strings.NewReader(f.head), io.NewSectionReader(f.content, 0, f.contentSize), strings.NewReader(f.tail))), nil

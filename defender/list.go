@@ -9,14 +9,13 @@ import (
 	"xsoar-defender/internal/rawjson"
 )
 
-// Everything is how many items of a list without a limit are read at the most.
+// Everything is the maximum number of items that are read of a list without a limit.
 const Everything = 10_000
 
 // List is the wanted part of a list of the service.
 type List struct {
 	Items []rawjson.Value
-	// Whole is the answer as received. It is empty when the list took several pages: joined they would stand in
-	// memory a second time.
+	// Whole is the answer as received. It is empty if the list took several pages: joined they would be in memory twice.
 	Whole rawjson.Value
 	// More reports whether the service has more than the limit or, if it does not say, whether the last page was full.
 	More bool
@@ -45,7 +44,7 @@ func (c *Client) list(ctx context.Context, operation Operation, q Query, args ..
 }
 
 // pageReader follows the @odata.nextLink of the service if it leads to the same host and asks for the same items, and
-// continues with $skip if there is none. It ends at a page that is empty or begins like an earlier one, whatever the service
+// continues with $skip without one. It ends at a page that is empty or begins like an earlier one, whatever the service
 // says: links that repeat forever have been seen, and links that lost the names of their options.
 type pageReader struct {
 	client       *Client
@@ -122,7 +121,7 @@ func (p *pageReader) advance(link string) bool {
 	return p.request.query.top > 0
 }
 
-// ours says whether a link leads to the API of the operation itself: the same scheme, host and port.
+// ours reports whether a link leads to the API of the operation itself: the same scheme, host and port.
 func (c *Client) ours(operation Operation, link string) bool {
 	base := c.options.API
 	if operation.Graph {

@@ -34,7 +34,7 @@ func numbers(list defender.List) string {
 }
 
 func TestPaging(t *testing.T) {
-	// SELF stands for the address of the service.
+	// SELF is replaced by the address of the service.
 	rows := []struct {
 		name  string
 		limit int
@@ -71,7 +71,7 @@ func TestPaging(t *testing.T) {
 		{"so is one that is no address", 4, 0, []string{page(0, 2, "%zz"), page(2, 1, "")}, "0 1 2", false, []string{"?$top=4", "?$top=2&$skip=2"}},
 		{"so is one without a host", 4, 0, []string{page(0, 2, "/api/machines?p=2"), page(2, 1, "")}, "0 1 2", false, []string{"?$top=4", "?$top=2&$skip=2"}},
 		{"without a limit there is no other way than the link", 0, 0, []string{page(0, 2, "https://attacker.example/x")}, "0 1", true, []string{""}},
-		{"counting starts behind what was passed over", 4, 7, []string{page(0, 2, "https://attacker.example/x"), page(2, 1, "")}, "0 1 2", false, []string{"?$top=4&$skip=7", "?$top=2&$skip=9"}},
+		{"counting starts after the skipped items", 4, 7, []string{page(0, 2, "https://attacker.example/x"), page(2, 1, "")}, "0 1 2", false, []string{"?$top=4&$skip=7", "?$top=2&$skip=9"}},
 		{"spaces in a link", 4, 0, []string{page(0, 2, "SELF/api/machines?$filter=a eq 'b c'"), page(2, 1, "")}, "0 1 2", false, []string{"?$top=4", "?$filter=a%20eq%20'b%20c'"}},
 		{"a number where the link was", 4, 0, []string{`{"value":[{"n":0}],"@odata.nextLink":7}`, page(1, 1, "")}, "0 1", false, []string{"?$top=4", "?$top=3&$skip=1"}},
 		{"null where the link was", 4, 0, []string{`{"value":[{"n":0}],"@odata.nextLink":null}`}, "0", false, []string{"?$top=4"}},

@@ -42,7 +42,7 @@ func (a MachineAction) ID() string { return a.Text("id") }
 // Status is Pending, InProgress, Succeeded, Failed, TimeOut or Cancelled.
 func (a MachineAction) Status() string { return a.Text("status") }
 
-// Running says that the action has not ended. A status that is not known, or none, does not end it: who waits for it
+// Running reports whether the action has not ended. A status that is not known, or none, does not end it: who waits for it
 // has a limit.
 func (a MachineAction) Running() bool {
 	switch strings.ToLower(a.Status()) {
@@ -52,7 +52,7 @@ func (a MachineAction) Running() bool {
 	return true
 }
 
-// Succeeded says that the action ended well.
+// Succeeded reports whether the action ended well.
 func (a MachineAction) Succeeded() bool { return strings.EqualFold(a.Status(), "Succeeded") }
 
 // MachineActions lists machine actions.
@@ -148,7 +148,7 @@ func (c *Client) Offboard(ctx context.Context, machine, comment string) (Machine
 	return asAction(c.post(ctx, Offboard, reason{comment}, machine))
 }
 
-// PackageURI gives the link to an investigation package and the answer as received. The link is valid for a
+// PackageURI returns the link to an investigation package and the answer as received. The link is valid for a
 // short time and needs no token. The service answers 404 until the action has ended.
 func (c *Client) PackageURI(ctx context.Context, action string) (string, rawjson.Value, error) {
 	return link(c.get(ctx, GetPackageURI, action))

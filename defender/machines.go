@@ -76,7 +76,7 @@ func (c *Client) FileMachines(ctx context.Context, sha1 string) (List, error) {
 	return c.list(ctx, ListFileMachines, Query{}, sha1)
 }
 
-// DomainMachines lists machines that communicated with a domain, 500 at the most.
+// DomainMachines lists machines that communicated with a domain, at most 500.
 func (c *Client) DomainMachines(ctx context.Context, domain string) (List, error) {
 	return c.list(ctx, ListDomainMachines, Query{}, domain)
 }

@@ -2,8 +2,8 @@ package defender
 
 import "net/http"
 
-// Operation is one call of the API: what it is for, where it is, who may make it and how often. The facts are
-// Microsoft's documentation of the API as of 2026.
+// Operation is one call of the API: its purpose, its address, who may make it and how often. The facts are those of the page
+// that Docs names, as of 2026.
 //
 // Operations are written as literals of constants, which the compiler lays out as data: each of the many processes that
 // the platform starts would otherwise build all of them to use one or two.
@@ -19,23 +19,23 @@ type Operation struct {
 	// and with a user's.
 	Application, Delegated []string
 	Rate
-	// LargestPage is the highest $top that the operation takes; zero: it takes none.
+	// LargestPage is the highest $top that the operation accepts, or zero if it accepts none.
 	LargestPage int
-	// ReadsOnly says that a POST changes nothing and may be sent again.
+	// ReadsOnly reports whether a POST changes nothing and may be sent again.
 	ReadsOnly bool
-	// Graph says that the operation is Microsoft Graph's.
+	// Graph reports whether the operation is one of Microsoft Graph.
 	Graph bool
 	// Starts is the type of the machine action that the operation starts, as lists of actions spell it, or "".
 	Starts string
 }
 
-// Rate is how many calls the service allows an application; zero: not stated.
+// Rate is the number of calls that the service allows an application; zero if the page states none.
 type Rate struct{ PerMinute, PerHour int }
 
-// Repeatable says that sending the operation twice does no more than sending it once.
+// Repeatable reports whether sending the operation twice has the same effect as sending it once.
 func (o Operation) Repeatable() bool { return o.Method == http.MethodGet || o.ReadsOnly }
 
-// usualRate is what the service states for most operations.
+// usualRate is the rate of most operations.
 var usualRate = Rate{PerMinute: 100, PerHour: 1500}
 
 // The permissions that several operations share. Where a user's differ from an application's they have their own name.
@@ -71,7 +71,7 @@ var (
 	}
 )
 
-// allOperations are the operations that the client knows, in the order of its files.
+// allOperations returns the operations that the client knows, in the order of its files.
 func allOperations() []Operation {
 	return []Operation{
 		ListAlerts, GetAlert, UpdateAlert, CreateAlert, GetAlertUser, ListAlertFiles, ListAlertIPs, ListAlertDomains,

@@ -42,7 +42,7 @@ type deviation struct {
 func deviations() map[string]deviation {
 	return map[string]deviation{
 		"POST /api/machines/{}/StopAndQuarantineFile": {
-			"the permissions to read machines, which one edition lists beside it, do not let anybody stop a file",
+			"the permissions to read machines, which one edition lists as well, do not let anybody stop a file",
 			func(d *documented) { d.Application = []string{"Machine.StopAndQuarantine"} },
 		},
 	}
@@ -110,12 +110,12 @@ func TestOperationsAreAsDocumented(t *testing.T) {
 	}
 	for name := range changes {
 		if !used[name] {
-			t.Errorf("%s: a deviation of an operation that there is not", name)
+			t.Errorf("%s: a deviation of an unknown operation", name)
 		}
 	}
 	for name := range unknown {
 		if !used[name] {
-			t.Errorf("%s: a reason for an operation that there is not", name)
+			t.Errorf("%s: a reason for an unknown operation", name)
 		}
 	}
 }

@@ -28,7 +28,7 @@ type pace struct {
 
 func newPace(now func() time.Time) *pace { return &pace{now: now, sent: map[string][]time.Time{}} }
 
-// take counts a call that is about to be sent, or gives how long it has to wait until the service takes it.
+// take counts a call that is about to be sent, or returns how long it must wait until the service accepts it.
 func (p *pace) take(operation Operation) time.Duration {
 	if operation.PerMinute == 0 {
 		return 0
@@ -51,7 +51,7 @@ func (p *pace) take(operation Operation) time.Duration {
 	return 0
 }
 
-// lastMinute gives when calls of an operation were sent, and forgets those that are over a minute old. The lock is held.
+// lastMinute returns when calls of an operation were sent, and forgets those that are over a minute old. The lock is held.
 func (p *pace) lastMinute(operation Operation, now time.Time) []time.Time {
 	sent := p.sent[operation.key()]
 	for len(sent) > 0 && now.Sub(sent[0]) >= time.Minute {
@@ -61,7 +61,7 @@ func (p *pace) lastMinute(operation Operation, now time.Time) []time.Time {
 	return sent
 }
 
-// key tells operations apart.
+// key identifies an operation.
 func (o Operation) key() string { return o.Method + o.Path }
 
 // Headroom is how many more calls of an operation this client would send within the minute, of those that the service

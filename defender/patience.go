@@ -23,7 +23,7 @@ func newPatience(budget time.Duration, now func() time.Time, sleep func(context.
 	return &patience{now: now, sleep: sleep, left: budget}
 }
 
-// ready waits until a request may be sent. A positive duration says that it may not be sent any more in this
+// ready waits until a request may be sent. A positive duration means that it may no longer be sent in this
 // execution, and how long it would have to wait.
 func (p *patience) ready(ctx context.Context) (time.Duration, error) {
 	for {
@@ -43,7 +43,7 @@ func (p *patience) ready(ctx context.Context) (time.Duration, error) {
 }
 
 // shared takes a pause of all requests from the budget; false says that the budget does not have it, and that
-// nothing is sent any more until the pause has passed.
+// nothing is sent until the pause has passed.
 func (p *patience) shared(pause time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"xsoar-defender/internal/gateway"
 )
 
-// attempts is how often a request is sent at the most.
+// attempts is how often a request is sent, at most.
 const attempts = 4
 
 // repeatPolicy sends a request again when that is safe and of use, and turns refusals into errors.
@@ -94,11 +94,11 @@ func (p *repeatPolicy) send(req *policy.Request, call *call) (*http.Response, er
 // problem is an attempt that failed.
 type problem struct {
 	err error
-	// again says that the request may be sent again.
+	// again reports whether the request may be sent again.
 	again bool
-	// named is the wait that the service asked for, if it did.
+	// named is the wait that the service asked for, or zero.
 	named time.Duration
-	// throttled says that the service is out of quota, so that the command should be run again later.
+	// throttled reports whether the quota is exhausted, so that the command should run again later.
 	throttled bool
 }
 
@@ -130,7 +130,7 @@ func (p *repeatPolicy) judge(call *call, response *http.Response, err error) pro
 	return result
 }
 
-// connectionFailed tells failures of the network from all others: net/http wraps every error of its own in url.Error.
+// connectionFailed reports whether an error is one of the network: net/http wraps every error of its own in url.Error.
 // One that is behind a failed sign-in does not count, for the sign-in has tried again itself.
 func connectionFailed(err error) bool {
 	if _, signIn := errors.AsType[*SignInError](err); signIn {
@@ -141,11 +141,10 @@ func connectionFailed(err error) bool {
 	return errors.As(err, &network) || errors.As(err, &broken)
 }
 
-// firstPause is the wait before the second attempt when the service named none; every further one is twice
-// as long.
+// firstPause is the wait before the second attempt if the service named none; each further one is twice as long.
 const firstPause = 500 * time.Millisecond
 
-// pause waits before the next attempt; false says that there is no patience left for it.
+// pause waits before the next attempt; false means that no patience is left for it.
 func (p *repeatPolicy) pause(ctx context.Context, failed problem, attempt int) bool {
 	wait := firstPause << (attempt - 1)
 	if failed.named > 0 {
@@ -157,7 +156,7 @@ func (p *repeatPolicy) pause(ctx context.Context, failed problem, attempt int) b
 	return p.patience.alone(ctx, wait)
 }
 
-// defaultWait is how long a command waits after a refusal for quota that names no time.
+// defaultWait is how long a command waits after a refusal for quota without a time.
 const defaultWait = time.Minute
 
 func (p problem) final() error {
@@ -199,7 +198,7 @@ func drain(body io.ReadCloser) string {
 	return string(text)
 }
 
-// signPolicy puts the token on a request and, when the service rejects it, once a fresh one.
+// signPolicy sets the token of a request and, if the service rejects it, once a fresh one.
 type signPolicy struct{ tokens TokenSource }
 
 // Do signs and sends.

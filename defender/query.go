@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Filter is an OData comparison or a combination of comparisons. The zero Filter lets everything through.
+// Filter is an OData comparison or a combination of comparisons. The zero Filter matches everything.
 type Filter struct {
 	text     string
 	compound bool
@@ -21,8 +21,8 @@ func Equal(property, value string) Filter {
 	return Filter{text: property + " eq " + quote(value)}
 }
 
-// EqualAny compares a property with several texts, one of which must be equal. Without texts it lets
-// everything through. The comparisons are spelled out with or, which every list of the service takes,
+// EqualAny compares a property with several texts, one of which must be equal. Without texts it
+// matches everything. The comparisons are spelled out with or, which every list of the service takes,
 // unlike in.
 func EqualAny(property string, values []string) Filter {
 	filters := make([]Filter, len(values))
@@ -51,29 +51,29 @@ func Number(property, operator string, value float64) Filter {
 	return Filter{text: property + " " + operator + " " + strconv.FormatFloat(value, 'f', -1, 64)}
 }
 
-// After lets through what came later than a time.
+// After matches times later than a time.
 func After(property string, at time.Time) Filter { return compareTime(property, "gt", at) }
 
-// Since lets through what came at a time or later.
+// Since matches a time and later ones.
 func Since(property string, at time.Time) Filter { return compareTime(property, "ge", at) }
 
-// Until lets through what came at a time or earlier.
+// Until matches a time and earlier ones.
 func Until(property string, at time.Time) Filter { return compareTime(property, "le", at) }
 
 // serviceTime keeps the 100 ns to which the service counts time, as far as there are any.
 const serviceTime = "2006-01-02T15:04:05.9999999Z"
 
-// Before lets through what came earlier than a time.
+// Before matches times earlier than a time.
 func Before(property string, at time.Time) Filter { return compareTime(property, "lt", at) }
 
 func compareTime(property, operator string, at time.Time) Filter {
 	return Filter{text: property + " " + operator + " " + at.UTC().Format(serviceTime)}
 }
 
-// And lets through what passes all filters.
+// And matches items that match all filters.
 func And(filters ...Filter) Filter { return combine(" and ", filters) }
 
-// Or lets through what passes one of the filters.
+// Or matches items that match one of the filters.
 func Or(filters ...Filter) Filter { return combine(" or ", filters) }
 
 func combine(word string, filters []Filter) Filter {
@@ -95,18 +95,18 @@ func combine(word string, filters []Filter) Filter {
 	return Filter{text: strings.Join(texts, word), compound: true}
 }
 
-// String is the filter as it is sent.
+// String returns the filter as it is sent.
 func (f Filter) String() string { return f.text }
 
-// quote makes an OData literal: quotes inside are doubled.
+// quote returns an OData literal: quotes inside are doubled.
 func quote(value string) string { return "'" + strings.ReplaceAll(value, "'", "''") + "'" }
 
-// Query says which part of a list is wanted.
+// Query selects a part of a list.
 type Query struct {
 	Filter Filter
-	// Limit is how many items are wanted in all; zero leaves the number to the service and reads one page.
+	// Limit is the maximum number of items; zero leaves the number to the service.
 	Limit int
-	// Skip is how many items are passed over.
+	// Skip is the number of items to skip.
 	Skip int
 	// FromStart sends $skip even when it is zero.
 	FromStart bool
@@ -121,7 +121,7 @@ type Query struct {
 }
 
 // keptBy reports whether a next link still has the options that choose the items and their form. Without them it leads to
-// other items. A $skiptoken that stands for all of them comes with them in every link that the service makes.
+// other items. A $skiptoken that includes them comes with them in every link of the service.
 func (q Query) keptBy(link string) bool {
 	target, err := url.Parse(link)
 	if err != nil {

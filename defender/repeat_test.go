@@ -67,7 +67,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 		{"503", status(503, ""), []time.Duration{second / 2, second, 2 * second}, nil},
 		{"503 with a time", status(503, "3"), []time.Duration{3 * second, 3 * second, 3 * second}, nil},
 		{"503 with no wait", status(503, "0"), []time.Duration{second / 2, second, 2 * second}, nil},
-		{"503 with a time that is none", status(503, "soon"), []time.Duration{second / 2, second, 2 * second}, nil},
+		{"503 with an invalid time", status(503, "soon"), []time.Duration{second / 2, second, 2 * second}, nil},
 		{"503 with a time beyond the patience", status(503, "31"), nil, nil},
 		{"504", status(504, ""), []time.Duration{second / 2, second, 2 * second}, nil},
 		{"504 with a time", status(504, "3"), []time.Duration{3 * second, 3 * second, 3 * second}, nil},
@@ -151,7 +151,7 @@ func TestAnAnswerThatBrokeOffIsReadAgain(t *testing.T) {
 	}
 }
 
-// A service may answer before it has read the request, and net/http then goes on sending it beside the next one.
+// A service may answer before it has read the request, and net/http then goes on sending it next to the following one.
 func TestEveryAttemptHasABodyOfItsOwn(t *testing.T) {
 	codes := []int{429, 401, 200}
 	var bodies []io.Reader

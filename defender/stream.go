@@ -24,7 +24,7 @@ func (c *call) stream(response *http.Response) error {
 	body := &markedReader{body: &pacedBody{body: response.Body, progress: func() { c.timer.Reset(c.limits.Attempt) }}}
 	err := c.consume(body)
 	if c.ctx.Err() != nil {
-		// A service that learns that nobody waits any more may end the answer early as if it were whole.
+		// A service that learns that nobody is waiting may end the answer early as if it were whole.
 		return &brokenBodyError{context.Cause(c.ctx)}
 	}
 	head := c.hide(string(body.head))

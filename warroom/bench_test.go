@@ -70,7 +70,7 @@ func BenchmarkRecordsEncodeJSON(b *testing.B) {
 	})
 }
 
-// A table shows MaxTableRows at the most, so that the larger size takes no longer.
+// A table shows at most MaxTableRows, so that the larger size takes no longer.
 func BenchmarkTableGrid(b *testing.B) {
 	eachSize(b, func(b *testing.B, records warroom.Records) {
 		table := warroom.Table{Title: "Machines", Columns: []string{"ID", "ComputerDNSName", "OSPlatform", "LastIPAddress", "LastExternalIPAddress", "HealthStatus", "RiskScore", "ExposureLevel"}, Records: records}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Kind says how the War Room shows an entry.
+// Kind is how the War Room shows an entry.
 type Kind int
 
 // The kinds of entries.
@@ -29,7 +29,7 @@ type Entry struct {
 	Blocks []Block
 	// Context are the values that playbooks read.
 	Context []Context
-	// Contents is the raw answer of the service; nil shows the readable part in its place.
+	// Contents is the raw answer of the service; nil shows the readable part instead.
 	Contents Value
 	// File goes with the kinds Download and Info.
 	File *File
@@ -88,9 +88,9 @@ type InputFile interface {
 	io.Closer
 }
 
-// FileError says that a file of the War Room could not be read.
+// FileError reports that a file of the War Room could not be read.
 type FileError struct {
-	// Entry is what the command was given to name it.
+	// Entry is the argument that named the file.
 	Entry string
 	Err   error
 }
@@ -99,7 +99,7 @@ func (e *FileError) Error() string {
 	return fmt.Sprintf("The file %s could not be read: %s. Give the ID of a War Room entry with a file or, in the terminal, a path.", Visible(e.Entry), strings.TrimRight(e.Err.Error(), "."))
 }
 
-// Unwrap returns why.
+// Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
 
 // Poll asks the platform to run a command again.
@@ -109,7 +109,7 @@ type Poll struct {
 	Args map[string]any
 	// After is the wait until then. The platform waits ten seconds at least.
 	After time.Duration
-	// Limit is how long the platform goes on in all; zero leaves it to the platform.
+	// Limit is how long the platform continues in all; zero leaves it to the platform.
 	Limit time.Duration
 	// Done is how many of All things that are waited for have ended; both are zero when they are not counted.
 	Done, All int

@@ -26,7 +26,7 @@ func OpenInput(path string) (InputFile, error) {
 
 var errNotRegular = errors.New("it is not a regular file")
 
-// withoutPath leaves the path out of an error of the file system: whoever gave it knows it, and where the platform keeps
+// withoutPath leaves the path out of an error of the file system: the user who gave it knows it, and where the platform keeps
 // files is nothing for the War Room.
 func withoutPath(err error) error {
 	if failed, ok := errors.AsType[*os.PathError](err); ok {

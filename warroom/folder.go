@@ -11,7 +11,7 @@ import (
 // FolderError means that files cannot be saved where the platform looks for them.
 type FolderError struct{ Err error }
 
-// Error says why, and what to do about it.
+// Error explains why, and what to do about it.
 func (e *FolderError) Error() string {
 	return fmt.Sprintf("Files for the War Room cannot be saved: %s. %s", withoutPath(e.Err), e.remedy())
 }

@@ -70,7 +70,7 @@ func wantKeysOf(t *testing.T, list string, keys ...string) {
 		}
 		rawjson.Value(object).Each(func(key string, _ rawjson.Value) {
 			if !left[key] {
-				t.Errorf("got %s, want each of the keys %q once at the most", object, keys)
+				t.Errorf("got %s, want each of the keys %q at most once", object, keys)
 			}
 			delete(left, key)
 		})

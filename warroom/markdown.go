@@ -12,14 +12,14 @@ import (
 	"xsoar-defender/internal/rawjson"
 )
 
-// MaxTableRows is how many rows of a table are shown. Context and contents always hold all of them; a
-// browser that shows the War Room does not get through a table of many thousand rows.
+// MaxTableRows is the maximum number of rows of a table that are shown. Context and contents always hold all of them; a
+// browser that shows the War Room cannot render a table of many thousand rows.
 const MaxTableRows = 1000
 
 // Block is one part of the readable text. All texts in blocks are plain: the renderer quotes them.
 type Block interface{ appendMarkdown(dst []byte) []byte }
 
-// Heading stands above what follows.
+// Heading is a heading of the blocks after it.
 type Heading string
 
 // Paragraph is one paragraph of plain text.
@@ -29,8 +29,8 @@ type Paragraph string
 type Code struct{ Language, Text string }
 
 // Table shows records under a title. Columns are names of fields of the view; without any, all fields
-// are shown, and of records without a view all keys in alphabetical order. A column in which no row
-// has a value is left out, as is a table without rows, in whose place Empty is said.
+// are shown, or all keys in alphabetical order if the records have no view. A column without any value
+// is left out, and so is a table without rows, instead of which Empty is shown.
 type Table struct {
 	Title   string
 	Columns []string
@@ -98,7 +98,7 @@ func (t Table) appendMarkdown(dst []byte) []byte {
 	return dst
 }
 
-// EmptyText is what is said in place of a table without rows.
+// EmptyText returns the text shown instead of a table without rows.
 func (t Table) EmptyText() string { return cmp.Or(t.Empty, "Nothing was found.") }
 
 func appendLine(dst []byte, cells []string) []byte {
@@ -129,15 +129,15 @@ func (t Table) appendCells(dst []byte, columns, cells []string) []byte {
 	return append(dst, '\n')
 }
 
-// Grid is a table as texts.
+// Grid is a table of texts.
 type Grid struct {
 	Columns []string
 	Rows    [][]string
-	// Left is how many rows were cut.
+	// Left is the number of rows that were cut.
 	Left int
 }
 
-// Note says how much of a table is not shown; it is empty when all of it is.
+// Note returns how much of a table is not shown, or "" if all of it is shown.
 func (g Grid) Note() string {
 	if g.Left == 0 {
 		return ""
@@ -145,7 +145,7 @@ func (g Grid) Note() string {
 	return fmt.Sprintf("The first %d rows are shown; the context holds the other %d as well.", len(g.Rows), g.Left)
 }
 
-// Grid takes the table apart for a renderer: at most MaxTableRows rows, without empty columns.
+// Grid returns the table for a renderer: at most MaxTableRows rows, without empty columns.
 func (t Table) Grid() Grid {
 	rows := t.Records.Rows
 	grid := Grid{Left: max(0, len(rows)-MaxTableRows)}
@@ -168,7 +168,8 @@ func (t Table) Grid() Grid {
 	return grid
 }
 
-// filler gives what fills the cells of a row: with a view from its fields, without one from the keys of the object.
+// filler returns a function that fills the cells of a row: from the fields of the view, or from the keys of the object if
+// there is no view.
 func (t Table) filler(columns []string) func(cells []string, row *row, object rawjson.Value) {
 	if t.Records.View == nil {
 		return keyFiller(columns)
@@ -267,12 +268,11 @@ func valueCell(v Value) string {
 	return cell(gjson.Parse(text.String()), 0)
 }
 
-// deepestCell is how many levels of a value are taken apart for reading; what lies deeper is shown as JSON. Every
+// deepestCell is how many levels of a value are taken apart for reading; deeper levels are shown as JSON. Every
 // level reads the whole value again.
 const deepestCell = 8
 
-// cell is the readable form of a JSON value: text as it is, lists separated by commas, objects as
-// "key: value" pairs.
+// cell returns the readable form of a JSON value: text as it is, lists separated by commas, objects as "key: value" pairs.
 func cell(v gjson.Result, depth int) string {
 	if !v.IsArray() && !v.IsObject() || depth == deepestCell {
 		return rawjson.Plain(v)

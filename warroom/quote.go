@@ -149,7 +149,7 @@ func (q *quoted) delimit(start, end int) run {
 	return one
 }
 
-// isBlank takes what every reader of Markdown takes for a blank. A line break is none: it becomes a tag.
+// isBlank reports whether every reader of Markdown takes a character for a blank. A line break becomes a tag, so it is not.
 func isBlank(r rune) bool { return r != '\n' && unicode.IsSpace(r) }
 
 // isWord reports whether a character is neither blank nor punctuation for any reader.
@@ -236,8 +236,8 @@ func (q *quoted) links() {
 	}
 }
 
-// startsReference reports whether a text that begins with an ampersand begins with a character reference of HTML, which may
-// stand for any character: a number after #, or a name of two letters or more.
+// startsReference reports whether a text that begins with an ampersand begins with a character reference of HTML, which may be
+// any character: a number after #, or a name of two letters or more.
 func startsReference(text string) bool {
 	const longest = len("&") + 32 + len(";")
 	name, _, closed := strings.Cut(text[1:min(len(text), longest)], ";")

@@ -62,7 +62,7 @@ func textOf(node *nethtml.Node) string {
 	return text.String()
 }
 
-// wantShown checks that a value is shown as it is: in a cell, beside another one, as a heading and as a paragraph.
+// wantShown checks that a value is shown as it is: in a cell, next to another one, as a heading and as a paragraph.
 func wantShown(t testing.TB, value string) {
 	t.Helper()
 	visible := warroom.Visible(value)

@@ -18,7 +18,7 @@ type Style struct {
 	Most int
 	// Bytes are the columns whose numbers are sizes in bytes.
 	Bytes []string
-	// Pages are the pages of the portal about a column's values, as paths in which {} stands for the value.
+	// Pages are the pages of the portal about a column's values, as paths with {} for the value.
 	Pages map[string]string
 	// Portal is the base address of the portal, without a final slash. Without it there are no links.
 	Portal string
@@ -42,7 +42,7 @@ func (s Style) shown(column, text string) string {
 	return text
 }
 
-// looksLikeTime tells nearly all other values from times at little cost.
+// looksLikeTime rules out nearly all values that are not times, at little cost.
 func looksLikeTime(text string) bool {
 	const shortest = len("2026-11-25T10:00:05Z")
 	return len(text) >= shortest && text[4] == '-' && text[7] == '-' && text[10] == 'T' && text[13] == ':'
@@ -89,7 +89,7 @@ func cut(text string, most int) string {
 	return fmt.Sprintf("%s… (%d more characters)", text[:end], whole-most)
 }
 
-// address returns the address of the page about a value, or "" if there is none.
+// address returns the address of the page about a value, or "" without one.
 func (s Style) address(column, text string) string {
 	page := s.Pages[column]
 	if page == "" || text == "" {

@@ -10,7 +10,7 @@ import (
 	"xsoar-defender/internal/rawjson"
 )
 
-// Value is anything that can stand in the context or the contents of an entry.
+// Value is anything that the context or the contents of an entry can hold.
 type Value interface {
 	// EncodeJSON writes the value as JSON without line breaks.
 	EncodeJSON(e *Encoder)
@@ -99,14 +99,14 @@ const encoderBuffer = 32 << 10
 // cellBuffer is that of an Encoder for one cell of a table.
 const cellBuffer = 256
 
-// NewEncoder makes an Encoder that writes to out.
+// NewEncoder returns an Encoder that writes to out.
 func NewEncoder(out io.Writer) *Encoder { return newEncoder(out, encoderBuffer) }
 
 func newEncoder(out io.Writer, buffer int) *Encoder {
 	return &Encoder{out: bufio.NewWriterSize(out, buffer)}
 }
 
-// Raw writes JSON as it is. A line break in it, which in valid JSON stands only between tokens, becomes
+// Raw writes JSON as it is. A line break in it, which in valid JSON is only between tokens, becomes
 // a space: one message is one line.
 func (e *Encoder) Raw(raw string) {
 	for more := true; more; {
@@ -119,7 +119,7 @@ func (e *Encoder) Raw(raw string) {
 	}
 }
 
-// rawLine writes what stands between two line feeds; the other half of a line break becomes a space as well.
+// rawLine writes the text between two line feeds; the other half of a line break becomes a space as well.
 func (e *Encoder) rawLine(line string) {
 	for more := true; more; {
 		var part string

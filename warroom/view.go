@@ -10,7 +10,7 @@ import (
 	"xsoar-defender/internal/rawjson"
 )
 
-// Type is what the platform's manifest says of a context path.
+// Type is the type of a context path in the platform's manifest.
 type Type string
 
 // The types of context paths.
@@ -22,7 +22,7 @@ const (
 	Unknown Type = "Unknown"
 )
 
-// Field is one key that the context shows of an object: where it comes from and what it means.
+// Field is one key of an object in the context: its source and its meaning.
 type Field struct {
 	// Name is the key in the context and the header in a table.
 	Name string
@@ -34,14 +34,14 @@ type Field struct {
 	// Of describes the object, or each object of the list, that the field holds; nil for plain values
 	// and for objects that are shown as received.
 	Of *View
-	// Make computes the value from the object; nil means there is none.
+	// Make computes the value from the object; nil means no value.
 	Make func(rawjson.Value) Value
-	// Gone says that the service has nothing any more that the field could show: it stays declared, because
+	// Gone reports whether the service no longer has anything that the field could show: it stays declared, because
 	// playbooks name it, but is never filled. It goes without From and Make.
 	Gone bool
 }
 
-// View names the fields that the context shows of one kind of object. Make one with NewView.
+// View lists the fields of one kind of object in the context. Make one with NewView.
 type View struct {
 	Fields []Field
 
@@ -78,12 +78,12 @@ func (v *View) prepare() {
 	v.plain = len(v.slots)
 }
 
-// With gives the view with further fields behind its own.
+// With returns the view with further fields after its own.
 func (v *View) With(fields ...Field) *View {
 	return NewView(append(slices.Clip(v.Fields), fields...)...)
 }
 
-// Only gives the view restricted to the named fields, in that order.
+// Only returns the view restricted to the named fields, in that order.
 func (v *View) Only(names ...string) *View {
 	var fields []Field
 	for _, name := range names {
@@ -124,7 +124,7 @@ func (r *row) read(o rawjson.Value) {
 	clear(r.slots)
 	position := 0
 	gjson.Parse(string(o)).ForEach(func(key, value gjson.Result) bool {
-		// Of a key that comes twice the first value counts, as for whoever decides by the object itself.
+		// Of a key that comes twice the first value counts, as for code that decides by the object itself.
 		if slot := r.slot(position, key.Str); slot >= 0 && r.slots[slot].Raw == "" {
 			r.slots[slot] = value
 		}
@@ -151,7 +151,7 @@ func (r *row) slot(position int, key string) int {
 	return slot
 }
 
-// field gives the value of a field; ok is false when there is none.
+// field returns the value of a field; ok is false if it has no value.
 func (r *row) field(i int) (Value, bool) {
 	field := &r.view.Fields[i]
 	if field.Make != nil {
@@ -168,7 +168,7 @@ func (r *row) field(i int) (Value, bool) {
 	return nested(*found, field.Of)
 }
 
-// received gives what the object holds for a field, or nil. Nulls count as nothing, because the platform does not tell
+// received returns what the object holds for a field, or nil. Nulls count as nothing, because the platform does not tell
 // a null from a missing key.
 func (r *row) received(i int) *gjson.Result {
 	for _, slot := range r.view.sources[i] {
@@ -200,7 +200,7 @@ func nested(found gjson.Result, view *View) (Value, bool) {
 type Records struct {
 	View *View
 	Rows []rawjson.Value
-	// Single shows the first object alone in place of a list.
+	// Single shows the first object alone instead of a list.
 	Single bool
 }
 
@@ -231,7 +231,7 @@ func (r Records) EncodeJSON(e *Encoder) {
 	}
 }
 
-// each goes over the objects; row is nil when there is no view.
+// each goes over the objects; row is nil if there is no view.
 func (r Records) each(rows []rawjson.Value, visit func(i int, row *row, object rawjson.Value)) {
 	var current *row
 	if r.View != nil {

@@ -59,7 +59,7 @@ func TestViewTakesFieldsFromObjects(t *testing.T) {
 		{"nothing at all", []warroom.Field{{Name: "A", From: "a"}}, `{}`, `{}`},
 		{"of a key that comes twice the first", []warroom.Field{{Name: "A", From: "a"}}, `{"a":1,"a":2}`, `{"A":1}`},
 		{"a key spelled with escapes", []warroom.Field{{Name: "A", From: "ab"}}, `{"a\u0062":1}`, `{"A":1}`},
-		{"a name that JSON has to quote", []warroom.Field{{Name: "A\"\n", From: "a"}}, `{"a":1}`, `{"A\"\n":1}`},
+		{"a name that JSON must quote", []warroom.Field{{Name: "A\"\n", From: "a"}}, `{"a":1}`, `{"A\"\n":1}`},
 		{"a computed value", []warroom.Field{{Name: "A", Make: shout}}, `{"name":"x"}`, `{"A":"X"}`},
 		{"no computed value", []warroom.Field{{Name: "A", Make: shout}, {Name: "B", From: "b"}}, `{"b":1}`, `{"B":1}`},
 		{"a computed answer without a body", []warroom.Field{{Name: "A", Make: func(rawjson.Value) warroom.Value { return warroom.Raw("") }}}, `{}`, `{"A":null}`},
@@ -134,7 +134,7 @@ func TestRecords(t *testing.T) {
 		{"without a view as received", warroom.Records{Rows: objects}, `[{"id":"1","x":null},{"id":"2"}]`},
 		{"one object as received", warroom.Records{Rows: objects, Single: true}, `{"id":"1","x":null}`},
 		{"no objects", warroom.Records{View: view}, `[]`},
-		{"no object where one was to stand alone", warroom.Records{View: view, Single: true}, `{}`},
+		{"no object where a single one is shown", warroom.Records{View: view, Single: true}, `{}`},
 		{"an answer without a body", warroom.Records{Rows: []rawjson.Value{""}}, `[null]`},
 		{"no value of one object gets into the next", warroom.Records{View: view, Rows: []rawjson.Value{`{"id":"1"}`, `{}`}}, `[{"ID":"1"},{}]`},
 	}
