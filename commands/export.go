@@ -600,7 +600,7 @@ func exportEverything() Command {
 		},
 	}
 	return declare(Command{
-		Name: "microsoft-atp-export", Area: Exports, Polls: true,
+		Name: "microsoft-atp-export", Area: Exports, Polls: true, Saves: true,
 		Help:    "Exports everything that the service knows of one kind about all machines to a file, whatever its size: software, vulnerabilities, configuration, extensions, certificates, hardware, baselines or antivirus health. The context has counts, the file has the records.",
 		Uses:    exportOperations(),
 		Outputs: []Output{out},
@@ -692,6 +692,15 @@ const longestExport = 6 * time.Hour
 
 // leave leaves the rest to the next execution.
 func (e *exporter) leave(after time.Duration, timeout, restarts int) (Report, error) {
+	limit := longestExport
+	if timeout > 0 {
+		limit = time.Duration(timeout) * time.Second
+	}
+	after, until := max(after, betweenTurns), e.run.deadline(limit)
+	soFar := fmt.Sprintf("%s exported so far, in %s", countOf(int(e.state.Summary.Read), "record"), countOf(e.state.Parts, "part"))
+	if e.run.began.Add(after).After(until) {
+		return Report{}, e.drop(&GivenUpError{Until: until, Waits: soFar})
+	}
 	id, err := e.save()
 	if err != nil {
 		return Report{}, e.drop(err)
@@ -701,17 +710,11 @@ func (e *exporter) leave(after time.Duration, timeout, restarts int) (Report, er
 			return Report{}, err
 		}
 	}
-	limit := longestExport
-	if timeout > 0 {
-		limit = time.Duration(timeout) * time.Second
-	}
 	poll := e.run.again(scheduled{
-		changes: map[string]any{"resume": id, "restarts": restarts}, after: max(after, betweenTurns), until: e.run.deadline(limit),
-		done: e.state.Parts, whole: len(e.state.Names),
+		changes: map[string]any{"resume": id, "restarts": restarts}, after: after, until: until, done: e.state.Parts, whole: len(e.state.Names),
 	})
-	text := fmt.Sprintf("%s exported so far, in %s; the export goes on in %s.",
-		countOf(int(e.state.Summary.Read), "record"), countOf(e.state.Parts, "part"), max(after, betweenTurns).Round(time.Second))
-	return report(warroom.Entry{Blocks: []warroom.Block{warroom.Paragraph(text)}, Poll: poll}), nil
+	line := fmt.Sprintf("%s. The export goes on in %s; it gives up at %s.", soFar, seconds(after), minute(until))
+	return report(warroom.Entry{Blocks: []warroom.Block{warroom.Paragraph(line)}, Poll: poll}), nil
 }
 
 // exportResult is the context of an export.

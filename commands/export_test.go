@@ -420,3 +420,15 @@ func TestMachinesThatMovedAreNoChange(t *testing.T) {
 		t.Errorf("got %d changes, want 2", got)
 	}
 }
+
+// TestAnExportGivesUpAtItsDeadline is refused a page for longer than the export may take, and leaves nothing behind.
+func TestAnExportGivesUpAtItsDeadline(t *testing.T) {
+	i := commandstest.New(t)
+	onPages(i, pageOf(i, records(0, 10), "a"))
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 429, RetryAfter: time.Hour})
+	result := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "json", "timeout_in_seconds": 1800})
+	result.WantFailure("10 records exported so far")
+	if files, err := i.Host.Files(); err != nil || files != 0 {
+		t.Errorf("%d files were left behind (%v)", files, err)
+	}
+}
