@@ -85,7 +85,7 @@ func (s Source) metadata(items []item) (repository, server []byte, err error) {
 		Name: packName, Description: description, Support: support, CurrentVersion: s.Version, ServerMinVersion: serverMinVersion,
 		Author: author, Created: created, Categories: []string{"Endpoint"}, Tags: []string{}, UseCases: []string{},
 		Keywords:     []string{"Microsoft Defender for Endpoint", "MDE", "Defender ATP", "EDR"},
-		Marketplaces: []string{"xsoar"},
+		Marketplaces: []string{"xsoar", "xsoar_saas"},
 		Dependencies: map[string]dependency{}, ItemPrefix: "Defender",
 	}
 	ofServer := serverMetadata{
