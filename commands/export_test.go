@@ -328,7 +328,7 @@ func TestALargeExportComesAsFiles(t *testing.T) {
 	}
 }
 
-// TestTheTokenStaysOnItsHost gives a link to a next page on another host: its query is used, and its host is not.
+// TestTheTokenStaysOnItsHost returns a link to a next page on another host: its query is used, and its host is not.
 func TestTheTokenStaysOnItsHost(t *testing.T) {
 	i := commandstest.New(t)
 	foreign := strings.Replace(pageOf(i, records(0, 10), "a"), i.Tenant.URL(), "https://wpatdadi-luna-stg.example", 1)
@@ -337,7 +337,7 @@ func TestTheTokenStaysOnItsHost(t *testing.T) {
 	wantLines(t, got, records(0, 20))
 }
 
-// TestPagesThatRepeatEnd gives the same link again and again.
+// TestPagesThatRepeatEnd returns the same link again and again.
 func TestPagesThatRepeatEnd(t *testing.T) {
 	i := commandstest.New(t)
 	i.Answer("GET", pagesOfExport, 200, pageOf(i, records(0, 10), "a"))

@@ -214,7 +214,7 @@ type ScriptError struct {
 	Name string
 	// Want is the SHA-256 hash of the file that was meant, and Got that of the library; empty when it has none of the name.
 	Want, Got string
-	// Not is what was therefore not done: run, or sent.
+	// Not names the step that was therefore left out: run, or sent.
 	Not string
 	// Remedy completes the message.
 	Remedy string

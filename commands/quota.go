@@ -86,7 +86,7 @@ type Quota struct {
 	random   io.Reader
 	platform bool
 
-	// pending is the number of requests that the run still has to make, as far as is known.
+	// pending is the number of requests left to make in this run, as far as is known.
 	pending atomic.Int64
 
 	mu    sync.Mutex

@@ -142,7 +142,7 @@ type tokens struct {
 	rejected []string
 	err      error // of Token
 	renewErr error
-	stubborn bool // Renew gives the rejected token again
+	stubborn bool // Renew returns the rejected token again
 }
 
 func (s *tokens) Token(_ context.Context, target *url.URL) (string, error) {

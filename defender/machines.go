@@ -61,7 +61,7 @@ func (c *Client) MachineAlerts(ctx context.Context, machine string) (List, error
 	return c.list(ctx, ListMachineAlerts, Query{}, machine)
 }
 
-// TagMachine adds a tag to a machine or removes it; action is Add or Remove. It gives the machine as it is then.
+// TagMachine adds a tag to a machine or removes it; action is Add or Remove. It returns the new state of the machine.
 func (c *Client) TagMachine(ctx context.Context, machine, action, tag string) (rawjson.Value, error) {
 	return c.change(ctx, TagMachine, "id", map[string]string{"Value": tag, "Action": action}, machine)
 }

@@ -53,7 +53,7 @@ func TestWhatIsNoIDIsNotAsked(t *testing.T) {
 			t.Errorf("id %q: got %v, want an error that names it and the operation", id, err)
 		}
 		if _, err := client.FileMachines(t.Context(), id); err == nil {
-			t.Errorf("id %q: wanted no list", id)
+			t.Errorf("got a list for the id %q, want none", id)
 		}
 		api.wantRequests(t)
 	}

@@ -85,7 +85,7 @@ func (b *trickle) Read(into []byte) (int, error) {
 
 func (b *trickle) Close() error { return nil }
 
-// early is a body that ends as if it were whole when the client gives up, as that of a server does that learns of it.
+// early is a body that ends as if it were whole when the client gives up, as a server that notices it may end it.
 type early struct {
 	ctx  context.Context
 	text string
@@ -282,7 +282,7 @@ func TestSlowRequestsAreCountedAsTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := within(defender.Limits{}, silent)
 		if err := reads(t.Context(), client); err == nil {
-			t.Error("wanted an error")
+			t.Error("got no error, want one")
 		}
 		if got, want := counted(client.Metrics()), "TimeoutError 1"; got != want {
 			t.Errorf("got %q, want the counts %q", got, want)
