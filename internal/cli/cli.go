@@ -41,7 +41,7 @@ type World struct {
 	ErrorsWidth func() int
 	// Height returns the height in lines of the terminal behind Out; nil means that Out is not a terminal.
 	Height func() int
-	// Page shows text on the terminal in a pager, a program with its arguments; nil means that there is none.
+	// Page shows text on the terminal in a pager, a program with its arguments; nil means that no text is paged.
 	Page func(pager []string, text string) error
 	// ReadSecret asks on the terminal for a secret, and does not show it; nil means that nobody can be asked.
 	ReadSecret func(prompt string) (string, error)
@@ -73,7 +73,7 @@ func Execute(ctx context.Context, world World) int {
 	return code
 }
 
-// runner returns a runner of its own, which says what it has to say where the command line does.
+// runner returns a copy of the runner that writes its messages to the standard error of the command line.
 func (w World) runner() *execution.Runner {
 	runner := *w.Runner
 	runner.Errors = w.Errors

@@ -76,7 +76,7 @@ func (p *program) doctor(ctx context.Context, options doctorOptions) error {
 	return nil
 }
 
-// showDiagnosis shows every check as a line or a few, what the entry of the War Room says beside them, and the verdict at
+// showDiagnosis shows every check as a line or a few, what else the entry of the War Room says, and the verdict at
 // the end, where a terminal shows it without scrolling.
 func (p *program) showDiagnosis(found *diagnosis.Diagnosis) {
 	screen := p.screen("")

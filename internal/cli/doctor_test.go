@@ -55,7 +55,7 @@ func TestDoctorTellsWhatTheTenantDoes(t *testing.T) {
 		{"a connection that breaks", refuse(simulator.Fault{Cut: simulator.CutBefore}), 1, map[string]string{
 			"API": "^failed: .* the connection broke .*: Try again", "TLS: API": "did not answer", "Clock": "^ok: agrees with the clock of the authority",
 		}},
-		{"another service", refuse(simulator.Fault{Body: "<html>", ContentType: "text/html"}), 1, map[string]string{"API": `^failed: .*not valid JSON: Check that the URL`}},
+		{"another service", refuse(simulator.Fault{Body: "<html>", ContentType: "text/html"}), 1, map[string]string{"API": `^failed: .*the answer came from a gateway on the way`}},
 		{"too many requests for long", refuse(simulator.Fault{Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Minute}), 0, map[string]string{
 			"API": "^warning: .* does not accept requests at the moment: Try again in 300 seconds", "Rate": "^warning: the API refused 1 requests of this run.* 99 more times",
 		}},

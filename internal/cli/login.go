@@ -31,7 +31,7 @@ type loginOptions struct {
 	where                   storage
 }
 
-// usualPatience is the default time that a user has to log in.
+// usualPatience is the default time for a user to log in.
 const usualPatience = 5 * time.Minute
 
 func (p *program) loginCommand() *cobra.Command {
@@ -167,7 +167,7 @@ func (l *login) run(ctx context.Context) (params.Secret, error) {
 	return l.readPasted(ctx, waiting)
 }
 
-// patience returns a context that ends after the time that the user has to log in.
+// patience returns a context that ends after the time for the user to log in.
 func (l *login) patience(ctx context.Context) (waiting context.Context, end func()) {
 	waiting, cancel := context.WithCancelCause(ctx)
 	go func() {

@@ -133,7 +133,7 @@ func (w *loginWorld) pasteable(t *testing.T) string {
 	return line
 }
 
-// withCertificate gives the instance a certificate instead of the client secret.
+// withCertificate puts into the instance a certificate instead of the client secret.
 func (w *loginWorld) withCertificate() {
 	delete(w.params, "credentials")
 	w.params["creds_certificate"] = w.tenant.Instance("certificate")["creds_certificate"]
@@ -319,8 +319,8 @@ func TestLoginGoesOnWithoutABrowser(t *testing.T) {
 		said    string // when the user opens the page
 	}{
 		{"it cannot be opened", func(w *loginWorld) {
-			w.OpenBrowser = func(string) error { return errors.New("there is none") }
-		}, nil, "No browser could be opened (there is none)"},
+			w.OpenBrowser = func(string) error { return errors.New("no browser is installed") }
+		}, nil, "No browser could be opened (no browser is installed)"},
 		{"it is not wanted", func(*loginWorld) {}, []string{"--no-browser"}, "--paste"},
 		{"there is no display", func(w *loginWorld) {
 			home := w.Getenv("HOME")

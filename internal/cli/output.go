@@ -88,7 +88,7 @@ func checkColumns(command commands.Command, columns []string) error {
 	return nil
 }
 
-// dataResults collects the rows of all tables and writes them as data at the end. What is said beside the tables goes to
+// dataResults collects the rows of all tables and writes them as data at the end. Other text goes to
 // the standard error.
 type dataResults struct {
 	*program

@@ -138,7 +138,7 @@ func encodeArguments(values map[string]any) map[string]json.RawMessage {
 	return args
 }
 
-// keepFiles gives the files of entries their final names, and puts these names into the entries.
+// keepFiles renames the files of entries to their final names, and puts these names into the entries.
 func keepFiles(host *local.Host, entries []warroom.Entry) error {
 	var errs []error
 	for i, entry := range entries {

@@ -41,7 +41,7 @@ func (p *program) simulateCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "simulate", Short: "Run a simulated tenant to try commands against", Args: noArgs, GroupID: groupTry,
 		Long: `Starts a small company with its sign-in service and its Defender API inside this program, and writes an
-instance file for each way to sign in. Under a file stand the environment variables that it needs, if any. The
+instance file for each way to sign in. Under a file are the environment variables that it needs, if any. The
 instance authorization-code is one at which nobody has logged in yet; at authorization-code-signed-in a user has.
 
 It listens on loopback only. docs/simulator.md describes what is faithful and what is not, the scenes, the conditions
@@ -213,7 +213,7 @@ func (l *lab) open(ctx context.Context) error {
 	return nil
 }
 
-// needsLogin tells whether a user has to log in at an instance: only such a one has a redirect URI.
+// needsLogin reports whether a user must log in at an instance: only such an instance has a redirect URI.
 func needsLogin(params map[string]any) bool { return params["redirect_uri"] != nil }
 
 // variables are the environment that a mode needs.
@@ -247,7 +247,7 @@ func (l *lab) write(one labInstance) error {
 
 func (l *lab) path(one labInstance) string { return filepath.Join(l.folder, one.name+".json") }
 
-// read gives the instance as its file is read.
+// read returns the instance as its file is read.
 func (i labInstance) read() instance {
 	return instance{name: i.name, identity: i.name, params: []byte(rawjson.Make(i.params))}
 }
@@ -273,7 +273,7 @@ func (l *lab) logInTo(one labInstance, makeURL func() (execution.Result, error))
 	return nil
 }
 
-// loginCommand gives the address at which a user logs in.
+// loginCommand shows the address at which a user logs in.
 const loginCommand = "microsoft-atp-generate-login-url"
 
 // loginURL is the address that the command for it gave.
@@ -336,7 +336,7 @@ func (l *lab) facts() rawjson.Value {
 	})
 }
 
-// describe says what there is to work with.
+// describe shows the tenant and its instances.
 func (l *lab) describe() {
 	fmt.Fprintf(l.Out, "The tenant is at %s. Clients must trust %s. Its instances, with the environment variables that they need:\n\n", l.tenant.URL(), l.certificate())
 	for _, one := range l.instances {

@@ -17,7 +17,7 @@ func (p *program) writeYAML(value gjson.Result) error {
 	return err
 }
 
-// appendYAML writes a value without a line break at its end. What stands on lines of its own is indented by spaces.
+// appendYAML writes a value without a line break at its end. Nested lines are indented by indent spaces.
 func appendYAML(dst []byte, value gjson.Result, indent int) []byte {
 	switch {
 	case value.IsObject():
@@ -74,7 +74,7 @@ func empty(value gjson.Result) bool {
 	return !there
 }
 
-// yamlText is a text as it can stand in YAML: plain where nothing else could be meant, and else as JSON has it.
+// yamlText returns a text in YAML: plain if it is unambiguous, and else as in JSON.
 func yamlText(text string) string {
 	special := func(r rune) bool {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'

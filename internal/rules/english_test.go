@@ -95,8 +95,8 @@ func (p phrase) in(line string) string {
 // notYetRead are the folders whose texts are still to be read as a whole. The list only shrinks.
 func notYetRead() []string {
 	return []string{
-		"docs", "internal/cli", "internal/cli/local", "internal/cli/loopback",
-		"internal/cli/pages", "internal/kql", "internal/manifest", "internal/pack", "internal/pack/content/Playbooks", "internal/playbook", "internal/program", "params", ".",
+		"docs",
+		"internal/kql", "internal/manifest", "internal/pack", "internal/pack/content/Playbooks", "internal/playbook", "internal/program", "params",
 	}
 }
 

@@ -101,7 +101,7 @@ func (h *Host) Update(ctx context.Context, change func(values map[string]json.Ra
 	return h.update(ctx, func(kept *instanceState) (bool, error) { return change(kept.Context) })
 }
 
-// LastRun returns the last run of the previous fetch, or an empty object if there was none.
+// LastRun returns the last run of the previous fetch, or an empty object before the first.
 func (h *Host) LastRun(ctx context.Context) (json.RawMessage, error) {
 	kept, err := h.read(ctx)
 	if kept.LastRun == nil {
@@ -118,7 +118,7 @@ func (h *Host) SetLastRun(ctx context.Context, value json.RawMessage) error {
 	})
 }
 
-// MirrorRun returns the state of the previous round of mirroring, or an empty object if there was none.
+// MirrorRun returns the state of the previous round of mirroring, or an empty object before the first.
 func (h *Host) MirrorRun(ctx context.Context) (json.RawMessage, error) {
 	kept, err := h.read(ctx)
 	if kept.MirrorRun == nil {
@@ -135,7 +135,7 @@ func (h *Host) SetMirrorRun(ctx context.Context, value json.RawMessage) error {
 	})
 }
 
-// Mirrored returns the incidents that the command line mirrors in place of the platform, or nothing before the first.
+// Mirrored returns the incidents that the command line mirrors instead of the platform, or nothing before the first.
 func (h *Host) Mirrored(ctx context.Context) (json.RawMessage, error) {
 	kept, err := h.read(ctx)
 	return kept.Mirrored, err

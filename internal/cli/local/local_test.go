@@ -319,7 +319,7 @@ func TestFilesStayInTheirFolderAndOverwriteNothing(t *testing.T) {
 		t.Errorf("the folder holds %q, want %q", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
 	if outside, err := os.ReadDir(parent); err != nil || len(outside) != 1 {
-		t.Errorf("beside the folder there is %v, %v", outside, err)
+		t.Errorf("next to the folder there is %v, %v", outside, err)
 	}
 }
 
