@@ -31,6 +31,8 @@ type MirrorMemory struct {
 	round   string
 	until   time.Time
 	objects map[string]rawjson.Value
+	// state is the state as it was last saved or read, to be decoded only once.
+	state *mirrorState
 }
 
 // Of returns the memory of an instance, which its name and its parameters identify.
@@ -96,4 +98,29 @@ func (m *MirrorMemory) forget(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.objects, id)
+}
+
+// takeState returns the state that has a text, if it is remembered. It is given to one execution only.
+func (m *MirrorMemory) takeState(text string) *mirrorState {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	state := m.state
+	m.state = nil
+	if state == nil || state.saved != text {
+		return nil
+	}
+	return state
+}
+
+// putState remembers a state that equals the one that the platform keeps.
+func (m *MirrorMemory) putState(state *mirrorState) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state = state
 }

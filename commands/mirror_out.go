@@ -338,7 +338,7 @@ func (o *outgoing) remember(ctx context.Context, resolved bool) {
 	}
 	// No process may take what it has read in this round for the newest: it would undo the change.
 	state.Round = ""
-	if err := o.run.Host.SetMirrorRun(ctx, state.encode()); err != nil {
+	if err := state.save(ctx, o.run); err != nil {
 		o.run.Host.Log(ctx, "The state of mirroring could not be saved: "+err.Error())
 	}
 }

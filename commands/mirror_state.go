@@ -20,8 +20,8 @@ import (
 type mirrorState struct {
 	// Cursor is the time of the newest change that was reported.
 	Cursor string `json:"cursor,omitempty"`
-	// Looks holds what was handed over last, by id.
-	Looks map[string]look `json:"looks,omitempty"`
+	// Looks holds the last hand-over of each object, by id. Only that of the object that is asked for is decoded.
+	Looks map[string]json.RawMessage `json:"looks,omitempty"`
 	// Missing holds the day on which it was last told that something no longer exists, by id.
 	Missing map[string]string `json:"missing,omitempty"`
 	// Reported holds the times of the changes within the look-back that were reported, by id.
@@ -36,6 +36,9 @@ type mirrorState struct {
 	Since string `json:"since,omitempty"`
 	// Turned holds the changes between open and resolved that were not handed over yet, by id.
 	Turned map[string]turn `json:"turned,omitempty"`
+
+	// saved is the text that the platform keeps of it.
+	saved string
 }
 
 // turn is a change between open and resolved.
@@ -82,7 +85,7 @@ func readMirrorState(kept json.RawMessage) *mirrorState {
 		}
 	}
 	if state.Looks == nil {
-		state.Looks = map[string]look{}
+		state.Looks = map[string]json.RawMessage{}
 	}
 	if state.Turned == nil {
 		state.Turned = map[string]turn{}
@@ -98,10 +101,26 @@ func (s *mirrorState) encode() json.RawMessage {
 	if over := len(s.Resolved) - maxResolved*markLength; over > 0 {
 		s.Resolved = s.Resolved[over:]
 	}
-	bound(s.Looks, maxLooks, func(a, b look) int { return cmp.Compare(a.Since, b.Since) })
+	if len(s.Looks) > maxLooks+maxLooks/10 {
+		since := make(map[string]string, len(s.Looks))
+		for id := range s.Looks {
+			since[id] = s.lookAt(id).Since
+		}
+		bound(since, maxLooks, cmp.Compare[string])
+		maps.DeleteFunc(s.Looks, func(id string, _ json.RawMessage) bool { return since[id] == "" })
+	}
 	bound(s.Turned, maxTurned, func(turn, turn) int { return 0 })
 	bound(s.Missing, maxMissing, cmp.Compare[string])
 	return json.RawMessage(rawjson.Make(s))
+}
+
+// lookAt returns the last hand-over of an object; the zero look if nothing is known.
+func (s *mirrorState) lookAt(id string) look {
+	var last look
+	if text, known := s.Looks[id]; known && json.Unmarshal(text, &last) != nil {
+		last = look{} // is not readable, which is as if nothing were known
+	}
+	return last
 }
 
 // bound drops the first values of a map, by order and then by key, until at most most are left.
@@ -204,5 +223,21 @@ func loadMirrorState(ctx context.Context, run *Run) (state *mirrorState, known b
 	if err != nil {
 		return readMirrorState(nil), false
 	}
-	return readMirrorState(kept), true
+	if state := run.Mirrored.takeState(string(kept)); state != nil {
+		return state, true
+	}
+	state = readMirrorState(kept)
+	state.saved = string(kept)
+	return state, true
+}
+
+// save saves the state, if it was known.
+func (s *mirrorState) save(ctx context.Context, run *Run) error {
+	text := s.encode()
+	if err := run.Host.SetMirrorRun(ctx, text); err != nil {
+		return err
+	}
+	s.saved = string(text)
+	run.Mirrored.putState(s)
+	return nil
 }

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -168,7 +169,7 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		run.Mirrored.keep(state.Round, now, remembered)
 	}
 	// What was reported is saved once it has been handed over: a process that ends before reports it again.
-	result.Commit = func(ctx context.Context) error { return run.Host.SetMirrorRun(ctx, state.encode()) }
+	result.Commit = func(ctx context.Context) error { return state.save(ctx, run) }
 	return result, nil
 }
 
@@ -264,6 +265,8 @@ func (m *incoming) look(ctx context.Context, id string) (Report, error) {
 	}
 	if m.known && (changed || len(entries) > 1 || next != before) {
 		m.save(ctx, seen.ID, before, next)
+	} else if m.known {
+		m.run.Mirrored.putState(m.state) // as it was read
 	}
 	return report(entries...), nil
 }
@@ -271,7 +274,7 @@ func (m *incoming) look(ctx context.Context, id string) (Report, error) {
 // before returns what the platform has received of an object; its Since is empty if nothing is known about that.
 // unreceived records the last hand-over if the platform did not receive it.
 func (m *incoming) before(id string) (received, unreceived look) {
-	last := m.state.Looks[id]
+	last := m.state.lookAt(id)
 	if m.since.After(parseTime(last.Since)) {
 		last.Before = nil
 		return last, look{}
@@ -287,9 +290,9 @@ func (m *incoming) before(id string) (received, unreceived look) {
 func (m *incoming) save(ctx context.Context, id string, before, next look) {
 	next.Since = m.since.Format(time.RFC3339Nano)
 	next.Before = &before
-	m.state.Looks[id] = next
+	m.state.Looks[id] = json.RawMessage(rawjson.Make(next))
 	delete(m.state.Turned, id)
-	if err := m.run.Host.SetMirrorRun(ctx, m.state.encode()); err != nil {
+	if err := m.state.save(ctx, m.run); err != nil {
 		m.run.Host.Log(ctx, "The state of mirroring could not be saved: "+err.Error())
 	}
 }
@@ -302,7 +305,7 @@ func (m *incoming) missing(ctx context.Context, id string, err error) (Report, e
 	}
 	if m.known {
 		m.state.Missing[id] = today
-		if err := m.run.Host.SetMirrorRun(ctx, m.state.encode()); err != nil {
+		if err := m.state.save(ctx, m.run); err != nil {
 			m.run.Host.Log(ctx, "The state of mirroring could not be saved: "+err.Error())
 		}
 	}

@@ -20,14 +20,16 @@ type Platform struct {
 	context json.RawMessage
 	number  int // of the context's version
 	lastRun json.RawMessage
-	release string
-	history []json.RawMessage
-	refused int
+	// mirrorRun is what the last round of mirroring left behind.
+	mirrorRun json.RawMessage
+	release   string
+	history   []json.RawMessage
+	refused   int
 }
 
 // New makes a platform of a recent release that keeps nothing yet.
 func New() *Platform {
-	return &Platform{context: json.RawMessage(`{}`), number: 1, lastRun: json.RawMessage(`{}`), release: "8.9.0"}
+	return &Platform{context: json.RawMessage(`{}`), number: 1, lastRun: json.RawMessage(`{}`), mirrorRun: json.RawMessage(`{}`), release: "8.9.0"}
 }
 
 // SetRelease sets the platform's version.
@@ -93,6 +95,12 @@ func (p *Platform) answer(m message) string {
 		return string(p.lastRun)
 	case "setLastRun":
 		p.lastRun = m.Args.Value
+	case "getLastMirrorRun":
+		return string(p.mirrorRun)
+	case "setLastMirrorRun":
+		p.mirrorRun = m.Args.Value
+	case "findUser":
+		return "null"
 	case "demistoVersion":
 		return fmt.Sprintf(`{"version":%q,"buildNumber":"1"}`, p.release)
 	case "demistoUrls":

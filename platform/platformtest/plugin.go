@@ -69,6 +69,8 @@ type Entry struct {
 	NextRun        string
 	PollingArgs    map[string]any
 	Timeout        string
+	Tags           []string
+	Note           bool
 }
 
 // The types of entries.
