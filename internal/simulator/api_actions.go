@@ -213,7 +213,7 @@ func (c *company) actionWith(id string) (*machineAction, *apiError) {
 	return c.actions[i], nil
 }
 
-func (c *company) getAction(call *call, a *machineAction) (reply, *apiError) {
+func (c *company) getAction(_ *call, a *machineAction) (reply, *apiError) {
 	return reply{http.StatusOK, c.single("MachineActions", a)}, nil
 }
 

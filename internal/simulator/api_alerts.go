@@ -54,7 +54,7 @@ func (c *company) alertsWhere(call *call, condition func(*alert) bool) (reply, *
 }
 
 // getAlert shows its evidence without being asked to, as Microsoft's sample does.
-func (c *company) getAlert(call *call, a *alert) (reply, *apiError) {
+func (c *company) getAlert(_ *call, a *alert) (reply, *apiError) {
 	return reply{http.StatusOK, c.single("Alerts", a)}, nil
 }
 
@@ -258,7 +258,7 @@ func listEvidence[T any](c *company, call *call, a *alert, set string, detail fu
 	return list(c, call, rows, collection{name: set})
 }
 
-func (c *company) getAlertMachine(call *call, a *alert) (reply, *apiError) {
+func (c *company) getAlertMachine(_ *call, a *alert) (reply, *apiError) {
 	m, failure := c.machineNamed(a.MachineID)
 	if failure != nil {
 		return reply{}, failure
@@ -266,7 +266,7 @@ func (c *company) getAlertMachine(call *call, a *alert) (reply, *apiError) {
 	return reply{http.StatusOK, c.single("Machines", m)}, nil
 }
 
-func (c *company) getAlertUser(call *call, a *alert) (reply, *apiError) {
+func (c *company) getAlertUser(_ *call, a *alert) (reply, *apiError) {
 	if u := c.userNamed(a.RelatedUser.UserName); u != nil {
 		return reply{http.StatusOK, c.single("Users", u)}, nil
 	}

@@ -16,7 +16,6 @@ type (
 	onAlert       func(*company, *call, *alert) (reply, *apiError)
 	changeAlert   func(*company, *call, *alert, fields) (reply, *apiError)
 	onAction      func(*company, *call, *machineAction) (reply, *apiError)
-	changeAction  func(*company, *call, *machineAction, fields) (reply, *apiError)
 )
 
 func (h plain) run(c *company, asked *call) (reply, *apiError) { return h(c, asked) }
@@ -47,10 +46,6 @@ func (h changeAlert) run(c *company, asked *call) (reply, *apiError) {
 
 func (h onAction) run(c *company, asked *call) (reply, *apiError) {
 	return on(c, asked, (*company).actionWith, h)
-}
-
-func (h changeAction) run(c *company, asked *call) (reply, *apiError) {
-	return change(c, asked, (*company).actionWith, h)
 }
 
 // starts is the kind of machine action that an operation starts.

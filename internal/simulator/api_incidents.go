@@ -119,7 +119,7 @@ func (c *company) commentIncident(call *call, body fields) (reply, *apiError) {
 	return reply{http.StatusOK, record{{"@odata.context", c.graphContext("security/incidents('" + one.ID + "')/comments")}, {"value", one.Comments}}}, nil
 }
 
-func (c *company) getGraphAlert(call *call, a *alert) (reply, *apiError) {
+func (c *company) getGraphAlert(_ *call, a *alert) (reply, *apiError) {
 	return reply{http.StatusOK, described{c.graphContext("security/alerts_v2/$entity"), c.graphAlert(a)}}, nil
 }
 

@@ -21,7 +21,7 @@ func (c *company) listMachines(call *call) (reply, *apiError) {
 	return list(c, call, c.machines, machineCollection)
 }
 
-func (c *company) getMachine(call *call, m *machine) (reply, *apiError) {
+func (c *company) getMachine(_ *call, m *machine) (reply, *apiError) {
 	return reply{http.StatusOK, c.single("Machines", m)}, nil
 }
 
@@ -97,7 +97,7 @@ func (m *machine) tag(tag string, remove bool) {
 	m.MachineTags = tags
 }
 
-func (c *company) tagMachine(call *call, m *machine, body fields) (reply, *apiError) {
+func (c *company) tagMachine(_ *call, m *machine, body fields) (reply, *apiError) {
 	tag, remove, failure := readTagging(body)
 	if failure != nil {
 		return reply{}, failure
@@ -109,7 +109,7 @@ func (c *company) tagMachine(call *call, m *machine, body fields) (reply, *apiEr
 // maxBatch is the documented number of objects in one call: machines to tag, indicators to import or delete.
 const maxBatch = 500
 
-func (c *company) tagMachines(call *call, body fields) (reply, *apiError) {
+func (c *company) tagMachines(_ *call, body fields) (reply, *apiError) {
 	tag, remove, failure := readTagging(body)
 	if failure != nil {
 		return reply{}, failure
@@ -152,7 +152,7 @@ func checkBatch(name string, count int) *apiError {
 var deviceValues = []string{"Normal", "Low", "High"}
 
 // updateMachine sets tags and value. The tags given take the place of those there are.
-func (c *company) updateMachine(call *call, m *machine, body fields) (reply, *apiError) {
+func (c *company) updateMachine(_ *call, m *machine, body fields) (reply, *apiError) {
 	tags := m.MachineTags
 	if failure := body.read("machineTags", &tags); failure != nil {
 		return reply{}, failure
@@ -165,7 +165,7 @@ func (c *company) updateMachine(call *call, m *machine, body fields) (reply, *ap
 	return reply{http.StatusOK, c.single("Machines", m)}, nil
 }
 
-func (c *company) setDeviceValue(call *call, m *machine, body fields) (reply, *apiError) {
+func (c *company) setDeviceValue(_ *call, m *machine, body fields) (reply, *apiError) {
 	value, failure := body.choice("DeviceValue", "", deviceValues...)
 	if failure != nil {
 		return reply{}, failure

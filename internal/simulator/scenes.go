@@ -56,7 +56,7 @@ func scenes() []scene {
 						alarm(n, "Remote execution on another machine")(c, r, when)
 					}
 				}},
-				{6 * time.Hour, "an analyst takes the alerts", func(c *company, r *runningScene, when time.Time) {
+				{6 * time.Hour, "an analyst takes the alerts", func(_ *company, r *runningScene, when time.Time) {
 					for _, a := range r.alerts {
 						a.Status, a.AssignedTo, a.LastUpdateTime = "InProgress", optional("soc@"+domain), at(when)
 					}
@@ -78,7 +78,7 @@ func scenes() []scene {
 						act(n, "RunAntiVirusScan")(c, r, when)
 					}
 				}},
-				{20 * time.Hour, "the alerts are resolved", func(c *company, r *runningScene, when time.Time) {
+				{20 * time.Hour, "the alerts are resolved", func(_ *company, r *runningScene, when time.Time) {
 					for _, a := range r.alerts {
 						a.Status, a.Classification, a.Determination = "Resolved", "TruePositive", "MultiStagedAttack"
 						a.ResolvedTime, a.LastUpdateTime = at(when), at(when)

@@ -126,7 +126,7 @@ func floats(values []any) []float64 {
 }
 
 func sum(values []any, a []expression) any {
-	var total any = zeroSum(a[0].typ)
+	total := zeroSum(a[0].typ)
 	for _, v := range values {
 		if next := calculate("+", total, v); next != nil {
 			total = next

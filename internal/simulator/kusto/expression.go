@@ -237,7 +237,7 @@ func textual(left, right expression, negated bool, compare func(a, b string) boo
 // compareTyped compares values of types that can be compared.
 func compareTyped(operator string, left, right expression) (expression, error) {
 	equality := operator == "==" || operator == "!=" || operator == "<>"
-	if !comparable(left.typ, right.typ) {
+	if !areComparable(left.typ, right.typ) {
 		return left, fmt.Errorf("cannot compare values of types %s and %s; try adding explicit casts", left.typ, right.typ)
 	}
 	if !equality && (left.typ == Bool || right.typ == Bool) {
@@ -249,7 +249,7 @@ func compareTyped(operator string, left, right expression) (expression, error) {
 	}}, nil
 }
 
-func comparable(a, b Type) bool {
+func areComparable(a, b Type) bool {
 	text := func(t Type) bool { return t == String || t == GUID }
 	number := func(t Type) bool { return t.numeric() || t == Bool } // a column of bool is one of numbers for the service
 	return a == b || a == Dynamic || b == Dynamic || number(a) && number(b) || text(a) && text(b)
@@ -314,7 +314,7 @@ func (p *parser) values(of Type) (list, error) {
 		if err != nil {
 			return list{}, err
 		}
-		if e.typ != Dynamic && of != Dynamic && !comparable(e.typ, of) {
+		if e.typ != Dynamic && of != Dynamic && !areComparable(e.typ, of) {
 			return list{}, fmt.Errorf("cannot compare values of types %s and %s; try adding explicit casts", of, e.typ)
 		}
 		all = append(all, e)
@@ -414,7 +414,7 @@ func (p *parser) between(left expression, negated bool) (expression, error) {
 	if err != nil {
 		return left, err
 	}
-	if !comparable(left.typ, low.typ) || !comparable(left.typ, high.typ) && !(left.typ == DateTime && high.typ == TimeSpan) {
+	if !areComparable(left.typ, low.typ) || !areComparable(left.typ, high.typ) && !(left.typ == DateTime && high.typ == TimeSpan) {
 		return left, fmt.Errorf("cannot compare values of types %s, %s and %s; try adding explicit casts", left.typ, low.typ, high.typ)
 	}
 	a, b, c := left.eval, low.eval, high.eval
@@ -800,8 +800,8 @@ func (p *parser) call(name string) (expression, error) {
 		return p.typedLiteral(name, typ)
 	}
 	if p.grouping && !p.inside {
-		if make, known := aggregates()[name]; known {
-			return p.aggregate(name, make)
+		if made, known := aggregates()[name]; known {
+			return p.aggregate(name, made)
 		}
 	} else if _, known := aggregates()[name]; known {
 		if _, scalar := functions()[name]; !scalar {

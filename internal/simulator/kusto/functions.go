@@ -2,6 +2,7 @@ package kusto
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -131,9 +132,7 @@ func chosenType(a []expression) Type {
 func functions() map[string]function {
 	all := map[string]function{}
 	for _, some := range []map[string]function{logic(), conversions(), texts(), numbers(), times(), dynamics(), addresses(), window()} {
-		for name, f := range some {
-			all[name] = f
-		}
+		maps.Copy(all, some)
 	}
 	return all
 }
@@ -237,7 +236,7 @@ func argument(a []any, i int) any {
 }
 
 func numbers() map[string]function {
-	real := func(f func(float64) float64) function {
+	ofReal := func(f func(float64) float64) function {
 		return function{takes: "n", min: 1, max: 1, result: Real, call: func(_ time.Time, a []any) any {
 			if x, ok := toFloat(a[0]); ok {
 				return f(x)
@@ -294,7 +293,7 @@ func numbers() map[string]function {
 			scale := math.Pow(10, float64(digits))
 			return math.Round(x*scale) / scale
 		}},
-		"ceiling": real(math.Ceil), "sqrt": real(math.Sqrt), "exp": real(math.Exp), "log": real(math.Log), "log10": real(math.Log10), "log2": real(math.Log2),
+		"ceiling": ofReal(math.Ceil), "sqrt": ofReal(math.Sqrt), "exp": ofReal(math.Exp), "log": ofReal(math.Log), "log10": ofReal(math.Log10), "log2": ofReal(math.Log2),
 		"sign": {takes: "n", min: 1, max: 1, result: Long, call: func(_ time.Time, a []any) any {
 			x, ok := toFloat(a[0])
 			if !ok {
@@ -602,9 +601,7 @@ func dynamics() map[string]function {
 			merged := map[string]any{}
 			for _, v := range slices.Backward(a) { // the first one to have a name keeps it
 				bag, _ := v.(map[string]any)
-				for name, value := range bag {
-					merged[name] = value
-				}
+				maps.Copy(merged, bag)
 			}
 			return merged
 		}},

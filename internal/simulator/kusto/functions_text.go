@@ -19,8 +19,8 @@ import (
 )
 
 // textual functions take texts and return a text.
-func textFunction(min, max int, f func(a []string) string) function {
-	return function{takes: "x", min: min, max: max, result: String, call: func(_ time.Time, a []any) any {
+func textFunction(least, most int, f func(a []string) string) function {
+	return function{takes: "x", min: least, max: most, result: String, call: func(_ time.Time, a []any) any {
 		texts := make([]string, len(a))
 		for i, v := range a {
 			texts[i] = Text(v)
@@ -125,7 +125,7 @@ func texts() map[string]function {
 			parts := []any{Text(a[0])}
 			if Text(a[1]) != "" {
 				parts = parts[:0]
-				for _, part := range strings.Split(Text(a[0]), Text(a[1])) {
+				for part := range strings.SplitSeq(Text(a[0]), Text(a[1])) {
 					parts = append(parts, part)
 				}
 			}
@@ -456,7 +456,7 @@ func addresses() map[string]function {
 			return hasAddress(a, func(found, wanted string) bool { return found == wanted })
 		}},
 		"has_ipv4_prefix": {takes: "x", min: 2, max: 2, result: Bool, call: func(_ time.Time, a []any) any {
-			return hasAddress(a, func(found, wanted string) bool { return strings.HasPrefix(found, wanted) })
+			return hasAddress(a, strings.HasPrefix)
 		}},
 	}
 }

@@ -221,14 +221,13 @@ func isGUID(text string) bool {
 // parseDynamic reads a dynamic literal: JSON that also takes single quotes and literals of the language.
 func parseDynamic(body string) (any, error) {
 	s := &scanner{query: body}
-	var tokens []token
 	for s.space(); s.at < len(s.query); s.space() {
 		if err := s.one(); err != nil {
 			return nil, err
 		}
 	}
-	tokens = append(s.tokens, token{kind: endToken})
-	value, rest, err := dynamicValue(tokens, 0)
+	s.tokens = append(s.tokens, token{kind: endToken})
+	value, rest, err := dynamicValue(s.tokens, 0)
 	if err != nil || rest[0].kind != endToken {
 		return nil, fmt.Errorf("dynamic(%.60s) is not a value", body)
 	}

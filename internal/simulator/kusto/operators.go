@@ -95,7 +95,7 @@ func (p *parser) where() (Table, error) {
 }
 
 // assignments reads "name = expression, ...". A column without a name of its own is numbered.
-func (p *parser) assignments(stop ...string) ([]namedExpression, error) {
+func (p *parser) assignments() ([]namedExpression, error) {
 	var list []namedExpression
 	for {
 		one, err := p.assignment()
@@ -111,7 +111,7 @@ func (p *parser) assignments(stop ...string) ([]namedExpression, error) {
 
 func (p *parser) assignment() ([]namedExpression, error) {
 	if p.is(signToken, "(") {
-		if end := matching(p.tokens, 0); end > 0 && end+1 < len(p.tokens) && p.tokens[end+1].text == "=" && p.tokens[end+1].kind == signToken {
+		if end := matching(p.tokens); end > 0 && end+1 < len(p.tokens) && p.tokens[end+1].text == "=" && p.tokens[end+1].kind == signToken {
 			return p.severalNames()
 		}
 	}
@@ -673,7 +673,7 @@ func (p *parser) render() (Table, error) {
 		return Table{}, err
 	}
 	if p.takeWord("with") {
-		end := matching(p.tokens, 0)
+		end := matching(p.tokens)
 		if end < 0 {
 			return Table{}, p.unexpected()
 		}
@@ -805,7 +805,7 @@ func (p *parser) dataTable() (Table, error) {
 			return Table{}, err
 		}
 		typ := columns[len(row)].Type
-		if !e.constant || e.typ != Dynamic && !comparable(e.typ, typ) && typ != Dynamic {
+		if !e.constant || e.typ != Dynamic && !areComparable(e.typ, typ) && typ != Dynamic {
 			return Table{}, fmt.Errorf("the column '%s' of the datatable takes a literal of type %s", columns[len(row)].Name, typ)
 		}
 		row = append(row, fitted(convert(e.eval(&frame{}), typ), typ))
@@ -971,7 +971,7 @@ func (p *parser) expandApply() (Table, error) {
 	if !p.takeWord("on") || !p.is(signToken, "(") {
 		return Table{}, p.unexpected()
 	}
-	end := matching(p.tokens, 0)
+	end := matching(p.tokens)
 	if end < 0 {
 		return Table{}, errors.New("syntax error: the query of mv-apply is not closed")
 	}
@@ -1051,10 +1051,11 @@ func (p *parser) bagUnpack() (Table, error) {
 	}
 	prefix := ""
 	if p.take(",") {
-		ok := false
-		if prefix, ok = p.next().value.(string); !ok {
+		given, ok := p.next().value.(string)
+		if !ok {
 			return Table{}, unsupported("argument of bag_unpack", p.peek().text)
 		}
+		prefix = given
 	}
 	if err := p.expect(")"); err != nil {
 		return Table{}, err

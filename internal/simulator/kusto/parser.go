@@ -256,7 +256,7 @@ func (p *parser) lambda() ([]parameter, []token, bool, error) {
 	if !p.is(signToken, "(") {
 		return nil, nil, false, nil
 	}
-	end := matching(p.tokens, 0)
+	end := matching(p.tokens)
 	if end < 0 || end+1 >= len(p.tokens) || p.tokens[end+1].text != "{" {
 		return nil, nil, false, nil
 	}
@@ -272,7 +272,7 @@ func (p *parser) lambda() ([]parameter, []token, bool, error) {
 			return nil, nil, false, p.unexpected()
 		}
 	}
-	end = matching(p.tokens, 0)
+	end = matching(p.tokens)
 	if end < 0 {
 		return nil, nil, false, errors.New("syntax error: the body of a function is not closed")
 	}
@@ -281,14 +281,14 @@ func (p *parser) lambda() ([]parameter, []token, bool, error) {
 	return parameters, body, true, nil
 }
 
-// matching returns the place of the bracket that closes the one at start, or -1.
-func matching(tokens []token, start int) int {
+// matching returns the place of the bracket that closes the one at the start, or -1.
+func matching(tokens []token) int {
 	depth := 0
-	for i := start; i < len(tokens); i++ {
-		if tokens[i].kind != signToken {
+	for i, t := range tokens {
+		if t.kind != signToken {
 			continue
 		}
-		switch tokens[i].text {
+		switch t.text {
 		case "(", "[", "{":
 			depth++
 		case ")", "]", "}":

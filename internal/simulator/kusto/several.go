@@ -185,7 +185,7 @@ func (p *parser) on(left, right Table) (joinKeys, error) {
 			return keys, fmt.Errorf("failed to resolve column named '%s' of the right side of the join", names[1])
 		}
 		x, y := left.Columns[a].Type, right.Columns[b].Type
-		if x == Dynamic || y == Dynamic || !comparable(x, y) {
+		if x == Dynamic || y == Dynamic || !areComparable(x, y) {
 			return keys, fmt.Errorf("the columns '%s' (%s) and '%s' (%s) cannot be joined on", names[0], x, names[1], y)
 		}
 		keys.left, keys.right = append(keys.left, a), append(keys.right, b)
