@@ -33,35 +33,13 @@ func (c *company) populate() {
 	c.draws = newSource(c.seed, "fleet")
 	defer func() { c.draws = draws }()
 	fitting := map[string][]*product{}
-	for _, p := range c.catalog {
-		for _, lot := range fleet {
-			if p.platforms == nil || slices.Contains(p.platforms, lot.system.platform) {
-				fitting[lot.prefix] = append(fitting[lot.prefix], p)
-			}
-		}
+	for _, lot := range fleet {
+		fitting[lot.prefix] = where(c.catalog, func(p *product) bool { return p.platforms == nil || slices.Contains(p.platforms, lot.system.platform) })
 	}
 	owners := where(c.users, func(u *user) bool { return !u.IsDomainAdmin && !u.IsOnlyNetworkUser })
 	for n := len(c.machines); n < c.size; n++ {
-		share, lot := c.draws.IntN(100), fleet[0]
-		for _, lot = range fleet {
-			if share -= lot.share; share < 0 {
-				break
-			}
-		}
-		m := c.newMachine(fmt.Sprintf("%s-%06d", lot.prefix, n+1), lot.system, lot.group)
-		m.LastIPAddress = fmt.Sprintf("10.%d.%d.%d", 64+n/62500, n/250%250, 1+n%250)
-		m.IPAddresses[0].IPAddress = m.LastIPAddress
-		m.MachineTags = []string{lot.tag}
-		switch {
-		case c.draws.chance(25):
-			m.HealthStatus, m.LastSeen = "Inactive", at(c.started.Add(-8*day-c.draws.span(20*day)))
-		case c.draws.chance(100):
-			m.HealthStatus = "ImpairedCommunication"
-		}
-		if lot.group == workstations || lot.system == macOS {
-			m.owner = owners[n%len(owners)]
-		}
-		for _, p := range fitting[lot.prefix] {
+		m, prefix := c.anotherMachine(n, owners)
+		for _, p := range fitting[prefix] {
 			if p.spread == 0 || c.draws.chance(4) {
 				m.installed = append(m.installed, installation{p, c.draws.IntN(len(p.versions))})
 			}
@@ -73,6 +51,30 @@ func (c *company) populate() {
 			p.flaws[i].ExposedMachines = len(c.exposed(p, func(f flaw) bool { return f.ID == p.flaws[i].ID }))
 		}
 	}
+}
+
+// anotherMachine draws the nth machine, and says of which lot of the fleet it is.
+func (c *company) anotherMachine(n int, owners []*user) (made *machine, prefix string) {
+	share, lot := c.draws.IntN(100), fleet[0]
+	for _, lot = range fleet {
+		if share -= lot.share; share < 0 {
+			break
+		}
+	}
+	m := c.newMachine(fmt.Sprintf("%s-%06d", lot.prefix, n+1), lot.system, lot.group)
+	m.LastIPAddress = fmt.Sprintf("10.%d.%d.%d", 64+n/62500, n/250%250, 1+n%250)
+	m.IPAddresses[0].IPAddress = m.LastIPAddress
+	m.MachineTags = []string{lot.tag}
+	switch {
+	case c.draws.chance(25):
+		m.HealthStatus, m.LastSeen = "Inactive", at(c.started.Add(-8*day-c.draws.span(20*day)))
+	case c.draws.chance(100):
+		m.HealthStatus = "ImpairedCommunication"
+	}
+	if lot.group == workstations || lot.system == macOS {
+		m.owner = owners[n%len(owners)]
+	}
+	return m, lot.prefix
 }
 
 // find returns the machine of an id or of a name, both in small letters.

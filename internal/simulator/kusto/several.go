@@ -15,35 +15,16 @@ func (p *parser) union(before *Table) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
-	type part struct {
-		name  string
-		table Table
-	}
 	var parts []part
 	if before != nil {
 		parts = append(parts, part{"union_arg0", *before})
 	}
 	for {
-		if names := p.wildcard(); names != nil {
-			for _, name := range names {
-				if t, ok := p.run.table(name); ok {
-					parts = append(parts, part{name, t})
-				}
-			}
-		} else {
-			name := fmt.Sprint("union_arg", len(parts))
-			if p.peek().kind == wordToken && p.peekAt(1).text != "(" {
-				name = p.peek().text
-			}
-			t, err := p.source()
-			if err != nil {
-				if parameters["isfuzzy"] != "true" || !strings.HasPrefix(err.Error(), "failed to resolve table") {
-					return Table{}, err
-				}
-			} else {
-				parts = append(parts, part{name, t})
-			}
+		some, err := p.unionPart(len(parts))
+		if err != nil && (parameters["isfuzzy"] != "true" || !strings.HasPrefix(err.Error(), "failed to resolve table")) {
+			return Table{}, err
 		}
+		parts = append(parts, some...)
 		if !p.take(",") {
 			break
 		}
@@ -51,8 +32,48 @@ func (p *parser) union(before *Table) (Table, error) {
 	if len(parts) == 0 {
 		return Table{}, errors.New("the union has no table")
 	}
-	made := Table{}
 	label := parameters["withsource"]
+	made, places := unionColumns(parts, label, parameters["kind"] == "inner")
+	for _, one := range parts {
+		if len(made.Rows)+len(one.table.Rows) > MaxRows {
+			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator 'union'", MaxRows)
+		}
+		made.add(one, places, label != "")
+	}
+	return made, nil
+}
+
+// part is a table of a union, with its name.
+type part struct {
+	name  string
+	table Table
+}
+
+// unionPart reads a table of a union, or the tables that a name with an asterisk means.
+func (p *parser) unionPart(place int) ([]part, error) {
+	if names := p.wildcard(); names != nil {
+		var parts []part
+		for _, name := range names {
+			if t, ok := p.run.table(name); ok {
+				parts = append(parts, part{name, t})
+			}
+		}
+		return parts, nil
+	}
+	name := fmt.Sprint("union_arg", place)
+	if p.peek().kind == wordToken && p.peekAt(1).text != "(" {
+		name = p.peek().text
+	}
+	t, err := p.source()
+	if err != nil {
+		return nil, err
+	}
+	return []part{{name, t}}, nil
+}
+
+// unionColumns returns a table with the columns of the parts, and where each of them goes.
+func unionColumns(parts []part, label string, inner bool) (Table, map[Column]int) {
+	made := Table{}
 	if label != "" {
 		made.Columns = append(made.Columns, Column{label, String})
 	}
@@ -68,45 +89,37 @@ func (p *parser) union(before *Table) (Table, error) {
 			}
 		}
 	}
-	place := map[Column]int{}
+	places := map[Column]int{}
 	for _, name := range names {
-		if parameters["kind"] == "inner" && slices.ContainsFunc(parts, func(one part) bool { _, has := one.table.column(name); return !has }) {
+		if inner && slices.ContainsFunc(parts, func(one part) bool { _, has := one.table.column(name); return !has }) {
 			continue
 		}
 		for _, typ := range types[name] {
 			c := Column{name, typ}
-			place[c] = len(made.Columns)
+			places[c] = len(made.Columns)
 			if len(types[name]) > 1 {
 				c.Name += "_" + string(typ)
 			}
 			made.Columns = append(made.Columns, c)
 		}
 	}
-	for _, one := range parts {
-		if len(made.Rows)+len(one.table.Rows) > MaxRows {
-			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator 'union'", MaxRows)
+	return made, places
+}
+
+// add adds the rows of a part.
+func (t *Table) add(one part, places map[Column]int, labelled bool) {
+	for _, from := range one.table.Rows {
+		row := t.blank()
+		if labelled {
+			row[0] = one.name
 		}
-		places := make([]int, len(one.table.Columns))
 		for i, c := range one.table.Columns {
-			places[i] = -1
-			if at, kept := place[c]; kept {
-				places[i] = at
+			if at, kept := places[c]; kept {
+				row[at] = from[i]
 			}
 		}
-		for _, from := range one.table.Rows {
-			row := made.blank()
-			if label != "" {
-				row[0] = one.name
-			}
-			for i, at := range places {
-				if at >= 0 {
-					row[at] = from[i]
-				}
-			}
-			made.Rows = append(made.Rows, row)
-		}
+		t.Rows = append(t.Rows, row)
 	}
-	return made, nil
 }
 
 // blank returns a row of missing values.
@@ -143,38 +156,9 @@ func (p *parser) on(left, right Table) (joinKeys, error) {
 		return keys, p.unexpected()
 	}
 	for {
-		var names [2]string
-		side := func() (bool, error) {
-			name, err := p.name()
-			if err != nil {
-				return false, err
-			}
-			switch name {
-			case "$left", "$right":
-				if err := p.expect("."); err != nil {
-					return false, err
-				}
-				column, err := p.name()
-				names[map[string]int{"$left": 0, "$right": 1}[name]] = column
-				return true, err
-			}
-			names = [2]string{name, name}
-			return false, nil
-		}
-		explicit, err := side()
+		names, err := p.onNames()
 		if err != nil {
 			return keys, err
-		}
-		if explicit {
-			if err := p.expect("=="); err != nil {
-				return keys, err
-			}
-			if explicit, err = side(); err != nil {
-				return keys, err
-			}
-			if !explicit || names[0] == "" || names[1] == "" {
-				return keys, errors.New("a join compares a column of $left with one of $right")
-			}
 		}
 		a, found := left.column(names[0])
 		if !found {
@@ -192,6 +176,38 @@ func (p *parser) on(left, right Table) (joinKeys, error) {
 		if !p.take(",") && !p.takeWord("and") {
 			return keys, nil
 		}
+	}
+}
+
+// onNames reads the names of a column of the left side and of one of the right side.
+func (p *parser) onNames() (names [2]string, err error) {
+	for side := 0; ; side++ {
+		name, err := p.name()
+		if err != nil {
+			return names, err
+		}
+		if name != "$left" && name != "$right" {
+			if side > 0 {
+				return names, errors.New("a join compares a column of $left with one of $right")
+			}
+			return [2]string{name, name}, nil
+		}
+		if err := p.expect("."); err != nil {
+			return names, err
+		}
+		if names[map[string]int{"$left": 0, "$right": 1}[name]], err = p.name(); err != nil {
+			return names, err
+		}
+		if side == 0 {
+			if err := p.expect("=="); err != nil {
+				return names, err
+			}
+			continue
+		}
+		if names[0] == "" || names[1] == "" {
+			return names, errors.New("a join compares a column of $left with one of $right")
+		}
+		return names, nil
 	}
 }
 
