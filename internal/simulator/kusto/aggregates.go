@@ -149,12 +149,11 @@ func average(values []any, a []expression) any {
 	if len(values) == 0 {
 		return nil
 	}
-	switch values[0].(type) {
+	switch first := values[0].(type) {
 	case time.Duration:
 		total, _ := sum(values, a).(time.Duration)
 		return total / time.Duration(len(values))
 	case time.Time:
-		first, _ := values[0].(time.Time)
 		var total time.Duration
 		for _, v := range values {
 			if t, ok := v.(time.Time); ok {
@@ -219,22 +218,22 @@ func (p *parser) aggregate(name string, made aggregate) (expression, error) {
 	if made.condition != 0 {
 		label += a[0].name
 	}
-	return expression{typ: made.result(a), name: label, eval: func(f *frame) any {
-		var values []any
-		for i, row := range f.rows {
-			at := &frame{row: row, index: i, rows: f.rows}
-			if made.condition >= 0 && a[made.condition].eval(at) != true {
-				continue
-			}
-			if v := a[0].eval(at); v != nil || made.condition == 0 {
-				if v == "" && strings.HasPrefix(made.prefix, "set") && a[0].typ == Dynamic {
-					continue
-				}
-				values = append(values, v)
-			}
+	return expression{typ: made.result(a), name: label, eval: func(f *frame) any { return made.call(made.values(f, a), a) }}, nil
+}
+
+// values returns the values of the group that the condition chooses, without null.
+func (made aggregate) values(f *frame, a []expression) []any {
+	var values []any
+	for i, row := range f.rows {
+		at := &frame{row: row, index: i, rows: f.rows}
+		if made.condition >= 0 && a[made.condition].eval(at) != true {
+			continue
 		}
-		return made.call(values, a)
-	}}, nil
+		if v := a[0].eval(at); v != nil {
+			values = append(values, v)
+		}
+	}
+	return values
 }
 
 // percentiles are computed by nearest rank.
@@ -279,60 +278,18 @@ func percentiles(name string, a []expression) (expression, error) {
 
 // choosing reads arg_max, arg_min and take_any, which choose a row of the group.
 func (p *parser) choosing(name string) (expression, error) {
-	if err := p.expect("("); err != nil {
+	a, err := p.choices(name)
+	if err != nil {
 		return expression{}, err
 	}
-	var a []namedExpression
-	for !p.take(")") {
-		if len(a) > 0 {
-			if err := p.expect(","); err != nil {
-				return expression{}, err
-			}
-		}
-		if p.take("*") {
-			a = append(a, p.otherColumns(a)...)
-			continue
-		}
-		e, err := p.expression()
-		if err != nil {
-			return e, err
-		}
-		label := e.name
-		if label == "" {
-			label = nameless(name, a)
-		}
-		a = append(a, namedExpression{name: label, value: e})
-	}
-	if len(a) == 0 {
-		return expression{}, fmt.Errorf("the function '%s' lacks an argument", name)
-	}
-	sign := map[string]int{"arg_max": 1, "arg_min": -1}[name]
-	by := a[0].value
-	chosen := func(f *frame) []any {
-		var best []any
-		var bestValue any
-		for i, row := range f.rows {
-			v := by.eval(&frame{row: row, index: i, rows: f.rows})
-			if sign == 0 {
-				if best == nil || bestValue == nil && v != nil {
-					best, bestValue = row, v
-				}
-				continue
-			}
-			if order, ok := compare(v, bestValue); best == nil || v != nil && (bestValue == nil || ok && order*sign > 0) {
-				best, bestValue = row, v
-			}
-		}
-		return best
-	}
+	chosen := chooser(a[0].value, map[string]int{"arg_max": 1, "arg_min": -1}[name])
 	for i := range a {
 		eval, typ := a[i].value.eval, a[i].value.typ
 		a[i].value.eval = func(f *frame) any {
-			row := chosen(f)
-			if row == nil {
-				return zero(typ)
+			if row := chosen(f); row != nil {
+				return eval(&frame{row: row})
 			}
-			return eval(&frame{row: row})
+			return zero(typ)
 		}
 	}
 	if len(a) == 1 {
@@ -343,7 +300,57 @@ func (p *parser) choosing(name string) (expression, error) {
 		}
 		return made, nil
 	}
-	return expression{typ: Dynamic, several: a, chosen: chosen}, nil
+	return expression{typ: Dynamic, several: a}, nil
+}
+
+// choices reads the arguments of a function that chooses a row: what it chooses by, and what is taken of the row.
+func (p *parser) choices(name string) ([]namedExpression, error) {
+	if err := p.expect("("); err != nil {
+		return nil, err
+	}
+	var a []namedExpression
+	for !p.take(")") {
+		if len(a) > 0 {
+			if err := p.expect(","); err != nil {
+				return nil, err
+			}
+		}
+		if p.take("*") {
+			a = append(a, p.otherColumns(a)...)
+			continue
+		}
+		e, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		label := e.name
+		if label == "" {
+			label = nameless(name, a)
+		}
+		a = append(a, namedExpression{name: label, value: e})
+	}
+	if len(a) == 0 {
+		return nil, fmt.Errorf("the function '%s' lacks an argument", name)
+	}
+	return a, nil
+}
+
+// chooser returns a function that chooses a row of a group: the one with the largest value (1), the smallest (-1), or the first that
+// has one (0). Null is never chosen while another row has a value.
+func chooser(by expression, sign int) func(*frame) []any {
+	return func(f *frame) []any {
+		var best []any
+		var bestValue any
+		for i, row := range f.rows {
+			v := by.eval(&frame{row: row, index: i, rows: f.rows})
+			order, ok := compare(v, bestValue)
+			better := v != nil && (bestValue == nil || ok && order*sign > 0)
+			if best == nil || better {
+				best, bestValue = row, v
+			}
+		}
+		return best
+	}
 }
 
 // nameless returns the name of an argument of a function that chooses a row, where the argument has none of its own.

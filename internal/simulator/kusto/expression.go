@@ -29,10 +29,8 @@ type expression struct {
 	column string
 	// constant expressions do not look at the row.
 	constant bool
-	// several are the columns of a function that makes several, such as arg_max, with what they are of a row; chosen picks the row of
-	// the group.
+	// several are the columns of a function that makes several, such as arg_max.
 	several []namedExpression
-	chosen  func(*frame) []any
 }
 
 type namedExpression struct {

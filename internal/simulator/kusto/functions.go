@@ -400,65 +400,73 @@ func window() map[string]function {
 
 // windows are what the functions that look at other rows do.
 func windows() map[string]func(a []expression) func(*frame) any {
-	nextTo := func(direction int) func(a []expression) func(*frame) any {
-		return func(a []expression) func(*frame) any {
-			return func(f *frame) any {
-				offset := 1
-				if len(a) > 1 {
-					n, _ := a[1].eval(f).(int64)
-					offset = int(n)
-				}
-				i := f.index + direction*offset
-				if i < 0 || i >= len(f.rows) {
-					if len(a) > 2 {
-						return a[2].eval(f)
-					}
-					return zero(a[0].typ)
-				}
-				return a[0].eval(&frame{row: f.rows[i], index: i, rows: f.rows})
+	return map[string]func(a []expression) func(*frame) any{
+		"row_number": rowNumber, "prev": besideBy(-1), "next": besideBy(1), "row_cumsum": runningSum,
+	}
+}
+
+// besideBy returns the function that looks at a row before (-1) or after (1) the current one.
+func besideBy(direction int) func(a []expression) func(*frame) any {
+	return func(a []expression) func(*frame) any {
+		return func(f *frame) any {
+			offset := 1
+			if len(a) > 1 {
+				n, _ := a[1].eval(f).(int64)
+				offset = int(n)
 			}
+			i := f.index + direction*offset
+			if i >= 0 && i < len(f.rows) {
+				return a[0].eval(f.at(i))
+			}
+			if len(a) > 2 {
+				return a[2].eval(f)
+			}
+			return zero(a[0].typ)
 		}
 	}
-	return map[string]func(a []expression) func(*frame) any{
-		"row_number": func(a []expression) func(*frame) any {
-			return func(f *frame) any {
-				start := int64(1)
-				if len(a) > 0 {
-					start, _ = a[0].eval(f).(int64)
-				}
-				n := start
-				if len(a) < 2 {
-					return n + int64(f.index)
-				}
-				for i := 1; i <= f.index; i++ {
-					if a[1].eval(&frame{row: f.rows[i], index: i, rows: f.rows}) == true {
-						n = start
-						continue
-					}
-					n++
-				}
-				return n
+}
+
+// at returns the frame of another row.
+func (f *frame) at(i int) *frame { return &frame{row: f.rows[i], index: i, rows: f.rows} }
+
+// rowNumber counts rows from a start, and again where a condition holds.
+func rowNumber(a []expression) func(*frame) any {
+	return func(f *frame) any {
+		start := int64(1)
+		if len(a) > 0 {
+			start, _ = a[0].eval(f).(int64)
+		}
+		if len(a) < 2 {
+			return start + int64(f.index)
+		}
+		n := start
+		for i := 1; i <= f.index; i++ {
+			n++
+			if a[1].eval(f.at(i)) == true {
+				n = start
 			}
-		},
-		"prev": nextTo(-1), "next": nextTo(1),
-		"row_cumsum": func(a []expression) func(*frame) any {
-			return func(f *frame) any {
-				var sum any
-				for i := 0; i <= f.index; i++ {
-					at := &frame{row: f.rows[i], index: i, rows: f.rows}
-					if len(a) > 1 && a[1].eval(at) == true {
-						sum = nil
-					}
-					v := a[0].eval(at)
-					if sum == nil {
-						sum = v
-					} else if v != nil {
-						sum = calculate("+", sum, v)
-					}
-				}
-				return sum
+		}
+		return n
+	}
+}
+
+// runningSum adds up values, and again where a condition holds.
+func runningSum(a []expression) func(*frame) any {
+	return func(f *frame) any {
+		var sum any
+		for i := range f.index + 1 {
+			if len(a) > 1 && a[1].eval(f.at(i)) == true {
+				sum = nil
 			}
-		},
+			v := a[0].eval(f.at(i))
+			switch {
+			case sum == nil:
+				sum = v
+			case v != nil:
+				sum = calculate("+", sum, v)
+			}
+		}
+		return sum
 	}
 }
 

@@ -1,6 +1,7 @@
 package kusto
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -235,10 +236,9 @@ func parseDynamic(body string) (any, error) {
 }
 
 func dynamicValue(tokens []token, depth int) (any, []token, error) {
-	wrong := fmt.Errorf("a dynamic value is not complete")
 	t := tokens[0]
 	if depth > maxDepth {
-		return nil, tokens, wrong
+		return nil, tokens, errIncomplete
 	}
 	switch {
 	case t.kind == literalToken:
@@ -250,41 +250,71 @@ func dynamicValue(tokens []token, depth int) (any, []token, error) {
 	case t.text == "-" && t.kind == signToken && tokens[1].kind == literalToken:
 		return negate(tokens[1].value), tokens[2:], nil
 	case t.kind == signToken && t.text == "[":
-		list := []any{}
-		for tokens = tokens[1:]; tokens[0].text != "]" || tokens[0].kind != signToken; {
-			value, rest, err := dynamicValue(tokens, depth+1)
-			if err != nil {
-				return nil, tokens, err
-			}
-			list, tokens = append(list, value), rest
-			if tokens[0].kind == signToken && tokens[0].text == "," {
-				tokens = tokens[1:]
-			} else if tokens[0].text != "]" {
-				return nil, tokens, wrong
-			}
-		}
-		return list, tokens[1:], nil
+		return dynamicList(tokens[1:], depth)
 	case t.kind == signToken && t.text == "{":
-		bag := map[string]any{}
-		for tokens = tokens[1:]; tokens[0].text != "}" || tokens[0].kind != signToken; {
-			name, ok := tokens[0].value.(string)
-			if !ok || len(tokens) < 2 || tokens[1].text != ":" {
-				return nil, tokens, wrong
-			}
-			value, rest, err := dynamicValue(tokens[2:], depth+1)
-			if err != nil {
-				return nil, tokens, err
-			}
-			bag[name], tokens = value, rest
-			if tokens[0].kind == signToken && tokens[0].text == "," {
-				tokens = tokens[1:]
-			} else if tokens[0].text != "}" {
-				return nil, tokens, wrong
-			}
+		return dynamicBag(tokens[1:], depth)
+	}
+	return nil, tokens, errIncomplete
+}
+
+// errIncomplete is the error of a dynamic value that does not end, or has something in it that is not one.
+var errIncomplete = errors.New("a dynamic value is not complete")
+
+// more reports whether the value goes on: it drops a comma, or the sign that ends the value.
+func more(tokens []token, end string) (rest []token, goesOn bool, err error) {
+	if tokens[0].kind == signToken && tokens[0].text == end {
+		return tokens[1:], false, nil
+	}
+	if tokens[0].kind != signToken || tokens[0].text != "," {
+		return tokens, false, errIncomplete
+	}
+	tokens = tokens[1:]
+	if tokens[0].kind == signToken && tokens[0].text == end {
+		return tokens[1:], false, nil
+	}
+	return tokens, true, nil
+}
+
+func dynamicList(tokens []token, depth int) (any, []token, error) {
+	list := []any{}
+	goesOn := tokens[0].kind != signToken || tokens[0].text != "]"
+	if !goesOn {
+		return list, tokens[1:], nil
+	}
+	for goesOn {
+		value, rest, err := dynamicValue(tokens, depth+1)
+		if err != nil {
+			return nil, tokens, err
 		}
+		list = append(list, value)
+		if tokens, goesOn, err = more(rest, "]"); err != nil {
+			return nil, tokens, err
+		}
+	}
+	return list, tokens, nil
+}
+
+func dynamicBag(tokens []token, depth int) (any, []token, error) {
+	bag := map[string]any{}
+	goesOn := tokens[0].kind != signToken || tokens[0].text != "}"
+	if !goesOn {
 		return bag, tokens[1:], nil
 	}
-	return nil, tokens, wrong
+	for goesOn {
+		name, ok := tokens[0].value.(string)
+		if !ok || len(tokens) < 2 || tokens[1].text != ":" {
+			return nil, tokens, errIncomplete
+		}
+		value, rest, err := dynamicValue(tokens[2:], depth+1)
+		if err != nil {
+			return nil, tokens, err
+		}
+		bag[name] = value
+		if tokens, goesOn, err = more(rest, "}"); err != nil {
+			return nil, tokens, err
+		}
+	}
+	return bag, tokens, nil
 }
 
 func (s *scanner) number() error {

@@ -569,6 +569,12 @@ func (p *parser) top() (Table, error) {
 	return t, nil
 }
 
+// sortKey is a key of sort: sign is -1 where the largest comes first, null where null comes first.
+type sortKey struct {
+	value      expression
+	sign, null int
+}
+
 // sort reads "by" and the keys; without a direction the largest comes first. Null comes last where the largest comes first, and
 // first where it comes last.
 func (p *parser) sort() (Table, error) {
@@ -578,34 +584,11 @@ func (p *parser) sort() (Table, error) {
 	if !p.takeWord("by") {
 		return Table{}, p.unexpected()
 	}
-	type order struct {
-		value      expression
-		sign, null int
-	}
-	var keys []order
+	var keys []sortKey
 	for {
-		e, err := p.expression()
+		k, err := p.sortKey()
 		if err != nil {
 			return Table{}, err
-		}
-		if e.typ == Dynamic {
-			return Table{}, errors.New("rows cannot be sorted by a dynamic value; use tostring or another conversion")
-		}
-		k := order{e, -1, 1}
-		if p.takeWord("asc") {
-			k.sign, k.null = 1, -1
-		} else {
-			p.takeWord("desc")
-		}
-		if p.takeWord("nulls") {
-			switch {
-			case p.takeWord("first"):
-				k.null = -1
-			case p.takeWord("last"):
-				k.null = 1
-			default:
-				return Table{}, p.unexpected()
-			}
 		}
 		keys = append(keys, k)
 		if !p.take(",") {
@@ -624,17 +607,8 @@ func (p *parser) sort() (Table, error) {
 	}
 	slices.SortStableFunc(rows, func(a, b sortable) int {
 		for n, k := range keys {
-			x, y := a.keys[n], b.keys[n]
-			switch {
-			case x == nil && y == nil:
-				continue
-			case x == nil:
-				return k.null
-			case y == nil:
-				return -k.null
-			}
-			if o := sorting(x, y); o != 0 {
-				return o * k.sign
+			if order := k.order(a.keys[n], b.keys[n]); order != 0 {
+				return order
 			}
 		}
 		return 0
@@ -645,6 +619,45 @@ func (p *parser) sort() (Table, error) {
 	}
 	t.ordered = true
 	return t, nil
+}
+
+func (p *parser) sortKey() (sortKey, error) {
+	e, err := p.expression()
+	if err != nil {
+		return sortKey{}, err
+	}
+	if e.typ == Dynamic {
+		return sortKey{}, errors.New("rows cannot be sorted by a dynamic value; use tostring or another conversion")
+	}
+	k := sortKey{e, -1, 1}
+	if p.takeWord("asc") {
+		k.sign, k.null = 1, -1
+	} else {
+		p.takeWord("desc")
+	}
+	if p.takeWord("nulls") {
+		switch {
+		case p.takeWord("first"):
+			k.null = -1
+		case p.takeWord("last"):
+			k.null = 1
+		default:
+			return sortKey{}, p.unexpected()
+		}
+	}
+	return k, nil
+}
+
+func (k sortKey) order(x, y any) int {
+	switch {
+	case x == nil && y == nil:
+		return 0
+	case x == nil:
+		return k.null
+	case y == nil:
+		return -k.null
+	}
+	return sorting(x, y) * k.sign
 }
 
 func (p *parser) serialize() (Table, error) {
@@ -1160,38 +1173,21 @@ func (p *parser) pivot() (Table, error) {
 	return made, nil
 }
 
+// series is an aggregate of make-series, and what it is where there are no rows.
+type series struct {
+	namedExpression
+
+	fallback any
+}
+
 // makeSeries makes lists of aggregates over steps of an axis.
 func (p *parser) makeSeries() (Table, error) {
 	if _, err := p.parameters("kind"); err != nil {
 		return Table{}, err
 	}
-	type series struct {
-		namedExpression
-		fallback any
-	}
-	var list []series
-	for {
-		p.grouping = true
-		some, err := p.assignment()
-		p.grouping = false
-		if err != nil {
-			return Table{}, err
-		}
-		one := series{some[0], int64(0)}
-		if p.takeWord("default") {
-			if err := p.expect("="); err != nil {
-				return Table{}, err
-			}
-			value, err := p.sum()
-			if err != nil {
-				return Table{}, err
-			}
-			one.fallback = value.eval(&frame{})
-		}
-		list = append(list, one)
-		if !p.take(",") {
-			break
-		}
+	list, err := p.seriesList()
+	if err != nil {
+		return Table{}, err
 	}
 	if !p.takeWord("on") {
 		return Table{}, p.unexpected()
@@ -1200,33 +1196,14 @@ func (p *parser) makeSeries() (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
-	var values [3]any
-	for i, word := range []string{"from", "to", "step"} {
-		if !p.takeWord(word) {
-			if i < 2 {
-				return Table{}, errors.New("make-series without 'from' and 'to' is not supported by this simulated service")
-			}
-			return Table{}, p.unexpected()
-		}
-		e, err := p.sum()
-		if err != nil {
-			return Table{}, err
-		}
-		values[i] = e.eval(&frame{})
+	from, step, steps, err := p.seriesSteps()
+	if err != nil {
+		return Table{}, err
 	}
 	var keys []namedExpression
 	if p.takeWord("by") {
 		if keys, err = p.assignments(); err != nil {
 			return Table{}, err
-		}
-	}
-	steps, err := rangeValues(values[0], values[1], values[2])
-	if err != nil {
-		return Table{}, err
-	}
-	if n := len(steps); n > 0 { // the end does not belong to the series
-		if order, ok := compare(steps[n-1], values[1]); ok && order == 0 {
-			steps = steps[:n-1]
 		}
 	}
 	keys = numbered(keys, nil)
@@ -1245,23 +1222,79 @@ func (p *parser) makeSeries() (Table, error) {
 	for _, g := range p.current.groups(keys) {
 		bins := map[string][][]any{}
 		for i, row := range g.rows {
-			v := axis.eval(&frame{row: row, index: i, rows: g.rows})
-			k := key(bin(v, values[2], values[0]))
+			k := key(bin(axis.eval(&frame{row: row, index: i, rows: g.rows}), step, from))
 			bins[k] = append(bins[k], row)
 		}
 		row := slices.Clone(g.keys)
 		for _, one := range list {
-			items := make([]any, len(steps))
-			for i, step := range steps {
-				if rows := bins[key(step)]; len(rows) > 0 {
-					items[i] = one.value.eval(&frame{rows: rows})
-				} else {
-					items[i] = one.fallback
-				}
-			}
-			row = append(row, items)
+			row = append(row, one.over(steps, bins))
 		}
 		made.Rows = append(made.Rows, append(row, slices.Clone(steps)))
 	}
 	return made, nil
+}
+
+// over returns the aggregate of each step.
+func (s series) over(steps []any, bins map[string][][]any) []any {
+	return mapped(steps, func(step any) any {
+		if rows := bins[key(step)]; len(rows) > 0 {
+			return s.value.eval(&frame{rows: rows})
+		}
+		return s.fallback
+	})
+}
+
+// seriesList reads "name = aggregate default = value, ...".
+func (p *parser) seriesList() ([]series, error) {
+	var list []series
+	for {
+		p.grouping = true
+		some, err := p.assignment()
+		p.grouping = false
+		if err != nil {
+			return nil, err
+		}
+		one := series{some[0], int64(0)}
+		if p.takeWord("default") {
+			if err := p.expect("="); err != nil {
+				return nil, err
+			}
+			value, err := p.sum()
+			if err != nil {
+				return nil, err
+			}
+			one.fallback = value.eval(&frame{})
+		}
+		list = append(list, one)
+		if !p.take(",") {
+			return list, nil
+		}
+	}
+}
+
+// seriesSteps reads "from a to b step c" and returns the steps, of which b is not one.
+func (p *parser) seriesSteps() (from, step any, steps []any, err error) {
+	var values [3]any
+	for i, word := range []string{"from", "to", "step"} {
+		if !p.takeWord(word) {
+			if i < 2 {
+				return nil, nil, nil, errors.New("make-series without 'from' and 'to' is not supported by this simulated service")
+			}
+			return nil, nil, nil, p.unexpected()
+		}
+		e, err := p.sum()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		values[i] = e.eval(&frame{})
+	}
+	if steps, err = rangeValues(values[0], values[1], values[2]); err != nil {
+		return nil, nil, nil, err
+	}
+	if n := len(steps); n > 0 {
+		if order, ok := compare(steps[n-1], values[1]); ok && order == 0 {
+			steps = steps[:n-1]
+		}
+	}
+	return values[0], values[2], steps, nil
 }

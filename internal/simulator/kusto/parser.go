@@ -615,18 +615,8 @@ func (p *parser) bind(f *lambda, first *Table, arguments *parser) (*parser, erro
 	}
 	given := map[string]bool{}
 	if arguments != nil {
-		if err := arguments.expect("("); err != nil {
+		if err := p.given(f, parameters, inner, given, arguments); err != nil {
 			return nil, err
-		}
-		for place := 0; !arguments.take(")"); place++ {
-			if place > 0 {
-				if err := arguments.expect(","); err != nil {
-					return nil, err
-				}
-			}
-			if err := p.argument(f, parameters, place, inner, given, arguments); err != nil {
-				return nil, err
-			}
 		}
 	}
 	for _, one := range parameters {
@@ -639,6 +629,24 @@ func (p *parser) bind(f *lambda, first *Table, arguments *parser) (*parser, erro
 		inner.scope.scalars[one.name] = *one.fallback
 	}
 	return inner, nil
+}
+
+// given reads the arguments of a call, in parentheses.
+func (p *parser) given(f *lambda, parameters []parameter, inner *parser, given map[string]bool, from *parser) error {
+	if err := from.expect("("); err != nil {
+		return err
+	}
+	for place := 0; !from.take(")"); place++ {
+		if place > 0 {
+			if err := from.expect(","); err != nil {
+				return err
+			}
+		}
+		if err := p.argument(f, parameters, place, inner, given, from); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // argument reads one argument, by place or by name.

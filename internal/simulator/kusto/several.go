@@ -322,12 +322,7 @@ func combined(left, right Table, keys joinKeys, columns []int, kind string) (Tab
 	for _, i := range columns {
 		made.Columns = append(made.Columns, Column{unique(made.Columns, right.Columns[i].Name), right.Columns[i].Type})
 	}
-	matches := map[string][]int{}
-	for i, row := range right.Rows {
-		if k, ok := keyAt(row, keys.right); ok {
-			matches[k] = append(matches[k], i)
-		}
-	}
+	matches := right.byKey(keys.right)
 	blank := made.blank()
 	nextTo := func(left, right []any) {
 		row := slices.Clone(blank)
@@ -364,6 +359,17 @@ func combined(left, right Table, keys joinKeys, columns []int, kind string) (Tab
 		}
 	}
 	return made, nil
+}
+
+// byKey returns the places of the rows by their keys; those with a null in it are left out.
+func (t Table) byKey(places []int) map[string][]int {
+	rows := map[string][]int{}
+	for i, row := range t.Rows {
+		if k, ok := keyAt(row, places); ok {
+			rows[k] = append(rows[k], i)
+		}
+	}
+	return rows
 }
 
 // search looks for texts in every column, of the table before it or of the tables that it names, or else of all.
