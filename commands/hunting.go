@@ -69,7 +69,11 @@ func advancedHunting() Command {
 		}
 		timeout := time.Duration(in.Timeout) * time.Second
 		if in.Query != "" {
-			rows, whole, err := huntRows(ctx, run, hunt{kql.Within(in.Query, in.Range), in.Name, timeout})
+			query, err := kql.Within(in.Query, in.Range)
+			if err != nil {
+				return Report{}, wrong(run, "time_range does not fit the query: %s", err)
+			}
+			rows, whole, err := huntRows(ctx, run, hunt{query, in.Name, timeout})
 			if err != nil {
 				return Report{}, err
 			}
@@ -195,7 +199,11 @@ func huntOf(run *Run, described rawjson.Value, timeout, within time.Duration) (h
 		}
 		within = span
 	}
-	return hunt{kql.Within(query, within), described.Text("name"), timeout}, nil
+	limited, err := kql.Within(query, within)
+	if err != nil {
+		return hunt{}, wrong(run, "time_range does not fit a query of query_batch: %s", err)
+	}
+	return hunt{limited, described.Text("name"), timeout}, nil
 }
 
 // huntRows runs one query and returns its rows and the whole answer.

@@ -9,17 +9,48 @@ import (
 
 // Within restricts a query that an analyst wrote to the events of a time span back from now. If the query begins with the
 // name of a table, after comments and let statements, the restriction directly follows the name, so that later steps may
-// drop the Timestamp column; otherwise it becomes the last step. A span of zero leaves the query as it is.
-func Within(query string, span time.Duration) string {
+// drop the Timestamp column; otherwise it becomes the last step. A query that begins with union, find, search or print has no
+// one table, and its results need not have a Timestamp: that is an *UnboundedError. A span of zero leaves the query as it is.
+func Within(query string, span time.Duration) (string, error) {
 	if span <= 0 {
-		return query
+		return query, nil
+	}
+	if operator := leadingOperator(query); operator != "" {
+		return "", &UnboundedError{Operator: operator}
 	}
 	restriction := "| where Timestamp > ago(" + strconv.FormatInt(int64(span/time.Second), 10) + "s)"
 	before, table, rest := leadingTable(query)
 	if table == "" {
-		return strings.TrimRight(query, " \t\r\n;") + "\n" + restriction
+		return strings.TrimRight(query, " \t\r\n;") + "\n" + restriction, nil
 	}
-	return before + table + "\n" + restriction + rest
+	return before + table + "\n" + restriction + rest, nil
+}
+
+// UnboundedError reports a query that cannot be restricted to a time span from outside.
+type UnboundedError struct{ Operator string }
+
+func (e *UnboundedError) Error() string {
+	return "a query that begins with " + e.Operator + " cannot be limited by a time range; put a condition such as" +
+		" where Timestamp > ago(1d) after each of its tables instead"
+}
+
+// leadingOperator returns the operator that a query begins with instead of a table, or "".
+func leadingOperator(query string) string {
+	word := leadingWord(query[skipLets(query):])
+	switch strings.ToLower(word) {
+	case "union", "find", "search", "print":
+		return word
+	}
+	return ""
+}
+
+// leadingWord returns the name that a text begins with, which may be empty.
+func leadingWord(text string) string {
+	end := strings.IndexFunc(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if end < 0 {
+		return text
+	}
+	return text[:end]
 }
 
 // leadingTable splits a query at the table that it begins with. Operators such as union leave the table empty. Comments
@@ -27,11 +58,8 @@ func Within(query string, span time.Duration) string {
 func leadingTable(query string) (before, table, rest string) {
 	start := skipLets(query)
 	text := query[start:]
-	end := strings.IndexFunc(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-	if end < 0 {
-		end = len(text)
-	}
-	table, rest = text[:end], text[end:]
+	table = leadingWord(text)
+	rest = text[len(table):]
 	next := rest[skipBlank(rest):]
 	if table == "" || (next != "" && next[0] != '|') {
 		return "", "", query
@@ -58,13 +86,18 @@ func skipBlank(text string) int {
 	}
 }
 
-// skipLets returns the length of the white space, comments and let statements that a query begins with.
+// skipLets returns the length of the white space, comments and statements before the last one: let, set, alias and the
+// others that have no result.
 func skipLets(query string) int {
 	at := skipBlank(query)
 	for {
-		word, _, _ := strings.Cut(query[at:], " ")
 		end := statementEnd(query[at:])
-		if word != "let" || end < 0 {
+		switch leadingWord(query[at:]) {
+		case "let", "set", "alias", "declare", "restrict", "pattern":
+		default:
+			return at
+		}
+		if end < 0 {
 			return at
 		}
 		at += end

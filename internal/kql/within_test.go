@@ -1,6 +1,7 @@
 package kql_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -19,19 +20,39 @@ func TestWithin(t *testing.T) {
 			"semicolons that end nothing", "let f = (x: string) { x; };\nlet a = \"\\\";\"; let b = @\"\\\"; // ;\nlet c = ';' ;\nDeviceInfo | count",
 			"let f = (x: string) { x; };\nlet a = \"\\\";\"; let b = @\"\\\"; // ;\nlet c = ';' ;\nDeviceInfo\n" + where + "\n| count",
 		},
-		{"an operator", "union DeviceInfo, DeviceEvents", "union DeviceInfo, DeviceEvents\n" + where},
+		{"a let statement over lines", "let\n  n = 5;\nset notruncation;\nDeviceInfo | take n", "let\n  n = 5;\nset notruncation;\nDeviceInfo\n" + where + "\n| take n"},
 		{"a let statement without an end", "let n = 5", "let n = 5\n" + where},
-		{"a function", "search(\"x\") ;", "search(\"x\")\n" + where},
+		{"a function", "FileProfile(\"x\") ;", "FileProfile(\"x\")\n" + where},
 		{"a comment alone", "// nothing", "// nothing\n" + where},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := kql.Within(test.query, time.Hour); got != test.want {
-				t.Errorf("got\n%s\nwant\n%s", got, test.want)
+			if got, err := kql.Within(test.query, time.Hour); err != nil || got != test.want {
+				t.Errorf("got\n%s\nand %v, want\n%s", got, err, test.want)
 			}
-			if got := kql.Within(test.query, 0); got != test.query {
+			if got, err := kql.Within(test.query, 0); err != nil || got != test.query {
 				t.Errorf("without a time range: got %q, want the query as it is", got)
 			}
 		})
+	}
+}
+
+func TestQueriesThatNoTimeRangeFits(t *testing.T) {
+	for query, operator := range map[string]string{
+		"union DeviceInfo, DeviceEvents | count":       "union",
+		"// all\nlet n = 5;\nUnion isfuzzy=true A, B":  "Union",
+		"find in (DeviceInfo) where DeviceName == 'x'": "find",
+		"search \"bad.example\"":                       "search",
+		"search(\"bad.example\")":                      "search",
+		"search in (DeviceEvents) \"x\" | take 5":      "search",
+		"print x = 1": "print",
+	} {
+		_, err := kql.Within(query, time.Hour)
+		if unbounded, ok := errors.AsType[*kql.UnboundedError](err); !ok || unbounded.Operator != operator {
+			t.Errorf("%s: got %v, want an error about %s", query, err, operator)
+		}
+		if got, err := kql.Within(query, 0); err != nil || got != query {
+			t.Errorf("%s without a time range: got %q and %v, want it as it is", query, got, err)
+		}
 	}
 }
 
@@ -40,7 +61,7 @@ func FuzzWithin(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
-		if got := kql.Within(query, time.Hour); len(got) < len("| where Timestamp > ago(3600s)") {
+		if got, err := kql.Within(query, time.Hour); err == nil && len(got) < len("| where Timestamp > ago(3600s)") {
 			t.Errorf("%q: got %q, want the restriction in it", query, got)
 		}
 	})
