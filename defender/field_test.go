@@ -153,7 +153,7 @@ func TestALinkThatLostTheOptionsIsNotFollowed(t *testing.T) {
 		{"none wanted", "SELF/api/machines?$skip=2", defender.Query{Limit: 9}, true},
 	} {
 		var api *service
-		api = serve(t, func(w http.ResponseWriter, r *http.Request) {
+		api = serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			if len(api.requests()) > 1 {
 				answerWith(w, http.StatusOK, page(7, 1, ""))
 				return
@@ -172,7 +172,7 @@ func TestALinkThatLostTheOptionsIsNotFollowed(t *testing.T) {
 
 func TestALinkThatLostTheOptionsOfAFullPageIsCountedPast(t *testing.T) {
 	var api *service
-	api = serve(t, func(w http.ResponseWriter, r *http.Request) {
+	api = serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		first := len(api.requests()) == 1
 		if first {
 			answerWith(w, http.StatusOK, page(0, 2, api.URL+"/api/machines?=x"))

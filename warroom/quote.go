@@ -29,7 +29,7 @@ func appendQuoted(dst []byte, text string, where place) []byte {
 		return append(dst, text...)
 	}
 	quoted := newQuoted(text, where)
-	for i := 0; i < len(text); i++ {
+	for i := range len(text) {
 		b := text[i]
 		switch {
 		case quoted.marks[i]:
@@ -81,7 +81,7 @@ func newQuoted(text string, where place) *quoted {
 // single marks the characters whose meaning depends only on the one next to them: backslashes, pipes, and what would make
 // brackets a link or the definition of one.
 func (q *quoted) single() {
-	for i := 0; i < len(q.text); i++ {
+	for i := range len(q.text) {
 		switch q.text[i] {
 		case '\\':
 			last := i+1 == len(q.text)

@@ -3,6 +3,7 @@ package warroom
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,10 +32,8 @@ func (s Style) shown(column, text string) string {
 			return s.time(at.UTC())
 		}
 	}
-	for _, sizes := range s.Bytes {
-		if sizes == column {
-			return size(text)
-		}
+	if slices.Contains(s.Bytes, column) {
+		return size(text)
 	}
 	if s.Most > 0 && len(text) > s.Most && utf8.RuneCountInString(text) > s.Most {
 		return cut(text, s.Most)
