@@ -157,6 +157,7 @@ func TestAStoryInTheWarRoom(t *testing.T) {
 	do(ctx, t, "fetching incidents", chromedp.Click("#fetch"), chromedp.WaitVisible("#incident-list summary"), picture(t, "incidents"))
 	do(ctx, t, "closing one",
 		chromedp.Click("#incident-list summary"), chromedp.Click("#incident-list .buttons button"), chromedp.WaitVisible("#incident-list details.closed"))
+	do(ctx, t, "seeing mirroring take it to Defender", chromedp.Click("#mirror"), shows(".entry.mirrored", "Defender, "), picture(t, "mirrored"))
 	do(ctx, t, "hostile text stays text",
 		typed("!microsoft-atp-add-remove-machine-tag machine_id="+machine+" action=Add tag=\"<img src=x onerror=document.title='owned'><script>document.title='owned'</script>**b**[l](javascript:alert(1))\""),
 		shows("#entries td", "<img src=x onerror"))

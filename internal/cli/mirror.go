@@ -163,6 +163,8 @@ type mirrorPlayer struct {
 	of      instance
 	runner  *execution.Runner
 	changes int
+	// fetched, if set, is given the entries of a fetch before it is committed.
+	fetched func(entries []warroom.Entry) error
 }
 
 // Execute runs a command.
@@ -172,6 +174,11 @@ func (m *mirrorPlayer) Execute(ctx context.Context, command string, args map[str
 	}, m.host)
 	if result.Err != nil {
 		return nil, result.Err
+	}
+	if command == commands.FetchCommand && m.fetched != nil {
+		if err := m.fetched(result.Entries); err != nil {
+			return nil, err
+		}
 	}
 	entries := mirroring.Read(result.Entries)
 	if result.Commit != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli/local"
 	"xsoar-defender/internal/cli/web"
+	"xsoar-defender/internal/mirroring"
 	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/internal/simulator"
 	"xsoar-defender/params"
@@ -75,13 +77,18 @@ func (p *program) warroom(ctx context.Context, options warroomOptions) (err erro
 		defer func() { err = errors.Join(err, tenant.Close(), remove()) }()
 		d.tenant, d.files = tenant, folder
 		options.where = storage{state: filepath.Join(folder, "state.json"), files: folder}
-		d.of = labInstance{name: "simulated", params: tenant.Instance(simulator.Modes()[0])}.read()
+		given := labInstance{name: "simulated", params: tenant.Instance(simulator.Modes()[0])}.read()
+		if given.params, err = mirroringParams(given.params); err != nil {
+			return err
+		}
+		d.of = given
 		if d.host, err = p.host(options.where, d.of); err != nil {
 			return err
 		}
 	} else if d.of, d.host, err = p.open(options.instance, options.where); err != nil {
 		return err
 	}
+	d.platform = &mirroring.Server{Plugin: &mirrorPlayer{program: p, host: d.host, of: d.of, runner: p.runner(), fetched: d.remember}, Now: p.Now}
 	return web.Serve(ctx, web.Options{
 		Desk: d, Port: options.port, Now: p.Now, Random: p.Random,
 		Ready: func(address string) {
@@ -117,10 +124,13 @@ type webDesk struct {
 	files  string
 	tenant *simulator.Tenant // nil for a tenant that is not simulated
 
-	mu        sync.Mutex
-	context   incidentContext
-	incidents []web.Incident // the newest first
-	fetching  sync.Mutex     // the platform fetches one at a time
+	mu      sync.Mutex
+	context incidentContext
+
+	// mirroring guards what follows: the platform does one thing at a time with its incidents.
+	mirroring sync.Mutex
+	platform  *mirroring.Server
+	fetched   []web.Incident // as the page was last told, the newest first
 }
 
 // About implements web.Desk.
@@ -264,86 +274,88 @@ func (d *webDesk) request(command string) execution.Request {
 	return execution.Request{Command: command, Params: d.of.params, Instance: d.of.name, Brand: commands.Brand}
 }
 
-// Fetch implements web.Desk. It does what the platform does: the incidents are kept before the fetch is committed.
-func (d *webDesk) Fetch(ctx context.Context, told *web.Telling) {
-	d.fetching.Lock()
-	defer d.fetching.Unlock()
-	result := d.runner().Run(ctx, d.request(commands.FetchCommand), d.host)
-	if result.Err != nil {
-		told.Failed(warroom.Visible(result.Err.Error()))
-		return
-	}
-	fetched, err := incidentsIn(result.Entries)
-	if err != nil {
-		told.Failed(err.Error())
-		return
-	}
-	d.mu.Lock()
-	for _, one := range fetched {
-		d.incidents = slices.Insert(d.incidents, 0, one)
-	}
-	d.mu.Unlock()
-	if result.Commit != nil {
-		if err := result.Commit(ctx); err != nil {
-			told.Failed(err.Error())
-		}
-	}
-	told.IncidentsChanged()
-	told.Entries([]web.Entry{{Kind: "note", Markdown: fmt.Sprintf("Fetched %s.", counted(len(fetched), "incident"))}})
-}
-
-// incidentsIn reads the incidents that a fetch reports.
-func incidentsIn(entries []warroom.Entry) ([]web.Incident, error) {
-	var all []web.Incident
+// remember keeps the alerts and incidents of a fetch as they were received.
+func (d *webDesk) remember(entries []warroom.Entry) error {
 	for _, entry := range entries {
 		text, ok := entry.Contents.(warroom.Text)
 		if !ok {
 			continue
 		}
 		var incidents []struct {
-			Name     string  `json:"name"`
-			Occurred string  `json:"occurred"`
-			RawJSON  string  `json:"rawJSON"`
-			Severity float64 `json:"severity"`
-			Mirrored string  `json:"dbotMirrorId"`
+			Name, Occurred, RawJSON, DBotMirrorID string
+			Severity                              float64
 		}
 		if err := json.Unmarshal([]byte(text), &incidents); err != nil {
-			return nil, fmt.Errorf("reading the incidents of the fetch: %w", err)
+			return fmt.Errorf("reading the incidents of the fetch: %w", err)
 		}
 		for _, one := range incidents {
-			all = append(all, web.Incident{
-				ID: one.Mirrored, Name: one.Name, Occurred: one.Occurred, Severity: one.Severity, Fields: json.RawMessage(one.RawJSON),
+			d.fetched = slices.Insert(d.fetched, 0, web.Incident{
+				ID: one.DBotMirrorID, Name: one.Name, Occurred: one.Occurred, Severity: one.Severity, Fields: json.RawMessage(one.RawJSON),
 			})
 		}
 	}
-	return all, nil
+	return nil
 }
 
-// Mirror implements web.Desk.
-func (d *webDesk) Mirror(_ context.Context, told *web.Telling) {
-	told.Failed("Mirroring is not part of this page yet.")
-}
-
-// CloseIncident implements web.Desk.
-func (d *webDesk) CloseIncident(_ context.Context, id string, told *web.Telling) error {
-	d.mu.Lock()
-	at := slices.IndexFunc(d.incidents, func(one web.Incident) bool { return one.ID == id })
-	if at >= 0 {
-		d.incidents[at].Closed = true
+// Fetch implements web.Desk.
+func (d *webDesk) Fetch(ctx context.Context, told *web.Telling) {
+	d.mirroring.Lock()
+	defer d.mirroring.Unlock()
+	before := len(d.platform.Incidents)
+	if err := d.platform.Fetch(ctx); err != nil {
+		told.Failed(warroom.Visible(err.Error()))
+		return
 	}
-	d.mu.Unlock()
-	if at < 0 {
-		return fmt.Errorf("no incident %q was fetched", id)
+	d.tell(told, fmt.Sprintf("Fetched %s.", counted(len(d.platform.Incidents)-before, "incident")))
+}
+
+// Mirror implements web.Desk: it brings what changed in Defender, and sends what changed here.
+func (d *webDesk) Mirror(ctx context.Context, told *web.Telling) {
+	d.mirroring.Lock()
+	defer d.mirroring.Unlock()
+	changes := 0
+	d.platform.Tell = func(event mirroring.Event) {
+		changes++
+		told.Mirrored("%s, %s: %s", event.Where, event.ID, warroom.Visible(event.What))
+	}
+	if err := errors.Join(d.platform.Incoming(ctx), d.platform.Outgoing(ctx)); err != nil {
+		told.Failed(warroom.Visible(err.Error()))
+	}
+	d.platform.Tell = nil
+	d.tell(told, fmt.Sprintf("Mirrored %s.", counted(changes, "change")))
+}
+
+// tell tells the page of incidents that may have changed, with a note.
+func (d *webDesk) tell(told *web.Telling, note string) {
+	for i := range d.fetched {
+		mirrored := d.platform.Find(d.fetched[i].ID)
+		if mirrored == nil {
+			continue
+		}
+		d.fetched[i].Closed, d.fetched[i].Mirrored, d.fetched[i].Notes = mirrored.State == mirroring.Closed, maps.Clone(mirrored.Fields), slices.Clone(mirrored.Notes)
 	}
 	told.IncidentsChanged()
+	told.Entries([]web.Entry{{Kind: "note", Markdown: note}})
+}
+
+// CloseIncident implements web.Desk. The next round of mirroring closes the alert as well, if the instance says so.
+func (d *webDesk) CloseIncident(_ context.Context, id string, told *web.Telling) error {
+	d.mirroring.Lock()
+	defer d.mirroring.Unlock()
+	mirrored := d.platform.Find(id)
+	if mirrored == nil {
+		return &NoIncidentError{id}
+	}
+	d.platform.Close(mirrored, "Resolved", "Closed in the War Room in the browser.")
+	d.tell(told, "Closed "+mirrored.Name+".")
 	return nil
 }
 
 // Incidents implements web.Desk.
 func (d *webDesk) Incidents() []web.Incident {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.incidents)
+	d.mirroring.Lock()
+	defer d.mirroring.Unlock()
+	return slices.Clone(d.fetched)
 }
 
 // Context implements web.Desk.

@@ -161,6 +161,17 @@ func TestWarRoomInTheBrowser(t *testing.T) {
 	if _, text = room.ask(http.MethodGet, "/api/incidents", ""); !strings.Contains(text, `"closed":true`) {
 		t.Errorf("got %.300s, want a closed incident", text)
 	}
+	closed := func() int {
+		_, portal := room.ask(http.MethodGet, "/api/portal", "")
+		return strings.Count(portal, `"status":"Resolved"`)
+	}
+	before := closed()
+	if got := room.run("/api/mirror", `{}`); !strings.Contains(got, "Defender, "+incidents[0].ID) {
+		t.Errorf("got %s, want the close to be taken to Defender", got)
+	}
+	if got := closed(); got != before+1 {
+		t.Errorf("got %d resolved alerts in the portal, want %d", got, before+1)
+	}
 	for _, wrong := range []string{"", "!nonsense", "!microsoft-atp-get-machines nonsense=1", `!microsoft-atp-get-machines page_size="1`} {
 		if status, body := room.ask(http.MethodPost, "/api/run", line(wrong)); status != http.StatusBadRequest || !strings.Contains(body, `"error":"`) {
 			t.Errorf("%q: got %d %s, want it to be refused with a reason", wrong, status, body)

@@ -83,13 +83,22 @@ func (r *room) run(w http.ResponseWriter, request *http.Request) {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	if about := r.desk.About(); call.Executes && !about.Simulated && !asked.Confirmed {
-		answer(w, http.StatusConflict, map[string]string{
-			"confirm": fmt.Sprintf("This changes something in %s, which is not a simulated tenant. Run it?", about.Tenant),
-		})
+	if call.Executes && !r.confirmed(w, asked.Confirmed) {
 		return
 	}
 	r.begin(w, call.Line, call.Run)
+}
+
+// confirmed reports whether something that changes the tenant may go on. A tenant that is not simulated wants it confirmed.
+func (r *room) confirmed(w http.ResponseWriter, confirmed bool) bool {
+	about := r.desk.About()
+	if about.Simulated || confirmed {
+		return true
+	}
+	answer(w, http.StatusConflict, map[string]string{
+		"confirm": fmt.Sprintf("This changes something in %s, which is not a simulated tenant. Go on?", about.Tenant),
+	})
+	return false
 }
 
 // stop stops a call that is running or waiting. What it has started in the tenant goes on.
@@ -124,6 +133,13 @@ func (r *room) complete(w http.ResponseWriter, request *http.Request) {
 
 func (r *room) closeIncident(w http.ResponseWriter, request *http.Request) {
 	id := request.PathValue("id")
+	var asked struct {
+		Confirmed bool `json:"confirmed"`
+	}
+	// Mirroring takes the close to the tenant.
+	if !read(w, request, &asked) || !r.confirmed(w, asked.Confirmed) {
+		return
+	}
 	r.begin(w, "Close incident "+id, func(ctx context.Context, told *Telling) {
 		if err := r.desk.CloseIncident(ctx, id, told); err != nil {
 			told.Failed(err.Error())

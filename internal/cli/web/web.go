@@ -83,12 +83,15 @@ type Call struct {
 
 // Incident is an incident that was fetched.
 type Incident struct {
-	ID       string          `json:"id"`
-	Name     string          `json:"name"`
-	Occurred string          `json:"occurred"`
-	Severity float64         `json:"severity"`
-	Closed   bool            `json:"closed"`
-	Fields   json.RawMessage `json:"fields"`
+	ID       string  `json:"id"`
+	Name     string  `json:"name"`
+	Occurred string  `json:"occurred"`
+	Severity float64 `json:"severity"`
+	Closed   bool    `json:"closed"`
+	// Fields is what was fetched, and Mirrored the fields that follow Microsoft Defender, with the comments that came from there.
+	Fields   json.RawMessage   `json:"fields"`
+	Mirrored map[string]string `json:"mirrored,omitempty"`
+	Notes    []string          `json:"notes,omitempty"`
 }
 
 // Desk is what the page works on.

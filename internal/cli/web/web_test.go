@@ -385,7 +385,7 @@ func TestAWaitCanBeStopped(t *testing.T) {
 }
 
 func TestIncidentsArriveMirrorAndClose(t *testing.T) {
-	browser := serve(t, &desk{}).enter()
+	browser := serve(t, &desk{simulated: true}).enter()
 	browser.ask(http.MethodPost, "/api/fetch", `{}`)
 	browser.follow("ended", "")
 	if _, body := browser.ask(http.MethodGet, "/api/incidents", ""); !strings.Contains(body, `"id":"a/1"`) {
@@ -398,6 +398,17 @@ func TestIncidentsArriveMirrorAndClose(t *testing.T) {
 	browser.ask(http.MethodPost, "/api/incidents/a%2f1/close", `{}`)
 	if events := browser.follow("entries", ""); !strings.Contains(events[len(events)-1], `closed a/1`) {
 		t.Errorf("got %s, want the answer of the desk for a/1", events[len(events)-1])
+	}
+}
+
+// TestAnIncidentOfARealTenantIsClosedOnceConfirmed holds because mirroring takes the close to the tenant.
+func TestAnIncidentOfARealTenantIsClosedOnceConfirmed(t *testing.T) {
+	browser := serve(t, &desk{}).enter()
+	if response, body := browser.ask(http.MethodPost, "/api/incidents/1/close", `{}`); response.StatusCode != http.StatusConflict {
+		t.Errorf("got %d %s, want it to be confirmed first", response.StatusCode, body)
+	}
+	if response, body := browser.ask(http.MethodPost, "/api/incidents/1/close", `{"confirmed":true}`); response.StatusCode != http.StatusAccepted {
+		t.Errorf("got %d %s, want it to begin", response.StatusCode, body)
 	}
 }
 

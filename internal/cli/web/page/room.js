@@ -174,15 +174,22 @@
         details.open ? openIncidents.add(incident.id) : openIncidents.delete(incident.id);
         if (!details.open || details.children.length > 1) return;
         const fields = make("div", { class: "tree" });
+        for (const [key, value] of Object.entries(incident.mirrored || {})) if (value) fields.append(branch(key, value, ""));
+        for (const note of incident.notes || []) fields.append(branch("comment", note, ""));
+        if (Object.keys(incident.mirrored || {}).length > 0) fields.append(make("p", { class: "empty" }, "As it was fetched:"));
         for (const [key, value] of Object.entries(incident.fields || {})) fields.append(branch(key, value, `incident.${incident.id}.${key}`));
         const buttons = make("div", { class: "buttons" });
-        if (!incident.closed) buttons.append(make("button", { type: "button", onclick: () => ask(`/api/incidents/${encodeURIComponent(incident.id)}/close`, {}) }, "Close incident"));
+        if (!incident.closed) buttons.append(make("button", { type: "button", onclick: () => closeIncident(incident) }, "Close incident"));
         details.append(fields, buttons);
       };
       details.addEventListener("toggle", fill);
       if (openIncidents.has(incident.id)) { details.open = true; fill(); }
       return make("li", {}, details);
     }));
+  }
+  async function closeIncident(incident, confirmed = false) {
+    const { status, body } = await ask(`/api/incidents/${encodeURIComponent(incident.id)}/close`, { confirmed });
+    if (status === 409 && await confirms(body.confirm, "Close " + incident.name)) return closeIncident(incident, true);
   }
   at("fetch").addEventListener("click", () => ask("/api/fetch", {}));
   at("mirror").addEventListener("click", () => ask("/api/mirror", {}));
