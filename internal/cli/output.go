@@ -367,7 +367,7 @@ type visibleJSON struct {
 func (v *visibleJSON) Write(part []byte) (int, error) {
 	text := part
 	if len(v.rest) > 0 {
-		text = append(v.rest, part...)
+		text = slices.Concat(v.rest, part)
 	}
 	v.rest = nil
 	shown := make([]byte, 0, len(text))

@@ -79,13 +79,25 @@ func Version(program string) string {
 
 // check looks at what the user chose. It gives an *ImageError or a *VersionError.
 func (s Source) check() error {
-	if s.Image != "" && !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:@-]*[:@][A-Za-z0-9_][A-Za-z0-9._:-]*$`).MatchString(s.Image) {
+	if s.Image != "" && !isImage(s.Image) {
 		return &ImageError{s.Image}
 	}
 	if !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(s.Version) {
 		return &VersionError{s.Version}
 	}
 	return nil
+}
+
+// isImage reports whether a text is a reference to an image with a tag or a digest, by the grammar of references
+// (https://github.com/distribution/reference). None of them means anything else in YAML.
+func isImage(text string) bool {
+	const (
+		host   = `(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]+)?/)?`
+		part   = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`
+		tag    = `:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`
+		digest = `@sha256:[0-9a-f]{64}`
+	)
+	return regexp.MustCompile(`^` + host + part + `(?:/` + part + `)*(?:` + tag + `(?:` + digest + `)?|` + digest + `)$`).MatchString(text)
 }
 
 // imageKey is the key of the image, with its indentation.

@@ -311,3 +311,18 @@ func TestMetadataTellsEveryItem(t *testing.T) {
 		}
 	}
 }
+
+func TestImageIsAReference(t *testing.T) {
+	digest := "@sha256:" + strings.Repeat("0a", 32)
+	for image, want := range map[string]bool{
+		"xsoar-defender/runtime:1.0.0": true, "registry.example/xsoar-defender:1.0.0": true, "registry.example:5000/a/b_c:x-Y_1.2": true,
+		"localhost:5000/a" + digest: true, "a:1" + digest: true,
+		"a:b:": false, "a:": false, "a": false, "a:b c": false, "a:b\n": false, "a: b": false, "a//b:c": false, "a:b#c": false, "A/B:c": false, "a@sha256:00": false, ":b": false, "a:b/": false,
+	} {
+		source := pack.Source{Manifest: "name: x\ndisplay: x\ncommonfields:\n  id: x\nscript:\n  dockerimage: y:z\n", Image: image, Version: "1.0.0"}
+		_, err := source.Integration()
+		if _, refused := errors.AsType[*pack.ImageError](err); refused == want {
+			t.Errorf("%q: got %v, want it accepted: %t", image, err, want)
+		}
+	}
+}
