@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzAddresses gives any texts as the addresses of a custom cloud: what is accepted is https or this machine, without
-// credentials, query or fragment, and means the same host to whoever reads it again.
+// FuzzAddresses tries any texts as the addresses of a custom cloud: what is accepted is https or this machine, without
+// credentials, query or fragment, and means the same host to anyone who reads it again.
 func FuzzAddresses(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"https://api.security.microsoft.com", "https://login.microsoftonline.us"},

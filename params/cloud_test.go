@@ -175,7 +175,7 @@ func TestCloudProblems(t *testing.T) {
 		{"a user name", fields{"url": "https://user:pass@api.security.microsoft.com"}, "", "Server URL"},
 		{"a query", fields{"url": "https://api.security.microsoft.com/?a=b"}, "", "Server URL"},
 		{"a fragment", fields{"url": "https://api.security.microsoft.com/#a"}, "", "Server URL"},
-		{"a port that is none", fields{"url": "https://api.security.microsoft.com:99999"}, "", "Server URL"},
+		{"a port that is not one", fields{"url": "https://api.security.microsoft.com:99999"}, "", "Server URL"},
 		{"a control character", fields{"url": "https://api.security.microsoft.com/a\nb"}, "", "Server URL"},
 		{"authority with a tenant", fields{"endpoint_type": "Custom", "url": "https://a.test", "azure_ad_endpoint": public + "/" + tenantID}, "", "Authority URL"},
 		{"authority over http", fields{"endpoint_type": "Custom", "url": "https://a.test", "azure_ad_endpoint": "http://login.test"}, "", "Authority URL"},

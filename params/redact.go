@@ -43,7 +43,7 @@ func (i Instance) secrets() []string {
 }
 
 // lines are those of the private key as PEM texts hold it, in both of its forms. They are found one by one, because
-// what stands between them changes on the way.
+// the text between them changes on the way.
 func (c *Certificate) lines() []string {
 	if c == nil || c.Key == nil {
 		return nil

@@ -18,12 +18,12 @@ func TestMode(t *testing.T) {
 		{"client credentials", cortexApplication().with(fields{"auth_type": "Client Credentials", "self_deployed": false}), params.CortexApplication},
 		{"own application with a secret", ownApplication(), params.ClientSecret},
 		{"own application with a certificate", ownApplication().with(fields{"credentials": nil, "creds_certificate": certificate}), params.ClientCertificate},
-		{"a certificate goes before a secret", ownApplication().with(fields{"creds_certificate": certificate}), params.ClientCertificate},
+		{"a certificate takes precedence over a secret", ownApplication().with(fields{"creds_certificate": certificate}), params.ClientCertificate},
 		{"authorization code", userLogin(), params.AuthorizationCode},
 		{"managed identities", fields{"auth_type": "Azure Managed Identities"}, params.ManagedIdentity},
 		{"workload identity", fields{"auth_type": "Azure Workload Identity"}, params.WorkloadIdentity},
 		{"use_managed_identities", fields{"use_managed_identities": "true"}, params.ManagedIdentity},
-		{"use_managed_identities goes before auth_type", userLogin().with(fields{"use_managed_identities": true}), params.ManagedIdentity},
+		{"use_managed_identities takes precedence over auth_type", userLogin().with(fields{"use_managed_identities": true}), params.ManagedIdentity},
 		{"filled fields decide nothing", cortexApplication().with(fields{"managed_identities_client_id": password(clientID), "redirect_uri": "https://localhost", "auth_code": password("code"), "creds_certificate": certificate}), params.CortexApplication},
 	} {
 		if got := decode(t, test.given).Mode; got != test.want {
@@ -177,7 +177,7 @@ func TestSignInProblems(t *testing.T) {
 				t.Errorf("want problems of %q, got %v", test.want, problems)
 			}
 			if got.Cloud.API != nil || got.ClientSecret != "" {
-				t.Errorf("want no instance beside the problems, got %+v", got)
+				t.Errorf("want no instance next to the problems, got %+v", got)
 			}
 		})
 	}

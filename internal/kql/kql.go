@@ -152,7 +152,7 @@ func (f Family) query(purpose string) (Query, error) {
 	return query, nil
 }
 
-// path returns where the query of a purpose stands, and false for a purpose the family does not have.
+// path returns where the query of a purpose is, and false for a purpose the family does not have.
 func (f Family) path(purpose string) (string, bool) {
 	for _, entry := range catalog {
 		switch {

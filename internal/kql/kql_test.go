@@ -523,7 +523,7 @@ func TestConditionsOfNoUseAreLeftOutAndNamed(t *testing.T) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
 	if _, err := kql.CoverUp.Ignored("nonsense", conditions); err == nil {
-		t.Error("got no error for a purpose that there is not")
+		t.Error("got no error for an unknown purpose")
 	}
 }
 
@@ -667,7 +667,7 @@ func TestValuesThatFitNoQueryAreRefused(t *testing.T) {
 	}
 }
 
-// narrowed gives the values to every condition that a query honours.
+// narrowed hands the values to every condition that a query honours.
 func narrowed(query kql.Query, values ...string) kql.Conditions {
 	conditions := kql.Conditions{Limit: 50, Page: 1}
 	for _, condition := range query.Conditions() {

@@ -105,7 +105,7 @@ func conditionsOf(names []string) []Condition {
 	return conditions
 }
 
-// check says whether the parts of a query fit together, so that nothing an analyst asks for can get lost.
+// check reports whether the parts of a query fit together, so that nothing an analyst asks for can get lost.
 func (q *Query) check() error {
 	if q.Question == "" || len(q.Tables) == 0 || len(q.Columns) == 0 {
 		return errors.New("the head lacks a question, tables or columns")
@@ -135,11 +135,11 @@ func (q *Query) check() error {
 	case count[timeMarker] == 0:
 		return fmt.Errorf("the marker %s is missing", timeMarker)
 	case count[whereMarker] != 1:
-		return fmt.Errorf("the marker %s stands %d times instead of once", whereMarker, count[whereMarker])
+		return fmt.Errorf("the marker %s is there %d times instead of once", whereMarker, count[whereMarker])
 	case count[thresholdMarker] != thresholds:
-		return fmt.Errorf("the marker %s stands %d times instead of %d", thresholdMarker, count[thresholdMarker], thresholds)
+		return fmt.Errorf("the marker %s is there %d times instead of %d", thresholdMarker, count[thresholdMarker], thresholds)
 	case count[pageMarker] != 1:
-		return fmt.Errorf("the marker %s stands %d times instead of once", pageMarker, count[pageMarker])
+		return fmt.Errorf("the marker %s is there %d times instead of once", pageMarker, count[pageMarker])
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (q Query) build(c Conditions) (string, error) {
 	return strings.Join(text, "\n"), nil
 }
 
-// accepts says whether the query honours all conditions given and has those it needs.
+// accepts reports whether the query honours all conditions given and has those it needs.
 func (q Query) accepts(c Conditions) error {
 	given := c.given()
 	for _, condition := range given {

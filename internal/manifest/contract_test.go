@@ -39,7 +39,7 @@ type (
 
 // deliberate are the differences from the contract that are wanted, under their reasons. A difference that is not
 // here fails the test, and so does one that is here and does not exist any more. The type of a context path is told
-// to whoever writes a playbook; it changes no value.
+// to anyone who writes a playbook; it changes no value.
 func deliberate() map[string][]string {
 	return map[string][]string{
 		"the service gives true or false": {

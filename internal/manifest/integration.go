@@ -31,7 +31,7 @@ const (
 	description   = "Reads machines, alerts, indicators, software and vulnerabilities of Microsoft Defender for Endpoint, runs " +
 		"machine actions, live response and advanced hunting, and fetches alerts as incidents."
 	// script is what the platform passes to the image. The program there ignores it, an interpreter would not.
-	script = `raise RuntimeError("the image of this integration has to be that of xsoar-defender, whose own program runs in place of this line")`
+	script = `raise RuntimeError("the image of this integration must be that of xsoar-defender, whose own program runs instead of this line")`
 )
 
 // The manifest's form, with the keys in the order in which they are written. Keys without a value are left out,

@@ -67,7 +67,7 @@ type manifestArgument struct {
 	Predefined                []string
 }
 
-// written gives the manifest of all commands, as text and read.
+// written returns the manifest of all commands, as text and read.
 func written(t *testing.T) ([]byte, integration) {
 	t.Helper()
 	text, err := manifest.Integration("example/image:1", commands.NewRegistry().All(), params.Parameters())
@@ -105,12 +105,12 @@ script: {type: python, script: a, commands: [{name: a, description: a, arguments
 	for _, test := range []struct{ name, from, to, want string }{
 		{"a key that is missing", "display: a", "", "/display: is missing"},
 		{"a key that is not known", "display: a", "display: a\nicon: a", "/icon: is not known"},
-		{"a number in place of text", "category: a", "category: 5", "/category: is int, want str"},
-		{"text in place of a number", "type: 0", `type: "0"`, "/configuration/0/type: is str, want int"},
+		{"a number instead of text", "category: a", "category: 5", "/category: is int, want str"},
+		{"text instead of a number", "type: 0", `type: "0"`, "/configuration/0/type: is str, want int"},
 		{"a value that is not offered", "python", "go", "/script/type: is go, want one of [javascript python powershell]"},
 		{"an item of a list", "{name: a, description: a, arguments", "{name: a, arguments", "/script/commands/0/description: is missing"},
 		{"a value under any key", "any: a", "any: true", "/script/commands/0/arguments/0/prettypredefined/any: is bool, want str"},
-		{"an object in place of a list", "[{name: a, type: 0}]", "{name: a}", "/configuration: is map, want seq"},
+		{"an object instead of a list", "[{name: a, type: 0}]", "{name: a}", "/configuration: is map, want seq"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := rules.Problems(t, []byte(strings.Replace(good, test.from, test.to, 1)))
@@ -290,7 +290,7 @@ func TestHelpNamesWhatIsThere(t *testing.T) {
 			}
 		}
 	}
-	// A way to sign in names its fields as they are shown; one that is not declared would stand there by its name.
+	// A way to sign in names its fields as they are shown; one that is not declared would be there by its name.
 	ways, _, _ := strings.Cut(read.Help, "### Permissions")
 	if unknown := regexp.MustCompile("`[a-z_]+`").FindAllString(ways, -1); unknown != nil {
 		t.Errorf("the ways to sign in name %q, which are no fields", unknown)

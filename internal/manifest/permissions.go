@@ -15,11 +15,11 @@ func PermissionReference(declared []commands.Command) []byte {
 	page.line(generated)
 	page.line("# Permissions")
 	page.line("An application has application permissions; where a user logs in with an authorization code, it has delegated ones, " +
-		"and the user's own role in Microsoft Defender has to allow the same. They are permissions of WindowsDefenderATP, except where " +
+		"and the user's own role in Microsoft Defender must allow the same. They are permissions of WindowsDefenderATP, except where " +
 		"Microsoft Graph is named. After every change an administrator grants consent again. `!microsoft-atp-test` shows what a sign-in " +
-		"holds. How to add permissions stands in [Signing in](sign-in.md).")
+		"holds. How to add permissions is in [Signing in](sign-in.md).")
 	page.line("## Smallest sets")
-	page.line("Whoever only hunts through Microsoft Graph, which the instance's Hunting API selects, needs its permission in place of the " +
+	page.line("Anyone who only hunts through Microsoft Graph, which the instance's Hunting API selects, needs its permission instead of the " +
 		"one that begins with `AdvancedQuery`.")
 	for _, one := range purposes() {
 		page.line("### %s", one.name)

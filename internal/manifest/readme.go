@@ -25,7 +25,7 @@ func Readme(text []byte, declared []commands.Command) ([]byte, error) {
 	return fill(text, "commands", overview(declared))
 }
 
-// fill replaces what stands between the markers of a section.
+// fill replaces the text between the markers of a section.
 func fill(text []byte, section, content string) ([]byte, error) {
 	before, rest, begun := bytes.Cut(text, []byte(beginOf(section)))
 	_, after, ended := bytes.Cut(rest, []byte(endOf(section)))

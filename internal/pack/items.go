@@ -111,7 +111,7 @@ func (s Source) listed() []command {
 	return listed
 }
 
-// line gives the value of a key of a YAML mapping when it stands on one line, as text without quotes. The files of the
+// line returns the value of a key of a YAML mapping if it is on one line, as text without quotes. The files of the
 // pack are our own, and a test looks whether each can be read so.
 func line(text, key string) string {
 	_, rest, _ := strings.Cut("\n"+text, "\n"+key+": ")

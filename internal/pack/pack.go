@@ -19,7 +19,7 @@ import (
 	"xsoar-defender/commands"
 )
 
-// content are the items of the pack beside the integration, in the folders of a pack and under the names that
+// content are the items of the pack other than the integration, in the folders of a pack and under the names that
 // demisto-sdk gives them there (content_graph/common.py, server_name).
 //
 //go:embed content
@@ -45,7 +45,7 @@ type Source struct {
 // copySuffix ends the ID and the names of a copy.
 const copySuffix = "_copy"
 
-// ManifestError says that the manifest lacks a key that it has to have.
+// ManifestError says that the manifest lacks a key that it must have.
 type ManifestError struct{ Key string }
 
 func (e *ManifestError) Error() string { return "the manifest of the integration has no " + e.Key }
@@ -68,7 +68,7 @@ func (e *VersionError) Error() string {
 // NoVersion is the version of a pack that has none.
 const NoVersion = "0.0.0"
 
-// Version gives the version of a pack for a version of the program: the three numbers at its beginning, which are all
+// Version returns the version of a pack for a version of the program: the three numbers at its beginning, which are all
 // that a pack can have. A build between releases may have none, and then it is NoVersion.
 func Version(program string) string {
 	if numbers := regexp.MustCompile(`^\d+\.\d+\.\d+`).FindString(program); numbers != "" {
@@ -126,7 +126,7 @@ func (s Source) Integration() ([]byte, error) {
 // NamedImage is the image that the integration is going to name.
 func (s Source) NamedImage() string { return cmp.Or(s.Image, line(s.Manifest, imageKey)) }
 
-// replace gives a key of a YAML mapping another value, where its value stands on one line. The manifest is our own, so
+// replace sets another value for a key of a YAML mapping, where its value is on one line. The manifest is our own, so
 // that its form is known, and a library that reads YAML would stay in the memory of every process that serves the
 // platform. A key that is not there gives a *ManifestError.
 func replace(text, key string, value func(string) string) (string, error) {
@@ -147,7 +147,7 @@ const (
 
 // Zip writes the content pack in the form in which the platform takes it for an upload, which is the one that demisto-sdk
 // makes of a pack in its repository (content_graph/objects/pack.py, dump): the items in a folder for each kind, under
-// names that begin with their kind, and metadata.json beside the pack_metadata.json of the repository. The same source
+// names that begin with their kind, and metadata.json next to the pack_metadata.json of the repository. The same source
 // gives the same bytes. It gives an *ImageError, a *VersionError or a *ManifestError.
 func (s Source) Zip() ([]byte, error) {
 	files, err := s.files()
@@ -172,7 +172,7 @@ func (s Source) Zip() ([]byte, error) {
 	return written.Bytes(), nil
 }
 
-// named gives a key at the top of a manifest a value, whether or not the manifest has the key.
+// named sets a key at the top of a manifest, whether or not the manifest has the key.
 func named(manifest []byte, key, value string) []byte {
 	text, err := replace(string(manifest), key, func(string) string { return value })
 	if err != nil {

@@ -42,7 +42,7 @@ func source(t *testing.T) pack.Source {
 	return pack.Source{Manifest: string(text), Commands: commands.NewRegistry().All(), Image: "registry.example:5000/xsoar-defender:1.2.3", Version: "1.2.3"}
 }
 
-// unpack gives the names in a pack in their order, and what is under them.
+// unpack returns the names in a pack in their order, and what is under them.
 func unpack(t *testing.T, of pack.Source) (names []string, files map[string]string) {
 	t.Helper()
 	text, err := of.Zip()

@@ -10,7 +10,7 @@ func readme(items []item) []byte {
 	page := &strings.Builder{}
 	page.WriteString("Gives the War Room its commands for Microsoft Defender for Endpoint and fetches alerts as incidents. The commands, " +
 		"their arguments and context paths are those of the integration of the same name, so that existing playbooks and instances keep " +
-		"working.\n\nThe integration runs in an image of its own, which has to be reachable for the engine. The help of an instance's " +
+		"working.\n\nThe integration runs in an image of its own, which must be reachable for the engine. The help of an instance's " +
 		"settings explains every field and every way to sign in; `!microsoft-atp-test` says whether it worked.\n")
 	heading := ""
 	for _, one := range items {

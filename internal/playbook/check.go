@@ -37,7 +37,7 @@ type Finding struct {
 	// Task is the number of the task, and Name its name; without a task, Name is the part of the playbook.
 	Task string `json:"task,omitempty"`
 	Name string `json:"name"`
-	// Line is where it stands in the file.
+	// Line is where it is in the file.
 	Line int `json:"line"`
 	// What is used, Why it is a finding, and what to use Instead, when something is near.
 	What    string `json:"what"`
@@ -67,7 +67,7 @@ type Checker struct {
 
 // place is a context path that is declared, or what declared ones are below.
 type place struct {
-	// filled says that a command fills it, or something below it; open that whatever the service gives stands below it.
+	// filled says that a command fills it, or something below it; open that whatever the service gives is below it.
 	filled, open bool
 	help         string
 	below        []string // the keys that are declared below it
@@ -107,7 +107,7 @@ func (c *Checker) declare(command string, output commands.Output) {
 	}
 }
 
-// reach gives the place of a path, and makes it and those above it when they are new.
+// reach returns the place of a path, and makes it and those above it when they are new.
 func (c *Checker) reach(path, command string, filled bool) *place {
 	at := c.places[path]
 	if at == nil {
@@ -306,7 +306,7 @@ func (k *check) read(one reading) {
 		at := k.places[path]
 		if at == nil {
 			if !open {
-				k.problem(Finding{Kind: UnknownPath, Line: one.line, What: one.path, Why: "no command declares it, and no task sets it", Instead: k.beside(path, above)})
+				k.problem(Finding{Kind: UnknownPath, Line: one.line, What: one.path, Why: "no command declares it, and no task sets it", Instead: k.instead(path, above)})
 			}
 			return
 		}
@@ -317,8 +317,8 @@ func (k *check) read(one reading) {
 	}
 }
 
-// beside names what is declared near a path that is not, or where to look for it.
-func (k *check) beside(path string, above *place) string {
+// instead names what is declared near a path that is not, or where to look for it.
+func (k *check) instead(path string, above *place) string {
 	dot := strings.LastIndexByte(path, '.')
 	var near []string
 	for _, key := range k.near(path[dot+1:], above.below) {

@@ -14,7 +14,7 @@ import (
 
 const brand = "Our Brand"
 
-// newChecker gives a Checker for the commands of the program. Near is what differs in the case of its letters only.
+// newChecker returns a Checker for the commands of the program. Near is what differs in the case of its letters only.
 func newChecker() *playbook.Checker {
 	return playbook.NewChecker(commands.NewRegistry().All(), brand, func(name string, known []string) []string {
 		at := slices.IndexFunc(known, func(one string) bool { return strings.EqualFold(one, name) })
@@ -99,7 +99,7 @@ func TestCommandsAndArguments(t *testing.T) {
 			playbook: `{"tasks": {"1": {"task": {"scriptId": "|||microsoft-atp-test", "isCommand": true}, "scriptArguments": {"x": {"simple": "y"}}}}}`,
 			problems: []string{"unknown argument: microsoft-atp-test x"}, commands: 1,
 		},
-		"with the brand beside it": {
+		"with the brand next to it": {
 			playbook: "tasks: {'1': {task: {iscommand: true, brand: " + brand + ", script: domain}}}",
 			problems: []string{"unknown command: domain"}, commands: 1,
 		},

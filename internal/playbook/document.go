@@ -15,7 +15,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// What a file may hold at the most. The largest playbooks of the platform stay far below; beyond, the parser, whose time
+// What a file may hold at most. The largest playbooks of the platform stay far below; beyond, the parser, whose time
 // grows with the square of the depth and of the entries of one mapping, would take minutes.
 const (
 	// MaxSize is the size of a file in bytes.
@@ -23,7 +23,7 @@ const (
 	maxTokens  = 250_000
 	maxDepth   = 100
 	maxEntries = 1_000
-	// maxNodes counts what an alias stands for at each place where it stands.
+	// maxNodes counts what an alias stands for at each place where it is.
 	maxNodes = 1_000_000
 )
 
@@ -66,7 +66,7 @@ type pair struct {
 	value *node
 }
 
-// get gives the value of the first of the keys that the mapping has. YAML of the platform spells its own keys in lower
+// get returns the value of the first of the keys that the mapping has. YAML of the platform spells its own keys in lower
 // case, and JSON in camel case.
 func (n *node) get(keys ...string) *node {
 	if n == nil {
@@ -97,7 +97,7 @@ func parse(text []byte) (*node, error) {
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if at := invalid(text); at >= 0 {
-		return nil, &FormatError{Line: 1 + bytes.Count(text[:at], []byte("\n")), Reason: "this is no text"}
+		return nil, &FormatError{Line: 1 + bytes.Count(text[:at], []byte("\n")), Reason: "this is not text"}
 	}
 	tokens, err := tokenize(string(text))
 	if err != nil {
@@ -201,7 +201,7 @@ func (s *shape) add(one *token.Token) error {
 	return nil
 }
 
-// opensMore tells whether what follows a token in its line can be a mapping or a list of its own.
+// opensMore reports whether what follows a token in its line can be a mapping or a list of its own.
 func opensMore(kind token.Type) bool {
 	switch kind {
 	case token.SequenceEntryType, token.MappingKeyType, token.AnchorType, token.TagType:
@@ -280,12 +280,12 @@ func (r *reader) read(from ast.Node) (*node, error) {
 	case *ast.AliasNode:
 		target, known := r.anchors[textOf(from.Value)]
 		if !known {
-			return nil, &FormatError{Line: lineOf(from), Reason: "an alias stands here for what has not been before it"}
+			return nil, &FormatError{Line: lineOf(from), Reason: "an alias is here for what has not been before it"}
 		}
 		r.nodes += target.size
 		return target.node, nil
 	case *ast.MergeKeyNode:
-		return nil, &FormatError{Line: lineOf(from), Reason: "a merge key stands here, which playbooks do not have: write its keys out"}
+		return nil, &FormatError{Line: lineOf(from), Reason: "a merge key is here, which playbooks do not have: write its keys out"}
 	case *ast.NullNode, nil:
 		return &node{line: lineOf(from)}, nil
 	}
@@ -304,7 +304,7 @@ func (r *reader) readPairs(of ast.Node, values []*ast.MappingValueNode) (*node, 
 			return nil, err
 		}
 		if key.kind != scalar {
-			return nil, &FormatError{Line: lineOf(one), Reason: "a key stands here that is no text"}
+			return nil, &FormatError{Line: lineOf(one), Reason: "a key is here that is not text"}
 		}
 		whole.pairs = append(whole.pairs, pair{key.text, value})
 	}

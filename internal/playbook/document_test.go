@@ -11,7 +11,7 @@ import (
 	"xsoar-defender/commands"
 )
 
-// TestWhatIsNoPlaybookSaysWhere has the files that a folder may hold beside playbooks, and those that somebody made to
+// TestWhatIsNoPlaybookSaysWhere has the files that a folder may hold in addition to playbooks, and those that somebody made to
 // keep a program busy.
 func TestWhatIsNoPlaybookSaysWhere(t *testing.T) {
 	t.Parallel()
@@ -22,32 +22,32 @@ func TestWhatIsNoPlaybookSaysWhere(t *testing.T) {
 		reason string
 		other  bool
 	}{
-		"nothing":            {text: "", reason: "empty"},
-		"only comments":      {text: "# nothing\n\n", reason: "empty"},
-		"bytes":              {text: "a: 1\nb: \x00\x01", line: 2, reason: "no text"},
-		"broken characters":  {text: "a: 1\nb: \xff", line: 2, reason: "no text"},
-		"too large":          {text: strings.Repeat(" ", MaxSize+1), reason: "4 MiB"},
-		"broken":             {text: "a: 1\nb: [1, 2\n", line: 2, reason: "no YAML"},
-		"an unknown start":   {text: "a: @b\n", line: 1, reason: "no YAML"},
-		"a key twice":        {text: "tasks: {}\ntasks: {}\n", line: 2, reason: "no YAML"},
-		"two documents":      {text: "tasks: {}\n---\ntasks: {}\n", line: 3, reason: "second document"},
-		"an integration":     {text: "commonfields:\n  id: x\nscript:\n  commands: []\n", line: 1, reason: "no tasks", other: true},
-		"a list":             {text: "- 1\n- 2\n", line: 1, reason: "no tasks", other: true},
-		"a text":             {text: "hello\n", line: 1, reason: "no tasks", other: true},
-		"tasks in a list":    {text: "id: x\ntasks:\n- task: {}\n", line: 1, reason: "no tasks", other: true},
-		"a task without one": {text: "tasks:\n  '0':\n    type: start\n", line: 3, reason: `the task "0"`},
-		"a task that is one": {text: "tasks:\n  '0': start\n", line: 2, reason: `the task "0"`},
-		"deep brackets":      {text: "a:\n  " + strings.Repeat("[", maxDepth+1), line: 2, reason: "deep"},
-		"deep lists":         {text: strings.Repeat("- ", maxDepth+1) + "a", line: 1, reason: "deep"},
-		"deep blocks":        {text: deep(maxDepth + 1), line: maxDepth + 1, reason: "deep"},
-		"deep tags":          {text: "a: " + strings.Repeat("!b ", maxDepth+2) + "c", line: 1, reason: "deep"},
-		"wide":               {text: "a:\n" + wide, line: maxEntries + 2, reason: "entries"},
-		"wide brackets":      {text: "a: [" + strings.Repeat("1,", maxEntries+1) + "1]", line: 1, reason: "entries"},
-		"many parts":         {text: strings.Repeat("#\n", maxTokens+1), line: maxTokens + 1, reason: "parts"},
-		"aliases of aliases": {text: bomb(), line: 6, reason: "stands for more"},
-		"an alias of itself": {text: "a: &a [*a]\n", line: 1, reason: "alias"},
-		"a merge key":        {text: "a: &a {b: 1}\nc:\n  <<: *a\n", line: 3, reason: "merge key"},
-		"a key that is none": {text: "a: &a [1]\n*a : c\n", line: 2, reason: "no text"},
+		"nothing":                {text: "", reason: "empty"},
+		"only comments":          {text: "# nothing\n\n", reason: "empty"},
+		"bytes":                  {text: "a: 1\nb: \x00\x01", line: 2, reason: "not text"},
+		"broken characters":      {text: "a: 1\nb: \xff", line: 2, reason: "not text"},
+		"too large":              {text: strings.Repeat(" ", MaxSize+1), reason: "4 MiB"},
+		"broken":                 {text: "a: 1\nb: [1, 2\n", line: 2, reason: "no YAML"},
+		"an unknown start":       {text: "a: @b\n", line: 1, reason: "no YAML"},
+		"a key twice":            {text: "tasks: {}\ntasks: {}\n", line: 2, reason: "no YAML"},
+		"two documents":          {text: "tasks: {}\n---\ntasks: {}\n", line: 3, reason: "second document"},
+		"an integration":         {text: "commonfields:\n  id: x\nscript:\n  commands: []\n", line: 1, reason: "no tasks", other: true},
+		"a list":                 {text: "- 1\n- 2\n", line: 1, reason: "no tasks", other: true},
+		"a text":                 {text: "hello\n", line: 1, reason: "no tasks", other: true},
+		"tasks in a list":        {text: "id: x\ntasks:\n- task: {}\n", line: 1, reason: "no tasks", other: true},
+		"a task without one":     {text: "tasks:\n  '0':\n    type: start\n", line: 3, reason: `the task "0"`},
+		"a task that is one":     {text: "tasks:\n  '0': start\n", line: 2, reason: `the task "0"`},
+		"deep brackets":          {text: "a:\n  " + strings.Repeat("[", maxDepth+1), line: 2, reason: "deep"},
+		"deep lists":             {text: strings.Repeat("- ", maxDepth+1) + "a", line: 1, reason: "deep"},
+		"deep blocks":            {text: deep(maxDepth + 1), line: maxDepth + 1, reason: "deep"},
+		"deep tags":              {text: "a: " + strings.Repeat("!b ", maxDepth+2) + "c", line: 1, reason: "deep"},
+		"wide":                   {text: "a:\n" + wide, line: maxEntries + 2, reason: "entries"},
+		"wide brackets":          {text: "a: [" + strings.Repeat("1,", maxEntries+1) + "1]", line: 1, reason: "entries"},
+		"many parts":             {text: strings.Repeat("#\n", maxTokens+1), line: maxTokens + 1, reason: "parts"},
+		"aliases of aliases":     {text: bomb(), line: 6, reason: "stands for more"},
+		"an alias of itself":     {text: "a: &a [*a]\n", line: 1, reason: "alias"},
+		"a merge key":            {text: "a: &a {b: 1}\nc:\n  <<: *a\n", line: 3, reason: "merge key"},
+		"a key that is not text": {text: "a: &a [1]\n*a : c\n", line: 2, reason: "not text"},
 	} {
 		_, err := Read([]byte(test.text))
 		got, ok := errors.AsType[*FormatError](err)
@@ -104,7 +104,7 @@ func TestTasksComeInTheOrderOfTheirNumbers(t *testing.T) {
 	}
 }
 
-// FuzzRead holds that every file is either a playbook that can be checked or says where it is none.
+// FuzzRead holds that every file is either a playbook that can be checked or says where it is not one.
 func FuzzRead(f *testing.F) {
 	for _, pattern := range []string{"*.yml", "*.json"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", "test_data", "playbooks", "*", pattern))

@@ -51,7 +51,7 @@ func ownPath(expression string) (string, bool) {
 	return strings.Join(keys, "."), true
 }
 
-// afterKey gives what follows a key and its conditions; it is false at the end of the path.
+// afterKey returns what follows a key and its conditions; it is false at the end of the path.
 func afterKey(rest string) (string, bool) {
 	for rest != "" {
 		switch rest[0] {

@@ -120,7 +120,7 @@ func (p *Playbook) add(id string, whole *node) {
 	p.tasks = append(p.tasks, one)
 }
 
-// callOf is the command that a task runs: "brand|||command", where the brand may be empty or stand beside it.
+// callOf is the command that a task runs: "brand|||command", where the brand may be empty or next to it.
 func callOf(inner, arguments *node) (call, bool) {
 	script := scriptOf(inner)
 	brand, name, cut := strings.Cut(script.word(), "|||")
