@@ -310,6 +310,7 @@ func TestWhatCannotBeSentIsTold(t *testing.T) {
 	m.Run("get-modified-remote-data", nil).WantFailure("API rate limit")
 	m.Run("get-remote-data", map[string]any{"id": m.alert}).WantFailure("API rate limit")
 	m.Tenant.ClearFaults()
+	m.Clock.Advance(2 * time.Hour) // the quota that was refused is there again
 	m.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: "GET", Status: 500})
 	m.Run("get-modified-remote-data", nil).WantFailure("skip update")
 }
