@@ -168,7 +168,7 @@ func (o *outgoing) resolves() {
 }
 
 // longestComment is how many characters of a comment are sent. Microsoft documents no limit for alerts, and 1,000 for
-// comments of Defender XDR incidents.
+// comments of Defender XDR incidents (https://learn.microsoft.com/graph/api/security-incident-post-comments).
 const longestComment = 1000
 
 // signed returns a comment with the mark by which it is recognized, so that it neither comes back nor is sent again.

@@ -27,7 +27,8 @@ const (
 )
 
 // longestRetry is how long a command schedules itself because the service accepts no more requests, if the command has no
-// time limit of its own. No quota that Microsoft documents is counted over more than a day.
+// time limit of its own. No quota that Microsoft documents is counted over more
+// than a day (https://learn.microsoft.com/graph/throttling-limits).
 const longestRetry = 24 * time.Hour
 
 // ownArguments returns the arguments of every command that may schedule itself.

@@ -272,7 +272,7 @@ func (o Operation) path(args []string) (string, error) {
 }
 
 // longestRetryAfter is the longest wait that is believed: no quota that Microsoft documents is counted over more than
-// a day.
+// a day (https://learn.microsoft.com/graph/throttling-limits).
 const longestRetryAfter = 24 * time.Hour
 
 // parseRetryAfter reads a Retry-After header: seconds or a date. False means that there is no usable one.

@@ -28,7 +28,8 @@ var allConditions = []Condition{
 	DeviceName, DeviceID, FileName, SHA1, SHA256, MD5, Username, ProcessCommand, RemoteIPCount,
 }
 
-// The bounds of a page. Microsoft documents that a hunting query returns at most 100,000 rows.
+// The bounds of a page. A hunting query returns at most 100,000 rows
+// (https://learn.microsoft.com/defender-endpoint/api/run-advanced-query-api).
 const (
 	MaxLimit = 100_000
 	MaxPage  = 100_000

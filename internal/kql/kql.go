@@ -23,7 +23,8 @@
 //	//@remote_ip_count   a number of distinct remote addresses that must be exceeded
 //	//@page              the rows of the requested page; they are sorted just before
 //
-// Tables, columns and action types are those of the advanced hunting schema as Microsoft documents it.
+// Tables, columns and action types are those of the advanced hunting schema at
+// https://learn.microsoft.com/defender-xdr/advanced-hunting-schema-tables.
 package kql
 
 import (
