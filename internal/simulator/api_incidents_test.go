@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 )
@@ -83,12 +84,7 @@ func TestLateChangesAppearLater(t *testing.T) {
 	w.tenant.SetLateness(4 * time.Minute)
 	w.tenant.ChangeIncident(id, Change{Comment: "late"})
 	there := func() bool {
-		for _, one := range w.list("/v1.0/security/incidents").all("value.#.id") {
-			if one == id {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(w.list("/v1.0/security/incidents").all("value.#.id"), id)
 	}
 	if there() {
 		t.Error("the change is in the list at once")

@@ -111,8 +111,7 @@ func (c *company) gatherIncidents() {
 	for _, one := range c.incidents {
 		one.members = one.members[:0]
 	}
-	for i := len(c.alerts) - 1; i >= 0; i-- {
-		a := c.alerts[i]
+	for _, a := range slices.Backward(c.alerts) {
 		one := c.incidentOf(a.IncidentID, a)
 		one.members = append(one.members, a)
 		if a.LastUpdateTime.After(one.LastUpdateDateTime.Time) {

@@ -236,45 +236,15 @@ func argument(a []any, i int) any {
 }
 
 func numbers() map[string]function {
-	ofReal := func(f func(float64) float64) function {
-		return function{takes: "n", min: 1, max: 1, result: Real, call: func(_ time.Time, a []any) any {
-			if x, ok := toFloat(a[0]); ok {
-				return f(x)
-			}
-			return nil
-		}}
+	all := map[string]function{}
+	for _, some := range []map[string]function{rounding(), arithmetic(), bitwise()} {
+		maps.Copy(all, some)
 	}
-	bits := func(f func(x, y int64) int64) function {
-		return function{takes: "n", min: 2, max: 2, result: Long, call: func(_ time.Time, a []any) any {
-			x, ok1 := a[0].(int64)
-			y, ok2 := a[1].(int64)
-			if !ok1 || !ok2 {
-				return nil
-			}
-			return f(x, y)
-		}}
-	}
-	extreme := func(sign int) function {
-		return function{min: 2, max: -1, typ: ofAny, call: func(_ time.Time, a []any) any {
-			var best any
-			for _, v := range a {
-				if v == nil {
-					continue
-				}
-				if order, ok := compare(v, best); best == nil || ok && order*sign > 0 {
-					best = v
-				}
-			}
-			return best
-		}}
-	}
+	return all
+}
+
+func rounding() map[string]function {
 	rounded := function{min: 2, max: 2, typ: ofFirst, named: true, call: func(_ time.Time, a []any) any { return bin(a[0], a[1], nil) }}
-	check := func(f func(float64) bool) function {
-		return function{takes: "n", min: 1, max: 1, result: Bool, call: func(_ time.Time, a []any) any {
-			x, ok := toFloat(a[0])
-			return ok && f(x)
-		}}
-	}
 	return map[string]function{
 		"bin": rounded, "floor": rounded,
 		"bin_at": {min: 3, max: 3, typ: ofFirst, named: true, call: func(_ time.Time, a []any) any { return bin(a[0], a[1], a[2]) }},
@@ -294,6 +264,11 @@ func numbers() map[string]function {
 			return math.Round(x*scale) / scale
 		}},
 		"ceiling": ofReal(math.Ceil), "sqrt": ofReal(math.Sqrt), "exp": ofReal(math.Exp), "log": ofReal(math.Log), "log10": ofReal(math.Log10), "log2": ofReal(math.Log2),
+	}
+}
+
+func arithmetic() map[string]function {
+	return map[string]function{
 		"sign": {takes: "n", min: 1, max: 1, result: Long, call: func(_ time.Time, a []any) any {
 			x, ok := toFloat(a[0])
 			if !ok {
@@ -310,14 +285,19 @@ func numbers() map[string]function {
 			return math.Pow(x, y)
 		}},
 		"pi":     {min: 0, max: 0, result: Real, call: func(time.Time, []any) any { return math.Pi }},
-		"isnan":  check(math.IsNaN),
-		"isinf":  check(func(x float64) bool { return math.IsInf(x, 0) }),
-		"min_of": extreme(-1), "max_of": extreme(1),
-		"isfinite":   check(func(x float64) bool { return !math.IsInf(x, 0) && !math.IsNaN(x) }),
-		"binary_and": bits(func(x, y int64) int64 { return x & y }), "binary_or": bits(func(x, y int64) int64 { return x | y }),
-		"binary_xor":         bits(func(x, y int64) int64 { return x ^ y }),
-		"binary_shift_left":  bits(func(x, y int64) int64 { return x << (uint64(y) % 64) }),
-		"binary_shift_right": bits(func(x, y int64) int64 { return x >> (uint64(y) % 64) }),
+		"isnan":  checkNumber(math.IsNaN),
+		"isinf":  checkNumber(func(x float64) bool { return math.IsInf(x, 0) }),
+		"min_of": extremeOf(-1), "max_of": extremeOf(1),
+	}
+}
+
+func bitwise() map[string]function {
+	return map[string]function{
+		"isfinite":   checkNumber(func(x float64) bool { return !math.IsInf(x, 0) && !math.IsNaN(x) }),
+		"binary_and": ofBits(func(x, y int64) int64 { return x & y }), "binary_or": ofBits(func(x, y int64) int64 { return x | y }),
+		"binary_xor":         ofBits(func(x, y int64) int64 { return x ^ y }),
+		"binary_shift_left":  ofBits(func(x, y int64) int64 { return x << (uint64(y) % 64) }),
+		"binary_shift_right": ofBits(func(x, y int64) int64 { return x >> (uint64(y) % 64) }),
 		"binary_not": {takes: "n", min: 1, max: 1, result: Long, call: func(_ time.Time, a []any) any {
 			if x, ok := a[0].(int64); ok {
 				return ^x
@@ -325,6 +305,52 @@ func numbers() map[string]function {
 			return nil
 		}},
 	}
+}
+
+// ofReal returns a function of a number.
+func ofReal(f func(float64) float64) function {
+	return function{takes: "n", min: 1, max: 1, result: Real, call: func(_ time.Time, a []any) any {
+		if x, ok := toFloat(a[0]); ok {
+			return f(x)
+		}
+		return nil
+	}}
+}
+
+// ofBits returns a function of the bits of two whole numbers.
+func ofBits(f func(x, y int64) int64) function {
+	return function{takes: "n", min: 2, max: 2, result: Long, call: func(_ time.Time, a []any) any {
+		x, ok1 := a[0].(int64)
+		y, ok2 := a[1].(int64)
+		if !ok1 || !ok2 {
+			return nil
+		}
+		return f(x, y)
+	}}
+}
+
+// extremeOf returns the function that finds the largest (1) or the smallest (-1) of its arguments.
+func extremeOf(sign int) function {
+	return function{min: 2, max: -1, typ: ofAny, call: func(_ time.Time, a []any) any {
+		var best any
+		for _, v := range a {
+			if v == nil {
+				continue
+			}
+			if order, ok := compare(v, best); best == nil || ok && order*sign > 0 {
+				best = v
+			}
+		}
+		return best
+	}}
+}
+
+// checkNumber returns a function that asks something of a number.
+func checkNumber(f func(float64) bool) function {
+	return function{takes: "n", min: 1, max: 1, result: Bool, call: func(_ time.Time, a []any) any {
+		x, ok := toFloat(a[0])
+		return ok && f(x)
+	}}
 }
 
 // zeroOf returns the zero of a value's type.
@@ -481,61 +507,14 @@ func mapped(list []any, f func(any) any) []any {
 
 // dynamics are the functions of lists and bags.
 func dynamics() map[string]function {
-	sorted := func(sign int) function {
-		return function{takes: "y", min: 1, max: 1, result: Dynamic, call: func(_ time.Time, a []any) any {
-			list, ok := a[0].([]any)
-			if !ok {
-				return nil
-			}
-			list = slices.Clone(list)
-			slices.SortStableFunc(list, func(x, y any) int {
-				if x == nil || y == nil { // null comes last, whatever the order
-					return -sorting(x, y)
-				}
-				return sign * sorting(x, y)
-			})
-			return list
-		}}
+	all := map[string]function{}
+	for _, some := range []map[string]function{lists(), moreLists(), bags(), sets(), seriesFunctions()} {
+		maps.Copy(all, some)
 	}
-	sets := func(f func(sets [][]any) []any) function {
-		return function{takes: "y", min: 2, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
-			all := make([][]any, len(a))
-			for i, v := range a {
-				list, ok := v.([]any)
-				if !ok {
-					return nil
-				}
-				all[i] = list
-			}
-			return distinctValues(f(all))
-		}}
-	}
-	holds := func(list []any, v any) bool {
-		return slices.ContainsFunc(list, func(w any) bool { return key(v) == key(w) })
-	}
-	series := func(sign string) function {
-		return function{takes: "y", min: 2, max: 2, result: Dynamic, call: func(_ time.Time, a []any) any {
-			x, ok1 := a[0].([]any)
-			y, ok2 := a[1].([]any)
-			if !ok1 || !ok2 {
-				return nil
-			}
-			made := make([]any, max(len(x), len(y)))
-			for i := range made {
-				if i < len(x) && i < len(y) {
-					made[i] = calculate(sign, x[i], y[i])
-				}
-			}
-			return made
-		}}
-	}
-	pack := function{min: 0, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
-		bag := map[string]any{}
-		for i := 0; i+1 < len(a); i += 2 {
-			bag[Text(a[i])] = a[i+1]
-		}
-		return bag
-	}}
+	return all
+}
+
+func lists() map[string]function {
 	return map[string]function{
 		"array_length": {takes: "y", min: 1, max: 1, result: Long, call: func(_ time.Time, a []any) any {
 			if list, ok := a[0].([]any); ok {
@@ -543,7 +522,7 @@ func dynamics() map[string]function {
 			}
 			return nil
 		}},
-		"array_sort_asc": sorted(1), "array_sort_desc": sorted(-1),
+		"array_sort_asc": sortedBy(1), "array_sort_desc": sortedBy(-1),
 		"array_slice": {takes: "yn", min: 3, max: 3, result: Dynamic, call: func(_ time.Time, a []any) any { return sliced(a) }},
 		"array_concat": {takes: "y", min: 1, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
 			all := []any{}
@@ -556,6 +535,11 @@ func dynamics() map[string]function {
 			}
 			return all
 		}},
+	}
+}
+
+func moreLists() map[string]function {
+	return map[string]function{
 		"array_index_of": {takes: "ya", min: 2, max: 2, result: Long, call: func(_ time.Time, a []any) any {
 			list, ok := a[0].([]any)
 			if !ok {
@@ -587,6 +571,18 @@ func dynamics() map[string]function {
 			}
 			return sum
 		}},
+	}
+}
+
+func bags() map[string]function {
+	pack := function{min: 0, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
+		bag := map[string]any{}
+		for i := 0; i+1 < len(a); i += 2 {
+			bag[Text(a[i])] = a[i+1]
+		}
+		return bag
+	}}
+	return map[string]function{
 		"pack_array": {min: 1, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any { return slices.Clone(a) }},
 		"pack":       pack, "bag_pack": pack,
 		"bag_keys": {takes: "y", min: 1, max: 1, result: Dynamic, call: func(_ time.Time, a []any) any {
@@ -621,31 +617,42 @@ func dynamics() map[string]function {
 			}
 			left := map[string]any{}
 			for name, value := range bag {
-				if !holds(names, name) {
+				if !holdsValue(names, name) {
 					left[name] = value
 				}
 			}
 			return left
 		}},
-		"set_union": sets(func(s [][]any) []any { return slices.Concat(s...) }),
-		"set_intersect": sets(func(s [][]any) []any {
+		"dynamic_to_json": {takes: "y", min: 1, max: 1, result: String, call: func(_ time.Time, a []any) any { return jsonText(a[0]) }},
+	}
+}
+
+func sets() map[string]function {
+	return map[string]function{
+		"set_union": ofSets(func(s [][]any) []any { return slices.Concat(s...) }),
+		"set_intersect": ofSets(func(s [][]any) []any {
 			kept := s[0]
 			for _, other := range s[1:] {
-				kept = slices.DeleteFunc(slices.Clone(kept), func(v any) bool { return !holds(other, v) })
+				kept = slices.DeleteFunc(slices.Clone(kept), func(v any) bool { return !holdsValue(other, v) })
 			}
 			return kept
 		}),
-		"set_difference": sets(func(s [][]any) []any {
+		"set_difference": ofSets(func(s [][]any) []any {
 			others := slices.Concat(s[1:]...)
-			return slices.DeleteFunc(slices.Clone(s[0]), func(v any) bool { return holds(others, v) })
+			return slices.DeleteFunc(slices.Clone(s[0]), func(v any) bool { return holdsValue(others, v) })
 		}),
 		"set_has_element": {takes: "ya", min: 2, max: 2, result: Bool, call: func(_ time.Time, a []any) any {
 			list, ok := a[0].([]any)
 			if !ok {
 				return nil
 			}
-			return holds(list, a[1])
+			return holdsValue(list, a[1])
 		}},
+	}
+}
+
+func seriesFunctions() map[string]function {
+	return map[string]function{
 		"zip": {takes: "y", min: 2, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
 			longest := 0
 			for _, v := range a {
@@ -682,10 +689,65 @@ func dynamics() map[string]function {
 			}
 			return slices.Repeat([]any{a[0]}, int(n))
 		}},
-		"dynamic_to_json": {takes: "y", min: 1, max: 1, result: String, call: func(_ time.Time, a []any) any { return jsonText(a[0]) }},
-		"series_add":      series("+"), "series_subtract": series("-"), "series_multiply": series("*"), "series_divide": series("/"),
+		"series_add": elementwise("+"), "series_subtract": elementwise("-"), "series_multiply": elementwise("*"), "series_divide": elementwise("/"),
 		"series_stats_dynamic": {takes: "yb", min: 1, max: 2, result: Dynamic, call: func(_ time.Time, a []any) any { return statistics(a[0]) }},
 	}
+}
+
+// sortedBy returns a function that sorts a list: ascending by 1, descending by -1. Null comes last.
+func sortedBy(sign int) function {
+	return function{takes: "y", min: 1, max: 1, result: Dynamic, call: func(_ time.Time, a []any) any {
+		list, ok := a[0].([]any)
+		if !ok {
+			return nil
+		}
+		list = slices.Clone(list)
+		slices.SortStableFunc(list, func(x, y any) int {
+			if x == nil || y == nil { // null comes last, whatever the order
+				return -sorting(x, y)
+			}
+			return sign * sorting(x, y)
+		})
+		return list
+	}}
+}
+
+// ofSets returns a function of lists that are taken for sets.
+func ofSets(f func(sets [][]any) []any) function {
+	return function{takes: "y", min: 2, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
+		all := make([][]any, len(a))
+		for i, v := range a {
+			list, ok := v.([]any)
+			if !ok {
+				return nil
+			}
+			all[i] = list
+		}
+		return distinctValues(f(all))
+	}}
+}
+
+// holdsValue reports whether a list has a value.
+func holdsValue(list []any, v any) bool {
+	return slices.ContainsFunc(list, func(w any) bool { return key(v) == key(w) })
+}
+
+// elementwise returns a function that calculates with two lists, item by item.
+func elementwise(sign string) function {
+	return function{takes: "y", min: 2, max: 2, result: Dynamic, call: func(_ time.Time, a []any) any {
+		x, ok1 := a[0].([]any)
+		y, ok2 := a[1].([]any)
+		if !ok1 || !ok2 {
+			return nil
+		}
+		made := make([]any, max(len(x), len(y)))
+		for i := range made {
+			if i < len(x) && i < len(y) {
+				made[i] = calculate(sign, x[i], y[i])
+			}
+		}
+		return made
+	}}
 }
 
 func distinctValues(list []any) []any {

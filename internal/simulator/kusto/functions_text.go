@@ -8,6 +8,7 @@ import (
 	"encoding/csv"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -39,7 +40,16 @@ func compiled(v any) *regexp.Regexp {
 }
 
 func texts() map[string]function {
-	list := map[string]function{
+	list := formed()
+	maps.Copy(list, readTexts())
+	list["make_string"] = list["unicode_codepoints_to_string"]
+	list["to_utf8"] = list["unicode_codepoints_from_string"]
+	return list
+}
+
+// formed are the functions that make a text of others, or measure one.
+func formed() map[string]function {
+	return map[string]function{
 		"strcat": {min: 1, max: -1, result: String, call: func(_ time.Time, a []any) any {
 			return strings.Join(textsOf(a), "")
 		}},
@@ -120,7 +130,13 @@ func texts() map[string]function {
 		}),
 		"trim":       textFunction(2, 2, func(a []string) string { return trimEnd(a[0], trimStart(a[0], a[1])) }),
 		"trim_start": textFunction(2, 2, func(a []string) string { return trimStart(a[0], a[1]) }),
-		"trim_end":   textFunction(2, 2, func(a []string) string { return trimEnd(a[0], a[1]) }),
+	}
+}
+
+// readTexts are the functions that look into a text.
+func readTexts() map[string]function {
+	return map[string]function{
+		"trim_end": textFunction(2, 2, func(a []string) string { return trimEnd(a[0], a[1]) }),
 		"split": {takes: "xxn", min: 2, max: 3, result: Dynamic, call: func(_ time.Time, a []any) any {
 			parts := []any{Text(a[0])}
 			if Text(a[1]) != "" {
@@ -175,9 +191,6 @@ func texts() map[string]function {
 			return int64(slices.IndexFunc(terms, func(v any) bool { return textOperators()["has"](Text(a[0]), Text(v)) }))
 		}},
 	}
-	list["make_string"] = list["unicode_codepoints_to_string"]
-	list["to_utf8"] = list["unicode_codepoints_from_string"]
-	return list
 }
 
 // overlapping counts where a text is found, also where one find reaches into the next.
