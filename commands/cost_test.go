@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -49,9 +50,7 @@ func (c cost) spent(t *testing.T, number int) int {
 	}
 	s := newService()
 	args := map[string]any{c.argument: strings.Join(numbered(c.form, number), ",")}
-	for name, value := range c.more {
-		args[name] = value
-	}
+	maps.Copy(args, c.more)
 	for runs := 0; args != nil; runs++ {
 		done, err := execute(t, command, s, s.clock, s.wait, args)
 		if err != nil || runs > 50 {

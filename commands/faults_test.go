@@ -408,7 +408,7 @@ func (f *faulty) judge(trouble trouble, result commandstest.Result) []string {
 }
 
 // clear checks that an analyst can read an error: a few sentences in one line, after the words for the platform.
-var clearSentence = regexp.MustCompile(`^(?:skip update: )?[A-Z][^\n\r\x00]{20,}[.)]$`)
+var clearSentence = regexp.MustCompile(`^(?:skip update: |[\w-]+: )?[A-Z][^\n\r\x00]{20,}[.)]$`)
 
 const longestError = 1200
 

@@ -123,7 +123,7 @@ func (f *fetcher) next(ctx context.Context) ([]dated, error) {
 			return nil, err
 		}
 		if err != nil || !complete {
-			return taken, nil
+			return taken, nil //nolint:nilerr // what was read is handed over; the next fetch meets the error again
 		}
 		if taken = f.take(taken, alerts, end); end.IsZero() || len(taken) >= f.settings.Max {
 			return taken, nil

@@ -243,7 +243,7 @@ func TestIndicatorsThatTheServiceWouldNotTake(t *testing.T) {
 		args map[string]any
 		want string
 	}{
-		{"a range of addresses", map[string]any{"indicator_value": "198.51.100.0/24"}, "a single IP address: the service takes no ranges"},
+		{"a range of addresses", map[string]any{"indicator_value": "198.51.100.0/24"}, "a single IP address: the service does not accept ranges"},
 		{"an address with a zone", map[string]any{"indicator_value": "fe80::1%eth0"}, "a single IP address"},
 		{"a domain as address", map[string]any{"indicator_value": "bad.example"}, "a single IP address"},
 		{"a short SHA-1", map[string]any{"indicator_type": "FileSha1", "indicator_value": sha1Value[1:]}, "SHA1 hash"},
@@ -536,8 +536,8 @@ func TestOldCommandsRefuseWhatTheyCannotMake(t *testing.T) {
 		{"a hash of another length", oldFile, map[string]any{"file_hash_type": "sha1", "file_hash_value": md5Value}, []string{"SHA1 hash"}},
 		{"text for a hash", oldFile, map[string]any{"file_hash_value": "setup.exe"}, []string{"SHA-1, SHA-256 and MD5"}},
 		{"nothing", oldNetwork, nil, []string{"exactly one domain, IP address or URL must be given; got 0"}},
-		{"two values", oldNetwork, map[string]any{"domain_name": "bad.example", "url": "https://bad.example/"}, []string{"not 2"}},
-		{"a range", oldNetwork, map[string]any{"network_ipv4": "198.51.100.0/24"}, []string{"takes no ranges"}},
+		{"two values", oldNetwork, map[string]any{"domain_name": "bad.example", "url": "https://bad.example/"}, []string{"got 2"}},
+		{"a range", oldNetwork, map[string]any{"network_ipv4": "198.51.100.0/24"}, []string{"does not accept ranges"}},
 		{"an unknown action", oldNetwork, map[string]any{"domain_name": "bad.example", "action": "unknown"}, []string{"action unknown", "microsoft-atp-sc-indicator-create"}},
 		{"too much confidence", oldNetwork, map[string]any{"domain_name": "bad.example", "confidence": "101"}, []string{"confidence must be 100 or less"}},
 	}

@@ -166,8 +166,7 @@ func transient(err error) bool {
 
 // afterOf returns the wait that the service asked for, or 0.
 func afterOf(err error) time.Duration {
-	var throttled *defender.ThrottledError
-	if errors.As(err, &throttled) {
+	if throttled, ok := errors.AsType[*defender.ThrottledError](err); ok {
 		return throttled.After
 	}
 	return 0

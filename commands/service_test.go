@@ -67,13 +67,11 @@ func (s *service) wait(ctx context.Context, wait time.Duration) error {
 
 // quota is the quota of an application: requests in fixed windows of a minute and an hour.
 type quota struct {
-	perMinute, perHour  int
-	minute, hour        time.Time
-	inMinute, inHour    int
-	granted, refused    int
-	lastGrant           time.Time
-	beginning           time.Time
-	grantedInFirstHours int
+	perMinute, perHour int
+	minute, hour       time.Time
+	inMinute, inHour   int
+	granted, refused   int
+	lastGrant          time.Time
 }
 
 // take counts a request at a time. It returns how long the application must wait if the request is refused.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -229,7 +230,7 @@ func (l launch) shown(actions outcome[rawjson.Value]) []rawjson.Value {
 
 // keep schedules the wait for the actions that have not ended, in the first entry of a report.
 func (w waiting) keep(run *Run, l launch, result *Report, started []rawjson.Value, until time.Time, whole int) {
-	actions := append(w.Actions, runningOf(started)...)
+	actions := slices.Concat(w.Actions, runningOf(started))
 	if !w.Polling || len(actions) == 0 {
 		return
 	}

@@ -47,8 +47,8 @@ func (c *Client) MachinesByID(ctx context.Context, ids []string) (map[string]raw
 
 // MachinesWithAny lists the machines that have any of the values of any of the properties. It takes as many requests as
 // Split makes filters, and more with smaller filters if the service refuses those.
-func (c *Client) MachinesWithAny(ctx context.Context, any ...AnyOf) (List, error) {
-	return c.withAny(ctx, ListMachines, Query{}, any...)
+func (c *Client) MachinesWithAny(ctx context.Context, alternatives ...AnyOf) (List, error) {
+	return c.withAny(ctx, ListMachines, Query{}, alternatives...)
 }
 
 // MachineUsers lists the users that logged on to a machine.

@@ -35,9 +35,9 @@ type AnyOf struct {
 // Split returns filters that together let through what has any of the values of any of the properties, each of them
 // within the limits of the service. There are as few as possible: one for up to 20 values, and for machine IDs one for
 // each 43. Values that are given twice are sent once. Without values there are no filters.
-func Split(any ...AnyOf) []Filter {
+func Split(alternatives ...AnyOf) []Filter {
 	var filters []Filter
-	for _, part := range pack(any, mostWithIn) {
+	for _, part := range pack(alternatives, mostWithIn) {
 		filters = append(filters, anyFilter(part))
 	}
 	return filters
@@ -53,10 +53,10 @@ func SplitIDs(ids []string) [][]string {
 }
 
 // pack fills one filter after another, each with at most a number of values.
-func pack(any []AnyOf, most int) [][]AnyOf {
+func pack(alternatives []AnyOf, most int) [][]AnyOf {
 	var parts [][]AnyOf
 	count, length := 0, longestFilter
-	for _, one := range any {
+	for _, one := range alternatives {
 		named := false
 		for i, value := range one.Values {
 			if slices.Contains(one.Values[:i], value) {
@@ -83,23 +83,23 @@ func pack(any []AnyOf, most int) [][]AnyOf {
 }
 
 // anyFilter joins the properties of one filter. Few values are compared with "or".
-func anyFilter(any []AnyOf) Filter {
+func anyFilter(alternatives []AnyOf) Filter {
 	count := 0
-	for _, one := range any {
+	for _, one := range alternatives {
 		count += len(one.Values)
 	}
-	parts := make([]Filter, len(any))
-	for i, one := range any {
-		if parts[i] = EqualAny(one.Property, one.Values); count > mostWithOr || count > 1 && orLength(any) > longestFilter {
+	parts := make([]Filter, len(alternatives))
+	for i, one := range alternatives {
+		if parts[i] = EqualAny(one.Property, one.Values); count > mostWithOr || count > 1 && orLength(alternatives) > longestFilter {
 			parts[i] = in(one.Property, one.Values)
 		}
 	}
 	return Or(parts...)
 }
 
-func orLength(any []AnyOf) int {
+func orLength(alternatives []AnyOf) int {
 	length := 0
-	for _, one := range any {
+	for _, one := range alternatives {
 		length += len(encodeOption(EqualAny(one.Property, one.Values).text)) + len(encodeOption(" or ()"))
 	}
 	return length
@@ -126,12 +126,12 @@ func FormRefused(err error) bool {
 
 // withAny lists what has any of the values of any of the properties, each object once. If the service refuses the first
 // filter, filters with fewer values are tried.
-func (c *Client) withAny(ctx context.Context, operation Operation, query Query, any ...AnyOf) (List, error) {
+func (c *Client) withAny(ctx context.Context, operation Operation, query Query, alternatives ...AnyOf) (List, error) {
 	var all List
 	var err error
-	values := len(pack(any, 1))
+	values := len(pack(alternatives, 1))
 	for _, most := range []int{mostWithIn, mostWithOr, 1} {
-		all, err = c.withFilters(ctx, operation, query, pack(any, most))
+		all, err = c.withFilters(ctx, operation, query, pack(alternatives, most))
 		if !FormRefused(err) || values <= mostWithOr {
 			break
 		}
