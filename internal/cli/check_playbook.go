@@ -25,9 +25,10 @@ func (p *program) checkPlaybookCommand() *cobra.Command {
 		Long: `Reads playbooks as the platform exports them, and lists the commands, arguments and context paths that
 this integration does not serve, with the nearest ones that it does. Nothing is sent anywhere.
 
-A FILE is a playbook as YAML or JSON, or a folder, in which all *.yml files at any depth are read; those that are not
-playbooks are ignored. Deprecated commands and arguments are served and noted. Automations, and sub-playbooks that
-are not among the files, are not checked.
+A FILE is a playbook as YAML or JSON, or a folder, in which all *.yml, *.yaml and *.json files at any depth are
+read; those that are not playbooks are ignored. Deprecated commands and arguments are served and noted. Automations,
+and sub-playbooks that are not among the files, are not checked; a context path that only such a sub-playbook may set
+is noted.
 
 The exit code is 0 if everything is served, 1 if something is not, and 2 for a usage error or a file that is not a
 playbook.`,
@@ -45,8 +46,6 @@ type checkedPlaybook struct {
 	File string `json:"file"`
 	Name string `json:"name"`
 	playbook.Result
-	// NotLookedInto are its sub-playbooks that are not among the files.
-	NotLookedInto []string `json:"notLookedInto"`
 
 	read *playbook.Playbook
 }
@@ -65,7 +64,6 @@ func (p *program) checkPlaybooks(paths []string, asJSON bool) error {
 	for i := range checked {
 		checked[i].Result = checker.Check(checked[i].read)
 	}
-	notLookedInto(checked)
 	if err := p.showPlaybooks(checked, asJSON); err != nil {
 		return err
 	}
@@ -94,7 +92,7 @@ func readPlaybooks(path string) ([]checkedPlaybook, error) {
 	var found []checkedPlaybook
 	var faults []error
 	err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() || !strings.EqualFold(filepath.Ext(name), ".yml") {
+		if err != nil || !entry.Type().IsRegular() || !maybePlaybook(name) {
 			return err
 		}
 		one, err := readPlaybook(name)
@@ -117,6 +115,11 @@ func readPlaybooks(path string) ([]checkedPlaybook, error) {
 	return found, errors.Join(faults...)
 }
 
+// maybePlaybook reports whether a file of a folder is of a kind that the platform exports playbooks as.
+func maybePlaybook(name string) bool {
+	return slices.Contains([]string{".yml", ".yaml", ".json"}, strings.ToLower(filepath.Ext(name)))
+}
+
 func readPlaybook(path string) (checkedPlaybook, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -133,23 +136,6 @@ func readPlaybook(path string) (checkedPlaybook, error) {
 		return checkedPlaybook{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return checkedPlaybook{File: path, Name: read.Name, read: read}, nil
-}
-
-// notLookedInto lists for every playbook its sub-playbooks that are not among the files.
-func notLookedInto(checked []checkedPlaybook) {
-	known := map[string]bool{}
-	for _, one := range checked {
-		known[one.read.ID], known[one.read.Name] = true, true
-	}
-	for i := range checked {
-		left := []string{}
-		for _, name := range checked[i].read.SubPlaybooks {
-			if !known[name] {
-				left = append(left, name)
-			}
-		}
-		checked[i].NotLookedInto = left
-	}
 }
 
 func (p *program) showPlaybooks(checked []checkedPlaybook, asJSON bool) error {

@@ -53,6 +53,8 @@ type Result struct {
 	// Problems would not be served, Notes are served.
 	Problems []Finding `json:"problems"`
 	Notes    []Finding `json:"notes"`
+	// NotLookedInto are its sub-playbooks that are not among those that are checked.
+	NotLookedInto []string `json:"notLookedInto"`
 }
 
 // Checker compares playbooks with what the commands declare.
@@ -63,6 +65,7 @@ type Checker struct {
 	names    []string
 	places   map[string]*place
 	fills    map[string]bool // context paths that the playbooks themselves fill
+	added    map[string]bool // the playbooks, by ID and by name
 }
 
 // place is a context path that is declared, or what declared ones are below.
@@ -79,7 +82,7 @@ type place struct {
 func NewChecker(declared []commands.Command, brand string, nearest func(name string, known []string) []string) *Checker {
 	c := &Checker{
 		brand: brand, nearest: nearest, commands: map[string]commands.Command{},
-		places: map[string]*place{ownRoot: {filled: true}}, fills: map[string]bool{},
+		places: map[string]*place{ownRoot: {filled: true}}, fills: map[string]bool{}, added: map[string]bool{},
 	}
 	for _, one := range declared {
 		if one.Platform {
@@ -126,13 +129,21 @@ func (c *Checker) reach(path, command string, filled bool) *place {
 
 // Add says that a playbook belongs to those that are checked: what one fills by its own means another may read, as a
 // sub-playbook and the playbook that runs it do.
-func (c *Checker) Add(of *Playbook) { maps.Copy(c.fills, of.fills) }
+func (c *Checker) Add(of *Playbook) {
+	maps.Copy(c.fills, of.fills)
+	c.added[of.ID], c.added[of.Name] = true, true
+}
 
 // Check says what a playbook uses of the integration, and what of that would not be served.
 func (c *Checker) Check(of *Playbook) Result {
 	k := &check{Checker: c, playbook: of, found: map[Finding]bool{}, result: Result{
-		Commands: []string{}, Paths: []string{}, Problems: []Finding{}, Notes: []Finding{}, // not null in JSON
+		Commands: []string{}, Paths: []string{}, Problems: []Finding{}, Notes: []Finding{}, NotLookedInto: []string{}, // not null in JSON
 	}}
+	for _, name := range of.SubPlaybooks {
+		if !c.added[name] {
+			k.result.NotLookedInto = append(k.result.NotLookedInto, name)
+		}
+	}
 	for _, one := range of.reads {
 		k.task, k.name = "", "the playbook's "+one.part
 		k.read(one)
@@ -170,7 +181,7 @@ type check struct {
 const mostSuggestions = 1_000
 
 func (k *check) near(name string, known []string) []string {
-	if len(k.result.Problems) >= mostSuggestions {
+	if len(k.result.Problems)+len(k.result.Notes) >= mostSuggestions {
 		return nil
 	}
 	return k.nearest(name, known)
@@ -306,7 +317,7 @@ func (k *check) read(one reading) {
 		at := k.places[path]
 		if at == nil {
 			if !open {
-				k.problem(Finding{Kind: UnknownPath, Line: one.line, What: one.path, Why: "no command declares it, and no task sets it", Instead: k.instead(path, above)})
+				k.undeclared(Finding{Kind: UnknownPath, Line: one.line, What: one.path, Instead: k.instead(path, above)})
 			}
 			return
 		}
@@ -315,6 +326,18 @@ func (k *check) read(one reading) {
 	if !above.filled {
 		k.problem(Finding{Kind: UnfilledPath, Line: one.line, What: one.path, Why: lowerFirst(cmp.Or(above.help, "Nothing fills it."))})
 	}
+}
+
+// undeclared adds a context path that no command declares. A sub-playbook that was not looked into may set it.
+func (k *check) undeclared(found Finding) {
+	const why = "no command declares it, and no task sets it"
+	if left := k.result.NotLookedInto; len(left) > 0 {
+		found.Why = why + ", unless a sub-playbook that is not among the files does: " + strings.Join(left, ", ")
+		k.note(found)
+		return
+	}
+	found.Why = why
+	k.problem(found)
 }
 
 // instead names what is declared near a path that is not, or where to look for it.

@@ -299,3 +299,28 @@ func TestPlaybooksOfTheRepository(t *testing.T) {
 		}
 	}
 }
+
+// TestASubPlaybookThatIsNotThereMaySetAPath: what nobody looked into is no reason to refuse a playbook.
+func TestASubPlaybookThatIsNotThereMaySetAPath(t *testing.T) {
+	t.Parallel()
+	read := func(text string) *playbook.Playbook {
+		t.Helper()
+		one, err := playbook.Read([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return one
+	}
+	main := read(`{name: Main, tasks: {'1': {task: {name: Look, playbookName: Inner}}, '2': {task: {name: Show}, scriptarguments: {value: {simple: '${MicrosoftATP.Ours}'}}}}}`)
+	checker := newChecker()
+	checker.Add(main)
+	got := checker.Check(main)
+	if len(got.Problems) != 0 || len(got.Notes) != 1 || got.Notes[0].Kind != playbook.UnknownPath || !strings.Contains(got.Notes[0].Why, "Inner") ||
+		!slices.Equal(got.NotLookedInto, []string{"Inner"}) {
+		t.Errorf("without the sub-playbook: got %+v, want a note about the path", got)
+	}
+	checker.Add(read(`{name: Inner, tasks: {'1': {task: {name: Nothing}}}}`))
+	if got := checker.Check(main); len(got.Problems) != 1 || len(got.Notes) != 0 || len(got.NotLookedInto) != 0 {
+		t.Errorf("with a sub-playbook that does not set it: got %+v, want a problem", got)
+	}
+}
