@@ -54,13 +54,11 @@ func TestMirrorPlaysThePlatform(t *testing.T) {
 	params["max_fetch"], params["first_fetch_timestamp"] = "5", "12 hours"
 	l.instance = l.file("mirrored.json", params)
 	code, out, errs := l.mirror()
-	if code != 0 || !strings.Contains(out, "new incident Microsoft Defender alert: ") {
+	_, first, named := strings.Cut(out, "new incident Microsoft Defender ATP Alert ")
+	if code != 0 || !named {
 		t.Fatalf("got %d, %s%s, want incidents", code, out, errs)
 	}
-	_, id, _ := strings.Cut(strings.SplitN(out, ")", 2)[0], "(")
-	if _, rest, more := strings.Cut(id, "("); more {
-		id = rest
-	}
+	id, _, _ := strings.Cut(first, ":")
 	before := l.tenant.AlertState(id)
 	l.mu.Lock()
 	l.now = l.now.Add(time.Minute)

@@ -88,7 +88,7 @@ type Incident struct {
 	Occurred string  `json:"occurred"`
 	Severity float64 `json:"severity"`
 	Closed   bool    `json:"closed"`
-	// Fields is what was fetched, and Mirrored the fields that follow Microsoft Defender, with the comments that came from there.
+	// Fields are as they were fetched, and Mirrored are the fields that follow Microsoft Defender, with the comments that came from there.
 	Fields   json.RawMessage   `json:"fields"`
 	Mirrored map[string]string `json:"mirrored,omitempty"`
 	Notes    []string          `json:"notes,omitempty"`
