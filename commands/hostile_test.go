@@ -67,6 +67,7 @@ func harmless() []any {
 		[]string{"a", "b"},
 		[]any{map[string]any{"a": 1}},
 		"",
+		strings.Repeat("a", 1_910), // a filter of its own
 	}
 }
 
