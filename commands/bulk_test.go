@@ -143,7 +143,7 @@ func TestABulkUpdateGoesOnAfterThrottling(t *testing.T) {
 	}
 	result := i.Run("microsoft-atp-batch-update-alerts", map[string]any{"alert_id": many("a", 250), "comment": "c", "expect": 250})
 	count(result)
-	for runs := 0; runs < 5; runs++ {
+	for range 5 {
 		entries := result.All()
 		if entries[0].Poll == nil {
 			break

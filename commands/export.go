@@ -462,7 +462,7 @@ func (e *exporter) save() (id string, err error) {
 	}
 	head, err := json.Marshal(e.state)
 	if err == nil {
-		packed := append(head, '\n')
+		packed := slices.Concat(head, []byte{'\n'})
 		for device := range e.devices {
 			packed = binary.LittleEndian.AppendUint64(packed, device)
 		}

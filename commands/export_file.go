@@ -36,7 +36,7 @@ type exportFile struct {
 	columns []string
 
 	// hash is over all that was written, and counted is how many bytes that was.
-	hash    hash.Hash
+	hash    resumableHash
 	counted int64
 	// keptHash, keptSize and keptColumns are as the last part left them.
 	keptHash    []byte
@@ -51,14 +51,25 @@ type exportFile struct {
 	cells  []string
 }
 
+// resumableHash is a hash that can go back to an earlier state, as crypto/sha256 documents of its own.
+type resumableHash interface {
+	hash.Hash
+	encoding.BinaryMarshaler
+	encoding.BinaryUnmarshaler
+}
+
 // newExportFile goes on behind what the file holds, of which sha256 has the given hash; empty for a new file.
-func newExportFile(file warroom.OutputFile, format string, columns []string, headed bool, size int64, sum string) (*exportFile, error) {
-	f := &exportFile{file: file, format: format, columns: columns, headed: headed, hash: sha256.New()}
+func newExportFile(file warroom.OutputFile, format string, columns []string, headed bool, size int64, known string) (*exportFile, error) {
+	sum, resumable := sha256.New().(resumableHash)
+	if !resumable {
+		return nil, errFileChanged // unlike what crypto/sha256 documents
+	}
+	f := &exportFile{file: file, format: format, columns: columns, headed: headed, hash: sum}
 	if size > 0 {
 		if _, err := io.Copy(f.hash, io.LimitReader(file, size)); err != nil {
 			return nil, err
 		}
-		if hex.EncodeToString(f.hash.Sum(nil)) != sum {
+		if hex.EncodeToString(f.hash.Sum(nil)) != known {
 			return nil, errFileChanged
 		}
 		f.counted = size
@@ -70,7 +81,7 @@ var errFileChanged = errors.New("the file is not as the execution before left it
 
 // keep remembers where the file is sound.
 func (f *exportFile) keep() error {
-	state, err := f.hash.(encoding.BinaryMarshaler).MarshalBinary()
+	state, err := f.hash.MarshalBinary()
 	f.keptHash, f.keptSize, f.keptColumns, f.keptHeaded = state, f.counted, f.columns, f.headed
 	return err
 }
@@ -78,7 +89,7 @@ func (f *exportFile) keep() error {
 // begin begins a part, after whatever was written since the last one is taken back.
 func (f *exportFile) begin() error {
 	f.counted, f.columns, f.headed = f.keptSize, f.keptColumns, f.keptHeaded
-	if err := f.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(f.keptHash); err != nil {
+	if err := f.hash.UnmarshalBinary(f.keptHash); err != nil {
 		return err
 	}
 	if err := f.file.Truncate(f.keptSize); err != nil {
@@ -116,7 +127,7 @@ type plainWriter struct{ *exportFile }
 
 func (w plainWriter) Write(part []byte) (int, error) {
 	n, err := w.file.Write(part)
-	w.hash.Write(part[:n]) //nolint:errcheck // a hash never fails
+	w.hash.Write(part[:n]) // which never fails
 	w.counted += int64(n)
 	if err != nil {
 		err = fmt.Errorf("writing the export: %w", err)

@@ -229,8 +229,7 @@ func (c *Client) streamFile(ctx context.Context, target *url.URL, begin func() e
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, gzip.ErrChecksum):
 		return &brokenBodyError{err}
 	}
-	var bad *badAnswerError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*badAnswerError](err); ok {
 		return &DownloadError{Err: bad}
 	}
 	return err
@@ -251,7 +250,7 @@ const LongestRecord = 8 << 20
 const exportBuffer = 128 << 10
 
 // scanLines reads the lines of a file that is compressed with gzip.
-func scanLines(body io.Reader, visit func(line []byte) error) error {
+func scanLines(body io.Reader, visit func(line []byte) error) error { //nolint:gocognit // one loop over the buffer, which is what makes it fast
 	packed := bufio.NewReaderSize(body, exportBuffer)
 	if _, err := packed.Peek(1); errors.Is(err, io.EOF) {
 		return nil // an empty file has no record
@@ -480,7 +479,7 @@ func (s *scanner) checked() ([]byte, error) {
 const deepestRecord = 1000
 
 // value takes a value as far as it is told apart by its brackets and quotes. It is valid until the next call.
-func (s *scanner) value() ([]byte, error) {
+func (s *scanner) value() ([]byte, error) { //nolint:gocognit // one loop over the buffer, which is what makes it fast
 	start, at := s.at, s.at
 	depth, inText, escaped := 0, false, false
 	for {
