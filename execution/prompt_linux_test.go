@@ -19,7 +19,7 @@ func TestTheBeginningOfAConnectionIsAcknowledgedAtOnce(t *testing.T) {
 	defer listener.Close()
 	go func() {
 		if peer, err := listener.Accept(); err == nil {
-			io.Copy(peer, peer) //nolint:errcheck // it ends with the test
+			io.Copy(peer, peer)
 		}
 	}()
 	connection, err := promptly(new(net.Dialer).DialContext)(context.Background(), "tcp", listener.Addr().String())

@@ -420,12 +420,12 @@ func TestNobodySwitchesToAnotherProtocol(t *testing.T) {
 	}
 }
 
-// TestAHostThatAgreesOnNoTLSIsSaidToBeOne plays authorities that offer too little and ask for too much.
+// TestAHostThatAgreesOnNoTLSIsSaidToBeOne plays authorities that offer too little and ask for too much. With TLS 1.3 a host asks for
+// a certificate after the handshake, and the alert may get lost with the connection: no test can count on it.
 func TestAHostThatAgreesOnNoTLSIsSaidToBeOne(t *testing.T) {
 	for name, config := range map[string]*tls.Config{
 		"TLS 1.1 only":                       {MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11},
 		"a certificate of the client, 1.2":   {MaxVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert},
-		"a certificate of the client, 1.3":   {MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAnyClientCert},
 		"no cipher suite that is still good": {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}},
 	} {
 		t.Run(name, func(t *testing.T) {
