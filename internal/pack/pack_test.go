@@ -199,7 +199,7 @@ func TestVersionOfAPackIsThreeNumbers(t *testing.T) {
 }
 
 func TestImagesAreNamedInEveryForm(t *testing.T) {
-	for _, image := range []string{"a:1", "xsoar-defender/runtime:devel", "localhost:5000/a/b:1.0.0-rc.1", "registry.example/a@sha256:0123abcd"} {
+	for _, image := range []string{"a:1", "xsoar-defender/runtime:devel", "localhost:5000/a/b:1.0.0-rc.1", "registry.example/a@sha256:" + strings.Repeat("0123abcd", 8)} {
 		of := source(t)
 		of.Image = image
 		if got, err := of.Integration(); err != nil || !strings.Contains(string(got), "\n  dockerimage: "+image+"\n") {
