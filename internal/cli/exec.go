@@ -53,6 +53,12 @@ func (p *program) exec(ctx context.Context, where storage) error {
 	if err := platform.EncodeResults(p.Out, result); err != nil {
 		return failed(fmt.Errorf("writing the results: %w", err))
 	}
+	if result.Commit != nil && result.Err == nil {
+		// As on the platform: what was not written out is fetched again.
+		if err := result.Commit(ctx); err != nil {
+			return failed(fmt.Errorf("saving the progress: %w", err))
+		}
+	}
 	if err := failureOf(result); err != nil {
 		return &exitError{code: exitFailed}
 	}
