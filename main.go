@@ -161,7 +161,7 @@ func heightOf(stream *os.File) func() int {
 
 // page shows text in a pager. Unless the user says otherwise, less ends by itself where the text fits, and keeps colours.
 func page(pager []string, text string) error {
-	command := exec.Command(pager[0], pager[1:]...)
+	command := exec.Command(pager[0], pager[1:]...) //nolint:gosec,noctx // the pager is the one that the user has set, and outlives an interruption
 	command.Stdin, command.Stdout, command.Stderr = strings.NewReader(text), os.Stdout, os.Stderr
 	command.Env = append(os.Environ(), "LESSCHARSET=utf-8")
 	if os.Getenv("LESS") == "" {

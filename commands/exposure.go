@@ -275,7 +275,7 @@ func vulnerabilityContext(run *Run, all []rawjson.Value) []warroom.Context {
 		if id := one.Text("id"); id != "" && !seen[id] {
 			seen[id] = true
 			unique = append(unique, one)
-			scores = append(scores, dbotScore(run, id, cveIndicator, verdictUnknown))
+			scores = append(scores, unjudged(run, id, cveIndicator))
 		}
 	}
 	if len(unique) == 0 {
@@ -631,7 +631,7 @@ func cve() Command {
 			if one.Value.Text("id") == "" {
 				entries = append(entries, warroom.Entry{
 					Blocks:  []warroom.Block{warroom.Paragraph("The service does not know " + one.ID + ".")},
-					Context: []warroom.Context{scoreOutput().context([]rawjson.Value{dbotScore(run, one.ID, cveIndicator, verdictUnknown)})},
+					Context: []warroom.Context{scoreOutput().context([]rawjson.Value{unjudged(run, one.ID, cveIndicator)})},
 				})
 				continue
 			}

@@ -257,8 +257,8 @@ func datedIncidents(items []rawjson.Value) []listedIncident {
 // readAtOnce is how many incidents are read with their alerts before the next ones are chosen.
 const readAtOnce = 25
 
-// take reads the incidents of a part that were not handed over, at most most of them; rest reports whether others are left.
-func (f *incidentFetcher) take(ctx context.Context, part []listedIncident, most int) (taken []rawjson.Value, rest bool, err error) {
+// wanted returns the incidents of a part that may be handed over, once they are read.
+func (f *incidentFetcher) wanted(part []listedIncident) []listedIncident {
 	var wanted []listedIncident
 	for _, one := range part {
 		fresh := !f.progress.handedOver(one.id) && !one.created.Before(f.progress.since) && !one.redirected
@@ -266,6 +266,12 @@ func (f *incidentFetcher) take(ctx context.Context, part []listedIncident, most 
 			wanted = append(wanted, one)
 		}
 	}
+	return wanted
+}
+
+// take reads the incidents of a part that were not handed over, at most most of them; rest reports whether others are left.
+func (f *incidentFetcher) take(ctx context.Context, part []listedIncident, most int) (taken []rawjson.Value, rest bool, err error) {
+	wanted := f.wanted(part)
 	for len(wanted) > 0 {
 		if len(taken) == most {
 			return taken, true, nil

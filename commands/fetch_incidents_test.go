@@ -236,8 +236,7 @@ func TestAProgressThatIsNotReadableIsTold(t *testing.T) {
 		`{"xsoar_defender_incidents":{"cursor":"2026-11-01T00:00:00Z","since":"2026-11-01T00:00:00Z","handed":"?"}}`,
 	} {
 		_, err := readIncidentProgress(json.RawMessage(text), time.Now(), params.Fetch{})
-		var problem *ProgressError
-		if !errors.As(err, &problem) {
+		if _, is := errors.AsType[*ProgressError](err); !is {
 			t.Errorf("%s: got %v, want a progress that cannot be read", text, err)
 		}
 	}

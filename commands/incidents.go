@@ -483,7 +483,7 @@ func evidenceRow(one rawjson.Value) rawjson.Value {
 	if evidenceKind(one) == "process" {
 		file = rawjson.Value(one.Key("imageFile").Raw)
 	}
-	what, details := "", ""
+	var what, details string
 	switch evidenceKind(one) {
 	case "device":
 		what, details = one.Text("deviceDnsName", "hostName"), one.Text("mdeDeviceId")

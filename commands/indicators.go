@@ -236,7 +236,7 @@ func (p indicatorPaths) entry(run *Run, indicator rawjson.Value) warroom.Entry {
 	entry := p.own.objectEntry(indicator)
 	entry.Context = append(entry.Context, p.standardContext(indicator)...)
 	if kind, known := kindOf(indicator.Text("indicatorType")); known && p.scores != nil && indicator.Text("indicatorValue") != "" {
-		score := dbotScore(run, indicator.Text("indicatorValue"), kind.score, verdictUnknown)
+		score := unjudged(run, indicator.Text("indicatorValue"), kind.score)
 		entry.Context = append(entry.Context, p.scores.context([]rawjson.Value{score}))
 	}
 	return entry

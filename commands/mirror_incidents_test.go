@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -138,7 +139,7 @@ func TestChangesGoOutToAnIncident(t *testing.T) {
 	}
 	m.Tenant.ResetRequests()
 	m.send(args)
-	if slices.ContainsFunc(m.Tenant.Requests(), func(r simulator.Request) bool { return r.Method != "GET" }) {
+	if slices.ContainsFunc(m.Tenant.Requests(), func(r simulator.Request) bool { return r.Method != http.MethodGet }) {
 		t.Error("what is so already was sent again")
 	}
 }

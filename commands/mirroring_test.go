@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -254,7 +255,7 @@ func TestClosingAnIncidentResolvesTheAlert(t *testing.T) {
 			}
 			m.Tenant.ResetRequests()
 			m.send(closing(test.reason, "cleaned"))
-			if slices.ContainsFunc(m.Tenant.Requests(), func(r simulator.Request) bool { return r.Method == "PATCH" }) {
+			if slices.ContainsFunc(m.Tenant.Requests(), func(r simulator.Request) bool { return r.Method == http.MethodPatch }) {
 				t.Error("what is so already was sent again")
 			}
 			m.send(map[string]any{"delta": map[string]any{"closeReason": "", "closeNotes": "", "closingUserId": ""}, "status": 1, "incidentChanged": true})

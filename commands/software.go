@@ -245,7 +245,7 @@ func vulnerabilityEntries(run *Run, out, standard Output, list defender.List) []
 		rows := []rawjson.Value{vulnerability}
 		entry := out.rowsEntry(rows, vulnerability)
 		if cve := vulnerability.Text("cveId", "id"); cve != "" {
-			score := dbotScore(run, cve, cveIndicator, verdictUnknown)
+			score := unjudged(run, cve, cveIndicator)
 			entry.Context = append(entry.Context, standard.context(rows), scoreOutput().context([]rawjson.Value{score}))
 		}
 		return entry

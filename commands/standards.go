@@ -48,12 +48,12 @@ func scoreOutput() Output {
 	}
 }
 
-// dbotScore returns the score of one indicator, for scoreOutput.
-func dbotScore(run *Run, indicator string, kind indicatorType, score verdict) rawjson.Value {
-	return vendorScore(run, run.Brand, indicator, kind, score)
+// unjudged returns the score of an indicator that the service does not judge, for scoreOutput.
+func unjudged(run *Run, indicator string, kind indicatorType) rawjson.Value {
+	return vendorScore(run, run.Brand, indicator, kind, verdictUnknown)
 }
 
-// vendorScore is dbotScore under the name of a vendor that is not the brand of the instance.
+// vendorScore returns the score of one indicator under the name of a vendor, for scoreOutput.
 func vendorScore(run *Run, vendor, indicator string, kind indicatorType, score verdict) rawjson.Value {
 	type object struct {
 		Indicator   string

@@ -556,11 +556,10 @@ func (r Record) quick(key string) (string, bool) {
 		return "", false
 	}
 	wanted := append(append(append(pattern[:0], '"'), key...), `":"`...)
-	at := bytes.Index(r, wanted)
-	if at < 0 {
+	_, text, found := bytes.Cut(r, wanted)
+	if !found {
 		return "", false
 	}
-	text := r[at+len(wanted):]
 	end := bytes.IndexByte(text, '"')
 	if end < 0 || bytes.IndexByte(text[:end], '\\') >= 0 {
 		return "", false

@@ -269,11 +269,6 @@ func (d *webDesk) Complete(ctx context.Context, name, argument, typed string) []
 	return found
 }
 
-// request is an execution of the instance.
-func (d *webDesk) request(command string) execution.Request {
-	return execution.Request{Command: command, Params: d.of.params, Instance: d.of.name, Brand: commands.Brand}
-}
-
 // remember keeps the alerts and incidents of a fetch as they were received.
 func (d *webDesk) remember(entries []warroom.Entry) error {
 	for _, entry := range entries {

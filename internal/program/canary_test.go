@@ -143,7 +143,7 @@ func response(body string, length int) string {
 // surplusServer answers every request on a connection with the same bytes, and returns its address.
 func surplusServer(t *testing.T, answer string) string {
 	t.Helper()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		connection, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -154,7 +154,7 @@ func surplusServer(t *testing.T, answer string) string {
 			if _, err := io.WriteString(connection, answer); err != nil {
 				return // the client has gone
 			}
-			if r, err = http.ReadRequest(buffered.Reader); err != nil || r == nil {
+			if _, err := http.ReadRequest(buffered.Reader); err != nil {
 				return
 			}
 		}

@@ -41,11 +41,11 @@ const recordsInPage = 10_000
 func newExportTenant(b testing.TB, megabytes int) *exportTenant {
 	b.Helper()
 	var records [][]byte
-	draw := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // figures that are the same in every run
+	draw := rand.New(rand.NewPCG(1, 2))
 	var device [20]byte
 	for i := range recordsInPage {
 		if i%50 == 0 { // a machine has some 50 vulnerabilities
-			device = sha1.Sum([]byte(strconv.Itoa(i))) //nolint:gosec // a name, as the service makes them
+			device = sha1.Sum([]byte(strconv.Itoa(i)))
 		}
 		records = append(records, fmt.Appendf(nil, `{"id":"%[1]x_firefox_83.0.0.0_CVE-2026-%05[2]d_","deviceId":"%[1]x","rbacGroupName":"Workstations of the branch","deviceName":"ws-%[3]x.corp.contoso.example","osPlatform":"Windows11","osVersion":"10.0.26100.6584","osArchitecture":"x64","softwareVendor":"mozilla","softwareName":"firefox_%[4]d","softwareVersion":"83.0.%[5]d.0","cveId":"CVE-2026-%05[2]d","vulnerabilitySeverityLevel":"High","recommendedSecurityUpdate":"193220","recommendedSecurityUpdateId":null,"recommendedSecurityUpdateUrl":null,"diskPaths":["C:\\Program Files (x86)\\Mozilla Firefox\\firefox.exe"],"registryPaths":["HKEY_LOCAL_MACHINE\\SOFTWARE\\WOW6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\Mozilla Firefox 83.0 (x86 en-US)"],"lastSeenTimestamp":"2026-11-%02[6]d 17:%02[7]d:%02[8]d","firstSeenTimestamp":"2026-05-%02[9]d 12:%02[10]d:%02[11]d","exploitabilityLevel":"NoExploit","recommendationReference":"va-_-mozilla-_-firefox","securityUpdateAvailable":true,"cvssScore":%[5]d.%[4]d}`,
 			device, draw.IntN(100_000), device[:4], draw.IntN(40), draw.IntN(9), draw.IntN(28)+1, draw.IntN(60), draw.IntN(60), draw.IntN(28)+1, draw.IntN(60), draw.IntN(60)))
@@ -79,7 +79,7 @@ func (e *exportTenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			next = fmt.Sprintf(`,"@odata.nextLink":"%s%s?pageSize=50000&$skiptoken=%d"`, e.base, r.URL.Path, number+1)
 		}
 		fmt.Fprint(w, `{"@odata.context":"x","value":[`)
-		w.Write(e.page) //nolint:errcheck // the client has gone
+		w.Write(e.page)
 		fmt.Fprintf(w, `]%s}`, next)
 	case strings.HasSuffix(r.URL.Path, "Export"):
 		links := make([]string, e.pages)
@@ -89,7 +89,7 @@ func (e *exportTenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		text, _ := json.Marshal(links) //nolint:errchkjson // texts can always be encoded
 		fmt.Fprintf(w, `{"exportFiles":%s,"generatedTime":"2026-11-20T06:00:00Z"}`, text)
 	case strings.HasPrefix(r.URL.Path, "/part/"):
-		w.Write(e.packed) //nolint:errcheck // the client has gone
+		w.Write(e.packed)
 	default:
 		e.largeTenant.ServeHTTP(w, r)
 	}
@@ -179,7 +179,7 @@ func TestNaiveExport(t *testing.T) {
 	if *naiveFrom == "" {
 		return
 	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // a server of the benchmark
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	var all []map[string]any
 	for next := *naiveFrom; next != ""; {
 		response, err := client.Get(next)

@@ -119,6 +119,7 @@ func (g *guard) admit(w http.ResponseWriter, r *http.Request) {
 	g.mu.Unlock()
 	switch {
 	case first:
+		//nolint:gosec // it cannot be Secure: the page is on loopback, without TLS
 		http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	case right && g.admitted(r): // the same browser, by its history
 	default:
