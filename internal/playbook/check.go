@@ -348,7 +348,7 @@ func (k *check) instead(path string, above *place) string {
 		near = append(near, path[:dot+1]+key)
 	}
 	if near == nil && above.by != "" {
-		return "see what " + above.by + " declares"
+		return "what " + above.by + " declares"
 	}
 	return strings.Join(near, " or ")
 }

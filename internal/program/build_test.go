@@ -3,6 +3,7 @@ package program_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,9 +39,9 @@ func TestMain(m *testing.M) {
 
 // builds are the programs that the tests run, each built once.
 var builds struct {
-	folder               string
-	program, later       sync.Once
-	programErr, laterErr error
+	folder                         string
+	program, later, image          sync.Once
+	programErr, laterErr, imageErr error
 }
 
 // folderOfProgram returns the folder with the program under the names that it is started by.
@@ -59,6 +60,7 @@ func folderOfProgram(t testing.TB) string {
 // program itself has nothing for tests.
 func folderOfLaterProgram(t testing.TB) string {
 	t.Helper()
+	folderOfProgram(t) // the packages of both are compiled once
 	folder := filepath.Join(builds.folder, "later")
 	builds.later.Do(func() { builds.laterErr = buildLater(t, folder) })
 	if builds.laterErr != nil {
@@ -113,6 +115,32 @@ func build(t testing.TB, folder string, names []string, flags ...string) error {
 		}
 	}
 	return nil
+}
+
+// flagsOfTheImage is what go build takes from the environment where its packages are to be those of the image's program,
+// which are compiled once.
+const flagsOfTheImage = "-trimpath -tags=timetzdata"
+
+// versionOfImage is the version that the image is assembled with.
+const versionOfImage = "1.2.3"
+
+// folderOfImage returns the file tree of the image, as its Dockerfile makes it.
+func folderOfImage(t testing.TB) string {
+	t.Helper()
+	tree := filepath.Join(builds.folder, "image")
+	builds.image.Do(func() {
+		readSources(t)
+		command := exec.Command(repository.Path(t, "container/assemble"), tree)
+		command.Env = append(os.Environ(), "VERSION="+versionOfImage)
+		out, err := command.CombinedOutput()
+		if err != nil {
+			builds.imageErr = fmt.Errorf("assembling the image: %w\n%s", err, out)
+		}
+	})
+	if builds.imageErr != nil {
+		t.Fatal(builds.imageErr)
+	}
+	return tree
 }
 
 // readSources looks at every file of the program, so that go test runs the tests again when one has changed: it does not

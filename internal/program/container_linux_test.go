@@ -26,22 +26,10 @@ const demisto = 4000
 // workFolder is where the platform finds the files of the image's program.
 const workFolder = "/var/lib/xsoar-defender"
 
-// assemble makes the file tree of the image, as its Dockerfile does.
-func assemble(t *testing.T, environment ...string) string {
-	t.Helper()
-	tree := filepath.Join(t.TempDir(), "image")
-	command := exec.Command(repository.Path(t, "container/assemble"), tree)
-	command.Env = append(os.Environ(), environment...)
-	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("assembling the image: %v\n%s", err, out)
-	}
-	return tree
-}
-
 // TestImage is about the image that the Dockerfile makes.
 func TestImage(t *testing.T) {
 	t.Parallel()
-	tree := assemble(t, "VERSION=1.2.3")
+	tree := folderOfImage(t)
 	t.Run("holds the program and nothing else", func(t *testing.T) { wantOnlyTheProgram(t, tree) })
 	t.Run("serves the platform", func(t *testing.T) { wantItServesThePlatform(t, tree) })
 	t.Run("is what the Dockerfile makes", wantTheDockerfileToSaySo)
@@ -103,7 +91,7 @@ func wantOnlyTheProgram(t *testing.T, tree string) {
 			t.Errorf("the program was not built with %s=%s", setting.Key, setting.Value)
 		}
 	}
-	if out, err := exec.Command(binary, "version").Output(); err != nil || !strings.HasPrefix(string(out), "xsoar-defender 1.2.3\n") {
+	if out, err := exec.Command(binary, "version").Output(); err != nil || !strings.HasPrefix(string(out), "xsoar-defender "+versionOfImage+"\n") {
 		t.Errorf("the program says %q (%v), want its version", out, err)
 	}
 }

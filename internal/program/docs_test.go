@@ -235,8 +235,9 @@ func TestShellLines(t *testing.T) {
 	for _, name := range repository.Files(t) {
 		copyFile(t, repository.Path(t, name), filepath.Join(copied, name))
 	}
+	folderOfImage(t) // before the lines, which are to find its packages compiled
 	// A home of its own, but with what Go keeps, which is of use in another folder only without the folders' names.
-	environment := append(os.Environ(), "HOME="+t.TempDir(), "GOFLAGS=-trimpath")
+	environment := append(os.Environ(), "HOME="+t.TempDir(), "CGO_ENABLED=0", "GOFLAGS="+flagsOfTheImage)
 	for _, kept := range []string{"GOCACHE", "GOMODCACHE"} {
 		folder, err := exec.Command("go", "env", kept).Output()
 		if err != nil {
