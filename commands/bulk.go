@@ -332,17 +332,18 @@ func bulkTagMachines() Command {
 	})
 }
 
-// taggedMachines shows the machines that the service returned. Where it returned none, the IDs stand for them; where it
-// left some out, they are named.
+// taggedMachines shows the machines that the service returned. Where it returned none, the IDs stand for them, and a
+// sentence says that nothing shows the change; where it left some out, they are named.
 func taggedMachines(out Output, all []done[defender.List]) warroom.Entry {
 	var machines []rawjson.Value
-	var missing []string
+	var missing, unshown []string
 	for _, one := range all {
 		returned, asked := one.Value.Items, strings.Split(one.ID, ",")
 		if len(returned) == 0 {
 			for _, id := range asked {
 				returned = append(returned, rawjson.Make(map[string]string{"id": id}))
 			}
+			unshown = append(unshown, asked...)
 		}
 		machines = append(machines, returned...)
 		changed := idsIn(returned)
@@ -356,7 +357,17 @@ func taggedMachines(out Output, all []done[defender.List]) warroom.Entry {
 	if len(missing) > 0 {
 		entry.Blocks = append(entry.Blocks, warroom.Paragraph("The service did not return these machines, which are most likely unchanged: "+strings.Join(missing, ", ")))
 	}
+	entry.Blocks = append(entry.Blocks, unshownChanges(unshown)...)
 	return entry
+}
+
+// unshownChanges names the machines whose change the service accepted with an answer that does not show it.
+func unshownChanges(machines []string) []warroom.Block {
+	if len(machines) == 0 {
+		return nil
+	}
+	return []warroom.Block{warroom.Paragraph(
+		"The service accepted the change without showing these machines; look at them to see whether it took effect: " + strings.Join(machines, ", "))}
 }
 
 func findMachinesByTag() Command {
@@ -398,14 +409,21 @@ func setDeviceValue() Command {
 		Example: `machine_id=` + exampleMachine + ` device_value=High`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		asked := forEach(ctx, in.Machines, func(ctx context.Context, machine string) (rawjson.Value, error) {
-			answer, err := run.API.SetDeviceValue(ctx, machine, in.Value)
-			if answer.Text("id") == "" {
-				answer = rawjson.Make(map[string]string{"id": machine})
-			}
-			return with(answer, "deviceValue", in.Value), err
+			return run.API.SetDeviceValue(ctx, machine, in.Value)
 		})
-		found := values(asked.Done)
-		return asked.finish("machine_id", out.rowsEntry(found, rawjson.Join(found)))
+		found := make([]rawjson.Value, len(asked.Done))
+		var unshown []string
+		for i, one := range asked.Done {
+			machine := one.Value
+			if machine.Text("id") == "" {
+				machine = rawjson.Make(map[string]string{"id": one.ID})
+				unshown = append(unshown, one.ID)
+			}
+			found[i] = with(machine, "deviceValue", in.Value)
+		}
+		entry := out.rowsEntry(found, rawjson.Join(found))
+		entry.Blocks = append(entry.Blocks, unshownChanges(unshown)...)
+		return asked.finish("machine_id", entry)
 	})
 }
 

@@ -227,6 +227,23 @@ func (e *ScriptError) Error() string {
 	return inOneLine(fmt.Sprintf("Nothing was %s: the file %s has the SHA-256 hash %s, not %s. %s", e.Not, e.Name, e.Got, e.Want, e.Remedy))
 }
 
+// UnshownUploadError says that the service accepted a file, but neither its answer nor the library shows it.
+type UnshownUploadError struct {
+	Name string
+	// Err is what kept the library from being looked at; nil if it was.
+	Err error
+}
+
+func (e *UnshownUploadError) Error() string {
+	text := "The service accepted the file " + e.Name + " without showing it, and the library does not show it so far."
+	if e.Err != nil {
+		text = "The service accepted the file " + e.Name + " without showing it, and the library could not be looked at: " + e.Err.Error()
+	}
+	return inOneLine(text + " The service may have acted on it: list the library before you try again.")
+}
+
+func (e *UnshownUploadError) Unwrap() error { return e.Err }
+
 // upload sends a file unless the library has the same one under its name. The file of the library is returned as it is
 // afterwards.
 func (f reviewed) upload(ctx context.Context, run *Run, send defender.LibraryFile, onlyIfChanged bool) (file rawjson.Value, sent bool, err error) {
@@ -248,7 +265,10 @@ func (f reviewed) upload(ctx context.Context, run *Run, send defender.LibraryFil
 	}
 	file = answer.Whole
 	if file.Text("fileName") == "" {
-		file = rawjson.Make(map[string]string{"fileName": f.name})
+		// The answer shows nothing, so the library itself must.
+		if file, err = inLibrary(ctx, run, f.name); err != nil || !strings.EqualFold(file.Text("sha256"), f.sha256) {
+			return "", true, &UnshownUploadError{f.name, err}
+		}
 	}
 	if got := file.Text("sha256"); got != "" && !strings.EqualFold(got, f.sha256) {
 		return "", true, &ScriptError{Name: f.name, Want: f.sha256, Got: got, Not: "run", Remedy: "The upload arrived altered: delete the file, and upload it again."}

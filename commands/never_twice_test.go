@@ -12,6 +12,7 @@ import (
 	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/warroom"
 )
 
 // lostAnswers lists the ways in which the answer to a change can get lost. acted reports whether the tenant carried out
@@ -89,6 +90,22 @@ func TestNoChangeIsSentTwice(t *testing.T) {
 	}
 }
 
+// unshownChanges holds the commands that do not fail when a change is answered with an object that shows nothing of it, with
+// what they say instead.
+func unshownChanges() map[string]string {
+	return map[string]string{
+		// Microsoft documents these successes without a body that would show the change.
+		"microsoft-atp-batch-update-alerts":    "0 of 1 that were read back show it so far",
+		"microsoft-atp-bulk-machine-tag":       "accepted the change without showing these machines",
+		"microsoft-atp-set-device-value":       "accepted the change without showing these machines",
+		"microsoft-atp-indicator-batch-delete": "1 indicator deleted", // 204 No Content, as for a DELETE
+		// The library itself shows the file.
+		"microsoft-atp-live-response-library-upload": "new.ps1",
+		// The platform gets the ID of the alert whatever happens, with a warning.
+		"update-remote-system": "may have acted",
+	}
+}
+
 // TestAnEmptySuccessIsNoChange answers every change with HTTP 200 and an object that shows nothing of it.
 func TestAnEmptySuccessIsNoChange(t *testing.T) {
 	for _, command := range commands.NewRegistry().All() {
@@ -102,15 +119,52 @@ func TestAnEmptySuccessIsNoChange(t *testing.T) {
 			t.Run(command.Name+"/"+body, func(t *testing.T) {
 				t.Parallel()
 				i := commandstest.New(t)
-				for _, method := range []string{http.MethodPost, http.MethodPatch} {
-					i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: method, Act: true, Body: body})
+				for _, kind := range []simulator.Kind{simulator.KindAPI, simulator.KindGraph} {
+					for _, method := range []string{http.MethodPost, http.MethodPatch} {
+						i.Tenant.Script(simulator.Fault{Kind: kind, Method: method, Act: true, Body: body})
+					}
 				}
-				if strings.Contains(command.Name, "-indicator-update") {
+				switch {
+				case strings.Contains(command.Name, "-indicator-update"):
 					i.Answer("GET", "/api/indicators/1", 200, everyIndicator()[0])
+				case command.Mirrors:
+					i.Answer("GET", "/api/alerts/da1", 200, fullAlert)
 				}
-				i.Run(command.Name, onARealMachine(i, trialsOf(command)[0].args)).WantFailure("may have acted")
+				result := i.Run(command.Name, onARealMachine(i, trialsOf(command)[0].args))
+				want, unshown := unshownChanges()[command.Name]
+				if !unshown {
+					result.WantFailure("may have acted")
+					return
+				}
+				if result.Err != nil {
+					t.Fatalf("got the error %v, want entries", result.Err)
+				}
+				readable := ""
+				for _, entry := range result.Entries {
+					readable += warroom.Markdown(entry.Blocks)
+				}
+				if !strings.Contains(readable, want) {
+					t.Errorf("got %q, want %q", readable, want)
+				}
 			})
 		}
+	}
+}
+
+// TestAnUploadThatNothingShows answers an upload with an empty object, and leaves the library as it was.
+func TestAnUploadThatNothingShows(t *testing.T) {
+	for name, library := range map[string]string{"no file": `{"value":[]}`, "another file": list(fullLibraryFile), "no list": ""} {
+		t.Run(name, func(t *testing.T) {
+			i := commandstest.New(t)
+			i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: http.MethodPost, Body: `{}`})
+			if library != "" {
+				i.Answer("GET", "/api/libraryfiles", 200, library)
+			} else {
+				i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: http.MethodGet, After: 1, Status: http.StatusForbidden})
+			}
+			i.Run("microsoft-atp-live-response-library-upload", map[string]any{"content": "Get-Process", "file_name": "triage.ps1", "override": true}).
+				WantFailure("The service may have acted on it: list the library before you try again.")
+		})
 	}
 }
 

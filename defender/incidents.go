@@ -120,7 +120,7 @@ func (u IncidentUpdate) body() map[string]any {
 
 // UpdateIncident changes an incident and returns the changed incident, without its alerts.
 func (c *Client) UpdateIncident(ctx context.Context, id string, update IncidentUpdate) (rawjson.Value, error) {
-	return c.post(ctx, UpdateIncident, update.body(), id)
+	return c.change(ctx, UpdateIncident, "id", update.body(), id)
 }
 
 // comment is a comment as Microsoft Graph takes it.
@@ -130,7 +130,7 @@ func comment(text string) map[string]string {
 
 // CommentIncident adds a comment to an incident and returns all of its comments.
 func (c *Client) CommentIncident(ctx context.Context, id, text string) ([]rawjson.Value, error) {
-	whole, err := c.post(ctx, AddIncidentComment, comment(text), id)
+	whole, err := c.change(ctx, AddIncidentComment, "value", comment(text), id)
 	return whole.Items("value"), err
 }
 
@@ -142,7 +142,7 @@ func (c *Client) GraphAlert(ctx context.Context, id string) (rawjson.Value, erro
 // UpdateGraphAlert changes an alert of any product and returns the changed alert. Values are spelled as Microsoft Graph
 // does; an alert's status is new, inProgress or resolved.
 func (c *Client) UpdateGraphAlert(ctx context.Context, id string, update IncidentUpdate) (rawjson.Value, error) {
-	return c.post(ctx, UpdateGraphAlert, update.body(), id)
+	return c.change(ctx, UpdateGraphAlert, "id", update.body(), id)
 }
 
 // MoveAlerts moves alerts to an incident, or to a new one if incident is empty. It returns the answer, whose
@@ -155,7 +155,7 @@ func (c *Client) MoveAlerts(ctx context.Context, alerts []string, incident, reas
 	if reasons != "" {
 		body["newCorrelationReasons"] = reasons
 	}
-	return c.post(ctx, MoveGraphAlerts, body)
+	return c.change(ctx, MoveGraphAlerts, "targetIncidentId", body)
 }
 
 // MergeIncidents merges incidents into one, which cannot be undone. It returns the answer, whose targetIncidentId names
@@ -165,5 +165,5 @@ func (c *Client) MergeIncidents(ctx context.Context, incidents []string, reason,
 	if reasons != "" {
 		body["mergeReasons"] = reasons
 	}
-	return c.post(ctx, MergeIncidents, body)
+	return c.change(ctx, MergeIncidents, "targetIncidentId", body)
 }
