@@ -262,7 +262,7 @@ type faulty struct {
 	at      int // of the command in the list of all
 	try     trial
 	matrix  *matrix
-	// sent is how many requests of each path the command makes while nothing is wrong.
+	// sent is how many requests of each method and path the command makes while nothing is wrong.
 	sent map[string]int
 }
 
@@ -275,7 +275,7 @@ func (f *faulty) all(t *testing.T) {
 	}
 	f.sent = map[string]int{}
 	for _, request := range healthy {
-		f.sent[request.Path]++
+		f.sent[request.Method+" "+request.Path]++
 	}
 	for row, request := range healthy {
 		all := slices.Concat(troubles(), misshapen(f.answerOf(request)))
@@ -375,7 +375,8 @@ func (f *faulty) cell(t *testing.T, request simulator.Request, trouble trouble) 
 	}
 	asksToWait := strings.HasPrefix(trouble.name, "429 for") || strings.HasPrefix(trouble.name, "503 for")
 	if f.changes(request) && !asksToWait {
-		if sent := slices.DeleteFunc(result.Requests, func(r simulator.Request) bool { return r.Path != request.Path }); len(sent) > f.sent[request.Path] && trouble.name != "401" {
+		others := func(r simulator.Request) bool { return r.Method != request.Method || r.Path != request.Path }
+		if sent := slices.DeleteFunc(result.Requests, others); len(sent) > f.sent[request.Method+" "+request.Path] && trouble.name != "401" {
 			t.Errorf("%s: the change was sent %d times", where, len(sent))
 		}
 	}
