@@ -38,28 +38,11 @@ func testModule() Command {
 		if err := warroom.ProbeFolder(run.Host); err != nil {
 			return Report{}, err
 		}
-		if run.Instance.Fetch.Type == params.FetchXDRIncidents {
-			if err := tryIncidents(ctx, run); err != nil {
-				return Report{}, err
-			}
-			return report(warroom.Say("ok")), nil
-		}
-		if err := diagnosis.Try(ctx, run.SignIn, run.API); err != nil {
+		if err := diagnosis.Try(ctx, run.SignIn, run.API, run.Instance.Fetch.Type); err != nil {
 			return Report{}, err
 		}
 		return report(warroom.Say("ok")), nil
 	})
-}
-
-// tryIncidents signs in and reads what an instance that fetches Defender XDR incidents reads: one of them, and its alerts.
-func tryIncidents(ctx context.Context, run *Run) error {
-	run.SignIn.Forget()
-	list, err := run.API.Incidents(ctx, defender.Query{Limit: 1})
-	if err != nil || len(list.Items) == 0 {
-		return err
-	}
-	_, err = run.API.Incident(ctx, list.Items[0].Text("id"))
-	return err
 }
 
 // LoginTestError is the answer of the Test button of an instance that users log in to. While the platform tests an
@@ -81,7 +64,7 @@ func testConnection() Command {
 	return declare(Command{
 		Name: DiagnosisCommand, Area: Connection,
 		Help: "Diagnoses the connection: signs in, calls the API, checks everything on the way there, and shows which permissions the token has and which commands they do not cover.",
-		Uses: []defender.Operation{defender.ListAlerts}, Outputs: []Output{diagnosisOutput()},
+		Uses: []defender.Operation{defender.ListAlerts, defender.ListIncidents, defender.GetIncident}, Outputs: []Output{diagnosisOutput()},
 	}, func(ctx context.Context, run *Run, _ args) (Report, error) {
 		found := run.Diagnose(ctx)
 		if err := found.Err(); err != nil {

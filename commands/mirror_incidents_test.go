@@ -195,3 +195,13 @@ func TestTheTestButtonReadsWhatTheInstanceFetches(t *testing.T) {
 	i.Tenant.Script(simulator.Fault{Kind: simulator.KindGraph, Status: 403})
 	i.Run("test-module", nil).WantFailure("SecurityIncident.Read.All", "Microsoft Graph", "not of WindowsDefenderATP")
 }
+
+func TestTheDiagnosisReadsWhatTheInstanceFetches(t *testing.T) {
+	i := commandstest.New(t)
+	i.Params["fetch_type"] = "XDR incidents"
+	i.Run("microsoft-atp-test", nil).Entry().WantReadable("The sign-in works and the API answers.")
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindGraph, Status: 403, Times: 1})
+	i.Run("microsoft-atp-test", nil).Entry().WantReadable("list Defender XDR incidents", "SecurityIncident.Read.All", "not of WindowsDefenderATP")
+	i.Tenant.Script(simulator.Fault{Path: "/api/alerts", Status: 403})
+	i.Run("microsoft-atp-test", nil).Entry().WantReadable("The sign-in works and the API answers.")
+}

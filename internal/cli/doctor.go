@@ -29,7 +29,8 @@ func (p *program) doctorCommand() *cobra.Command {
 		Use: "doctor", Short: "Diagnose the connection of an instance", Args: noArgs, GroupID: groupInstance,
 		Long: `Runs the checks of microsoft-atp-test, and shows all of them even if the sign-in or the API fails: the configuration,
 name servers, proxies, certificates, the sign-in and its token, the API, permissions, clocks and rates. It signs in
-again and makes one request to the API, which reads one alert. The verdict is the last line.
+again and reads one alert from the API, or one incident if the instance fetches Defender XDR incidents. The verdict is
+the last line.
 
 No secret and no part of a token is shown. The output of --json can go into a report of a problem.
 

@@ -177,11 +177,25 @@ type Subject struct {
 	Files func() error
 }
 
-// Try signs in again, so that a stored token does not hide that its secret is no longer valid, and reads one alert.
-func Try(ctx context.Context, signIn interface{ Forget() }, api *defender.Client) error {
+// Try signs in again, so that a stored token does not hide that its secret is no longer valid, and reads one of what the
+// instance fetches: an alert, or a Defender XDR incident with its alerts, for which Microsoft Graph has permissions of its own.
+func Try(ctx context.Context, signIn interface{ Forget() }, api *defender.Client, fetched params.FetchType) error {
 	signIn.Forget()
-	_, err := api.Alerts(ctx, defender.Query{Limit: 1})
+	if fetched != params.FetchXDRIncidents {
+		_, err := api.Alerts(ctx, defender.Query{Limit: 1})
+		return err
+	}
+	list, err := api.Incidents(ctx, defender.Query{Limit: 1})
+	if err != nil || len(list.Items) == 0 {
+		return err
+	}
+	_, err = api.Incident(ctx, list.Items[0].Text("id"))
 	return err
+}
+
+// readsGraph reports whether the request of the diagnosis goes to Microsoft Graph.
+func (s Subject) readsGraph() bool {
+	return s.Instance.Fetch.Type == params.FetchXDRIncidents && s.Instance.Cloud.Graph != nil
 }
 
 // examination holds what a diagnosis is made from: the result of an attempt to use the instance.
@@ -199,7 +213,7 @@ type examination struct {
 // Diagnose signs in again, makes one request to the API and checks what that has shown. A failed check does not stop
 // the others.
 func Diagnose(ctx context.Context, s Subject) *Diagnosis {
-	e := &examination{Subject: s, tried: Try(ctx, s.SignIn, s.API)}
+	e := &examination{Subject: s, tried: Try(ctx, s.SignIn, s.API, s.Instance.Fetch.Type)}
 	e.claims, e.readable, e.noToken = s.SignIn.Claims(ctx)
 	e.authority, e.service = signInPeer(s), apiPeer(s)
 	d := &Diagnosis{Verdict: "The sign-in works and the API answers."}
@@ -246,7 +260,10 @@ const (
 
 func (e *examination) configuration() Check {
 	check := passed(checkConfiguration, "signs in with %s; cloud %s; %s %s; API %s",
-		e.Instance.Mode, e.Instance.Cloud.Name, e.authority.role, e.authority.host(), e.service.host())
+		e.Instance.Mode, e.Instance.Cloud.Name, e.authority.role, e.authority.host(), e.Instance.Cloud.API.Hostname())
+	if e.readsGraph() {
+		check.Found += "; fetches Defender XDR incidents from " + e.service.host()
+	}
 	return judgeProof(check, e.Instance.Certificate, e.Now())
 }
 
@@ -337,7 +354,7 @@ func (e *examination) audience() Check {
 	if why := e.why(); why != "" {
 		return notApplied(checkAudience, "%s", why)
 	}
-	return judgeAudience(e.claims.Audience, e.Instance.Cloud, e.tried == nil)
+	return judgeAudience(e.claims.Audience, e.Instance.Cloud, e.tried == nil && !e.readsGraph())
 }
 
 const remedyAudience = "Check Endpoint Type and Token Scope of the instance."
@@ -404,6 +421,9 @@ func (e *examination) apiAnswers() Check {
 			but(Warning, fmt.Sprintf("Try again in %d seconds.", int(math.Ceil(throttled.After.Seconds()))))
 	}
 	problem, remedy := defender.Explain(e.tried)
+	if failed, ok := errors.AsType[*auth.Error](e.tried); ok { // the token for Microsoft Graph is another one
+		problem, remedy = fmt.Sprintf("there is no token for %s: %s (%s)", e.service.host(), failed.Message, failed.Code), upperFirst(failed.Remedy)+"."
+	}
 	if defender.StatusOf(e.tried) == http.StatusUnauthorized {
 		remedy = remedyAudience // the remedy of the error is to run this diagnosis
 	}
@@ -424,6 +444,9 @@ func (e *examination) permissions(gaps []Gap) Check {
 // rate shows how many requests are left. The API reports its limits only when it refuses a request: Microsoft does not
 // document a header for the remaining ones. If there is one, it is shown.
 func (e *examination) rate() Check {
+	if e.service.contact.Target != nil && e.readsGraph() {
+		return notApplied(checkRate, "Microsoft states no limit for reading incidents")
+	}
 	left, stated := e.API.Headroom(defender.ListAlerts)
 	if e.service.contact.Target == nil || !stated {
 		return notApplied(checkRate, "the API was not contacted")

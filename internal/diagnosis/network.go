@@ -75,7 +75,11 @@ func signInPeer(s Subject) peer {
 }
 
 func apiPeer(s Subject) peer {
-	return peer{role: "API", target: s.Instance.Cloud.API, contact: s.Network.API()}
+	p := peer{role: "API", target: s.Instance.Cloud.API, contact: s.Network.API()}
+	if s.readsGraph() {
+		p.target = s.Instance.Cloud.Graph
+	}
+	return p
 }
 
 // address parses an address that was validated with the configuration.
