@@ -561,8 +561,6 @@ const (
 	// exportTurn is how long one execution exports when it may leave the rest to the next: the platform ends a command
 	// that takes much longer than five minutes.
 	exportTurn = 4 * time.Minute
-	// betweenTurns is the shortest wait that the platform accepts.
-	betweenTurns = 10 * time.Second
 )
 
 func exportEverything() Command {

@@ -71,6 +71,12 @@ func readIncidentProgress(kept json.RawMessage, now time.Time, settings params.F
 	if err != nil {
 		return nil, &ProgressError{incidentProgressKey}
 	}
+	if latest := now.Add(clockSkew); p.cursor.After(latest) || p.since.After(latest) { // of a clock that was wrong
+		p.cursor = now.UTC()
+		if p.since.After(now) {
+			p.since = now.UTC()
+		}
+	}
 	p.floor = saved.Floor
 	if saved.Passed != nil {
 		p.passed = saved.Passed

@@ -242,6 +242,26 @@ func TestAProgressThatIsNotReadableIsTold(t *testing.T) {
 	}
 }
 
+// TestAProgressOfAWrongClockDoesNotSilenceTheFetch reads what was saved while the clock was years ahead.
+func TestAProgressOfAWrongClockDoesNotSilenceTheFetch(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	for _, text := range []string{
+		`{"last_alert_fetched_time":"2099-01-01T00:00:00Z"}`,
+		`{"xsoar_defender_cursor":"2099-01-01T00:00:00Z","xsoar_defender_floor":"2098-12-29T00:00:00Z","xsoar_defender_settled":"2098-12-31T23:40:00Z"}`,
+		`{"xsoar_defender_cursor":"2026-11-22T11:00:00Z","xsoar_defender_floor":"2026-11-22T10:00:00Z","xsoar_defender_settled":"2098-12-31T23:40:00Z"}`,
+	} {
+		p, err := readProgress(json.RawMessage(text), now, params.Fetch{})
+		if err != nil || p.cursor.After(now) || p.start(15*time.Minute).After(now) {
+			t.Errorf("%s: got the progress %+v and %v, want one that reads from %s at the latest", text, p, err, now)
+		}
+	}
+	p, err := readIncidentProgress(json.RawMessage(`{"xsoar_defender_incidents":{"cursor":"2099-01-01T00:00:00Z","since":"2098-12-29T00:00:00Z","handed":""}}`),
+		now, params.Fetch{})
+	if err != nil || p.cursor.After(now) || p.since.After(now) {
+		t.Errorf("got the progress %+v of incidents and %v, want one that reads from %s at the latest", p, err, now)
+	}
+}
+
 // TestTheHandedIncidentsAreBounded hands over more than a last run holds: the oldest are taken to be handed over.
 func TestTheHandedIncidentsAreBounded(t *testing.T) {
 	p, err := readIncidentProgress(nil, time.Now(), params.Fetch{})

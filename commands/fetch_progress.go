@@ -128,6 +128,7 @@ func readProgress(kept json.RawMessage, now time.Time, settings params.Fetch) (*
 		p.floor = p.cursor
 	}
 	p.cursor, p.floor = p.cursor.UTC(), p.floor.UTC()
+	p.comeBack(now.UTC())
 	for second, text := range saved.Seen {
 		at, err := strconv.ParseInt(second, 10, 64)
 		if err != nil {
@@ -136,6 +137,21 @@ func readProgress(kept json.RawMessage, now time.Time, settings params.Fetch) (*
 		p.seen[at] = &marks{saved: text}
 	}
 	return p, nil
+}
+
+// comeBack returns to now from a progress that is further ahead than clocks differ, such as one of a clock that was
+// wrong. Otherwise nothing would be fetched until then.
+func (p *progress) comeBack(now time.Time) {
+	latest := now.Add(clockSkew)
+	if p.cursor.After(latest) {
+		p.cursor = now
+	}
+	if p.floor.After(latest) {
+		p.floor = now
+	}
+	if p.settled.After(now) {
+		p.settled = time.Time{}
+	}
 }
 
 // takeOver continues from the last run of the older implementation.

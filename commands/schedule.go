@@ -120,7 +120,7 @@ func (r *Run) scheduleRest(result Report) (Report, error) {
 	changes := maps.Clone(result.Left)
 	changes[ranOnceArgument] = true
 	poll := r.again(scheduled{changes: changes, after: result.After, until: until, done: result.Done, whole: result.Whole})
-	line := warroom.Paragraph(fmt.Sprintf("%s. The next attempt is in %s; the last one will be at %s.", waits, seconds(result.After), minute(until)))
+	line := warroom.Paragraph(fmt.Sprintf("%s. The next attempt is in %s; the last one will be at %s.", waits, seconds(max(result.After, betweenTurns)), minute(until)))
 	for i := range result.Entries {
 		if entry := &result.Entries[i]; entry.Poll == nil && entry.File == nil {
 			entry.Poll, entry.Blocks = poll, append(entry.Blocks, line)
@@ -141,6 +141,9 @@ type GivenUpError struct {
 func (e *GivenUpError) Error() string {
 	return e.Waits + ". The command gave up at " + minute(e.Until) + ": run it again later for the rest."
 }
+
+// betweenTurns is the shortest wait that the platform accepts.
+const betweenTurns = 10 * time.Second
 
 func seconds(wait time.Duration) string {
 	return fmt.Sprintf("%d seconds", max(1, int(wait.Round(time.Second)/time.Second)))

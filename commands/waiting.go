@@ -81,7 +81,12 @@ func (e *EndedError) Error() string {
 	case strings.EqualFold(a.Status(), "TimeOut"):
 		text += ". The machine did not take the action in time: check that it is on and reaches the service"
 	case strings.EqualFold(a.Status(), "Cancelled"):
-		text += ", by " + a.Text("cancellationRequestor") + ": " + a.Text("cancellationComment")
+		if by := a.Text("cancellationRequestor"); by != "" {
+			text += ", by " + by
+		}
+		if why := a.Text("cancellationComment"); why != "" {
+			text += ": " + why
+		}
 	}
 	return inOneLine(text) + "."
 }

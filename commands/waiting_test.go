@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -168,6 +170,18 @@ func TestActionsThatEndBadlyAreToldApart(t *testing.T) {
 				t.Errorf("got the error %v without success, want how each ended", err)
 			}
 		})
+	}
+}
+
+func TestACancelledActionNamesOnlyWhatIsKnown(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"id":"a","type":"Isolate","machineId":"m","status":"Cancelled"}`:                                                                      "ended as Cancelled.",
+		`{"id":"a","type":"Isolate","machineId":"m","status":"Cancelled","cancellationRequestor":"nora"}`:                                       "ended as Cancelled, by nora.",
+		`{"id":"a","type":"Isolate","machineId":"m","status":"Cancelled","cancellationRequestor":"nora","cancellationComment":"wrong machine"}`: "ended as Cancelled, by nora: wrong machine.",
+	} {
+		if got := (&EndedError{Action: defender.MachineAction{Value: rawjson.Value(body)}}).Error(); !strings.HasSuffix(got, want) {
+			t.Errorf("got %q, want it to end with %q", got, want)
+		}
 	}
 }
 

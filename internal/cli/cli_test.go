@@ -431,6 +431,22 @@ func TestSimulateWritesAnInstanceForEveryMode(t *testing.T) {
 	}
 }
 
+func TestSimulateRefusesWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	for _, one := range []struct{ flag, value, says string }{
+		{"--size", "10", "from 40 to 100000"},
+		{"--speed", "0", "above 0"},
+		{"--speed", "nan", "above 0"},
+		{"--scene", "flood", "ransomware-day"},
+		{"--condition", "flood", "throttled-hour"},
+	} {
+		w := newWorld(t, "simulate", one.flag, one.value)
+		if got := cli.Execute(t.Context(), w.World); got != 2 || !strings.Contains(w.errs.String(), one.says) {
+			t.Errorf("%s %s: got the exit code %d and %q, want 2 and %q", one.flag, one.value, got, &w.errs, one.says)
+		}
+	}
+}
+
 func TestSimulateSaysWhatAClientNeeds(t *testing.T) {
 	t.Parallel()
 	ctx, end := context.WithCancel(context.Background())

@@ -79,10 +79,16 @@ instance files unless --out names a folder for them, are removed then.`,
 // tenant starts the tenant that the options ask for; end closes it and what belongs to it.
 func (p *program) tenant(options simulateOptions) (started *simulator.Tenant, end func() error, err error) {
 	if options.size < 40 || options.size > 100_000 {
-		return nil, nil, fmt.Errorf("the size must be from 40 to 100000; got %d", options.size)
+		return nil, nil, usage("--size must be from 40 to 100000; got %d", options.size)
 	}
-	if options.speed <= 0 {
-		return nil, nil, fmt.Errorf("the speed must be above 0; got %v", options.speed)
+	if !(options.speed > 0) { // which NaN is not either
+		return nil, nil, usage("--speed must be above 0; got %v", options.speed)
+	}
+	if err := oneOf("--scene", options.scene, simulator.Scenes()); err != nil {
+		return nil, nil, err
+	}
+	if err := oneOf("--condition", options.condition, simulator.Conditions()); err != nil {
+		return nil, nil, err
 	}
 	settings := simulator.Options{
 		Seed: options.seed, Now: p.Now, Random: p.Random, Listen: options.listen, Size: options.size, Record: options.record != "", Sleep: p.Sleep,
@@ -110,6 +116,14 @@ func (p *program) tenant(options simulateOptions) (started *simulator.Tenant, en
 		return nil, nil, errors.Join(err, end())
 	}
 	return started, end, nil
+}
+
+// oneOf checks that the value of a flag, if it has one, is among the names of descriptions.
+func oneOf(flag, value string, known map[string]string) error {
+	if _, found := known[value]; value != "" && !found {
+		return usage("%s must be one of %s; got %q", flag, strings.Join(slices.Sorted(maps.Keys(known)), ", "), value)
+	}
+	return nil
 }
 
 // recorded writes what the tenant was asked as a test case.
