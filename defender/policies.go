@@ -120,6 +120,7 @@ func (p *repeatPolicy) judge(call *call, response *http.Response, err error) pro
 	case http.StatusTooManyRequests:
 		result.again, result.throttled = true, true
 		if p.quota != nil && after > 0 && call.operation.Rate == usualRate {
+			p.patience.shared(after) // before the note is written, which takes a while
 			p.pace.limit(p.quota.Refused(call.ctx, p.now().Add(after)))
 		}
 	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
