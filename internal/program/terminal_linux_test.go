@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,11 +48,21 @@ func TestBareStartOnATerminalPrintsTheHelp(t *testing.T) {
 }
 
 // TestSecondSignalEndsAProcessThatNobodyReads fills the pipe to the platform, which does not read, and signals twice.
+// It signals when no thread runs any more: between two lines the first signal would be enough.
 func TestSecondSignalEndsAProcessThatNobodyReads(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		command := program(t, "xsoar-defender", nil)
-		command.Stdin = strings.NewReader(strings.Repeat("ping\n", 20_000))
+		input := filepath.Join(t.TempDir(), "input") // a file, for which the process never waits
+		if err := os.WriteFile(input, []byte(strings.Repeat("ping\n", 20_000)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		in, err := os.Open(input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		command.Stdin = in
 		unread, out, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +80,7 @@ func TestSecondSignalEndsAProcessThatNobodyReads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if waiting > 60<<10 { // nothing more fits in
+			if waiting > 60<<10 && sleeps(t, command.Process.Pid) { // nothing more fits in
 				break
 			}
 		}
@@ -85,4 +96,20 @@ func TestSecondSignalEndsAProcessThatNobodyReads(t *testing.T) {
 			t.Errorf("%s: the process ended with %v, want by the second signal", signal, failed)
 		}
 	}
+}
+
+// sleeps reports whether no thread of a process has anything to do.
+func sleeps(t *testing.T, process int) bool {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", process))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("the process shows no threads (%v)", err)
+	}
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if err != nil || !strings.Contains(string(text), "\nState:\tS") {
+			return false
+		}
+	}
+	return true
 }
