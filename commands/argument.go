@@ -174,8 +174,12 @@ func (a Argument) Check(value string) error {
 	return a.set(reflect.New(a.kind).Elem(), given, time.Time{})
 }
 
-// absent reports whether no value was given: the platform passes an empty string for a field that was left empty.
+// absent reports whether no value was given: the platform passes an empty string for a field that was left empty, and
+// automations an empty list, or one of nothing but nulls, for what they did not find.
 func absent(given gjson.Result) bool {
+	if given.IsArray() {
+		return len(listOf(given)) == 0
+	}
 	return !given.Exists() || given.Type == gjson.Null || (given.Type == gjson.String && strings.TrimSpace(given.Str) == "")
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"xsoar-defender/commands"
+	"xsoar-defender/commands/commandstest"
 )
 
 // TestAnArgumentIsCheckedAsTheCommandReadsIt has a value of every form that an argument has.
@@ -44,5 +45,19 @@ func TestAnArgumentIsCheckedAsTheCommandReadsIt(t *testing.T) {
 		if (got == "") != (test.want == "") || !strings.HasPrefix(got, test.want) {
 			t.Errorf("%s %s=%s: got %q, want %q", test.command, test.argument, test.value, got, test.want)
 		}
+	}
+}
+
+// TestAnEmptyListIsNoValue runs commands with lists in which nothing is, as automations do for what they did not find.
+func TestAnEmptyListIsNoValue(t *testing.T) {
+	t.Parallel()
+	for _, nothing := range []any{[]any{}, []any{nil}, []any{"", " "}} {
+		i := commandstest.New(t)
+		result := i.Run("microsoft-atp-get-machines", map[string]any{"page_size": nothing, "hostname": nothing, "risk_score": nothing})
+		if len(result.Requests) != 1 || result.Requests[0].Query.Get("$top") != "50" || result.Requests[0].Query.Has("$filter") {
+			t.Errorf("%v: got the requests %q, want all machines, 50 a page", nothing, result.Asked())
+		}
+		i.Run("microsoft-atp-isolate-machine", map[string]any{"machine_id": nothing, "comment": nothing, "isolation_type": nothing}).
+			WantFailure("machine_id is missing; comment is missing; isolation_type is missing")
 	}
 }

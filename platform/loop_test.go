@@ -121,7 +121,7 @@ func TestLoopOutlivesBadLines(t *testing.T) {
 	plugin := serve(t, say("done"))
 	for _, test := range []struct{ name, line, want string }{
 		{"no JSON", `{"command":`, "not JSON"},
-		{"a list", `[1]`, "wrong value"},
+		{"a list", `[1]`, "not a JSON object"},
 		{"no command", `{}`, "names no command"},
 		{"a wrong type", `{"command":7}`, "wrong value for command"},
 		{"a secret in bad JSON", `{"params":{"credentials":{"password":"hunter2"}}`, "not JSON"},

@@ -45,6 +45,9 @@ func DecodeExecution(text []byte) (request execution.Request, investigation stri
 	var decoded executionLine
 	if err := json.Unmarshal(text, &decoded); err != nil {
 		if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			if wrongType.Field == "" {
+				return execution.Request{}, "", false, errors.New("the execution line is not a JSON object")
+			}
 			return execution.Request{}, "", decoded.Native, fmt.Errorf("the execution line has a wrong value for %s", wrongType.Field)
 		}
 		// The text of a syntax error could quote the line, which holds the instance's secrets.
