@@ -97,7 +97,8 @@ type incidentSummary struct {
 	AlertsTotal  int             `json:"alertsTotal"`
 	Techniques   []string        `json:"mitreTechniques"`
 
-	accounts []rawjson.Value
+	// accounts and machines are the objects of Users and Devices.
+	accounts, machines []rawjson.Value
 }
 
 // deviceSummary is a device; its ID is the machine ID of the Defender for Endpoint API.
@@ -142,7 +143,7 @@ func (s *incidentSummary) add(one rawjson.Value) {
 			one.Text("mdeDeviceId"), one.Text("deviceDnsName", "hostName"), one.Text("riskScore"), one.Text("healthStatus"), one.Text("onboardingStatus"), one.Text("osPlatform"),
 		}
 		if !slices.ContainsFunc(s.Devices, func(known deviceSummary) bool { return known.ID == device.ID && known.Name == device.Name }) {
-			s.Devices = append(s.Devices, device)
+			s.Devices, s.machines = append(s.Devices, device), append(s.machines, one)
 		}
 	case "user":
 		account := rawjson.Value(one.Key("userAccount").Raw)

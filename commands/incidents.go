@@ -117,17 +117,17 @@ func getXDRIncidents() Command {
 		Name: "microsoft-atp-incident-get", Area: Incidents,
 		Help:    "Shows incidents of Defender XDR with their alerts, and sums up the devices, users, files and addresses in their evidence.",
 		Uses:    []defender.Operation{defender.GetIncident},
-		Outputs: []Output{out, summary},
+		Outputs: append([]Output{out, summary}, incidentStandards()...),
 		Example: `incident_id=` + exampleIncident,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		read := forEach(ctx, in.IDs, func(ctx context.Context, id string) (mergedIncident, error) {
 			return readIncident(ctx, run, id, in.Follow)
 		})
-		var incidents, summaries []rawjson.Value
+		var incidents, summaries, alerts []rawjson.Value
 		var notes []warroom.Block
 		for _, one := range read.Done {
 			incident := one.Value.incident
-			incidents = append(incidents, incident)
+			incidents, alerts = append(incidents, incident), append(alerts, incident.Items("alerts")...)
 			summaries = append(summaries, rawjson.Make(summarize(incident.Text("id"), incident.Items("alerts")).filled()))
 			if one.Value.note != "" {
 				notes = append(notes, warroom.Paragraph(one.Value.note))
@@ -135,7 +135,7 @@ func getXDRIncidents() Command {
 		}
 		entry := out.rowsEntry(incidents, rawjson.Join(incidents))
 		if len(summaries) > 0 {
-			entry.Context = append(entry.Context, summary.context(summaries))
+			entry.Context = append(append(entry.Context, summary.context(summaries)), incidentContext(run, alerts)...)
 			entry.Blocks = append(entry.Blocks, summary.table(summaries))
 		}
 		entry.Blocks = append(entry.Blocks, notes...)

@@ -205,3 +205,34 @@ func TestTheDiagnosisReadsWhatTheInstanceFetches(t *testing.T) {
 	i.Tenant.Script(simulator.Fault{Path: "/api/alerts", Status: 403})
 	i.Run("microsoft-atp-test", nil).Entry().WantReadable("The sign-in works and the API answers.")
 }
+
+func TestAnIncidentFillsTheStandardContext(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer("GET", "/v1.0/security/incidents/7", 200, `{"id":"7","alerts":[{"id":"a","evidence":[
+		{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"m1","deviceDnsName":"ws-1","osPlatform":"Windows11","healthStatus":"active","lastIpAddress":"10.0.0.5"},
+		{"@odata.type":"#microsoft.graph.security.userEvidence","userAccount":{"userPrincipalName":"nora@contoso.com","azureAdUserId":"u1","domainName":"CONTOSO"}},
+		{"@odata.type":"#microsoft.graph.security.fileEvidence","verdict":"malicious","fileDetails":{"fileName":"a.exe","sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709"}},
+		{"@odata.type":"#microsoft.graph.security.fileEvidence","verdict":"malicious","fileDetails":{"fileName":"nothing-else.exe"}},
+		{"@odata.type":"#microsoft.graph.security.ipEvidence","verdict":"suspicious","ipAddress":"203.0.113.9"},
+		{"@odata.type":"#microsoft.graph.security.urlEvidence","verdict":"unknown","url":"https://Bad.example/x"},
+		{"@odata.type":"#microsoft.graph.security.urlEvidence","url":"http://203.0.113.9/y"}]}]}`)
+	entry := i.Run("microsoft-atp-incident-get", map[string]any{"incident_id": "7"}).Entry()
+	for path, want := range map[string]string{
+		"File.0.SHA1": "da39a3ee5e6b4b0d3255bfef95601890afd80709", "File.0.Name": "a.exe", "File.#": "1",
+		"IP.0.Address": "203.0.113.9", "Domain.0.Name": "bad.example", "Domain.#": "1", "URL.#": "2",
+		"Account.0.ID": "u1", "Account.0.Username": "nora@contoso.com", "Account.0.Domain": "CONTOSO",
+		"Endpoint.0.ID": "m1", "Endpoint.0.Hostname": "ws-1", "Endpoint.0.Status": "Online", "Host.0.Hostname": "ws-1", "Host.0.IPAddress": "10.0.0.5",
+		"DBotScore.#.Score": "[3,2,0,0]",
+	} {
+		name, rest, _ := strings.Cut(path, ".")
+		got := ""
+		for _, at := range entry.Paths() {
+			if strings.HasPrefix(at, name+"(") {
+				got = entry.At(at).Get(rest).String()
+			}
+		}
+		if got != want {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
+	}
+}

@@ -15,11 +15,12 @@ import (
 type verdict int
 
 // The verdicts. That the tenant blocks an indicator, or that the service knows a vulnerability, is unknown: it must not
-// outweigh another vendor's verdict. Only what the service thinks of a file is a verdict of its own.
+// outweigh another vendor's verdict. Only what the service thinks of a file, or of a piece of evidence, is a verdict of its own.
 const (
-	verdictUnknown verdict = 0
-	verdictGood    verdict = 1
-	verdictBad     verdict = 3
+	verdictUnknown    verdict = 0
+	verdictGood       verdict = 1
+	verdictSuspicious verdict = 2
+	verdictBad        verdict = 3
 )
 
 // indicatorType is the kind of indicator that a score is about, in the platform's terms.
@@ -34,7 +35,7 @@ const (
 	cveIndicator    indicatorType = "cve"
 )
 
-// scoreOutput returns the context path of scores. dbotScore makes its objects.
+// scoreOutput returns the context path of scores. vendorScore makes its objects.
 func scoreOutput() Output {
 	return Output{
 		Path: "DBotScore", Key: "val.Indicator && val.Indicator == obj.Indicator && val.Vendor == obj.Vendor && val.Type == obj.Type",
