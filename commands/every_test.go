@@ -66,7 +66,7 @@ const (
 		"lastUpdateDateTime":"2026-11-20T11:00:00Z","resolvedDateTime":"2026-11-20T11:00:00Z","firstActivityDateTime":"2026-11-20T09:59:00Z",
 		"lastActivityDateTime":"2026-11-20T10:00:00Z","threatDisplayName":"t","threatFamilyName":"Emotet","actorDisplayName":"a","investigationState":"running",
 		"recommendedActions":"r","evidence":[
-		{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"m1","deviceDnsName":"ws-001.contoso.example","riskScore":"high","healthStatus":"active","onboardingStatus":"onboarded","osPlatform":"Windows11","verdict":"suspicious"},
+		{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"m1","deviceDnsName":"ws-001.contoso.example","riskScore":"high","healthStatus":"active","onboardingStatus":"onboarded","osPlatform":"Windows11","version":"23H2","lastIpAddress":"10.2.0.17","verdict":"suspicious"},
 		{"@odata.type":"#microsoft.graph.security.userEvidence","userAccount":{"accountName":"nora","domainName":"CONTOSO","userSid":"S-1","userPrincipalName":"nora@contoso.example"}},
 		{"@odata.type":"#microsoft.graph.security.fileEvidence","verdict":"malicious","fileDetails":{"fileName":"evil.exe","filePath":"C:\\x","sha1":"87662bc3d60e4200ceaf7aae249d1c343f4b83c9","sha256":"413c58c8267d2c8648d8f6384bacc2ae9c929b2b96578b6860b5087cd1bd6462"}},
 		{"@odata.type":"#microsoft.graph.security.processEvidence","processCommandLine":"evil.exe /x","imageFile":{"fileName":"evil.exe"}},

@@ -14,7 +14,7 @@ import (
 // https://xsoar.pan.dev/docs/integrations/context-standards-mandatory.
 func incidentStandards() []Output {
 	file := fileOutput()
-	file.View = file.View.With(
+	file.View = file.View.Only("SHA1", "SHA256", "Hashes").With(
 		graphField("Name", warroom.String, "The file's name."),
 		graphField("Path", warroom.String, "The folder of the file."),
 	)

@@ -70,4 +70,6 @@ type Run struct {
 	// began is when this run began; until and whole are what earlier runs have set, or zero (see deadline, wholeOf).
 	began, until time.Time
 	whole        int
+	// failed is how many of the whole have failed in earlier runs. What fails in this one is added before it is scheduled again.
+	failed int
 }

@@ -24,6 +24,8 @@ const (
 	untilArgument = "run_until"
 	// wholeArgument is the number of things that the first run was for, of which the next ones do the rest.
 	wholeArgument = "whole_number"
+	// failedArgument is how many of these have failed so far.
+	failedArgument = "failed_number"
 )
 
 // longestRetry is how long a command schedules itself because the service accepts no more requests, if the command has no
@@ -38,16 +40,18 @@ func ownArguments() []Argument {
 		{Name: untilArgument, Help: "When the command stops running again. Set by the command itself.", Hidden: true},
 		{Name: ticketArgument, Help: "The command's place in the quota. Set by the command itself.", Hidden: true},
 		{Name: wholeArgument, Help: "How many things the first run was for. Set by the command itself.", Hidden: true},
+		{Name: failedArgument, Help: "How many of these have failed. Set by the command itself.", Hidden: true},
 	}
 }
 
 // carried reads what earlier runs have set.
 func (r *Run) carried(raw map[string]json.RawMessage, now time.Time) {
-	r.raw, r.began, r.until, r.whole = raw, now, time.Time{}, 0
+	r.raw, r.began, r.until, r.whole, r.failed = raw, now, time.Time{}, 0, 0
 	if until, err := time.Parse(time.RFC3339, gjson.Parse(string(raw[untilArgument])).String()); err == nil && until.Before(now.Add(longestRetry+time.Hour)) {
 		r.until = until
 	}
 	r.whole = max(0, int(gjson.Parse(string(raw[wholeArgument])).Int()))
+	r.failed = max(0, int(gjson.Parse(string(raw[failedArgument])).Int()))
 }
 
 // deadline returns the time at which the command stops scheduling itself: what its first run has set, or limit from now.
@@ -82,6 +86,9 @@ func (r *Run) again(s scheduled) *warroom.Poll {
 	args[untilArgument] = s.until.UTC().Format(time.RFC3339)
 	if s.whole > 0 {
 		args[wholeArgument] = s.whole
+	}
+	if r.failed > 0 {
+		args[failedArgument] = r.failed
 	}
 	if r.Quota != nil && r.Quota.id != "" {
 		args[ticketArgument] = r.Quota.id

@@ -169,6 +169,7 @@ func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error)
 	if err != nil {
 		return Report{}, err
 	}
+	run.failed += len(actions.Failed)
 	if result.Left == nil {
 		w.keep(run, l, &result, started, until, whole)
 		return result, nil
@@ -186,8 +187,15 @@ func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error)
 		return result, nil
 	}
 	// Nothing more is started after the deadline. What was started before is still looked at.
-	for _, target := range actions.Left {
-		result.Entries = withFailures(result.Entries, []failure{{target, &NotStartedError{until}}})
+	late := make([]failure, len(actions.Left))
+	for i, target := range actions.Left {
+		late[i] = failure{target, &NotStartedError{until}}
+	}
+	if run.failed += len(late); run.failed >= whole {
+		return Report{}, failuresError(append(actions.Failed, late...))
+	}
+	for _, one := range late {
+		result.Entries = withFailures(result.Entries, []failure{one})
 	}
 	result.Left = nil
 	w.keep(run, l, &result, started, until, whole)
@@ -363,8 +371,9 @@ func (w waiting) follow(ctx context.Context, run *Run, l launch) (Report, error)
 			failed = append(failed, failure{id, &UnfinishedError{id, until}})
 		}
 	}
-	if len(failed) == whole {
-		return Report{}, failuresError(failed)
+	run.failed += len(failed)
+	if len(failed) > 0 && run.failed >= whole {
+		return Report{}, failuresError(failed) // earlier looks have shown the other failures
 	}
 	var entries []warroom.Entry
 	if len(ended) > 0 {

@@ -185,6 +185,31 @@ func TestACancelledActionNamesOnlyWhatIsKnown(t *testing.T) {
 	}
 }
 
+func TestActionsThatAllFailInDifferentLooksAreAnError(t *testing.T) {
+	for name, others := range map[string]string{"all failed": "Failed", "one succeeded": "Succeeded"} {
+		t.Run(name, func(t *testing.T) {
+			service := newActionService()
+			done, err := service.run(t, isolation("a,b,c", map[string]any{"polling": true}))
+			first := only(t, done, err)
+			service.status["a"] = others
+			done, err = service.again(t, first)
+			second := only(t, done, err)
+			service.status["b"] = "Failed"
+			done, err = service.again(t, second)
+			third := only(t, done, err)
+			service.status["c"] = "TimeOut"
+			done, err = service.again(t, third)
+			if others == "Succeeded" {
+				only(t, done, err)
+				return
+			}
+			if _, ended := errors.AsType[*EndedError](err); !ended || len(done.Entries) > 0 {
+				t.Errorf("got %d entries and the error %v, want an error entry, as every action has failed", len(done.Entries), err)
+			}
+		})
+	}
+}
+
 func TestABusyMachineNamesWhatItIsBusyWith(t *testing.T) {
 	service := newActionService()
 	service.busy["a"] = true
