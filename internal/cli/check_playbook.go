@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -95,6 +96,9 @@ func readPlaybooks(path string) ([]checkedPlaybook, error) {
 		if err != nil || !entry.Type().IsRegular() || !maybePlaybook(name) {
 			return err
 		}
+		if !likePlaybook(name) {
+			return nil
+		}
 		one, err := readPlaybook(name)
 		if other, ok := errors.AsType[*playbook.FormatError](err); ok && other.Other {
 			return nil
@@ -118,6 +122,21 @@ func readPlaybooks(path string) ([]checkedPlaybook, error) {
 // maybePlaybook reports whether a file of a folder is of a kind that the platform exports playbooks as.
 func maybePlaybook(name string) bool {
 	return slices.Contains([]string{".yml", ".yaml", ".json"}, strings.ToLower(filepath.Ext(name)))
+}
+
+// likePlaybook reports whether a file of a folder is to be read: a JSON file only if it has the keys of a playbook, because a
+// folder may hold broken JSON of any other kind. What cannot be opened is read, so that the failure is told.
+func likePlaybook(name string) bool {
+	if !strings.EqualFold(filepath.Ext(name), ".json") {
+		return true
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return true
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, playbook.MaxSize+1))
+	return err != nil || bytes.Contains(text, []byte(`"tasks"`))
 }
 
 func readPlaybook(path string) (checkedPlaybook, error) {
@@ -158,9 +177,12 @@ func (p *program) showPlaybooks(checked []checkedPlaybook, asJSON bool) error {
 // playbook shows the findings about a playbook.
 func (s screen) playbook(one checkedPlaybook) {
 	uses := fmt.Sprintf("(%s, %s)", counted(len(one.Commands), "command"), counted(len(one.Paths), "context path"))
-	if len(one.Problems) == 0 {
+	switch {
+	case len(one.Problems) == 0 && len(one.NotLookedInto) > 0:
+		s.paragraph(one.File + ": everything that was checked is served " + uses)
+	case len(one.Problems) == 0:
 		s.paragraph(one.File + ": everything is served " + uses)
-	} else {
+	default:
 		s.line(s.strong(warroom.Visible(one.File + ": not everything is served " + uses)))
 		var rows [][]string
 		for _, found := range one.Problems {
