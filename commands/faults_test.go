@@ -280,7 +280,7 @@ func (f *faulty) all(t *testing.T) {
 	for row, request := range healthy {
 		all := slices.Concat(troubles(), misshapen(f.answerOf(request)))
 		for number, trouble := range all {
-			if !commands.InSample(number+row+f.at, 10) {
+			if !commands.InSample(number+row+f.at, 16) {
 				continue
 			}
 			if request.Kind == simulator.KindDownload {

@@ -27,7 +27,7 @@ func TestFetchAtEveryDensity(t *testing.T) {
 	} {
 		for _, order := range []string{"ascending", "descending", "random"} {
 			for _, burst := range []int{0, 3_000} {
-				if number++; !InSample(number, 3) {
+				if number++; !InSample(number, 5) {
 					continue
 				}
 				t.Run(fmt.Sprintf("%s, %s, bursts of %d", density.name, order, burst), func(t *testing.T) {

@@ -122,7 +122,7 @@ func (h *hostileArguments) try(offset int, argument commands.Argument) {
 	}
 	made := map[string]string{} // the name of the value, by the shape of the request
 	for number, name := range slices.Sorted(maps.Keys(values)) {
-		if !commands.InSample(number+offset, 9) {
+		if !commands.InSample(number+offset, 14) {
 			continue
 		}
 		value := values[name]
