@@ -34,6 +34,7 @@ type (
 		Task     struct {
 			ID, Name, Description, Script, Type, Brand string
 			PlaybookName                               string `yaml:"playbookName"`
+			ScriptName                                 string `yaml:"scriptName"`
 			Version                                    int
 			IsCommand                                  bool `yaml:"iscommand"`
 		}
@@ -272,4 +273,29 @@ func argumentProblems(task string, command commands.Command, given map[string]an
 		}
 	}
 	return problems
+}
+
+// TestSuccessIsThatOfTheActionThatWasStarted wants every check for a machine action to leave out those that were there before: a playbook
+// that runs twice in an incident must not take the success of the first run for its own.
+func TestSuccessIsThatOfTheActionThatWasStarted(t *testing.T) {
+	names, files := unpack(t, source(t))
+	checks := 0
+	for _, name := range names {
+		for _, condition := range strings.Split(files[name], "conditions:")[1:] {
+			condition, _, _ = strings.Cut(condition, "separatecontext:")
+			if !strings.Contains(condition, "root: MicrosoftATP.MachineAction\n") {
+				continue
+			}
+			checks++
+			if !strings.Contains(condition, "operator: notIn") || !strings.Contains(condition, "simple: DefenderEarlierActions") {
+				t.Errorf("%s: a check for a machine action counts earlier ones", name)
+			}
+			if before, _, found := strings.Cut(files[name], "scriptName: Set"); !found || strings.Contains(before, condition) {
+				t.Errorf("%s: the earlier actions are not noted before the check", name)
+			}
+		}
+	}
+	if checks < 3 {
+		t.Errorf("got %d checks for machine actions, want those of three playbooks at least", checks)
+	}
 }
