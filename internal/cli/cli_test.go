@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -395,39 +396,85 @@ func TestSimulateRenewsTheWorkloadsToken(t *testing.T) {
 	}
 }
 
+// TestSimulateWritesAnInstanceForEveryMode looks into the folder while the tenant runs, and again when it has ended.
 func TestSimulateWritesAnInstanceForEveryMode(t *testing.T) {
 	t.Parallel()
 	ctx, end := context.WithCancel(context.Background())
 	folder := t.TempDir()
-	w := newWorld(t, "simulate", "--out", folder)
-	w.Sleep = func(ctx context.Context, _ time.Duration) error { end(); return context.Cause(ctx) }
-	if got := cli.Execute(ctx, w.World); got != 0 {
-		t.Fatalf("the exit code is %d, want 0: %s", got, &w.errs)
+	mine := filepath.Join(folder, "mine.json")
+	if err := os.WriteFile(mine, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	want := map[string]bool{"workload-token": true, "certificate.pem": true, "authorization-code-signed-in.json": true}
+	list := func() map[string]bool {
+		got := map[string]bool{}
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, entry := range entries {
+			got[entry.Name()] = true
+			if info, err := entry.Info(); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: got the mode %v (%v), want 600", entry.Name(), info.Mode(), err)
+			}
+		}
+		return got
+	}
+	want := map[string]bool{"mine.json": true, "workload-token": true, "certificate.pem": true, "authorization-code-signed-in.json": true}
 	for _, mode := range simulator.Modes() {
 		want[mode+".json"] = true
 	}
-	got := map[string]bool{}
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatal(err)
+	w := newWorld(t, "simulate", "--out", folder)
+	var once sync.Once
+	w.Sleep = func(ctx context.Context, _ time.Duration) error {
+		once.Do(func() {
+			got := list()
+			if !maps.Equal(got, want) {
+				t.Errorf("the folder holds %q, want %q", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+			}
+		})
+		end()
+		return context.Cause(ctx)
 	}
-	for _, entry := range entries {
-		got[entry.Name()] = true
-		info, err := entry.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if rights := info.Mode().Perm(); rights != 0o600 {
-			t.Errorf("%s has the rights %o, want 600", entry.Name(), rights)
-		}
-		if said := filepath.Join(folder, entry.Name()); !strings.Contains(w.out.String(), said) {
+	if got := cli.Execute(ctx, w.World); got != 0 {
+		t.Fatalf("the exit code is %d, want 0: %s", got, &w.errs)
+	}
+	for name := range want {
+		if said := filepath.Join(folder, name); name != "mine.json" && !strings.Contains(w.out.String(), said) {
 			t.Errorf("the output does not name %s:\n%s", said, &w.out)
 		}
 	}
-	if !maps.Equal(got, want) {
-		t.Errorf("the folder holds %q, want %q", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+	if got := list(); len(got) != 1 || !got["mine.json"] {
+		t.Errorf("got %q after the end, want nothing left but the user's own file", slices.Sorted(maps.Keys(got)))
+	}
+}
+
+// TestSimulateOverwritesNoFileOfTheUser holds for an instance file that has the name of one of its own, and not for what a tenant left
+// behind that was killed.
+func TestSimulateOverwritesNoFileOfTheUser(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, text string
+		want       int
+	}{
+		{"client-secret.json", `{"name":"prod","params":{"url":"https://api.securitycenter.microsoft.com"}}`, 1},
+		{"cortex.json", `not JSON`, 1},
+		{"workload-token", `token`, 1},
+		{"client-secret.json", `{"name":"client-secret","params":{"url":"https://127.0.0.1:1"}}`, 0},
+	} {
+		folder := t.TempDir()
+		file := filepath.Join(folder, test.name)
+		if err := os.WriteFile(file, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx, end := context.WithCancel(context.Background())
+		w := newWorld(t, "simulate", "--out", folder)
+		w.Sleep = func(ctx context.Context, _ time.Duration) error { end(); return context.Cause(ctx) }
+		got := cli.Execute(ctx, w.World)
+		end()
+		kept, err := os.ReadFile(file)
+		if got != test.want || (got == 1) != (err == nil && string(kept) == test.text) || (got == 1) != strings.Contains(w.errs.String(), file) {
+			t.Errorf("%s with %s: got the exit code %d, %q and the file %q (%v), want %d", test.name, test.text, got, &w.errs, kept, err, test.want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,12 +14,14 @@ import (
 
 	"github.com/google/renameio/v2/maybe"
 	"github.com/spf13/cobra"
+	"github.com/tidwall/gjson"
 
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli/local"
 	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
 
@@ -48,7 +51,7 @@ It listens on loopback only. docs/simulator.md describes what is faithful and wh
 and the control endpoint.
 
 The tenant runs until the program is interrupted. What is kept of its sign-ins in the state file, and the
-instance files unless --out names a folder for them, are removed then.`,
+instance files, are removed then. A file in the folder that is not of a simulated tenant is not overwritten.`,
 		Example: `  xsoar-defender simulate --out lab &
   xsoar-defender run microsoft-atp-test --instance lab/client-secret.json
   xsoar-defender simulate --size 5000 --scene ransomware-day --speed 60 --json`,
@@ -186,6 +189,8 @@ type lab struct {
 	folder    string
 	where     storage
 	instances []labInstance
+	// files are those that the lab writes, and removes at the end.
+	files []string
 }
 
 // labInstance is one way to sign in to the tenant.
@@ -199,8 +204,49 @@ type labInstance struct {
 // signedIn is added to the name of an instance at which a user has logged in.
 const signedIn = "-signed-in"
 
+// ForeignFileError reports that a file which simulate would write is there already.
+type ForeignFileError struct{ Path string }
+
+func (e *ForeignFileError) Error() string {
+	return e.Path + " is there already: name an empty folder with --out, or move the file away."
+}
+
+// left reports whether a file was left behind by a simulated tenant that was killed: an instance of a tenant on loopback, or a file next
+// to one.
+func (l *lab) left(file string) bool {
+	if filepath.Ext(file) != ".json" {
+		file = l.path(labInstance{name: simulator.Modes()[0]})
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return false
+	}
+	address, err := url.Parse(gjson.GetBytes(text, "params.url").Str)
+	return err == nil && params.IsLoopback(address.Hostname())
+}
+
+// free makes sure that the folder holds none of the files that are written.
+func (l *lab) free() error {
+	files := []string{l.workloadToken(), l.certificate()}
+	for _, mode := range simulator.Modes() {
+		files = append(files, l.path(labInstance{name: mode}), l.path(labInstance{name: mode + signedIn}))
+	}
+	for _, file := range files {
+		if _, err := os.Lstat(file); err == nil && !l.left(file) {
+			return &ForeignFileError{file}
+		} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("looking into the folder for the instance files: %w", err)
+		}
+	}
+	l.files = files
+	return nil
+}
+
 // open writes the instance files.
 func (l *lab) open(ctx context.Context) error {
+	if err := l.free(); err != nil {
+		return err
+	}
 	if err := l.writeWorkloadToken(); err != nil {
 		return err
 	}
@@ -373,6 +419,11 @@ func (l *lab) forget(ctx context.Context) error {
 	var errs []error
 	for _, one := range l.instances {
 		errs = append(errs, one.host.Forget(ctx))
+	}
+	for _, file := range l.files {
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("removing an instance file: %w", err))
+		}
 	}
 	return errors.Join(errs...)
 }
