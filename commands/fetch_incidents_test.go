@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 
 // incidentFeed is Microsoft Graph with incidents that change, and with every kind of trouble.
 type incidentFeed struct {
+	mu        sync.Mutex // a fetch reads several incidents at once
 	random    *rand.Rand
 	now       time.Time
 	incidents map[string]*feedIncident
@@ -54,6 +56,8 @@ var graphComparison = regexp.MustCompile(`(lastUpdateDateTime|createdDateTime) (
 
 // Do answers a request as Microsoft Graph would: one incident, or a page of those that match.
 func (f *incidentFeed) Do(request *http.Request) (*http.Response, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.requests++
 	if f.troubles && f.random.IntN(40) == 0 {
 		if f.random.IntN(2) == 0 {
