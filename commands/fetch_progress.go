@@ -212,10 +212,11 @@ func (p *progress) start(lookBack time.Duration) time.Time {
 const clockSkew = 5 * time.Minute
 
 // settle notes that everything before the cursor has been read now. Of that, alerts that are older than the look-back
-// can no longer appear late. A fetch that lags behind reads nothing twice.
+// can no longer appear late. The clocks may differ in one direction now and in the other at the next fetch. A fetch that
+// lags behind reads nothing twice.
 func (p *progress) settle(now time.Time, lookBack time.Duration) {
 	settled := p.cursor
-	if young := now.Add(-lookBack - clockSkew); lookBack > 0 && young.Before(settled) {
+	if young := now.Add(-lookBack - 2*clockSkew); lookBack > 0 && young.Before(settled) {
 		settled = young
 	}
 	p.settled = later(p.settled, settled.UTC())

@@ -93,7 +93,7 @@ func (f *feed) Do(request *http.Request) (*http.Response, error) {
 	switch {
 	case f.order == "descending":
 		slices.Reverse(fitting)
-	case f.order == "random", f.order == "" && (top == 1000 || skip > 0):
+	case f.order == "random", f.order == "" && order.IntN(2) == 0:
 		order.Shuffle(len(fitting), func(i, j int) { fitting[i], fitting[j] = fitting[j], fitting[i] })
 	}
 	page := fitting[min(skip, len(fitting)):]
