@@ -1,8 +1,6 @@
 package commands
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,31 +109,10 @@ func (f *incidentFeed) fits(one *feedIncident, filter string) bool {
 	return !strings.Contains(filter, "severity eq 'high'") || one.severity == "high"
 }
 
-// fetch runs fetch-incidents once and returns the ids that were handed over and the function that saves the progress.
+// fetch runs fetch-incidents once.
 func (f *incidentFeed) fetch(t *testing.T, host *lastRunHost, settings params.Fetch) (ids []string, commit func() error, err error) {
 	t.Helper()
-	api, parseErr := url.Parse("https://127.0.0.1")
-	if parseErr != nil {
-		t.Fatal(parseErr)
-	}
-	now := func() time.Time { return f.now }
-	run := &Run{
-		Instance: params.Instance{Fetch: settings}, Host: host, Now: now,
-		API: defender.New(defender.Options{
-			API: api, Tokens: staticToken{}, Graph: api, GraphTokens: func() (defender.TokenSource, error) { return staticToken{}, nil }, Transport: f, Now: now,
-			Sleep: func(context.Context, time.Duration) error { return nil },
-		}),
-	}
-	done, err := fetchIncidents().Execute(t.Context(), run, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	var text bytes.Buffer
-	encodeValue(&text, done.Entries[0].Contents)
-	for _, incident := range gjson.Parse(gjson.Parse(text.String()).String()).Array() {
-		ids = append(ids, incident.Get("dbotMirrorId").String())
-	}
-	return ids, func() error { return done.Commit(t.Context()) }, nil
+	return fetchOnce(t, f, func() time.Time { return f.now }, host, settings)
 }
 
 // TestFetchOfIncidentsLosesNothingAndRepeatsNothing fetches incidents that change, appear late and are merged, with refusals,

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/tidwall/gjson"
 
 	"xsoar-defender/defender"
@@ -150,18 +151,23 @@ func (h *lastRunHost) SetLastRun(_ context.Context, value json.RawMessage) error
 	return nil
 }
 
-// fetch runs fetch-incidents once and returns the ids that were handed over and the function that saves the progress.
+// fetch runs fetch-incidents once by a clock that the service's is ahead of by skew.
 func (f *feed) fetch(t *testing.T, host *lastRunHost, settings params.Fetch) (ids []string, commit func() error, err error) {
+	t.Helper()
+	return fetchOnce(t, f, func() time.Time { return f.now.Add(-f.skew) }, host, settings)
+}
+
+// fetchOnce runs fetch-incidents once and returns the ids that were handed over and the function that saves the progress.
+func fetchOnce(t *testing.T, service policy.Transporter, now func() time.Time, host *lastRunHost, settings params.Fetch) (ids []string, commit func() error, err error) {
 	t.Helper()
 	api, parseErr := url.Parse("https://127.0.0.1")
 	if parseErr != nil {
 		t.Fatal(parseErr)
 	}
-	now := func() time.Time { return f.now.Add(-f.skew) }
 	run := &Run{
 		Instance: params.Instance{Fetch: settings}, Host: host, Now: now,
 		API: defender.New(defender.Options{
-			API: api, Tokens: staticToken{}, Transport: f, Now: now,
+			API: api, Tokens: staticToken{}, Graph: api, GraphTokens: func() (defender.TokenSource, error) { return staticToken{}, nil }, Transport: service, Now: now,
 			Sleep: func(context.Context, time.Duration) error { return nil },
 		}),
 	}
