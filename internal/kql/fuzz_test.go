@@ -2,6 +2,7 @@ package kql_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,9 +32,11 @@ func FuzzBuild(f *testing.F) {
 		}
 		conditions := narrow(first, second)
 		text, err := query.Family.Build(query.Purpose, conditions)
-		valid := first != "" && second != "" && utf8.ValidString(first) && utf8.ValidString(second) &&
-			limit >= 1 && limit <= kql.MaxLimit && page >= 1 && page <= kql.MaxPage &&
+		valid := limit >= 1 && limit <= kql.MaxLimit && page >= 1 && page <= kql.MaxPage &&
 			conditions.TimeRange >= 0 && conditions.TimeRange%time.Millisecond == 0
+		for _, value := range texts(conditions) {
+			valid = valid && value != "" && value != `CONTOSO\` && utf8.ValidString(value)
+		}
 		if !valid {
 			if _, ok := errors.AsType[*kql.InvalidValueError](err); !ok {
 				t.Fatalf("got %v, want an InvalidValueError", err)
@@ -61,4 +64,9 @@ func FuzzBuild(f *testing.F) {
 			}
 		}
 	})
+}
+
+// texts returns the values of all conditions that are texts.
+func texts(c kql.Conditions) []string {
+	return slices.Concat(c.DeviceNames, c.DeviceIDs, c.FileNames, c.SHA1, c.SHA256, c.MD5, c.Usernames, c.ProcessCommands)
 }

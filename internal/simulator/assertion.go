@@ -4,12 +4,17 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
 
 // assertionType says that a client assertion is a JWT (RFC 7523).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// clockSkew is how far the clock of a client may be from that of the authority, in either direction. A client also rounds
+// the moment at which it signs to a second, which may be the next one.
+const clockSkew = 5 * time.Minute
 
 // assertionProblem returns the AADSTS code for what is wrong with an assertion.
 type assertionProblem struct {
@@ -56,7 +61,7 @@ func (t *Tenant) checkAssertion(q tokenRequest) *refusal {
 	}
 	_, err := jwt.Parse(text, func(*jwt.Token) (any, error) { return t.fixed.workloadKey, nil },
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Name}), jwt.WithTimeFunc(t.settings.assertionClock),
-		jwt.WithExpirationRequired(), jwt.WithIssuer(workloadIssuer), jwt.WithAudience(workloadAudience),
+		jwt.WithLeeway(clockSkew), jwt.WithExpirationRequired(), jwt.WithIssuer(workloadIssuer), jwt.WithAudience(workloadAudience),
 		jwt.WithSubject(workloadSubject))
 	return assertionRefusal(err, federatedProblems())
 }
@@ -74,7 +79,7 @@ func (t *Tenant) checkCertificateAssertion(text, clientID, endpoint string) *ref
 		}
 		return certificate.leaf.PublicKey, nil
 	}, jwt.WithValidMethods([]string{jwt.SigningMethodRS256.Name, jwt.SigningMethodPS256.Name}),
-		jwt.WithTimeFunc(t.settings.assertionClock), jwt.WithExpirationRequired(), jwt.WithNotBeforeRequired(),
+		jwt.WithTimeFunc(t.settings.assertionClock), jwt.WithLeeway(clockSkew), jwt.WithExpirationRequired(), jwt.WithNotBeforeRequired(),
 		jwt.WithAudience(t.assertionAudiences(endpoint)...), jwt.WithSubject(clientID))
 	if no := assertionRefusal(err, certificateProblems()); no != nil {
 		return no
@@ -93,7 +98,7 @@ func (t *Tenant) assertionAudiences(endpoint string) []string {
 func (t *Tenant) useAssertion(claims jwt.RegisteredClaims) *refusal {
 	now := t.settings.assertionClock()
 	for id, end := range t.grants.assertions {
-		if !end.After(now) {
+		if !end.Add(clockSkew).After(now) {
 			delete(t.grants.assertions, id)
 		}
 	}

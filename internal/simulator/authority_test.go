@@ -229,6 +229,8 @@ func TestSigningInWithACertificate(t *testing.T) {
 	for _, c := range []struct{ name, assertion string }{
 		{"x5t, RS256", sign(jwt.SigningMethodRS256, cert.key, x5t, claims())},
 		{"x5t#S256, PS256", sign(jwt.SigningMethodPS256, cert.key, s256, claims())},
+		{"by a clock that is ahead", sign(jwt.SigningMethodRS256, cert.key, x5t, claims("nbf", now.Add(clockSkew-time.Second).Unix()))},
+		{"by a clock that is behind", sign(jwt.SigningMethodRS256, cert.key, x5t, claims("exp", now.Add(time.Second-clockSkew).Unix()))},
 		{"the tenant's issuer as audience", sign(jwt.SigningMethodRS256, cert.key, x5t, claims("aud", issuer))},
 	} {
 		if got := send(c.assertion); got.status != 200 {
@@ -252,9 +254,9 @@ func TestSigningInWithACertificate(t *testing.T) {
 		{"no thumbprint", sign(jwt.SigningMethodRS256, cert.key, nil, claims()), 700027},
 		{"another key", sign(jwt.SigningMethodRS256, other, x5t, claims()), 700027},
 		{"a shared secret as key", sign(jwt.SigningMethodHS256, []byte("secret"), x5t, claims()), 700027},
-		{"expired", sign(jwt.SigningMethodRS256, cert.key, x5t, claims("exp", now.Unix())), 700024},
+		{"expired", sign(jwt.SigningMethodRS256, cert.key, x5t, claims("exp", now.Add(-clockSkew).Unix())), 700024},
 		{"without end", sign(jwt.SigningMethodRS256, cert.key, x5t, claims("exp", nil)), 700027},
-		{"not valid yet", sign(jwt.SigningMethodRS256, cert.key, x5t, claims("nbf", now.Add(time.Minute).Unix())), 700024},
+		{"not valid yet", sign(jwt.SigningMethodRS256, cert.key, x5t, claims("nbf", now.Add(clockSkew+time.Second).Unix())), 700024},
 		{"another audience", sign(jwt.SigningMethodRS256, cert.key, x5t, claims("aud", "https://elsewhere.example")), 700023},
 		{"another subject", sign(jwt.SigningMethodRS256, cert.key, x5t, claims("sub", "x")), 700021},
 	} {
@@ -265,6 +267,9 @@ func TestSigningInWithACertificate(t *testing.T) {
 	s.SetAssertionClock(func() time.Time { return now.Add(time.Hour) })
 	refused(t, "a clock of its own", send(sign(jwt.SigningMethodRS256, cert.key, x5t, claims())), 401, "invalid_client", 700024)
 }
+
+// clockSkew is what the authority forgives a clock.
+const clockSkew = 5 * time.Minute
 
 func TestSigningInAsAWorkload(t *testing.T) {
 	s := start(t, 1)
@@ -287,7 +292,7 @@ func TestSigningInAsAWorkload(t *testing.T) {
 	}
 	refused(t, "a token of another cluster", send(other.WorkloadToken()), 401, "invalid_client", 700027)
 	refused(t, "a token of an unknown issuer", send(foreign(jwt.MapClaims{"iss": "https://elsewhere.example"})), 401, "invalid_client", 700027)
-	s.Advance(time.Hour)
+	s.Advance(time.Hour + clockSkew)
 	refused(t, "an expired token", send(token), 401, "invalid_client", 700024)
 	if got := send(s.WorkloadToken()); got.status != 200 {
 		t.Errorf("the workload's next token: got %d %s", got.status, got.text)
