@@ -26,6 +26,7 @@ import (
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli"
 	"xsoar-defender/internal/cli/terminal"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/platform"
 )
 
@@ -51,10 +52,10 @@ func run() int {
 	// It makes azidentity send the secret of an instance to another host than its authority, or ask the instance metadata
 	// service for the region. See https://learn.microsoft.com/entra/msal/dotnet/advanced/regional-authorities.
 	_ = os.Unsetenv("AZURE_REGIONAL_AUTHORITY_NAME")
-	now, width := time.Now, widthOf(os.Stdout)
+	machine := system.System{Clock: system.Clock{Now: time.Now, Sleep: system.Sleep}, Random: rand.Reader, Getenv: os.Getenv}
 	runner := &execution.Runner{
-		Commands: commands.NewRegistry(), Version: buildVersion(), Now: now, Sleep: sleep, Random: rand.Reader,
-		Getenv: os.Getenv, Errors: os.Stderr, Transports: execution.NewTransports(), Process: &auth.ProcessTokens{}, Mirrored: &commands.MirrorMemories{},
+		System: machine, Commands: commands.NewRegistry(), Version: buildVersion(), Errors: os.Stderr,
+		Transports: execution.NewTransports(), Process: &auth.ProcessTokens{}, Mirrored: &commands.MirrorMemories{},
 	}
 	if memory := platform.MemoryLimit(os.DirFS("/")); memory > 0 {
 		debug.SetMemoryLimit(memory / 10 * 9)
@@ -64,11 +65,11 @@ func run() int {
 		resources := platform.NewResources()
 		runner.Large = resources.Grow
 		return serve(ctx, platform.Options{
-			In: platform.Polled(os.Stdin), Out: os.Stdout, Errors: os.Stderr, Runner: runner, Random: rand.Reader, Sleep: sleep, Resources: resources,
+			System: machine, In: platform.Polled(os.Stdin), Out: os.Stdout, Errors: os.Stderr, Runner: runner, Resources: resources,
 		})
 	}
 	return cli.Execute(ctx, cli.World{
-		Runner: runner, Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: width, ErrorsWidth: widthOf(os.Stderr),
+		Runner: runner, Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: widthOf(os.Stdout), ErrorsWidth: widthOf(os.Stderr),
 		Height: heightOf(os.Stdout), Page: page, ReadSecret: secretReader(os.Stdin, os.Stderr), WithoutLines: withoutLines(os.Stdin),
 		ConfigDir: os.UserConfigDir, OpenBrowser: openBrowser, Manifest: manifest,
 	})
@@ -188,16 +189,5 @@ func secretReader(in, out *os.File) func(prompt string) (string, error) {
 		secret, err := term.ReadPassword(int(in.Fd()))
 		fmt.Fprintln(out)
 		return string(secret), err
-	}
-}
-
-func sleep(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
 	}
 }

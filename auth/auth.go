@@ -7,14 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	kiota "github.com/microsoft/kiota-authentication-azure-go"
 
+	"xsoar-defender/internal/system"
 	"xsoar-defender/params"
 )
 
@@ -30,17 +29,15 @@ type IntegrationContext interface {
 
 // Environment is what signing in needs from its surroundings.
 type Environment struct {
+	// System's environment variables are those that the workload identity webhook of Kubernetes sets.
+	system.System
+
 	IntegrationContext IntegrationContext
 	// Transport sends to the authority and the token proxy: an *http.Client that honours the instance's TLS and proxy
 	// settings and follows no redirect.
 	Transport policy.Transporter
 	// Direct sends to the managed identity endpoint: never through a proxy.
 	Direct policy.Transporter
-	Now    func() time.Time
-	Random io.Reader
-	Sleep  func(context.Context, time.Duration) error
-	// Getenv looks up what the workload identity webhook of Kubernetes sets.
-	Getenv func(string) string
 	// Process stores the tokens of modes that store none in the integration context; nil limits them to the Signer's life.
 	Process *ProcessTokens
 	// InstanceName separates instances in Process.

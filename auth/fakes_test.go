@@ -32,6 +32,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"xsoar-defender/auth"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/params"
 )
 
@@ -143,25 +144,15 @@ func inWorld(t *testing.T, test func(*world)) {
 
 func (w *world) env() auth.Environment {
 	return auth.Environment{
+		System: system.System{
+			Clock: system.Clock{Now: time.Now, Sleep: system.Sleep}, Random: rand.Reader, Getenv: func(name string) string { return w.environ[name] },
+		},
 		IntegrationContext: w.store,
 		Transport:          w.entra,
 		Direct:             (*metadata)(w.entra),
-		Now:                time.Now,
-		Random:             rand.Reader,
-		Sleep:              sleep,
-		Getenv:             func(name string) string { return w.environ[name] },
 		Process:            w.memory,
 		InstanceName:       w.name,
 		Warn:               func(err error) { w.warnings = append(w.warnings, err) },
-	}
-}
-
-func sleep(ctx context.Context, pause time.Duration) error {
-	select {
-	case <-time.After(pause):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
@@ -266,7 +257,7 @@ func (s *store) Update(ctx context.Context, change func(map[string]json.RawMessa
 		if err != nil || !changed {
 			return err
 		}
-		if err := sleep(ctx, s.latency); err != nil {
+		if err := system.Sleep(ctx, s.latency); err != nil {
 			return err
 		}
 		s.mu.Lock()
@@ -425,7 +416,7 @@ func (e *entra) serve(r *http.Request, handle func(*entra, request) (int, string
 	}
 	latency := e.latency
 	e.mu.Unlock()
-	if err := sleep(r.Context(), latency); err != nil {
+	if err := system.Sleep(r.Context(), latency); err != nil {
 		return nil, err
 	}
 	return response(r, status, body), nil

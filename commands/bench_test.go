@@ -14,6 +14,7 @@ import (
 
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/internal/testclock"
 )
 
 // BenchmarkFind declares a command, as every execution does once.
@@ -76,17 +77,16 @@ func BenchmarkExecute(b *testing.B) {
 				`"machineTags":["tag 1","prod"],"ipAddresses":[{"ipAddress":"10.2.0.17","macAddress":"8C005AA1B2C3","type":"Ethernet","operationalStatus":"Up"}]}`, i, i))
 		}
 		body := prepared(`{"value":` + rawjson.Join(machines) + `}`)
-		now := func() time.Time { return time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC) }
+		clock := testclock.New(time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC))
 		raw := map[string]json.RawMessage{"page_size": json.RawMessage(`"10000"`)}
 		b.Run(fmt.Sprintf("%d_machines", count), func(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
 				client := defender.New(defender.Options{
-					API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: signed{}, Transport: body, Now: now,
-					Sleep: func(context.Context, time.Duration) error { return nil },
+					Clock: clock.Clock(), API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: signed{}, Transport: body,
 				})
-				report, err := command.Execute(b.Context(), &Run{API: client, Now: now}, raw)
+				report, err := command.Execute(b.Context(), &Run{API: client, Now: clock.Now}, raw)
 				if err != nil || len(report.Entries) != 1 {
 					b.Fatalf("got %d entries and %v", len(report.Entries), err)
 				}

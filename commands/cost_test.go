@@ -52,7 +52,7 @@ func (c cost) spent(t *testing.T, number int) int {
 	args := map[string]any{c.argument: strings.Join(numbered(c.form, number), ",")}
 	maps.Copy(args, c.more)
 	for runs := 0; args != nil; runs++ {
-		done, err := execute(t, command, s, s.clock, s.wait, args)
+		done, err := execute(t.Context(), command, s, s.clock, args)
 		if err != nil || runs > 50 {
 			t.Fatalf("%s with %d: run %d: %v", c.command, number, runs, err)
 		}
@@ -60,7 +60,7 @@ func (c cost) spent(t *testing.T, number int) int {
 		for _, entry := range done.Entries {
 			if entry.Poll != nil {
 				args = passed(t, entry.Poll.Args)
-				if err := s.wait(t.Context(), max(entry.Poll.After, 10*time.Second)); err != nil {
+				if err := s.clock.Sleep(t.Context(), max(entry.Poll.After, 10*time.Second)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -99,7 +99,7 @@ func TestCostsAreThoseOfTheDocumentation(t *testing.T) {
 		args := map[string]any{
 			"machine_id": "m0", "comment": "c", "isolation_type": "Full", "polling": true, "machine_action_id": strings.Join(ids, ","),
 		}
-		if _, err := execute(t, isolateMachine(), s, s.clock, s.wait, args); err != nil {
+		if _, err := execute(t.Context(), isolateMachine(), s, s.clock, args); err != nil {
 			t.Fatal(err)
 		}
 		return len(s.asked)

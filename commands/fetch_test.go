@@ -21,6 +21,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
@@ -167,8 +168,8 @@ func fetchOnce(t *testing.T, service policy.Transporter, now func() time.Time, h
 	run := &Run{
 		Instance: params.Instance{Fetch: settings}, Host: host, Now: now,
 		API: defender.New(defender.Options{
-			API: api, Tokens: staticToken{}, Graph: api, GraphTokens: func() (defender.TokenSource, error) { return staticToken{}, nil }, Transport: service, Now: now,
-			Sleep: func(context.Context, time.Duration) error { return nil },
+			Clock: system.Clock{Now: now, Sleep: func(context.Context, time.Duration) error { return nil }}, API: api, Tokens: staticToken{}, Graph: api,
+			GraphTokens: func() (defender.TokenSource, error) { return staticToken{}, nil }, Transport: service,
 		}),
 	}
 	done, err := fetchIncidents().Execute(t.Context(), run, nil)

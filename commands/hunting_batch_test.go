@@ -58,9 +58,9 @@ func (h *hunter) run(t *testing.T, args map[string]any) (Report, error) {
 	t.Helper()
 	base := &url.URL{Scheme: "https", Host: "127.0.0.1"}
 	run := &Run{
-		Now: h.clock, Host: brokenContext{}, Instance: params.Instance{},
+		Now: h.clock.Now, Host: brokenContext{}, Instance: params.Instance{},
 		API: defender.New(defender.Options{
-			API: base, Graph: base, Tokens: staticToken{}, Transport: h, Now: h.clock, Sleep: h.wait,
+			Clock: h.clock.Clock(), API: base, Graph: base, Tokens: staticToken{}, Transport: h,
 			GraphTokens: func() (defender.TokenSource, error) { return staticToken{}, nil },
 		}),
 	}

@@ -26,7 +26,7 @@ func TestDetailsOfManyMachinesTakeFewRequests(t *testing.T) {
 	s := newService()
 	ids := numbered("%040x", 300)
 	s.known = func(id string) bool { return id != ids[7] && id != ids[299] }
-	done, err := execute(t, getMachineDetails(), s, s.clock, s.wait, map[string]any{"machine_id": strings.Join(ids, ",")})
+	done, err := execute(t.Context(), getMachineDetails(), s, s.clock, map[string]any{"machine_id": strings.Join(ids, ",")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestAServiceThatRefusesToFilter(t *testing.T) {
 				}
 				return 0, ""
 			}
-			done, err := execute(t, getAlertByID(), s, s.clock, s.wait, map[string]any{"alert_ids": strings.Join(numbered("da%06d", 80), ",")})
+			done, err := execute(t.Context(), getAlertByID(), s, s.clock, map[string]any{"alert_ids": strings.Join(numbered("da%06d", 80), ",")})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +72,7 @@ func TestAServiceThatRefusesToFilter(t *testing.T) {
 
 func TestEndpointsOfManyNames(t *testing.T) {
 	s := newService()
-	done, err := execute(t, findEndpoints(), s, s.clock, s.wait, map[string]any{"hostname": strings.Join(numbered("ws-%04d.contoso.example", 500), ",")})
+	done, err := execute(t.Context(), findEndpoints(), s, s.clock, map[string]any{"hostname": strings.Join(numbered("ws-%04d.contoso.example", 500), ",")})
 	if err != nil {
 		t.Fatal(err)
 	}

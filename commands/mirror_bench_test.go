@@ -14,6 +14,7 @@ import (
 
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
@@ -71,7 +72,7 @@ func BenchmarkRound(b *testing.B) {
 		run := &Run{
 			Instance: params.Instance{Mirror: params.Mirror{Direction: "Both", CloseIncident: true, LookBack: 5 * time.Minute, TagFrom: "in"}}, Host: host,
 			Now: func() time.Time { return now }, Random: rand.NewChaCha8([32]byte{}), Mirrored: &MirrorMemory{},
-			API: defender.New(defender.Options{API: api, Tokens: staticToken{}, Transport: body, Now: time.Now}),
+			API: defender.New(defender.Options{Clock: system.Clock{Now: time.Now}, API: api, Tokens: staticToken{}, Transport: body}),
 		}
 		round, err := getModifiedRemoteData().Execute(b.Context(), run, map[string]json.RawMessage{"lastUpdate": json.RawMessage(`"2026-11-22T09:59:00Z"`)})
 		if err != nil {

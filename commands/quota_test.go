@@ -74,7 +74,7 @@ func TestEightProcessesShareOneQuota(t *testing.T) {
 			random := rand.New(rand.NewPCG(8, 20261125))
 			s := newService()
 			s.quota = &quota{perMinute: 100, perHour: 1500}
-			begin := s.now
+			begin := s.clock.Now()
 			host := &sharedContext{values: map[string]json.RawMessage{}}
 			var all []*process
 			work := 0
@@ -102,8 +102,8 @@ func TestEightProcessesShareOneQuota(t *testing.T) {
 				if fetch.next.Before(now.next) {
 					now = fetch
 				}
-				if wait := now.next.Sub(s.clock()); wait > 0 {
-					if err := s.wait(t.Context(), wait); err != nil {
+				if wait := now.next.Sub(s.clock.Now()); wait > 0 {
+					if err := s.clock.Sleep(t.Context(), wait); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -112,22 +112,22 @@ func TestEightProcessesShareOneQuota(t *testing.T) {
 				if now == fetch {
 					if err == nil {
 						fetched++
-						longestPause = max(longestPause, s.clock().Sub(lastFetch))
-						lastFetch = s.clock()
+						longestPause = max(longestPause, s.clock.Now().Sub(lastFetch))
+						lastFetch = s.clock.Now()
 						if err := done.Commit(t.Context()); err != nil {
 							t.Fatal(err)
 						}
 					}
-					now.next = later(now.next.Add(now.every), s.clock())
+					now.next = later(now.next.Add(now.every), s.clock.Now())
 					continue
 				}
 				if err != nil {
 					t.Fatalf("%s, run %d: %v", now.name, now.runs, err)
 				}
-				now.args, now.finished = nil, s.clock()
+				now.args, now.finished = nil, s.clock.Now()
 				for _, entry := range done.Entries {
 					if entry.Poll != nil {
-						now.args, now.next = passed(t, entry.Poll.Args), s.clock().Add(max(entry.Poll.After, 10*time.Second))
+						now.args, now.next = passed(t, entry.Poll.Args), s.clock.Now().Add(max(entry.Poll.After, 10*time.Second))
 					}
 				}
 			}
@@ -139,7 +139,7 @@ func TestEightProcessesShareOneQuota(t *testing.T) {
 			if len(s.started) != work {
 				t.Errorf("got %d machines isolated, want %d", len(s.started), work)
 			}
-			took, allowed := s.clock().Sub(begin), atQuota(work, 100, 1500)
+			took, allowed := s.clock.Now().Sub(begin), atQuota(work, 100, 1500)
 			if took > allowed*13/10 {
 				t.Errorf("got all done after %s, want at most 1.3 times the %s that the quota allows", took, allowed)
 			}
@@ -171,12 +171,12 @@ func (p *process) run(ctx context.Context, s *service, host *sharedContext, rand
 	for name, value := range p.args {
 		raw[name] = json.RawMessage(rawjson.Make(value))
 	}
-	place := NewQuota(p.command.Name, host, s.clock, randomReader{random})
+	place := NewQuota(p.command.Name, host, s.clock.Now, randomReader{random})
 	run := &Run{
-		Now: s.clock, Host: host, Quota: place,
+		Now: s.clock.Now, Host: host, Quota: place,
 		Instance: params.Instance{Fetch: params.Fetch{Max: 50, First: time.Hour, LookBack: time.Minute}},
 		API: defender.New(defender.Options{
-			API: &url.URL{Scheme: "https", Host: "127.0.0.1"}, Tokens: staticToken{}, Transport: s, Now: s.clock, Sleep: s.wait, Quota: place,
+			Clock: s.clock.Clock(), API: &url.URL{Scheme: "https", Host: "127.0.0.1"}, Tokens: staticToken{}, Transport: s, Quota: place,
 		}),
 	}
 	return p.command.Execute(ctx, run, raw)

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"path"
@@ -12,13 +11,14 @@ import (
 	"time"
 
 	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/internal/testclock"
 )
 
 // service is a service with machines, alerts and machine actions that filters its lists by id as the real one does, and
 // counts its requests. Its clock moves only when a test or a command waits.
 type service struct {
-	mu  sync.Mutex
-	now time.Time
+	mu    sync.Mutex
+	clock *testclock.Clock
 	// known reports whether the lists have an object.
 	known func(id string) bool
 	// refuse, if set, may answer a request instead of the service: it returns a status and a body, or 0.
@@ -42,27 +42,10 @@ type runningAction struct {
 
 func newService() *service {
 	return &service{
-		now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), known: func(string) bool { return true },
+		clock: testclock.New(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)), known: func(string) bool { return true },
 		lasts:   func(string) (time.Duration, string) { return time.Minute, "Succeeded" },
 		actions: map[string]runningAction{}, started: map[string]int{},
 	}
-}
-
-func (s *service) clock() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
-}
-
-// wait moves the clock, unless the wait is interrupted.
-func (s *service) wait(ctx context.Context, wait time.Duration) error {
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.now = s.now.Add(wait)
-	return nil
 }
 
 // quota is the quota of an application: requests in fixed windows of a minute and an hour.
@@ -109,7 +92,7 @@ func (s *service) Do(request *http.Request) (*http.Response, error) {
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, request.Method+" "+request.URL.Path)
 	if s.quota != nil {
-		if left := s.quota.take(s.now); left > 0 {
+		if left := s.quota.take(s.clock.Now()); left > 0 {
 			s.refused++
 			return respond(request, http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests","message":"quota"}}`,
 				http.Header{"Retry-After": {fmt.Sprint(int(left.Seconds()) + 1)}}), nil
@@ -158,7 +141,7 @@ func (s *service) object(collection, id string) rawjson.Value {
 		return ""
 	}
 	status := "Pending"
-	if !s.now.Before(action.ends) {
+	if !s.clock.Now().Before(action.ends) {
 		status = action.end
 	}
 	return rawjson.Make(map[string]string{
@@ -171,7 +154,7 @@ func (s *service) start(machine, kind string) (int, string) {
 	id := fmt.Sprintf("%08x-0000-4000-8000-%012x", len(s.actions), len(s.actions))
 	lasts, end := s.lasts(machine)
 	s.started[machine]++
-	s.actions[id] = runningAction{machine: machine, kind: kind, end: end, at: s.now, ends: s.now.Add(lasts)}
+	s.actions[id] = runningAction{machine: machine, kind: kind, end: end, at: s.clock.Now(), ends: s.clock.Now().Add(lasts)}
 	return http.StatusCreated, string(s.object("machineactions", id))
 }
 

@@ -12,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/internal/testclock"
 	"xsoar-defender/warroom"
 )
 
@@ -21,7 +24,7 @@ import (
 // time until the minute is over. Its clock moves only when a command waits.
 type quotaService struct {
 	mu        sync.Mutex
-	now       time.Time
+	clock     *testclock.Clock
 	perMinute int
 	began     time.Time
 	count     int
@@ -29,29 +32,17 @@ type quotaService struct {
 	isolated  map[string]int
 }
 
-func (s *quotaService) clock() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
-}
-
-func (s *quotaService) wait(_ context.Context, wait time.Duration) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.now = s.now.Add(wait)
-	return nil
-}
-
 // Do answers a request as the service would.
 func (s *quotaService) Do(request *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.now.Sub(s.began) >= time.Minute {
-		s.began, s.count = s.now, 0
+	now := s.clock.Now()
+	if now.Sub(s.began) >= time.Minute {
+		s.began, s.count = now, 0
 	}
 	if s.count++; s.count > s.perMinute {
 		s.refused++
-		left := s.began.Add(time.Minute).Sub(s.now)
+		left := s.began.Add(time.Minute).Sub(now)
 		return respond(request, http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests","message":"quota"}}`,
 			http.Header{"Retry-After": {fmt.Sprint(int(left.Seconds()) + 1)}}), nil
 	}
@@ -61,21 +52,14 @@ func (s *quotaService) Do(request *http.Request) (*http.Response, error) {
 }
 
 // execute runs a command against a transport with a clock.
-func execute(t *testing.T, command Command, transport interface {
-	Do(*http.Request) (*http.Response, error)
-}, now func() time.Time, sleep func(context.Context, time.Duration) error, args map[string]any,
-) (Report, error) {
-	t.Helper()
-	api, err := url.Parse("https://127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
+func execute(ctx context.Context, command Command, transport policy.Transporter, clock *testclock.Clock, args map[string]any) (Report, error) {
 	raw := map[string]json.RawMessage{}
 	for name, value := range args {
 		raw[name] = json.RawMessage(rawjson.Make(value))
 	}
-	run := &Run{Now: now, API: defender.New(defender.Options{API: api, Tokens: staticToken{}, Transport: transport, Now: now, Sleep: sleep})}
-	return command.Execute(t.Context(), run, raw)
+	api := &url.URL{Scheme: "https", Host: "127.0.0.1"}
+	run := &Run{Now: clock.Now, API: defender.New(defender.Options{Clock: clock.Clock(), API: api, Tokens: staticToken{}, Transport: transport})}
+	return command.Execute(ctx, run, raw)
 }
 
 // TestThreeHundredMachinesAreIsolatedOnceEach isolates 300 machines with 100 requests a minute: every machine exactly
@@ -85,7 +69,7 @@ func TestThreeHundredMachinesAreIsolatedOnceEach(t *testing.T) {
 	for _, usedByOthers := range []int{0, 40} {
 		t.Run(fmt.Sprintf("%d requests of the first minute are used", usedByOthers), func(t *testing.T) {
 			begin := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-			service := &quotaService{now: begin, began: begin, perMinute: 100, count: usedByOthers, isolated: map[string]int{}}
+			service := &quotaService{clock: testclock.New(begin), began: begin, perMinute: 100, count: usedByOthers, isolated: map[string]int{}}
 			ids := make([]string, machines)
 			for i := range ids {
 				ids[i] = fmt.Sprintf("machine%03d", i)
@@ -94,7 +78,7 @@ func TestThreeHundredMachinesAreIsolatedOnceEach(t *testing.T) {
 			reported, runs := 0, 0
 			for args != nil {
 				runs++
-				done, err := execute(t, isolateMachine(), service, service.clock, service.wait, args)
+				done, err := execute(t.Context(), isolateMachine(), service, service.clock, args)
 				if err != nil {
 					t.Fatalf("run %d: %v", runs, err)
 				}
@@ -105,7 +89,7 @@ func TestThreeHundredMachinesAreIsolatedOnceEach(t *testing.T) {
 					}
 					if entry.Poll != nil {
 						args = entry.Poll.Args
-						if err := service.wait(t.Context(), max(entry.Poll.After, 10*time.Second)); err != nil {
+						if err := service.clock.Sleep(t.Context(), max(entry.Poll.After, 10*time.Second)); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -122,7 +106,7 @@ func TestThreeHundredMachinesAreIsolatedOnceEach(t *testing.T) {
 			if most := (machines+usedByOthers)/service.perMinute + 1; runs > most {
 				t.Errorf("got %d runs, want at most %d", runs, most)
 			}
-			t.Logf("%d runs, %d requests refused, %s by the service's clock", runs, service.refused, service.now.Sub(begin))
+			t.Logf("%d runs, %d requests refused, %s by the service's clock", runs, service.refused, service.clock.Now().Sub(begin))
 		})
 	}
 }

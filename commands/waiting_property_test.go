@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
@@ -34,7 +33,7 @@ func (s *troubledService) Do(request *http.Request) (*http.Response, error) {
 	if request.Method == http.MethodGet {
 		trouble = s.random.IntN(12)
 	}
-	s.now = s.now.Add(20 * time.Millisecond)
+	s.clock.Advance(20 * time.Millisecond)
 	s.mu.Unlock()
 	if stopped {
 		s.stop()
@@ -68,7 +67,7 @@ func TestEveryActionIsStartedAndReportedOnce(t *testing.T) {
 			s.known = func(id string) bool { return fresh[id].IsZero() }
 			s.refuse = func(request *http.Request) (int, string) {
 				id := strings.TrimPrefix(request.URL.Path, "/api/machineactions/")
-				if action, found := s.actions[id]; found && request.Method == http.MethodGet && s.now.Sub(action.at) < 15*time.Second {
+				if action, found := s.actions[id]; found && request.Method == http.MethodGet && s.clock.Now().Sub(action.at) < 15*time.Second {
 					return http.StatusNotFound, `{"error":{"code":"ResourceNotFound","message":"not yet"}}`
 				}
 				return 0, ""
@@ -90,7 +89,7 @@ func TestEveryActionIsStartedAndReportedOnce(t *testing.T) {
 				if kill == 0 && random.IntN(3) > 0 {
 					s.stopAt = 1 + random.IntN(1+random.IntN(60))
 				}
-				done, err := runOnce(ctx, isolateMachine(), s, s.clock, s.wait, args)
+				done, err := execute(ctx, isolateMachine(), s, s.clock, args)
 				if ctx.Err() != nil {
 					stopped++
 				}
@@ -130,7 +129,7 @@ func TestEveryActionIsStartedAndReportedOnce(t *testing.T) {
 						t.Fatalf("got the limit %s, want what is left of four hours", entry.Poll.Limit)
 					}
 					args = passed(t, entry.Poll.Args)
-					if err := s.wait(t.Context(), max(entry.Poll.After, 10*time.Second)); err != nil {
+					if err := s.clock.Sleep(t.Context(), max(entry.Poll.After, 10*time.Second)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -143,7 +142,7 @@ func TestEveryActionIsStartedAndReportedOnce(t *testing.T) {
 					t.Errorf("the end of the action on %s was reported %d times, want once", id, reported[id])
 				}
 			}
-			t.Logf("seed %d: %d runs, %d stopped, %d lost, %d requests, %s", seed, runs, stopped, lost, len(s.asked), s.now.Sub(newService().now).Round(time.Minute))
+			t.Logf("seed %d: %d runs, %d stopped, %d lost, %d requests, %s", seed, runs, stopped, lost, len(s.asked), s.clock.Now().Sub(newService().clock.Now()).Round(time.Minute))
 		})
 	}
 }
@@ -156,18 +155,4 @@ func passed(t *testing.T, args map[string]any) map[string]any {
 		t.Fatal(err)
 	}
 	return next
-}
-
-// runOnce runs a command as a process of its own.
-func runOnce(ctx context.Context, command Command, transport interface {
-	Do(*http.Request) (*http.Response, error)
-}, now func() time.Time, sleep func(context.Context, time.Duration) error, args map[string]any,
-) (Report, error) {
-	raw := map[string]json.RawMessage{}
-	for name, value := range args {
-		raw[name] = json.RawMessage(rawjson.Make(value))
-	}
-	api := &url.URL{Scheme: "https", Host: "127.0.0.1"}
-	run := &Run{Now: now, API: defender.New(defender.Options{API: api, Tokens: staticToken{}, Transport: transport, Now: now, Sleep: sleep})}
-	return command.Execute(ctx, run, raw)
 }

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/internal/testclock"
 	"xsoar-defender/warroom"
 )
 
@@ -75,8 +75,7 @@ func (s *actionService) again(t *testing.T, entry warroom.Entry) (Report, error)
 
 func (s *actionService) run(t *testing.T, args map[string]any) (Report, error) {
 	t.Helper()
-	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	return execute(t, isolateMachine(), s, func() time.Time { return now }, func(context.Context, time.Duration) error { return nil }, args)
+	return execute(t.Context(), isolateMachine(), s, testclock.New(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)), args)
 }
 
 func isolation(machines string, more map[string]any) map[string]any {

@@ -18,6 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/internal/system"
 )
 
 // TokenSource provides the access tokens that sign requests.
@@ -30,6 +31,8 @@ type TokenSource interface {
 
 // Options are what a client is made from.
 type Options struct {
+	system.Clock
+
 	// API is the base of the API without a final slash, such as https://api.security.microsoft.com.
 	API    *url.URL
 	Tokens TokenSource
@@ -41,10 +44,7 @@ type Options struct {
 	Transport policy.Transporter
 	// Version goes in the User-Agent header.
 	Version string
-	Now     func() time.Time
-	// Sleep waits, or gives the error of ctx when that ends first.
-	Sleep  func(ctx context.Context, wait time.Duration) error
-	Limits Limits
+	Limits  Limits
 	// Quota, if set, is what the client shares with others that use the same application.
 	Quota Quota
 	// Progress, when set, is told how far long work is.
@@ -109,7 +109,7 @@ type Client struct {
 // New returns a client. Nothing is sent before the first call.
 func New(o Options) *Client {
 	limits := o.Limits.withDefaults()
-	client := &Client{options: o, limits: limits, metrics: &Metrics{}, patience: newPatience(limits.Patience, o.Now, o.Sleep), pace: newPace(o.Now)}
+	client := &Client{options: o, limits: limits, metrics: &Metrics{}, patience: newPatience(limits.Patience, o.Clock), pace: newPace(o.Now)}
 	client.api = client.pipeline(o.Tokens)
 	client.graph = sync.OnceValues(func() (runtime.Pipeline, error) {
 		tokens, err := o.GraphTokens()

@@ -17,7 +17,7 @@ import (
 // anywhere is a client whose requests reach nobody: answer sees each of them and answers it.
 func anywhere(clock *testclock.Clock, answer func(r *http.Request) (*http.Response, error)) *defender.Client {
 	return defender.New(defender.Options{
-		API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Now: clock.Now, Sleep: clock.Sleep, Transport: transport(answer),
+		Clock: clock.Clock(), API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Transport: transport(answer),
 	})
 }
 

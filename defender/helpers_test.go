@@ -180,7 +180,7 @@ func at(t testing.TB, s *service) *world {
 	}
 	w := &world{clock: newClock(), tokens: &tokens{}}
 	w.Options = defender.Options{
-		API: base, Tokens: w.tokens, Transport: plainClient(s, nil), Version: "9.8.7", Now: w.clock.Now, Sleep: w.clock.Sleep,
+		Clock: w.clock.Clock(), API: base, Tokens: w.tokens, Transport: plainClient(s, nil), Version: "9.8.7",
 	}
 	return w
 }

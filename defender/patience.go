@@ -4,14 +4,15 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"xsoar-defender/internal/system"
 )
 
 // patience is the wait that all requests of one client share. The service counts requests of an application,
 // so when it sends one request away for ten seconds the others wait as well; and when it names a time that is
 // too far, no other request is sent before it.
 type patience struct {
-	now   func() time.Time
-	sleep func(context.Context, time.Duration) error
+	clock system.Clock
 
 	mu     sync.Mutex
 	left   time.Duration
@@ -19,8 +20,8 @@ type patience struct {
 	closed bool      // until is too far for this execution
 }
 
-func newPatience(budget time.Duration, now func() time.Time, sleep func(context.Context, time.Duration) error) *patience {
-	return &patience{now: now, sleep: sleep, left: budget}
+func newPatience(budget time.Duration, clock system.Clock) *patience {
+	return &patience{clock: clock, left: budget}
 }
 
 // ready waits until a request may be sent. A positive duration means that it may no longer be sent in this
@@ -28,7 +29,7 @@ func newPatience(budget time.Duration, now func() time.Time, sleep func(context.
 func (p *patience) ready(ctx context.Context) (time.Duration, error) {
 	for {
 		p.mu.Lock()
-		wait, closed := p.until.Sub(p.now()), p.closed
+		wait, closed := p.until.Sub(p.clock.Now()), p.closed
 		p.mu.Unlock()
 		if wait <= 0 {
 			return 0, nil
@@ -36,7 +37,7 @@ func (p *patience) ready(ctx context.Context) (time.Duration, error) {
 		if closed {
 			return wait, nil
 		}
-		if err := p.sleep(ctx, wait); err != nil {
+		if err := p.clock.Sleep(ctx, wait); err != nil {
 			return 0, err
 		}
 	}
@@ -47,7 +48,7 @@ func (p *patience) ready(ctx context.Context) (time.Duration, error) {
 func (p *patience) shared(pause time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.now()
+	now := p.clock.Now()
 	if !p.until.After(now) {
 		p.until, p.closed = now, false
 	}
@@ -70,5 +71,5 @@ func (p *patience) alone(ctx context.Context, pause time.Duration) bool {
 		p.left -= pause
 	}
 	p.mu.Unlock()
-	return enough && p.sleep(ctx, pause) == nil
+	return enough && p.clock.Sleep(ctx, pause) == nil
 }

@@ -158,7 +158,7 @@ func FuzzFilter(f *testing.F) {
 		var sent url.Values
 		clock := newClock()
 		client := defender.New(defender.Options{
-			API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Now: clock.Now, Sleep: clock.Sleep,
+			Clock: clock.Clock(), API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{},
 			Transport: transport(func(r *http.Request) (*http.Response, error) {
 				values, err := url.ParseQuery(r.URL.RawQuery)
 				if err != nil {

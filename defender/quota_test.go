@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/system"
 )
 
 // slowNote is a quota whose note takes a while to write. Meanwhile another request of the same client begins.
@@ -18,7 +19,7 @@ func (slowNote) Share(context.Context) (time.Time, int) { return time.Time{}, 0 
 
 func (n slowNote) Refused(ctx context.Context, _ time.Time) int {
 	go n.meanwhile()
-	_ = sleep(ctx, time.Second)
+	_ = system.Sleep(ctx, time.Second)
 	return 0
 }
 
@@ -30,7 +31,7 @@ func TestNothingIsSentWhileARefusalIsNoted(t *testing.T) {
 		var sent time.Duration
 		var client *defender.Client
 		client = defender.New(defender.Options{
-			API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Now: time.Now, Sleep: sleep,
+			Clock: bubble(), API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{},
 			Quota: slowNote{func() { _, _ = client.Machine(t.Context(), "other") }},
 			Transport: transport(func(r *http.Request) (*http.Response, error) {
 				if r.URL.Path == "/api/machines/other" {

@@ -157,7 +157,7 @@ func TestEveryAttemptHasABodyOfItsOwn(t *testing.T) {
 	var bodies []io.Reader
 	clock := newClock()
 	client := defender.New(defender.Options{
-		API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Now: clock.Now, Sleep: clock.Sleep,
+		Clock: clock.Clock(), API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{},
 		Transport: transport(func(r *http.Request) (*http.Response, error) {
 			again, err := r.GetBody()
 			if err != nil {
@@ -663,7 +663,7 @@ func TestWhatWasSentBeforeIsNotWhatIsLost(t *testing.T) {
 		asked := 0
 		clock := newClock()
 		client := defender.New(defender.Options{
-			API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Now: clock.Now, Sleep: clock.Sleep,
+			Clock: clock.Clock(), API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{},
 			Transport: transport(func(r *http.Request) (*http.Response, error) {
 				if asked++; asked > 1 {
 					return nil, &url.Error{Op: "Post", URL: "https://api.example", Err: syscall.ECONNREFUSED}

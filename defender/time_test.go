@@ -13,25 +13,19 @@ import (
 	"time"
 
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/system"
 )
 
 // The tests of this file run in bubbles of package synctest, in which time passes at once when everybody waits. Nothing
 // in them takes real time, so the service is a function and not a server.
 
-// sleep waits in the time of the bubble.
-func sleep(ctx context.Context, wait time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(wait):
-		return nil
-	}
-}
+// bubble is the clock of a bubble.
+func bubble() system.Clock { return system.Clock{Now: time.Now, Sleep: system.Sleep} }
 
 // within makes a client of a service that is a function.
 func within(limits defender.Limits, answer transport) *defender.Client {
 	return defender.New(defender.Options{
-		API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Now: time.Now, Sleep: sleep, Limits: limits,
+		Clock: bubble(), API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Limits: limits,
 		GraphTokens: func() (defender.TokenSource, error) { return &tokens{}, nil }, Graph: &url.URL{Scheme: "https", Host: "graph.example"},
 		Transport: transport(func(r *http.Request) (*http.Response, error) {
 			if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.WroteHeaders != nil {
@@ -55,7 +49,7 @@ func silent(r *http.Request) (*http.Response, error) {
 // after answers after a while.
 func after(wait time.Duration, code int, header http.Header, text string) transport {
 	return func(r *http.Request) (*http.Response, error) {
-		if err := sleep(r.Context(), wait); err != nil {
+		if err := system.Sleep(r.Context(), wait); err != nil {
 			return nil, err
 		}
 		answered := response(r, code, text)
@@ -76,7 +70,7 @@ func (b *trickle) Read(into []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.EOF
 	}
-	if err := sleep(b.ctx, b.every); err != nil {
+	if err := system.Sleep(b.ctx, b.every); err != nil {
 		return 0, err
 	}
 	b.left--

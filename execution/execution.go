@@ -11,12 +11,12 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"xsoar-defender/auth"
 	"xsoar-defender/commands"
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/diagnosis"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
@@ -63,14 +63,12 @@ func Failed(err error) Result { return Result{Err: err} }
 // Runner carries executions out, one after another, for any instances. Nothing of one instance is kept for
 // another.
 type Runner struct {
+	system.System
+
 	// Commands finds a command by its name.
 	Commands *commands.Registry
 	// Version is the program's version.
 	Version string
-	Now     func() time.Time
-	Sleep   func(ctx context.Context, wait time.Duration) error
-	Random  io.Reader
-	Getenv  func(name string) string
 	// Errors receives the details of a mistake in the code.
 	Errors io.Writer
 	// Limits bound the requests; zero values mean the client's defaults.
@@ -225,7 +223,7 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 	}
 	options := defender.Options{
 		API: instance.Cloud.API, Tokens: tokens{signer}, Graph: instance.Cloud.Graph, Transport: way.api.over(transport),
-		Version: r.Version, Now: r.Now, Sleep: r.Sleep, Limits: limits, Progress: r.Progress, Large: r.Large,
+		Clock: r.Clock, Version: r.Version, Limits: limits, Progress: r.Progress, Large: r.Large,
 		GraphTokens: func() (defender.TokenSource, error) {
 			return tokens{newSigner(instance, instance.Cloud.GraphScope, []string{instance.Cloud.Graph.Hostname()}, environment)}, nil
 		},
@@ -251,9 +249,8 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 // Environment returns what the instance of this name needs to sign in. The sign-in stores its tokens in integrationContext.
 func (r *Runner) Environment(instance params.Instance, name string, integrationContext auth.IntegrationContext) auth.Environment {
 	return auth.Environment{
-		IntegrationContext: integrationContext, Transport: r.Transports.For(instance, r.Getenv), Direct: r.Transports.Direct(),
-		Now: r.Now, Random: r.Random, Sleep: r.Sleep, Getenv: r.Getenv,
-		Process: r.Process, InstanceName: name,
+		System: r.System, IntegrationContext: integrationContext, Transport: r.Transports.For(instance, r.Getenv),
+		Direct: r.Transports.Direct(), Process: r.Process, InstanceName: name,
 		Warn: func(err error) { fmt.Fprintln(r.Errors, "xsoar-defender: warning:", instance.Redact(err.Error())) },
 	}
 }

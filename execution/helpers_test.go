@@ -19,6 +19,7 @@ import (
 	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/internal/testclock"
 	"xsoar-defender/params"
 )
@@ -59,8 +60,8 @@ func child(command string) int {
 
 func newRunner(clock *testclock.Clock, errors io.Writer, getenv func(string) string) *execution.Runner {
 	return &execution.Runner{
-		Commands: commands.NewRegistry(), Version: "1.0.0", Now: clock.Now, Sleep: clock.Sleep, Random: commandstest.NewRandom(),
-		Getenv: getenv, Errors: errors, Transports: execution.NewTransports(), Process: &auth.ProcessTokens{},
+		System:   system.System{Clock: clock.Clock(), Random: commandstest.NewRandom(), Getenv: getenv},
+		Commands: commands.NewRegistry(), Version: "1.0.0", Errors: errors, Transports: execution.NewTransports(), Process: &auth.ProcessTokens{},
 	}
 }
 
@@ -119,7 +120,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) newTenant(seed uint64) *simulator.Tenant {
 	w.t.Helper()
-	tenant, err := simulator.Start(simulator.Options{Seed: seed, Now: w.clock.Now, Sleep: w.clock.Sleep})
+	tenant, err := simulator.Start(simulator.Options{Clock: w.clock.Clock(), Seed: seed})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,13 +1,11 @@
 package platform_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
@@ -64,8 +62,7 @@ func BenchmarkServe(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				err := platform.Serve(b.Context(), platform.Options{
-					In: strings.NewReader(line), Out: io.Discard, Errors: io.Discard, Runner: runner, Random: bytes.NewReader(nil),
-					Sleep: func(context.Context, time.Duration) error { return nil },
+					In: strings.NewReader(line), Out: io.Discard, Errors: io.Discard, Runner: runner,
 				})
 				if err != nil {
 					b.Fatal(err)

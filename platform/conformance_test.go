@@ -24,6 +24,7 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/platform"
 	"xsoar-defender/platform/platformtest"
 )
@@ -242,16 +243,17 @@ type conversation struct {
 // converse runs the case's command as the platform does.
 func converse(t *testing.T, recorded recordedCase, api *recordedAPI) conversation {
 	t.Helper()
-	world, clock, random := platformtest.New(), commandstest.NewClock(), commandstest.NewRandom()
+	world := platformtest.New()
+	machine := system.System{Clock: commandstest.NewClock().Clock(), Random: commandstest.NewRandom(), Getenv: func(string) string { return "" }}
 	if recorded.LastRun != nil {
 		world.SetLastRun(json.RawMessage(encoded(recorded.LastRun)))
 	}
 	plugin := world.Serve(t, func(in io.Reader, out, errs io.Writer, files string) error {
 		return platform.Serve(context.Background(), platform.Options{
-			In: in, Out: out, Errors: errs, Files: files, Random: random, Sleep: clock.Sleep,
+			System: machine, In: in, Out: out, Errors: errs, Files: files,
 			Runner: &execution.Runner{
-				Commands: commands.NewRegistry(), Version: "1.0.0", Now: clock.Now, Sleep: clock.Sleep, Random: random, Errors: errs,
-				Getenv: func(string) string { return "" }, Transports: commandstest.OfflineTransports(), Process: &auth.ProcessTokens{},
+				System: machine, Commands: commands.NewRegistry(), Version: "1.0.0", Errors: errs,
+				Transports: commandstest.OfflineTransports(), Process: &auth.ProcessTokens{},
 			},
 		})
 	})

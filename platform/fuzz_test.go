@@ -3,7 +3,6 @@ package platform_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"io"
 	"strings"
@@ -51,7 +50,7 @@ func FuzzLoop(f *testing.F) {
 		input := first + "\n" + second + "\nping\nping\n"
 		// A callback in the middle of which the input ends is an error of the loop.
 		_ = platform.Serve(t.Context(), platform.Options{
-			In: strings.NewReader(input), Out: &out, Errors: io.Discard, Files: t.TempDir(), Runner: runner, Random: rand.Reader, Sleep: noWait, Grace: time.Millisecond,
+			System: atOnce(), In: strings.NewReader(input), Out: &out, Errors: io.Discard, Files: t.TempDir(), Runner: runner, Grace: time.Millisecond,
 		})
 		results, completed := 0, 0
 		for line := range strings.Lines(out.String()) {

@@ -13,6 +13,7 @@ import (
 
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/warroom"
 )
 
@@ -23,6 +24,8 @@ type Runner interface {
 
 // Options are the loop's surroundings.
 type Options struct {
+	system.System
+
 	In  io.Reader
 	Out io.Writer
 	// Errors receives free text for an operator.
@@ -30,8 +33,6 @@ type Options struct {
 	// Files is the folder in which the platform looks for files; "" is the working directory.
 	Files  string
 	Runner Runner
-	Random io.Reader
-	Sleep  func(ctx context.Context, wait time.Duration) error
 	// Resources is what the process takes of the machine; nil leaves it as it is.
 	Resources *Resources
 	// Grace is how long an execution may go on after the process was asked to end: 5 s when zero.

@@ -22,6 +22,7 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/platform"
 	"xsoar-defender/platform/platformtest"
 	"xsoar-defender/warroom"
@@ -34,7 +35,12 @@ func (f runnerFunc) Run(ctx context.Context, request execution.Request, host com
 	return f(ctx, request, host)
 }
 
-func noWait(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+// atOnce is a machine on which nobody waits.
+func atOnce() system.System {
+	return system.System{
+		Clock: system.Clock{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}, Random: rand.Reader,
+	}
+}
 
 // serve runs the loop over a runner, with a platform of its own.
 func serve(t *testing.T, run runnerFunc) *platformtest.Plugin {
@@ -46,7 +52,7 @@ func serveOn(ctx context.Context, t *testing.T, on *platformtest.Platform, run r
 	t.Helper()
 	return on.Serve(t, func(in io.Reader, out, errs io.Writer, files string) error {
 		return platform.Serve(ctx, platform.Options{
-			In: in, Out: out, Errors: errs, Files: files, Runner: run, Random: rand.Reader, Sleep: noWait, Grace: time.Millisecond,
+			System: atOnce(), In: in, Out: out, Errors: errs, Files: files, Runner: run, Grace: time.Millisecond,
 		})
 	})
 }
@@ -264,8 +270,8 @@ func TestTwoHundredProcessesLoseNothingOfTheContext(t *testing.T) {
 		for number := range processes {
 			plugin := on.Serve(t, func(in io.Reader, out, errs io.Writer, files string) error {
 				return platform.Serve(t.Context(), platform.Options{
-					In: in, Out: out, Errors: errs, Files: files, Random: rand.Reader,
-					Sleep: func(_ context.Context, wait time.Duration) error { time.Sleep(wait); return nil },
+					System: system.System{Clock: system.Clock{Sleep: system.Sleep}, Random: rand.Reader},
+					In:     in, Out: out, Errors: errs, Files: files,
 					Runner: runnerFunc(func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
 						return execution.Result{Err: host.Update(ctx, func(values map[string]json.RawMessage) (bool, error) {
 							values[strconv.Itoa(number)] = json.RawMessage(`true`)
@@ -406,7 +412,7 @@ func TestFilesStayInTheirFolder(t *testing.T) {
 			}
 			return execution.Result{Entries: []warroom.Entry{warroom.Say("done")}, Err: err}
 		})
-		err := platform.Serve(t.Context(), platform.Options{In: strings.NewReader(line + "\n{}\n{}\n"), Out: io.Discard, Errors: io.Discard, Files: files, Runner: create, Random: rand.Reader, Sleep: noWait})
+		err := platform.Serve(t.Context(), platform.Options{System: atOnce(), In: strings.NewReader(line + "\n{}\n{}\n"), Out: io.Discard, Errors: io.Discard, Files: files, Runner: create})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -473,7 +479,7 @@ func TestAnExecutionHasTheTimeOfGrace(t *testing.T) {
 				var out bytes.Buffer
 				began := time.Now()
 				err := platform.Serve(ctx, platform.Options{
-					In: neverEnding(t, platformtest.Request{Command: "any"}.Line()+"\n"), Out: &out, Errors: io.Discard, Random: rand.Reader, Sleep: noWait,
+					System: atOnce(), In: neverEnding(t, platformtest.Request{Command: "any"}.Line()+"\n"), Out: &out, Errors: io.Discard,
 					Runner: runnerFunc(func(ctx context.Context, _ execution.Request, _ commands.Host) execution.Result {
 						stop()
 						select {
@@ -518,7 +524,7 @@ func TestEndComesThoughNobodyReads(t *testing.T) {
 				defer platformsEnd.Close()
 				served := make(chan error, 1)
 				go func() {
-					served <- platform.Serve(ctx, platform.Options{In: in, Out: out, Errors: io.Discard, Runner: say("done"), Random: rand.Reader, Sleep: noWait})
+					served <- platform.Serve(ctx, platform.Options{System: atOnce(), In: in, Out: out, Errors: io.Discard, Runner: say("done")})
 				}()
 				if _, err := io.WriteString(platformsEnd, platformtest.Request{Command: "any"}.Line()+"\n"); err != nil {
 					t.Fatal(err)

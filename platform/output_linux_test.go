@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/rand"
 	"io"
 	"os"
 	"strings"
@@ -114,7 +113,7 @@ func TestTheLoopMakesThePipeNarrowAgain(t *testing.T) {
 		narrow := holds()
 		served := make(chan error, 1)
 		go func() {
-			served <- Serve(t.Context(), Options{In: in, Out: out, Errors: io.Discard, Runner: largeRunner{}, Random: rand.Reader})
+			served <- Serve(t.Context(), Options{In: in, Out: out, Errors: io.Discard, Runner: largeRunner{}})
 		}()
 		said := bufio.NewReader(reader)
 		wait := func(until string) {

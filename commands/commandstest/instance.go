@@ -20,6 +20,7 @@ import (
 	"xsoar-defender/defender"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/internal/testclock"
 )
 
@@ -46,12 +47,12 @@ func New(t testing.TB) *Instance {
 	t.Helper()
 	clock := NewClock()
 	held := &atomic.Bool{}
-	tenant, err := simulator.Start(simulator.Options{Seed: 1, Now: clock.Now, Sleep: func(ctx context.Context, wait time.Duration) error {
+	tenant, err := simulator.Start(simulator.Options{Seed: 1, Clock: system.Clock{Now: clock.Now, Sleep: func(ctx context.Context, wait time.Duration) error {
 		if held.Load() {
 			<-ctx.Done()
 		}
 		return clock.Sleep(ctx, wait)
-	}})
+	}}})
 	if err != nil {
 		t.Fatalf("starting the simulated tenant: %v", err)
 	}
@@ -64,8 +65,8 @@ func New(t testing.TB) *Instance {
 	transports := execution.NewTransports()
 	transports.DialDirect = i.dialIdentity
 	i.runner = &execution.Runner{
-		Commands: commands.NewRegistry(), Version: "1.0.0", Now: clock.Now, Sleep: clock.Sleep,
-		Random: NewRandom(), Getenv: func(name string) string { return i.Environment[name] }, Errors: i.errors,
+		System:   system.System{Clock: clock.Clock(), Random: NewRandom(), Getenv: func(name string) string { return i.Environment[name] }},
+		Commands: commands.NewRegistry(), Version: "1.0.0", Errors: i.errors,
 		Transports: transports, Process: &auth.ProcessTokens{}, Mirrored: &commands.MirrorMemories{},
 	}
 	return i

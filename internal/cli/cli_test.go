@@ -28,6 +28,7 @@ import (
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/system"
 )
 
 // world is a world in which nobody waits: who sleeps moves the clock.
@@ -47,14 +48,17 @@ func newWorld(t *testing.T, args ...string) *world {
 		Width: func() int { return 0 }, ConfigDir: func() (string, error) { return home, nil },
 	}
 	w.Runner = &execution.Runner{
-		Commands: commands.NewRegistry(), Random: rand.Reader, Version: "1.2.3",
-		Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
-		Sleep: func(ctx context.Context, wait time.Duration) error {
-			w.ahead.Add(int64(wait))
-			return context.Cause(ctx)
+		System: system.System{
+			Clock: system.Clock{
+				Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
+				Sleep: func(ctx context.Context, wait time.Duration) error {
+					w.ahead.Add(int64(wait))
+					return context.Cause(ctx)
+				},
+			},
+			Random: rand.Reader, Getenv: func(name string) string { return map[string]string{"HOME": home}[name] },
 		},
-		Getenv:     func(name string) string { return map[string]string{"HOME": home}[name] },
-		Transports: commandstest.OfflineTransports(), Process: &auth.ProcessTokens{},
+		Commands: commands.NewRegistry(), Version: "1.2.3", Transports: commandstest.OfflineTransports(), Process: &auth.ProcessTokens{},
 	}
 	return w
 }
@@ -70,7 +74,7 @@ func (w *world) run(t *testing.T, want int) {
 // tenant starts a tenant that lives by the world's clock.
 func (w *world) tenant(t *testing.T) *simulator.Tenant {
 	t.Helper()
-	tenant, err := simulator.Start(simulator.Options{Now: w.Now, Sleep: w.Sleep})
+	tenant, err := simulator.Start(simulator.Options{Clock: w.Clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/warroom"
 )
 
@@ -48,7 +49,7 @@ The exit code is 0 if everything worked, and else 1.`,
 func (p *program) demo(ctx context.Context, verbose bool) (err error) {
 	began := p.Now()
 	clock := &movableClock{now: p.Now}
-	tenant, err := simulator.Start(simulator.Options{Now: clock.Now, Random: p.Random, Sleep: clock.Sleep})
+	tenant, err := simulator.Start(simulator.Options{Clock: clock.Clock(), Random: p.Random})
 	if err != nil {
 		return err
 	}
@@ -122,6 +123,9 @@ func (c *movableClock) Sleep(ctx context.Context, wait time.Duration) error {
 	return context.Cause(ctx)
 }
 
+// Clock returns c as a runner and a tenant take it.
+func (c *movableClock) Clock() system.Clock { return system.Clock{Now: c.Now, Sleep: c.Sleep} }
+
 // argument is an argument of a command as a user types it.
 type argument struct{ name, value string }
 
@@ -137,7 +141,7 @@ func (d *demo) run(ctx context.Context, one labInstance, command string, argumen
 		d.screen.line("> !" + call)
 	}
 	runner := d.runner()
-	runner.Now, runner.Sleep, runner.Transports = d.clock.Now, d.clock.Sleep, d.transports
+	runner.Clock, runner.Transports = d.clock.Clock(), d.transports
 	s := d.session(one, runner)
 	var last execution.Result
 	s.show = func(result execution.Result) {

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +22,8 @@ import (
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/system"
+	"xsoar-defender/internal/testclock"
 )
 
 // lab is a simulated tenant, an instance file for it, and a terminal at which nobody waits: time passes when a
@@ -33,15 +34,13 @@ type lab struct {
 	folder   string
 	instance string
 	machine  int // the last one that was taken
-
-	mu  sync.Mutex
-	now time.Time
+	clock    *testclock.Clock
 }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	l := &lab{t: t, folder: t.TempDir(), now: time.Date(2026, 8, 22, 10, 15, 0, 0, time.UTC)}
-	tenant, err := simulator.Start(simulator.Options{Seed: 7, Now: l.clock, Sleep: l.sleep})
+	l := &lab{t: t, folder: t.TempDir(), clock: testclock.New(time.Date(2026, 8, 22, 10, 15, 0, 0, time.UTC))}
+	tenant, err := simulator.Start(simulator.Options{Clock: l.clock.Clock(), Seed: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,19 +67,6 @@ func (l *lab) write(mode string) string {
 	return path
 }
 
-func (l *lab) clock() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.now
-}
-
-func (l *lab) sleep(_ context.Context, wait time.Duration) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.now = l.now.Add(wait)
-	return nil
-}
-
 // run runs a command from the terminal and returns its exit code and its output.
 func (l *lab) run(instance string, words ...string) (code int, out, errs string) {
 	var written, said bytes.Buffer
@@ -90,8 +76,8 @@ func (l *lab) run(instance string, words ...string) (code int, out, errs string)
 		Args: args, In: strings.NewReader(""), Out: &written, Errors: &said, Width: func() int { return 0 },
 		ConfigDir: func() (string, error) { return "", errors.New("not used") },
 		Runner: &execution.Runner{
-			Commands: commands.NewRegistry(), Version: "1.0.0", Now: l.clock, Sleep: l.sleep, Random: repeating{},
-			Getenv: func(string) string { return "" }, Transports: commandstest.OfflineTransports(), Process: &auth.ProcessTokens{},
+			System:   system.System{Clock: l.clock.Clock(), Random: repeating{}, Getenv: func(string) string { return "" }},
+			Commands: commands.NewRegistry(), Version: "1.0.0", Transports: commandstest.OfflineTransports(), Process: &auth.ProcessTokens{},
 		},
 	})
 	return code, written.String(), said.String()

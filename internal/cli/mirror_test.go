@@ -17,6 +17,7 @@ import (
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/system"
 )
 
 // mirror plays one round of mirroring from the terminal.
@@ -27,8 +28,8 @@ func (l *lab) mirror(words ...string) (code int, out, errs string) {
 		Args: args, In: strings.NewReader(""), Out: &written, Errors: &said, Width: func() int { return 0 },
 		ConfigDir: func() (string, error) { return "", errors.New("not used") },
 		Runner: &execution.Runner{
-			Commands: commands.NewRegistry(), Version: "1.0.0", Now: l.clock, Sleep: l.sleep, Random: repeating{},
-			Getenv: func(string) string { return "" }, Transports: commandstest.OfflineTransports(), Process: &auth.ProcessTokens{},
+			System:   system.System{Clock: l.clock.Clock(), Random: repeating{}, Getenv: func(string) string { return "" }},
+			Commands: commands.NewRegistry(), Version: "1.0.0", Transports: commandstest.OfflineTransports(), Process: &auth.ProcessTokens{},
 		},
 	})
 	return code, written.String(), said.String()
@@ -60,17 +61,13 @@ func TestMirrorPlaysThePlatform(t *testing.T) {
 	}
 	id, _, _ := strings.Cut(first, ":")
 	before := l.tenant.AlertState(id)
-	l.mu.Lock()
-	l.now = l.now.Add(time.Minute)
-	l.mu.Unlock()
+	l.clock.Advance(time.Minute)
 	l.tenant.ChangeAlert(id, simulator.Change{Comment: "from the portal"})
 	edits := l.file("edits.json", []any{
 		map[string]any{"incident": "1", "comment": "from the analyst", "close": map[string]string{"reason": "False Positive", "notes": "a test"}},
 		map[string]any{"incident": "77", "reopen": true},
 	})
-	l.mu.Lock()
-	l.now = l.now.Add(time.Minute)
-	l.mu.Unlock()
+	l.clock.Advance(time.Minute)
 	code, out, errs = l.mirror("--edits", edits)
 	if code != 1 || !strings.Contains(errs, `No mirrored incident has the number or the ID "77".`) {
 		t.Errorf("got %d and %q, want the failure for the incident that is not there", code, errs)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/warroom"
 )
 
@@ -66,8 +67,7 @@ const (
 // goroutine.
 type progress struct {
 	out   io.Writer
-	now   func() time.Time
-	sleep func(ctx context.Context, wait time.Duration) error
+	clock system.Clock
 	// live is set if there is a changing line, of at most width columns.
 	live     bool
 	width    int
@@ -89,7 +89,7 @@ func (p *program) withProgress(mode progressMode) (*program, *progress) {
 		width = p.ErrorsWidth()
 	}
 	shown := &progress{
-		out: p.Errors, now: p.Now, sleep: p.Sleep, width: width,
+		out: p.Errors, clock: p.Clock, width: width,
 		live:     mode == progressAlways || mode == progressAuto && width > 0 && !p.dumb(),
 		ellipsis: screen{ascii: p.ascii()}.ellipsis(),
 	}
@@ -163,9 +163,9 @@ func (p *progress) downloading(got int64) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if got == 0 {
-		p.began = p.now()
+		p.began = p.clock.Now()
 	}
-	return p.now().Sub(p.began)
+	return p.clock.Now().Sub(p.began)
 }
 
 // megabytes formats a size in bytes as megabytes.
@@ -187,7 +187,7 @@ func roughly(span time.Duration) string {
 // Sleep replaces the runner's sleep, which is only used to wait for the service or its rate limit.
 func (p *progress) Sleep(ctx context.Context, wait time.Duration) error {
 	if wait < longestTick {
-		return p.sleep(ctx, wait)
+		return p.clock.Sleep(ctx, wait)
 	}
 	return p.tick(ctx, wait, func(left time.Duration) string {
 		return "Waiting for the service, which accepts no requests for " + roughly(left)
@@ -196,10 +196,10 @@ func (p *progress) Sleep(ctx context.Context, wait time.Duration) error {
 
 // await waits until a scheduled run is due.
 func (p *progress) await(ctx context.Context, next scheduled) error {
-	wait := next.due.Sub(p.now())
+	wait := next.due.Sub(p.clock.Now())
 	if !p.live {
 		fmt.Fprintf(p.out, "%s is not done yet; asking again in %s.\n", next.request.Command, wait.Round(time.Second))
-		return p.sleep(ctx, wait)
+		return p.clock.Sleep(ctx, wait)
 	}
 	state := "Not done yet"
 	if next.all > 1 {
@@ -208,7 +208,7 @@ func (p *progress) await(ctx context.Context, next scheduled) error {
 	return p.tick(ctx, wait, func(left time.Duration) string {
 		line := state + "; asking again in " + roughly(left)
 		if !next.end.IsZero() {
-			line += ", giving up in " + roughly(next.end.Sub(p.now()))
+			line += ", giving up in " + roughly(next.end.Sub(p.clock.Now()))
 		}
 		return line
 	})
@@ -216,17 +216,17 @@ func (p *progress) await(ctx context.Context, next scheduled) error {
 
 // tick waits, and keeps showing the time that is left.
 func (p *progress) tick(ctx context.Context, wait time.Duration, say func(left time.Duration) string) error {
-	end := p.now().Add(wait)
+	end := p.clock.Now().Add(wait)
 	p.mu.Lock()
-	p.next = p.now()
+	p.next = p.clock.Now()
 	p.mu.Unlock()
 	for left := wait; left > 0; {
 		p.draw("%s", say(left))
 		step := min(left, longestTick)
-		if err := p.sleep(ctx, step); err != nil {
+		if err := p.clock.Sleep(ctx, step); err != nil {
 			return err
 		}
-		left = min(left-step, end.Sub(p.now())) // the time that a machine was suspended counts as well
+		left = min(left-step, end.Sub(p.clock.Now())) // the time that a machine was suspended counts as well
 	}
 	return nil
 }
@@ -235,7 +235,7 @@ func (p *progress) tick(ctx context.Context, wait time.Duration, say func(left t
 func (p *progress) draw(format string, values ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.now()
+	now := p.clock.Now()
 	if now.Before(p.next) {
 		return
 	}

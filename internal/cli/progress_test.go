@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/system"
+	"xsoar-defender/internal/testclock"
 )
 
 // terminal is a terminal that keeps what it shows.
@@ -44,12 +46,11 @@ func (t *terminal) Write(part []byte) (int, error) {
 func (t *terminal) last() string { return strings.TrimRight(string(t.lines[len(t.lines)-1]), " ") }
 
 // playedProgress is a live progress on a terminal, whose clock goes on when somebody sleeps.
-func playedProgress(width int) (*progress, *terminal, *movableClock) {
-	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	clock := &movableClock{now: func() time.Time { return start }}
+func playedProgress(width int) (*progress, *terminal, *testclock.Clock) {
+	clock := testclock.New(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	shown := &terminal{}
 	p := &program{World: World{
-		Runner: &execution.Runner{Getenv: func(string) string { return "" }, Now: clock.Now, Sleep: clock.Sleep}, Errors: shown, Out: shown, ErrorsWidth: func() int { return width },
+		Runner: &execution.Runner{System: system.System{Clock: clock.Clock(), Getenv: func(string) string { return "" }}}, Errors: shown, Out: shown, ErrorsWidth: func() int { return width },
 	}}
 	_, live := p.withProgress(progressAuto)
 	return live, shown, clock
@@ -61,14 +62,14 @@ func TestProgressSaysHowFarWorkIs(t *testing.T) {
 	command := execution.Request{Command: "isolate"}
 	for _, test := range []struct {
 		name string
-		tell func(p *progress, clock *movableClock)
+		tell func(p *progress, clock *testclock.Clock)
 		want []string
 	}{
 		{
-			"a list", func(p *progress, clock *movableClock) {
-				clock.ahead.Add(int64(time.Second))
+			"a list", func(p *progress, clock *testclock.Clock) {
+				clock.Advance(time.Second)
 				p.Listed("list machines", 10_000, 25_000, 1)
-				clock.ahead.Add(int64(time.Second))
+				clock.Advance(time.Second)
 				p.Listed("list machines", 20_000, 25_000, 2)
 			},
 			[]string{
@@ -77,43 +78,43 @@ func TestProgressSaysHowFarWorkIs(t *testing.T) {
 			},
 		},
 		{
-			"a download", func(p *progress, clock *movableClock) {
+			"a download", func(p *progress, clock *testclock.Clock) {
 				p.Downloaded(0, 10<<20)
-				clock.ahead.Add(int64(2 * time.Second))
+				clock.Advance(2 * time.Second)
 				p.Downloaded(4<<20, 10<<20)
-				clock.ahead.Add(int64(3 * time.Second))
+				clock.Advance(3 * time.Second)
 				p.Downloaded(10<<20, 10<<20)
 			},
 			[]string{"Downloading: 4.0 of 10.0 MB, 2.0 MB/s, 3s left", "Downloading: 10.0 of 10.0 MB, 2.0 MB/s"},
 		},
 		{
-			"a download of unknown size", func(p *progress, clock *movableClock) {
+			"a download of unknown size", func(p *progress, clock *testclock.Clock) {
 				p.Downloaded(0, -1)
-				clock.ahead.Add(int64(time.Second))
+				clock.Advance(time.Second)
 				p.Downloaded(1<<19, -1)
 			},
 			[]string{"Downloading: 0.5 MB, 0.5 MB/s"},
 		},
 		{
-			"a second download, which has its own time", func(p *progress, clock *movableClock) {
+			"a second download, which has its own time", func(p *progress, clock *testclock.Clock) {
 				p.Downloaded(0, -1)
-				clock.ahead.Add(int64(minute))
+				clock.Advance(minute)
 				p.Downloaded(0, 4<<20)
-				clock.ahead.Add(int64(time.Second))
+				clock.Advance(time.Second)
 				p.Downloaded(2<<20, 4<<20)
 			},
 			[]string{"Downloading: 0.0 of 4.0 MB", "Downloading: 2.0 of 4.0 MB, 2.0 MB/s, 1s left"},
 		},
 		{
-			"a wait that the service asks for", func(p *progress, _ *movableClock) { p.Sleep(context.Background(), 2500*time.Millisecond) },
+			"a wait that the service asks for", func(p *progress, _ *testclock.Clock) { p.Sleep(context.Background(), 2500*time.Millisecond) },
 			[]string{
 				"Waiting for the service, which accepts no requests for 3s", "Waiting for the service, which accepts no requests for 2s",
 				"Waiting for the service, which accepts no requests for 1s",
 			},
 		},
-		{"a pause that nobody notices", func(p *progress, _ *movableClock) { p.Sleep(context.Background(), 500*time.Millisecond) }, nil},
+		{"a pause that nobody notices", func(p *progress, _ *testclock.Clock) { p.Sleep(context.Background(), 500*time.Millisecond) }, nil},
 		{
-			"several actions", func(p *progress, clock *movableClock) {
+			"several actions", func(p *progress, clock *testclock.Clock) {
 				p.await(context.Background(), scheduled{request: command, due: clock.Now().Add(2 * time.Second), end: clock.Now().Add(minute), done: 1, all: 3})
 			},
 			[]string{
@@ -121,18 +122,18 @@ func TestProgressSaysHowFarWorkIs(t *testing.T) {
 			},
 		},
 		{
-			"one action", func(p *progress, clock *movableClock) {
+			"one action", func(p *progress, clock *testclock.Clock) {
 				p.await(context.Background(), scheduled{request: command, due: clock.Now().Add(time.Second), all: 1})
 			},
 			[]string{"Not done yet; asking again in 1s"},
 		},
 		{
-			"work that has just begun", func(p *progress, _ *movableClock) { p.Listed("list machines", 1, 2, 1) }, nil,
+			"work that has just begun", func(p *progress, _ *testclock.Clock) { p.Listed("list machines", 1, 2, 1) }, nil,
 		},
 		{
-			"work that tells all the time", func(p *progress, clock *movableClock) {
+			"work that tells all the time", func(p *progress, clock *testclock.Clock) {
 				for range 100 {
-					clock.ahead.Add(int64(10 * time.Millisecond))
+					clock.Advance(10 * time.Millisecond)
 					p.Downloaded(1<<20, 1<<20)
 				}
 			},
@@ -151,14 +152,14 @@ func TestProgressSaysHowFarWorkIs(t *testing.T) {
 func TestProgressLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	live, shown, clock := playedProgress(30)
-	clock.ahead.Add(int64(time.Second))
+	clock.Advance(time.Second)
 	live.Listed("list machines", 1, 2, 1)
 	if got, want := shown.last(), "Continuing to list machines:…"; got != want {
 		t.Errorf("the line is %q, want %q", got, want)
 	}
 	(&interruption{shown, live}).Write([]byte("a line\n"))
 	live.Listed("list machines", 1, 2, 1) // too soon
-	clock.ahead.Add(int64(time.Second))
+	clock.Advance(time.Second)
 	live.Listed("x", 1, 2, 1)
 	live.clear()
 	var lines []string
@@ -184,8 +185,8 @@ func TestProgressIsLiveWhereItIsWanted(t *testing.T) {
 		{progressNever, func() int { return 80 }, false},
 	} {
 		var out bytes.Buffer
-		clock := &movableClock{now: func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }}
-		p := &program{World: World{Runner: &execution.Runner{Getenv: func(string) string { return "" }, Now: clock.Now, Sleep: clock.Sleep}, Errors: &out, ErrorsWidth: test.width}}
+		clock := testclock.New(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+		p := &program{World: World{Runner: &execution.Runner{System: system.System{Clock: clock.Clock(), Getenv: func(string) string { return "" }}}, Errors: &out, ErrorsWidth: test.width}}
 		told, shown := p.withProgress(test.mode)
 		err := shown.await(t.Context(), scheduled{request: execution.Request{Command: "isolate"}, due: clock.Now().Add(time.Minute)})
 		if err != nil {
@@ -219,9 +220,9 @@ func TestTheLineGoesAwayWithWhatAnInterruptionShows(t *testing.T) {
 	t.Parallel()
 	for width, want := range map[int]string{80: "", 20: ""} {
 		live, shown, clock := playedProgress(width)
-		clock.ahead.Add(int64(time.Second))
+		clock.Advance(time.Second)
 		live.Downloaded(0, 10<<20)
-		clock.ahead.Add(int64(time.Second))
+		clock.Advance(time.Second)
 		live.Downloaded(4<<20, 10<<20)
 		if shown.last() == "" {
 			t.Fatal("there is no line: the test shows nothing")

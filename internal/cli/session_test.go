@@ -14,6 +14,7 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli/local"
+	"xsoar-defender/internal/testclock"
 	"xsoar-defender/warroom"
 )
 
@@ -30,12 +31,11 @@ func later(command, id string, after, limit time.Duration) warroom.Entry {
 }
 
 // playedSession is a session over a runner, with a clock that goes on when somebody sleeps, and what it has shown.
-func playedSession(run runnerFunc) (s *session, clock *movableClock, shown *[]execution.Result) {
+func playedSession(run runnerFunc) (s *session, clock *testclock.Clock, shown *[]execution.Result) {
 	shown = &[]execution.Result{}
-	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	clock = &movableClock{now: func() time.Time { return start }}
+	clock = testclock.New(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	s = &session{
-		runner: run, now: clock.Now, host: local.New(local.Options{}), progress: &progress{out: io.Discard, now: clock.Now, sleep: clock.Sleep},
+		runner: run, now: clock.Now, host: local.New(local.Options{}), progress: &progress{out: io.Discard, clock: clock.Clock()},
 		show: func(result execution.Result) { *shown = append(*shown, result) },
 	}
 	return s, clock, shown

@@ -94,7 +94,7 @@ func (p *program) tenant(options simulateOptions) (started *simulator.Tenant, en
 		return nil, nil, err
 	}
 	settings := simulator.Options{
-		Seed: options.seed, Now: p.Now, Random: p.Random, Listen: options.listen, Size: options.size, Record: options.record != "", Sleep: p.Sleep,
+		Clock: p.Clock, Seed: options.seed, Random: p.Random, Listen: options.listen, Size: options.size, Record: options.record != "",
 	}
 	closeState := func() error { return nil }
 	if options.keep != "" {
@@ -315,7 +315,7 @@ func (i labInstance) read() instance {
 // session runs commands with an instance.
 func (l *lab) session(one labInstance, runner *execution.Runner) *session {
 	runner.Getenv = func(name string) string { return one.variables[name] }
-	return newSession(runner, one.host, one.read(), &progress{out: l.Errors, now: runner.Now, sleep: runner.Sleep})
+	return newSession(runner, one.host, one.read(), &progress{out: l.Errors, clock: runner.Clock})
 }
 
 // logInTo has a login URL made at an instance, logs in there as the tenant's test user, and pastes where the

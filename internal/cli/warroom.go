@@ -108,7 +108,7 @@ func (p *program) ownTenant() (tenant *simulator.Tenant, folder string, remove f
 	if err != nil {
 		return nil, "", nil, err
 	}
-	tenant, err = simulator.Start(simulator.Options{Now: p.Now, Random: p.Random, Sleep: p.Sleep})
+	tenant, err = simulator.Start(simulator.Options{Clock: p.Clock, Random: p.Random})
 	if err != nil {
 		return nil, "", nil, errors.Join(err, remove())
 	}

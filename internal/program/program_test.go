@@ -28,6 +28,7 @@ import (
 	"xsoar-defender/internal/cli/loopback/loopbacktest"
 	"xsoar-defender/internal/repository"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/platform"
 	"xsoar-defender/platform/platformtest"
 )
@@ -422,14 +423,14 @@ func TestInputThatEndsInARequestEndsTheProcess(t *testing.T) {
 	t.Parallel()
 	asked, answer := make(chan struct{}), make(chan struct{})
 	defer close(answer)
-	tenant := startTenant(t, simulator.Options{Sleep: func(ctx context.Context, _ time.Duration) error {
+	tenant := startTenant(t, simulator.Options{Clock: system.Clock{Sleep: func(ctx context.Context, _ time.Duration) error {
 		close(asked)
 		select {
 		case <-answer:
 		case <-ctx.Done():
 		}
 		return nil
-	}})
+	}}})
 	tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Delay: time.Hour, Times: 1})
 	plugin := platformtest.New().Start(t, program(t, "xsoar-defender", nil))
 	go func() {
@@ -450,11 +451,11 @@ func TestInputThatEndsInARequestEndsTheProcess(t *testing.T) {
 func TestTerminationLetsAnExecutionEnd(t *testing.T) {
 	t.Parallel()
 	asked, answer := make(chan struct{}), make(chan struct{})
-	tenant := startTenant(t, simulator.Options{Sleep: func(context.Context, time.Duration) error {
+	tenant := startTenant(t, simulator.Options{Clock: system.Clock{Sleep: func(context.Context, time.Duration) error {
 		close(asked)
 		<-answer
 		return nil
-	}})
+	}}})
 	tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Delay: time.Second, Times: 1})
 	plugin := platformtest.New().Start(t, program(t, "xsoar-defender", nil))
 	if err := plugin.Ping(); err != nil {

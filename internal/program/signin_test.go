@@ -21,6 +21,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/platform/platformtest"
 )
 
@@ -112,7 +113,7 @@ type engine struct {
 func newEngine(t *testing.T, way way) *engine {
 	t.Helper()
 	e := &engine{way: way, t: t, platform: platformtest.New()}
-	e.tenant = startTenant(t, simulator.Options{Now: func() time.Time { return time.Now().Add(time.Duration(e.ahead.Load())) }})
+	e.tenant = startTenant(t, simulator.Options{Clock: system.Clock{Now: func() time.Time { return time.Now().Add(time.Duration(e.ahead.Load())) }}})
 	if way.systemClock {
 		e.tenant.SetAssertionClock(time.Now)
 	}

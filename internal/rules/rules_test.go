@@ -20,18 +20,18 @@ import (
 // of the API.
 func arrows() map[string][]string {
 	return map[string][]string{
-		".":         {"auth", "commands", "execution", "internal/cli", "internal/cli/terminal", "platform"},
-		"platform":  {"internal/rawjson", "commands", "defender", "execution", "warroom"},
-		"execution": {"auth", "commands", "defender", "internal/diagnosis", "internal/gateway", "params", "warroom"},
+		".":         {"auth", "commands", "execution", "internal/cli", "internal/cli/terminal", "internal/system", "platform"},
+		"platform":  {"internal/rawjson", "internal/system", "commands", "defender", "execution", "warroom"},
+		"execution": {"auth", "commands", "defender", "internal/diagnosis", "internal/gateway", "internal/system", "params", "warroom"},
 		"commands":  {"internal/rawjson", "auth", "defender", "internal/diagnosis", "internal/gateway", "internal/kql", "params", "warroom"},
-		"defender":  {"internal/gateway", "internal/rawjson"},
+		"defender":  {"internal/gateway", "internal/rawjson", "internal/system"},
 		"warroom":   {"internal/rawjson"},
-		"auth":      {"internal/gateway", "params"},
+		"auth":      {"internal/gateway", "internal/system", "params"},
 		"params":    {},
 
 		"internal/cli": {
 			"internal/rawjson", "auth", "commands", "execution", "internal/cli/local", "internal/manifest", "internal/pack", "params", "platform",
-			"internal/playbook", "internal/cli/loopback", "internal/cli/web", "internal/diagnosis", "internal/mirroring", "internal/simulator", "warroom",
+			"internal/playbook", "internal/cli/loopback", "internal/cli/web", "internal/diagnosis", "internal/mirroring", "internal/simulator", "internal/system", "warroom",
 		},
 		"internal/cli/local":         {"internal/rawjson", "params", "warroom"},
 		"internal/cli/loopback":      {"params"},
@@ -49,9 +49,10 @@ func arrows() map[string][]string {
 		"internal/mirroring":         {"warroom"},
 		"internal/rawjson":           {},
 		".ci/release":                {}, // a module of its own
-		"internal/simulator":         {"internal/simulator/kusto", "internal/simulator/odata"},
+		"internal/simulator":         {"internal/simulator/kusto", "internal/simulator/odata", "internal/system"},
 		"internal/simulator/kusto":   {},
 		"internal/simulator/odata":   {},
+		"internal/system":            {},
 	}
 }
 
@@ -118,6 +119,7 @@ func mayTakeFromOutside() map[string][]string {
 		"internal/manifest/generate/": {"os"},
 		"internal/manifest/licences/": {"os"},
 		"internal/simulator/":         {"time", "crypto/rand"}, // its defaults, and keys of no worth
+		"internal/system/":            {"time"},                // waits in real time
 		"auth/azidentity.go":          {"time"},                // azidentity counts a token's life on its own clock
 		"platform/platformtest/":      {"os", "time"},
 	}

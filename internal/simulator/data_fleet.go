@@ -10,7 +10,7 @@ import (
 var fleet = []struct {
 	prefix string
 	share  int
-	system system
+	system operatingSystem
 	group  deviceGroup
 	tag    string
 }{

@@ -84,20 +84,20 @@ func (c *company) userNamed(name string) *user {
 	return c.users[i]
 }
 
-// system is an operating system in use.
-type system struct {
+// operatingSystem is one that machines of the tenant have.
+type operatingSystem struct {
 	platform, version string
 	build             int64 // 0 where the service gives none
 	product           string
 }
 
 var (
-	windows11  = system{"Windows11", "24H2", 26100, "microsoft-_-windows_11"}
-	windows10  = system{"Windows10", "22H2", 19045, "microsoft-_-windows_10"}
-	server2022 = system{"WindowsServer2022", "21H2", 20348, "microsoft-_-windows_server_2022"}
-	server2019 = system{"WindowsServer2019", "1809", 17763, "microsoft-_-windows_server_2019"}
-	ubuntu     = system{"Linux", "24.4", 0, "canonical-_-ubuntu_linux"}
-	macOS      = system{"macOS", "15.6", 0, "apple-_-macos"}
+	windows11  = operatingSystem{"Windows11", "24H2", 26100, "microsoft-_-windows_11"}
+	windows10  = operatingSystem{"Windows10", "22H2", 19045, "microsoft-_-windows_10"}
+	server2022 = operatingSystem{"WindowsServer2022", "21H2", 20348, "microsoft-_-windows_server_2022"}
+	server2019 = operatingSystem{"WindowsServer2019", "1809", 17763, "microsoft-_-windows_server_2019"}
+	ubuntu     = operatingSystem{"Linux", "24.4", 0, "canonical-_-ubuntu_linux"}
+	macOS      = operatingSystem{"macOS", "15.6", 0, "apple-_-macos"}
 )
 
 func (m *machine) isWindows() bool { return strings.HasPrefix(m.OSPlatform, "Windows") }
@@ -120,7 +120,7 @@ var (
 var inventory = []struct {
 	prefix string
 	count  int
-	system system
+	system operatingSystem
 	group  deviceGroup
 	value  string
 	tags   []string
@@ -171,7 +171,7 @@ func (c *company) equip() {
 }
 
 // newMachine is a machine that reports, with no more risk than any other.
-func (c *company) newMachine(name string, s system, group deviceGroup) *machine {
+func (c *company) newMachine(name string, s operatingSystem, group deviceGroup) *machine {
 	n := len(c.machines)
 	local := fmt.Sprintf("10.20.%d.%d", group.id-139+int64(n/200), 10+n%200)
 	mac := strings.ToUpper("8cec4b" + c.draws.hex(6))

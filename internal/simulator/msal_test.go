@@ -23,7 +23,7 @@ import (
 // startToday runs a tenant by the system's clock, which Microsoft's library goes by.
 func startToday(t *testing.T) tenant {
 	t.Helper()
-	sim, err := simulator.Start(simulator.Options{Seed: 1, Now: time.Now})
+	sim, err := simulator.Start(simulator.Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 // startWith runs a tenant of the options until the end of the test, by a clock that is moved by hand.
 func startWith(t *testing.T, clock *testclock.Clock, o simulator.Options) tenant {
 	t.Helper()
-	o.Now, o.Sleep = clock.Now, clock.Sleep
+	o.Clock = clock.Clock()
 	sim, err := simulator.Start(o)
 	if err != nil {
 		t.Fatal(err)
@@ -235,7 +235,7 @@ func TestTheTenantComesBackWithItsState(t *testing.T) {
 	}
 	for range 2 { // a second restart finds the same
 		state := bytes.NewBuffer(bytes.Clone(kept.Bytes()))
-		second, err := simulator.Start(simulator.Options{Now: clock.Now, State: struct {
+		second, err := simulator.Start(simulator.Options{Clock: clock.Clock(), State: struct {
 			io.Reader
 			io.Writer
 		}{state, &kept}})

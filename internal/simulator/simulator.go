@@ -29,6 +29,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"xsoar-defender/internal/system"
 )
 
 // maxBody is the most that the tenant reads of a request, in bytes. Microsoft documents 20 MB for the largest
@@ -38,11 +40,11 @@ const maxBody = 32 << 20
 // Options say how a tenant starts. The zero value is a tenant of seed 0 on a free loopback port with the
 // system's clock.
 type Options struct {
+	// Clock is the tenant's: tokens expire, machine actions move on and rates are counted by it, and scripted delays
+	// wait on it. What is nil of it is the system's.
+	system.Clock
 	// Seed decides the identifiers, the secrets and the company's data.
 	Seed uint64
-	// Now is the tenant's clock: tokens expire, machine actions move on and rates are counted by it.
-	// Nil is the system's clock.
-	Now func() time.Time
 	// Random is read once, at the start, and decides secrets, codes and tokens. Nil derives them from Seed.
 	Random io.Reader
 	// Listen is the address of the HTTPS server, "127.0.0.1:0" if empty. Another one than of loopback is refused: the
@@ -55,8 +57,6 @@ type Options struct {
 	// State is read at the start, and what is done to the tenant is written to it: a tenant that starts with it is what the earlier
 	// one was, with the same secrets, address and data. Nil keeps nothing.
 	State io.ReadWriter
-	// Sleep waits for as long as a scripted delay says, or until the context ends. Nil waits in real time.
-	Sleep func(context.Context, time.Duration) error
 }
 
 // Tenant is a running simulated tenant. Its methods may be called from several goroutines at once.
@@ -151,7 +151,7 @@ func Start(o Options) (*Tenant, error) {
 		}
 	}
 	if t.sleep == nil {
-		t.sleep = sleep
+		t.sleep = system.Sleep
 	}
 	if err := t.seed(o); err != nil {
 		return nil, err
@@ -433,18 +433,6 @@ func (t *Tenant) read(b []byte) {
 	defer t.random.Unlock()
 	// ChaCha8 never fails.
 	_, _ = t.random.source.Read(b)
-}
-
-// sleep waits in real time.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // onLoopback checks that an address to listen on is one of this machine alone.

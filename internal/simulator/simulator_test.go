@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/system"
 	"xsoar-defender/internal/testclock"
 )
 
@@ -45,8 +46,7 @@ func start(t *testing.T, seed uint64) tenant {
 	c := newClock()
 	sim, err := simulator.Start(simulator.Options{
 		Seed:  seed,
-		Now:   c.Now,
-		Sleep: c.Sleep,
+		Clock: c.Clock(),
 	})
 	if err != nil {
 		t.Fatalf("starting the tenant: %v", err)
@@ -466,13 +466,13 @@ func TestManyClientsAtOnce(t *testing.T) {
 func TestCloseEndsWhatIsStillWaiting(t *testing.T) {
 	asked := make(chan struct{}, 1)
 	c := newClock()
-	sim, err := simulator.Start(simulator.Options{Now: func() time.Time {
+	sim, err := simulator.Start(simulator.Options{Clock: system.Clock{Now: func() time.Time {
 		select {
 		case asked <- struct{}{}:
 		default:
 		}
 		return c.Now()
-	}})
+	}}})
 	if err != nil {
 		t.Fatal(err)
 	}

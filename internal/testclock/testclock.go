@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"xsoar-defender/internal/system"
 )
 
 // Clock may be used from several goroutines at once.
@@ -18,6 +20,9 @@ type Clock struct {
 
 // New returns a clock that shows start.
 func New(start time.Time) *Clock { return &Clock{now: start} }
+
+// Clock returns c as the program takes it.
+func (c *Clock) Clock() system.Clock { return system.Clock{Now: c.Now, Sleep: c.Sleep} }
 
 // Now returns the time.
 func (c *Clock) Now() time.Time {
