@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"time"
@@ -24,32 +25,49 @@ type Claims struct {
 // shown. It returns false if the token is not a readable JWT, which Microsoft reserves the right to issue
 // (https://learn.microsoft.com/entra/identity-platform/access-tokens).
 func ReadClaims(token string) (Claims, bool) {
-	var body struct {
-		jwt.RegisteredClaims
-
-		Roles           jwt.ClaimStrings `json:"roles"`
-		Scope           string           `json:"scp"`
-		Tenant          string           `json:"tid"`
-		AppID           string           `json:"appid"` // in tokens of version 1
-		AuthorizedParty string           `json:"azp"`   // in tokens of version 2
-	}
+	body := jwt.MapClaims{}
 	// A token that is signed or typed in a way unknown here is readable all the same.
-	_, _, err := jwt.NewParser(jwt.WithPaddingAllowed()).ParseUnverified(token, &body)
+	_, _, err := jwt.NewParser(jwt.WithPaddingAllowed()).ParseUnverified(token, body)
 	if err != nil && !errors.Is(err, jwt.ErrTokenUnverifiable) {
 		return Claims{}, false
 	}
-	claims := Claims{Roles: body.Roles, Scopes: strings.Fields(body.Scope), Tenant: body.Tenant, AppID: body.AppID}
-	if claims.AppID == "" {
-		claims.AppID = body.AuthorizedParty
+	claims := Claims{
+		Roles: textsIn(body["roles"]), Scopes: strings.Fields(strings.Join(textsIn(body["scp"]), " ")),
+		Tenant: firstText(body["tid"]), Audience: firstText(body["aud"]),
+		// Tokens of version 1 say appid, those of version 2 azp.
+		AppID: cmp.Or(firstText(body["appid"]), firstText(body["azp"])),
 	}
-	if len(body.Audience) > 0 {
-		claims.Audience = body.Audience[0]
+	// What is no time says nothing about the other claims.
+	if from, err := body.GetNotBefore(); err == nil && from != nil {
+		claims.NotBefore = from.Time
 	}
-	if body.NotBefore != nil {
-		claims.NotBefore = body.NotBefore.Time
-	}
-	if body.ExpiresAt != nil {
-		claims.Expires = body.ExpiresAt.Time
+	if until, err := body.GetExpirationTime(); err == nil && until != nil {
+		claims.Expires = until.Time
 	}
 	return claims, true
+}
+
+// textsIn returns the text that a claim is, or the texts of the list that it is. Whatever else is there cannot be shown.
+func textsIn(claim any) []string {
+	switch claim := claim.(type) {
+	case string:
+		return []string{claim}
+	case []any:
+		var texts []string
+		for _, item := range claim {
+			if text, ok := item.(string); ok {
+				texts = append(texts, text)
+			}
+		}
+		return texts
+	}
+	return nil
+}
+
+// firstText returns the first text of a claim, or "" if it has none.
+func firstText(claim any) string {
+	if texts := textsIn(claim); len(texts) > 0 {
+		return texts[0]
+	}
+	return ""
 }

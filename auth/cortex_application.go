@@ -164,22 +164,19 @@ func (c *cortexApplication) encrypt(token string) (string, error) {
 
 var errNoToken = errors.New("the answer has no access token")
 
-// parseProxyGrant reads an answer of the proxy that has a token.
+// parseProxyGrant reads a readable answer that has a token.
 func parseProxyGrant(body []byte, now time.Time) (grant, error) {
 	if !gjson.ValidBytes(body) {
 		return grant{}, errNoToken
 	}
-	fields := gjson.GetManyBytes(body, "access_token", "refresh_token", "expires_in")
-	if fields[0].Type != gjson.String || fields[0].Str == "" {
+	answer := gjson.ParseBytes(body)
+	token := answer.Get("access_token")
+	if token.Type != gjson.String || token.Str == "" {
 		return grant{}, errNoToken
 	}
-	got := grant{access: strings.Clone(fields[0].Str), expires: now.Add(defaultLife)}
-	if fields[1].Type == gjson.String {
-		got.refresh = strings.Clone(fields[1].Str)
-	}
-	// A number, or a number in a string.
-	if seconds := fields[2].Int(); seconds > 0 {
-		got.expires = now.Add(time.Duration(min(seconds, int64(longestLife.Seconds()))) * time.Second)
+	got := grant{access: strings.Clone(token.Str), expires: now.Add(lifeIn(answer, token.Str, now))}
+	if refresh := answer.Get("refresh_token"); refresh.Type == gjson.String {
+		got.refresh = strings.Clone(refresh.Str)
 	}
 	return got, nil
 }

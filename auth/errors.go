@@ -158,6 +158,9 @@ func (x *exchange) networkError() *Error {
 		Remedy: x.reachRemedy(), Err: x.failure,
 	}
 	switch {
+	case errors.Is(x.failure, unusableToken{}):
+		e.Code, e.Message = CodeInvalidAnswer, "the token in the answer of "+x.host+" holds a line break or another character that cannot be sent"
+		e.Remedy = "let the administrator of that service, or of the proxy before it, correct its answers"
 	case errors.Is(x.failure, errPlainHTTP):
 		e.Code, e.Message = CodeConfiguration, x.host+" would get the secret over plain http"
 		e.Remedy = "enter an https:// address in the instance"

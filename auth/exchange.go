@@ -38,6 +38,7 @@ type wire struct {
 	address   string // of the service: scheme and host count
 	patience  time.Duration
 	retry     policy.RetryOptions
+	now       func() time.Time
 	// plain is for the managed identity endpoint, which speaks http and is where azidentity finds it: on the machine or next
 	// to it. Every other wire leads to the host of address over https, and nowhere else.
 	plain   bool
@@ -51,6 +52,7 @@ func (s settings) tokenWire() wire {
 		transport: s.env.Transport,
 		address:   s.instance.Cloud.Authority,
 		patience:  20 * time.Second,
+		now:       s.env.Now,
 		retry: policy.RetryOptions{
 			MaxRetries: 2, TryTimeout: 9 * time.Second, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 4 * time.Second,
 		},
@@ -136,6 +138,11 @@ func (x *exchange) send(request *http.Request) (*http.Response, error) {
 		x.hidden.add(gjson.GetBytes(body, name).String())
 	}
 	x.status, x.header, x.body = response.StatusCode, response.Header, body
+	if isSuccess(response.StatusCode) {
+		if body, err = readableAnswer(body, x.now()); err != nil {
+			return nil, err
+		}
+	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil
 }

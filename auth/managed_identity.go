@@ -39,6 +39,7 @@ func (c *managedIdentity) wire() wire {
 		transport: c.env.Direct,
 		address:   MetadataEndpoint,
 		patience:  100 * time.Second,
+		now:       c.env.Now,
 		retry: policy.RetryOptions{
 			MaxRetries: 5, TryTimeout: 30 * time.Second, RetryDelay: 2 * time.Second, MaxRetryDelay: 30 * time.Second,
 			ShouldRetry: func(response *http.Response, err error) bool {
