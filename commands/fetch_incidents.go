@@ -49,7 +49,7 @@ func readIncidentProgress(kept json.RawMessage, now time.Time, settings params.F
 	whole := map[string]json.RawMessage{}
 	if text := strings.TrimSpace(string(kept)); text != "" && text != "null" {
 		if err := json.Unmarshal(kept, &whole); err != nil {
-			return nil, &ProgressError{"any key"}
+			return nil, &ProgressError{}
 		}
 	}
 	p := &incidentProgress{cursor: now.Add(-settings.First).UTC(), since: now.Add(-settings.First).UTC(), passed: map[string]string{}}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -89,18 +88,22 @@ type savedProgress struct {
 	Incidents json.RawMessage `json:"xsoar_defender_incidents,omitempty"`
 }
 
-// ProgressError reports that the last run cannot be read.
+// ProgressError reports that the last run cannot be read: the value of a key, or all of it if Key is empty.
 type ProgressError struct{ Key string }
 
 func (e *ProgressError) Error() string {
-	return fmt.Sprintf("The last run of the instance has no valid time in %s. Reset the last run of the instance to fetch again from its first fetch time.", e.Key)
+	what := "cannot be read"
+	if e.Key != "" {
+		what = "has no valid value for " + e.Key
+	}
+	return "The last run of the instance " + what + ". Reset the last run of the instance to fetch again from its first fetch time."
 }
 
 func readProgress(kept json.RawMessage, now time.Time, settings params.Fetch) (*progress, error) {
 	var saved savedProgress
 	if text := strings.TrimSpace(string(kept)); text != "" && text != "null" {
 		if err := json.Unmarshal(kept, &saved); err != nil {
-			return nil, &ProgressError{"any key"}
+			return nil, &ProgressError{}
 		}
 	}
 	p := &progress{seen: map[int64]*marks{}, incidents: saved.Incidents}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -22,17 +23,25 @@ func commandNames(registry *commands.Registry) []string {
 	return names
 }
 
-// parseArguments reads arguments of a command written as NAME=VALUE. A value is text, as an analyst types it into
-// the War Room; the command reads lists, numbers and dates out of it. valueOf gives the value of what was typed.
-func parseArguments(command commands.Command, pairs []string, valueOf func(name, typed string) (string, error)) (map[string]json.RawMessage, error) {
-	args := make(map[string]json.RawMessage, len(pairs))
-	for _, pair := range pairs {
-		name, value, valued := strings.Cut(pair, "=")
+// parseArguments reads arguments of a command written as NAME=VALUE, and a value without a name as that of the command's default
+// argument, as the platform does with !endpoint 10.0.0.1. A value is text, as an analyst types it into the War Room; the
+// command reads lists, numbers and dates out of it. valueOf gives the value of what was typed.
+func parseArguments(command commands.Command, words []string, valueOf func(name, typed string) (string, error)) (map[string]json.RawMessage, error) {
+	args := make(map[string]json.RawMessage, len(words))
+	known := argumentNames(command)
+	for _, word := range words {
+		name, value, named := strings.Cut(word, "=")
+		if !named && slices.Contains(known, word) {
+			return nil, argumentUsage(command, "the argument %s has no value: write %s=VALUE", word, word)
+		}
+		if !named || !isName(name) {
+			name, value = command.Unnamed, word
+		}
 		switch {
-		case !valued:
-			return nil, argumentUsage(command, "%q is not an argument: write NAME=VALUE", pair)
-		case !slices.Contains(argumentNames(command), name):
-			return nil, argumentUsage(command, "%s has no argument %q%s", command.Name, name, didYouMean(name, argumentNames(command)))
+		case name == "":
+			return nil, argumentUsage(command, "%q is not an argument: write NAME=VALUE", word)
+		case !slices.Contains(known, name):
+			return nil, argumentUsage(command, "%s has no argument %q%s", command.Name, name, didYouMean(name, known))
 		case args[name] != nil:
 			return nil, argumentUsage(command, "the argument %s is given twice: write a list as %s=ONE,TWO", name, name)
 		}
@@ -43,6 +52,13 @@ func parseArguments(command commands.Command, pairs []string, valueOf func(name,
 		args[name] = json.RawMessage(rawjson.Make(value))
 	}
 	return args, nil
+}
+
+// isName reports whether a text may be the name of an argument, rather than the beginning of a value that has = in it.
+func isName(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return r != '_' && r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
 }
 
 // asTyped takes a value as it was typed: what comes from elsewhere than a terminal reads no file.

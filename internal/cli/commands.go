@@ -230,6 +230,9 @@ func argumentRows(command commands.Command) [][]string {
 		if argument.List {
 			notes = append(notes, "list")
 		}
+		if argument.Name == command.Unnamed {
+			notes = append(notes, "needs no name")
+		}
 		if argument.Deprecated {
 			notes = append(notes, "deprecated")
 		}
@@ -339,6 +342,7 @@ type argumentDocument struct {
 	Values     []string      `json:"values,omitempty"`
 	Holds      commands.Held `json:"holds,omitempty"`
 	Required   bool          `json:"required"`
+	Unnamed    bool          `json:"unnamed"`
 	List       bool          `json:"list"`
 	Deprecated bool          `json:"deprecated"`
 }
@@ -372,7 +376,8 @@ func documented(all []commands.Command) []commandDocument {
 		for _, argument := range command.Arguments() {
 			if !argument.Hidden {
 				one.Arguments = append(one.Arguments, argumentDocument{
-					argument.Name, argument.Help, argument.Default, argument.Values, argument.Holds, argument.Required, argument.List, argument.Deprecated,
+					argument.Name, argument.Help, argument.Default, argument.Values, argument.Holds, argument.Required,
+					argument.Name == command.Unnamed, argument.List, argument.Deprecated,
 				})
 			}
 		}

@@ -45,8 +45,9 @@ func (p *program) runCommand() *cobra.Command {
 		Long: `Runs a War Room command with an integration instance, and shows its entries. 'run COMMAND --help' describes the
 command and its arguments.
 
-Arguments are written as NAME=VALUE. NAME=@FILE reads the value from a file, and NAME=@- from the standard input; write
-@@ for a value that begins with @.
+Arguments are written as NAME=VALUE. The argument that 'run COMMAND --help' marks with "needs no name" can be given as
+its value alone, as in 'run endpoint 10.0.0.1'. NAME=@FILE reads the value from a file, and NAME=@- from the standard
+input; write @@ for a value that begins with @.
 
 --instance takes the name of an instance that 'instances add' keeps, a file of instance parameters, or - for such a
 file on the standard input. Without it, XSOAR_DEFENDER_INSTANCE counts, and then the default instance.

@@ -105,6 +105,9 @@ func (p *program) tenant(options simulateOptions) (started *simulator.Tenant, en
 		settings.State, closeState = state, state.Close
 	}
 	started, err = simulator.Start(settings)
+	if wrong, ok := errors.AsType[*simulator.AddressError](err); ok {
+		return nil, nil, errors.Join(usage("--listen: %w", wrong), closeState())
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, closeState())
 	}

@@ -124,6 +124,9 @@ func TestWarRoomInTheBrowser(t *testing.T) {
 	if got := room.run("/api/run", line("!microsoft-atp-get-machines page_size=1")); !strings.Contains(got, "### Machines") {
 		t.Errorf("got %s, want a table of machines", got)
 	}
+	if got := room.run("/api/run", line("!endpoint 10.20.1.10")); !strings.Contains(got, "fin-nb-01") {
+		t.Errorf("got %s, want the machine with the address of the default argument", got)
+	}
 	_, text := room.ask(http.MethodGet, "/api/context", "")
 	var context struct {
 		MicrosoftATP struct{ Machine []struct{ ID string } }

@@ -74,7 +74,11 @@ func argumentRows(declared commands.Command) [][]string {
 		if one.Hidden {
 			continue
 		}
-		rows = append(rows, []string{code(one.Name), fallback(one), described(one)})
+		text := described(one)
+		if one.Name == declared.Unnamed {
+			text += " Its value needs no name: `!" + declared.Name + " VALUE`."
+		}
+		rows = append(rows, []string{code(one.Name), fallback(one), text})
 	}
 	return rows
 }

@@ -47,8 +47,8 @@ type Options struct {
 	Seed uint64
 	// Random is read once, at the start, and decides secrets, codes and tokens. Nil derives them from Seed.
 	Random io.Reader
-	// Listen is the address of the HTTPS server, "127.0.0.1:0" if empty. Another one than of loopback is refused: the
-	// tenant returns its secrets to anyone who reaches it. The managed identity endpoint always takes a free loopback port.
+	// Listen is the address of the HTTPS server, "127.0.0.1:0" if empty. Another one than of loopback is refused with an
+	// *AddressError: the tenant returns its secrets to anyone who reaches it. The managed identity endpoint always takes a free loopback port.
 	Listen string
 	// Size is the number of machines, at least 40. They are made when somebody first asks for them.
 	Size int
@@ -435,14 +435,20 @@ func (t *Tenant) read(b []byte) {
 	_, _ = t.random.source.Read(b)
 }
 
+// AddressError reports an address on which the tenant does not listen.
+type AddressError struct{ Address string }
+
+func (e *AddressError) Error() string {
+	return fmt.Sprintf("%q is not an address of loopback with a port, such as 127.0.0.1:8443 or localhost:0: anyone who reaches the tenant gets its secrets,"+
+		" and its certificate is for 127.0.0.1, ::1 and localhost only; to use it from another machine, lead a port of that machine here, as ssh -R does", e.Address)
+}
+
 // onLoopback checks that an address to listen on is one of this machine alone.
 func onLoopback(listen string) error {
-	host, _, err := net.SplitHostPort(listen)
-	if err != nil {
-		return fmt.Errorf("simulator: %w", err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("simulator: the address %s is not one of loopback; the tenant listens on this machine only", listen)
+	host, port, err := net.SplitHostPort(listen)
+	ip := net.ParseIP(host)
+	if err != nil || port == "" || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return &AddressError{listen}
 	}
 	return nil
 }

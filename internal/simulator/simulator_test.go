@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -257,6 +258,9 @@ func TestTheTenantListensOnLoopbackOnly(t *testing.T) {
 		if err == nil {
 			_ = sim.Close()
 			t.Errorf("a tenant started on %q", address)
+		}
+		if _, ok := errors.AsType[*simulator.AddressError](err); !ok {
+			t.Errorf("%q: got %v, want an *AddressError", address, err)
 		}
 	}
 	for _, address := range []string{"127.0.0.1:0", "localhost:0"} {
