@@ -103,14 +103,20 @@ type FeedError struct {
 	// Requests is the number of requests after which a fetch gave up, or 0 if an instant has too many alerts: At.
 	Requests int
 	At       time.Time
+	// Incidents reports whether it is the feed of Defender XDR incidents.
+	Incidents bool
 }
 
 func (e *FeedError) Error() string {
 	if e.Requests > 0 {
-		return fmt.Sprintf("The fetch gave up after %d requests: the service truncates every answer. Try again later.", e.Requests)
+		return fmt.Sprintf("The program gave up after %d requests: the service truncates every answer. Try again later.", e.Requests)
 	}
-	return fmt.Sprintf("The fetch cannot continue after %s: the service has more than %d alerts of that instant and returns only some of them. Restrict the fetch by severity, status or detection source.",
-		e.At.UTC().Format(time.RFC3339Nano), largestPage)
+	things, most, filters := "alerts", largestPage, "severity, status or detection source"
+	if e.Incidents {
+		things, most, filters = "incidents", incidentPart, "severity or status"
+	}
+	return fmt.Sprintf("The fetch cannot continue after %s: the service has more than %d %s of that instant and returns only some of them. Restrict the fetch by %s.",
+		e.At.UTC().Format(time.RFC3339Nano), most, things, filters)
 }
 
 // next returns the oldest alerts that have not been handed over, at most as many as the instance fetches at once. If a

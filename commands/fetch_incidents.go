@@ -169,25 +169,32 @@ type listedIncident struct {
 	redirected       bool
 }
 
-// maxIncidentReads is how many parts of the feed one fetch reads.
+// maxIncidentReads is how many times one fetch reads a part of the feed, or a part that turns out to be too large.
 const maxIncidentReads = 40
 
-// next returns the incidents to hand over, the oldest first.
+// incidentPart is how many incidents a part of the feed may hold: 4 pages. Until all of them are handed over, every fetch
+// reads the part again.
+const incidentPart = 200
+
+// next returns the incidents to hand over, the oldest first. If a request fails after others have brought the fetch on, that
+// is kept; the next fetch meets the error again.
 func (f *incidentFetcher) next(ctx context.Context) ([]rawjson.Value, error) {
 	var taken []rawjson.Value
-	start := f.progress.cursor.Add(-f.settings.LookBack).Truncate(serviceTick)
-	for f.requests < maxIncidentReads {
+	begun := f.progress.cursor
+	start := begun.Add(-f.settings.LookBack).Truncate(serviceTick)
+	for {
 		part, end, err := f.part(ctx, start)
-		if err != nil {
-			return nil, err
+		rest := false
+		if err == nil {
+			var found []rawjson.Value
+			found, rest, err = f.take(ctx, part, f.settings.Max-len(taken))
+			taken = append(taken, found...)
 		}
-		found, rest, err := f.take(ctx, part, f.settings.Max-len(taken))
-		if err != nil {
+		switch {
+		case err != nil && len(taken) == 0 && !f.progress.cursor.After(begun):
 			return nil, err
-		}
-		taken = append(taken, found...)
-		if rest {
-			return taken, nil // the part is read again for those that are left
+		case err != nil || rest:
+			return taken, nil //nolint:nilerr // a part of which some are left is read again
 		}
 		f.advance(part, end)
 		if end.Equal(f.now) || len(taken) >= f.settings.Max {
@@ -195,27 +202,30 @@ func (f *incidentFetcher) next(ctx context.Context) ([]rawjson.Value, error) {
 		}
 		start = end
 	}
-	if len(taken) == 0 {
-		return nil, &FeedError{Requests: maxIncidentReads}
-	}
-	return taken, nil
 }
 
-// advance moves the cursor behind a part that was read whole.
-func (f *incidentFetcher) advance(part []listedIncident, end time.Time) {
+// reached returns the cursor behind a part that was read whole.
+func (f *incidentFetcher) reached(part []listedIncident, end time.Time) time.Time {
 	newest := f.progress.cursor
 	for _, one := range part {
 		newest = later(newest, one.changed)
 	}
-	if !end.Equal(f.now) {
-		newest = later(newest, end)
-	}
 	if newest.After(f.now) {
 		newest = f.now
 	}
-	f.progress.cursor = newest.UTC()
+	// A part that is over may have changes that appear late, by a clock that differs from that of this machine.
+	if past := f.now.Add(-2 * clockSkew); end.Before(past) {
+		return later(newest, end).UTC()
+	}
+	return newest.UTC()
+}
+
+// advance moves the cursor behind a part that was read whole.
+func (f *incidentFetcher) advance(part []listedIncident, end time.Time) {
+	f.progress.cursor = f.reached(part, end)
+	oldest := f.progress.cursor.Add(-f.settings.LookBack)
 	for id, text := range f.progress.passed {
-		if parseTime(text).Before(newest.Add(-f.settings.LookBack)) {
+		if parseTime(text).Before(oldest) {
 			delete(f.progress.passed, id)
 		}
 	}
@@ -223,18 +233,59 @@ func (f *incidentFetcher) advance(part []listedIncident, end time.Time) {
 
 // part reads all incidents that changed from start until end, which is as late as a part is not too large.
 func (f *incidentFetcher) part(ctx context.Context, start time.Time) (part []listedIncident, end time.Time, err error) {
-	for end = f.now; ; {
-		f.requests++
-		list, err := f.run.API.Incidents(ctx, defender.Query{Filter: f.filter(start, end), Limit: maxIncidents})
+	for end = f.now; f.requests < maxIncidentReads; {
+		list, err := f.read(ctx, start, end, incidentPart)
 		if err != nil {
 			return nil, end, err
 		}
 		half := end.Sub(start) / 2
-		if !list.More || half < serviceTick || f.requests >= maxIncidentReads {
-			return datedIncidents(list.Items), end, nil
+		switch {
+		case !list.More:
+			part = datedIncidents(list.Items)
+			// What the look-back of the next fetch will not cover is read only now.
+			if list.Whole == "" && f.reached(part, end).Add(-f.settings.LookBack).After(f.progress.cursor) {
+				list.Items, err = readAgain(list.Items, func() (defender.List, error) { return f.read(ctx, start, end, incidentPart) })
+				part = datedIncidents(list.Items)
+			}
+			return part, end, err
+		case half < serviceTick:
+			return nil, end, &FeedError{At: start, Incidents: true}
 		}
 		end = start.Add(half.Truncate(serviceTick))
 	}
+	return nil, end, &FeedError{Requests: maxIncidentReads}
+}
+
+// read requests the incidents that changed from start until end.
+func (f *incidentFetcher) read(ctx context.Context, start, end time.Time, limit int) (defender.List, error) {
+	f.requests++
+	return f.run.API.Incidents(ctx, defender.Query{Filter: f.filter(start, end), Limit: limit})
+}
+
+// readAgain reads a list of several pages again until that brings nothing new. An incident that changes meanwhile leaves the
+// list, and those behind it move up, so that one may move to a page that was read before.
+func readAgain(items []rawjson.Value, read func() (defender.List, error)) ([]rawjson.Value, error) {
+	known := map[string]bool{}
+	for _, item := range items {
+		known[item.Text("id")] = true
+	}
+	for range 3 {
+		list, err := read()
+		if err != nil {
+			return nil, err
+		}
+		before := len(items)
+		for _, item := range list.Items {
+			if id := item.Text("id"); !known[id] {
+				known[id] = true
+				items = append(items, item)
+			}
+		}
+		if len(items) == before {
+			break
+		}
+	}
+	return items, nil
 }
 
 func (f *incidentFetcher) filter(start, end time.Time) defender.Filter {

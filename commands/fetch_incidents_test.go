@@ -1,9 +1,11 @@
 package commands
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -24,12 +26,20 @@ import (
 
 // incidentFeed is Microsoft Graph with incidents that change, and with every kind of trouble.
 type incidentFeed struct {
-	mu        sync.Mutex // a fetch reads several incidents at once
-	random    *rand.Rand
-	now       time.Time
-	incidents map[string]*feedIncident
+	mu   sync.Mutex // a fetch reads several incidents at once
+	seed uint64
+	now  time.Time
+	// skew is how far the service's clock is ahead.
+	skew      time.Duration
+	incidents []*feedIncident
 	troubles  bool
-	requests  int
+	// asked counts the requests for one thing, so that each has its own troubles whatever comes first.
+	asked    map[string]uint64
+	requests int
+	// refuseAfter is how many requests are answered before all others are refused, or 0 for no end.
+	refuseAfter int
+	// moves, if set, is called before a page that continues a list: the list moves while it is read.
+	moves func(random *rand.Rand)
 }
 
 type feedIncident struct {
@@ -50,32 +60,60 @@ func (i *feedIncident) json() string {
 		i.id, status, i.severity, redirect, i.created.Format(time.RFC3339Nano), i.updated.Format(time.RFC3339Nano))
 }
 
-var graphComparison = regexp.MustCompile(`(lastUpdateDateTime|createdDateTime) (ge|lt) (\S+Z)`)
+// find returns the incident with an id, or nil.
+func (f *incidentFeed) find(id string) *feedIncident {
+	at := slices.IndexFunc(f.incidents, func(one *feedIncident) bool { return one.id == id })
+	if at < 0 {
+		return nil
+	}
+	return f.incidents[at]
+}
+
+// chance returns the randomness of the next request for a path.
+func (f *incidentFeed) chance(path string) *rand.Rand {
+	if f.asked == nil {
+		f.asked = map[string]uint64{}
+	}
+	f.asked[path]++
+	named := fnv.New64a()
+	named.Write([]byte(path))
+	return rand.New(rand.NewPCG(f.seed^named.Sum64(), f.asked[path]))
+}
 
 // Do answers a request as Microsoft Graph would: one incident, or a page of those that match.
 func (f *incidentFeed) Do(request *http.Request) (*http.Response, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.requests++
-	if f.troubles && f.random.IntN(40) == 0 {
-		if f.random.IntN(2) == 0 {
-			return respond(request, http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests"}}`, http.Header{"Retry-After": {"60"}}), nil
-		}
+	random := f.chance(request.URL.Path)
+	switch {
+	case f.refuseAfter > 0 && f.requests > f.refuseAfter, f.troubles && random.IntN(80) == 0:
+		return respond(request, http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests"}}`, http.Header{"Retry-After": {"60"}}), nil
+	case f.troubles && random.IntN(80) == 0:
 		return nil, &url.Error{Op: "Get", URL: "feed", Err: io.ErrUnexpectedEOF}
 	}
 	if _, id, one := strings.Cut(request.URL.Path, "/security/incidents/"); one {
-		return respond(request, http.StatusOK, f.incidents[id].json(), http.Header{}), nil
+		return respond(request, http.StatusOK, f.find(id).json(), http.Header{}), nil
 	}
 	query := request.URL.Query()
+	skip, _ := strconv.Atoi(query.Get("$skip"))
+	top, _ := strconv.Atoi(query.Get("$top"))
+	if skip > 0 && f.moves != nil {
+		f.moves(random)
+	}
+	matches, err := readGraphFilter(query.Get("$filter"))
+	if err != nil {
+		return nil, err
+	}
 	var fitting []*feedIncident
 	for _, one := range f.incidents {
-		if !one.visible.After(f.now) && f.fits(one, query.Get("$filter")) {
+		if !one.visible.After(f.now) && matches(one) {
 			fitting = append(fitting, one)
 		}
 	}
-	slices.SortFunc(fitting, func(a, b *feedIncident) int { return b.updated.Compare(a.updated) })
-	skip, _ := strconv.Atoi(query.Get("$skip"))
-	top, _ := strconv.Atoi(query.Get("$top"))
+	// Those of the same time are in an order that differs from page to page.
+	random.Shuffle(len(fitting), func(i, j int) { fitting[i], fitting[j] = fitting[j], fitting[i] })
+	slices.SortStableFunc(fitting, func(a, b *feedIncident) int { return b.updated.Compare(a.updated) })
 	page := fitting[min(skip, len(fitting)):]
 	next := ""
 	if len(page) > top {
@@ -92,67 +130,106 @@ func (f *incidentFeed) Do(request *http.Request) (*http.Response, error) {
 	return respond(request, http.StatusOK, `{`+next+`"value":[`+strings.Join(texts, ",")+`]}`, http.Header{}), nil
 }
 
-func (f *incidentFeed) fits(one *feedIncident, filter string) bool {
+var graphComparison = regexp.MustCompile(`(lastUpdateDateTime|createdDateTime) (ge|lt) (\S+Z)`)
+
+// readGraphFilter reads a filter on times, and on the severity high.
+func readGraphFilter(filter string) (matches func(*feedIncident) bool, err error) {
+	earliest, end, created := time.Time{}, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{}
 	for _, found := range graphComparison.FindAllStringSubmatch(filter, -1) {
 		at, err := time.Parse(time.RFC3339Nano, found[3])
 		if err != nil {
-			return false
+			return nil, err
 		}
-		value := one.updated
-		if found[1] == "createdDateTime" {
-			value = one.created
-		}
-		if (found[2] == "ge" && value.Before(at)) || (found[2] == "lt" && !value.Before(at)) {
-			return false
+		switch found[1] + " " + found[2] {
+		case "lastUpdateDateTime ge":
+			earliest = at
+		case "lastUpdateDateTime lt":
+			end = at
+		case "createdDateTime ge":
+			created = at
+		default:
+			return nil, fmt.Errorf("the model has no filter like %s", found[0])
 		}
 	}
-	return !strings.Contains(filter, "severity eq 'high'") || one.severity == "high"
+	onlyHigh := strings.Contains(filter, "severity eq 'high'")
+	return func(one *feedIncident) bool {
+		return !one.updated.Before(earliest) && one.updated.Before(end) && !one.created.Before(created) && (!onlyHigh || one.severity == "high")
+	}, nil
 }
 
-// fetch runs fetch-incidents once.
+// fetch runs fetch-incidents once by a clock that the service's is ahead of by skew.
 func (f *incidentFeed) fetch(t *testing.T, host *lastRunHost, settings params.Fetch) (ids []string, commit func() error, err error) {
 	t.Helper()
-	return fetchOnce(t, f, func() time.Time { return f.now }, host, settings)
+	return fetchOnce(t, f, func() time.Time { return f.now.Add(-f.skew) }, host, settings)
 }
 
-// TestFetchOfIncidentsLosesNothingAndRepeatsNothing fetches incidents that change, appear late and are merged, with refusals,
-// lost answers and processes that end: each that rises to high is handed over exactly once, however late that is, except
-// those of a fetch whose process ended before its progress was saved.
+// TestFetchOfIncidentsLosesNothingAndRepeatsNothing fetches incidents that change, also while their list is read, appear late
+// and are merged, with refusals, lost answers, clocks that differ, hours without a fetch, and processes that end: each that
+// rises to high is handed over exactly once, however late that is, except those of a fetch whose process ended before its
+// progress was saved. Once merged, none is handed over.
 func TestFetchOfIncidentsLosesNothingAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	seed := uint64(20261125)
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
-	f := &incidentFeed{random: random, now: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), incidents: map[string]*feedIncident{}, troubles: true}
+	f := &incidentFeed{seed: seed, now: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), troubles: true}
 	settings := params.Fetch{Type: params.FetchXDRIncidents, Max: 20, First: time.Hour, LookBack: 15 * time.Minute, Incidents: params.IncidentFilter{Severities: []string{"high"}}}
 	host := &lastRunHost{lastRun: json.RawMessage(`{"other":1}`)}
 	times, killed, wanted := map[string]int{}, map[string]bool{}, map[string]bool{}
 	total := SampleOf(6000, 900)
-	change := func(one *feedIncident, severity string) {
+	change := func(random *rand.Rand, one *feedIncident, severity string) {
 		one.updated, one.visible, one.severity = f.now, f.now, severity
 		if random.IntN(10) == 0 {
 			one.visible = f.now.Add(time.Duration(random.Int64N(int64(14 * time.Minute))))
 		}
+		wanted[one.id] = wanted[one.id] || severity == "high"
 	}
-	for idle := 0; idle < 30; {
-		for range random.IntN(12) {
+	changeAny := func(random *rand.Rand) {
+		if len(f.incidents) == 0 || len(f.incidents) == total {
+			return
+		}
+		if one := f.incidents[random.IntN(len(f.incidents))]; !one.merged {
+			change(random, one, "high")
+		}
+	}
+	f.moves = func(random *rand.Rand) {
+		if random.IntN(2) == 0 {
+			changeAny(random)
+		}
+	}
+	merge := func(one *feedIncident) {
+		one.merged, one.updated = true, f.now
+		if times[one.id] == 0 {
+			wanted[one.id] = false
+		}
+	}
+	work := func(most int) {
+		for range random.IntN(most) {
 			if len(f.incidents) < total {
 				f.now = f.now.Add(time.Duration(random.IntN(3)) * 100 * time.Nanosecond)
-				one := &feedIncident{id: strconv.Itoa(1000 + len(f.incidents)), created: f.now}
-				f.incidents[one.id] = one
-				change(one, []string{"low", "high", "high"}[random.IntN(3)])
-				wanted[one.id] = one.severity == "high"
+				f.incidents = append(f.incidents, &feedIncident{id: strconv.Itoa(1000 + len(f.incidents)), created: f.now})
+				change(random, f.incidents[len(f.incidents)-1], []string{"low", "high", "high"}[random.IntN(3)])
 			}
 		}
 		for range random.IntN(3) {
-			id := strconv.Itoa(1000 + random.IntN(max(1, len(f.incidents))))
-			if one := f.incidents[id]; one != nil && !one.merged && len(f.incidents) < total {
-				change(one, "high")
-				wanted[id] = true
+			changeAny(random)
+		}
+		if len(f.incidents) > 0 && len(f.incidents) < total && random.IntN(10) == 0 {
+			merge(f.incidents[random.IntN(len(f.incidents))])
+		}
+		f.now = f.now.Add(time.Duration(random.Int64N(int64(3 * time.Minute))))
+	}
+	for idle := 0; idle < 30; {
+		work(12)
+		if random.IntN(100) == 0 {
+			f.skew = []time.Duration{-5 * time.Minute, 0, 5 * time.Minute}[random.IntN(3)]
+		}
+		if len(times) > 0 && random.IntN(60) == 0 {
+			for range 60 { // about an hour and a half without a fetch
+				work(6)
 			}
 		}
 		ids, commit, err := f.fetch(t, host, settings)
-		f.now = f.now.Add(time.Duration(random.Int64N(int64(3 * time.Minute))))
 		if err != nil {
 			var throttled *defender.ThrottledError
 			var broken *defender.ConnectionError
@@ -166,6 +243,9 @@ func TestFetchOfIncidentsLosesNothingAndRepeatsNothing(t *testing.T) {
 		}
 		for _, id := range ids {
 			times[id]++
+			if f.find(id).merged {
+				t.Errorf("%s was handed over although it was merged", id)
+			}
 		}
 		if random.IntN(40) == 0 {
 			for _, id := range ids {
@@ -180,14 +260,14 @@ func TestFetchOfIncidentsLosesNothingAndRepeatsNothing(t *testing.T) {
 			idle = 0
 		}
 	}
-	for id := range f.incidents {
-		switch n := times[id]; {
-		case wanted[id] && n == 0:
-			t.Errorf("%s was lost", id)
-		case n > 1 && !killed[id]:
-			t.Errorf("%s was handed over %d times", id, n)
-		case !wanted[id] && n > 0:
-			t.Errorf("%s was handed over although it never matched", id)
+	for _, one := range f.incidents {
+		switch n := times[one.id]; {
+		case wanted[one.id] && n == 0:
+			t.Errorf("%s was lost", one.id)
+		case n > 1 && !killed[one.id]:
+			t.Errorf("%s was handed over %d times", one.id, n)
+		case !wanted[one.id] && n > 0:
+			t.Errorf("%s was handed over although it never matched", one.id)
 		}
 	}
 	if gjson.GetBytes(host.lastRun, "other").Int() != 1 {
@@ -196,11 +276,125 @@ func TestFetchOfIncidentsLosesNothingAndRepeatsNothing(t *testing.T) {
 	t.Logf("%d incidents, %d requests, last run %d bytes", len(f.incidents), f.requests, len(host.lastRun))
 }
 
+// TestIncidentsThatMoveWhileTheirListIsReadAreHandedOverOnce reads a list of several pages in which an incident changes after
+// the first page: it leaves the list, and the first one of the second page moves to the page that was read. Once everything
+// was read, the look-back covers none of it any longer.
+func TestIncidentsThatMoveWhileTheirListIsReadAreHandedOverOnce(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	f := &incidentFeed{now: begin}
+	want := map[string]bool{}
+	for i := range 120 {
+		one := &feedIncident{id: strconv.Itoa(1000 + i), created: begin.Add(-time.Duration(i+1) * time.Minute), severity: "high"}
+		one.updated = one.created
+		f.incidents, want[one.id] = append(f.incidents, one), true
+	}
+	moved := 0
+	f.moves = func(*rand.Rand) {
+		if moved == 0 {
+			f.incidents[10].updated = f.now
+		}
+		moved++
+	}
+	host, settings := &lastRunHost{}, params.Fetch{Type: params.FetchXDRIncidents, Max: 200, First: 3 * time.Hour, LookBack: 5 * time.Minute}
+	for range 3 {
+		ids, commit, err := f.fetch(t, host, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range ids {
+			if !want[id] {
+				t.Errorf("got %s twice, want it once", id)
+			}
+			delete(want, id)
+		}
+		if err := commit(); err != nil {
+			t.Fatal(err)
+		}
+		f.now = f.now.Add(time.Minute)
+	}
+	if len(want) > 0 {
+		t.Errorf("%v are lost", want)
+	}
+	if moved == 0 {
+		t.Error("the list has one page, want several")
+	}
+}
+
+// TestAFetchThatReadsMuchAndFindsNothingGoesOn reads many parts whose incidents all come from another product, until a refusal
+// ends it: what was read is not read again.
+func TestAFetchThatReadsMuchAndFindsNothingGoesOn(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	f := &incidentFeed{now: begin}
+	for i := range 500 {
+		at := begin.Add(-time.Duration(i+1) * time.Minute)
+		f.incidents = append(f.incidents, &feedIncident{id: strconv.Itoa(1000 + i), created: at, updated: at, severity: "high"})
+	}
+	host := &lastRunHost{}
+	settings := params.Fetch{Type: params.FetchXDRIncidents, Max: 20, First: 10 * time.Hour, Incidents: params.IncidentFilter{ServiceSources: []string{"microsoftDefenderForEndpoint"}}}
+	f.refuseAfter = 400
+	ids, commit, err := f.fetch(t, host, settings)
+	if err != nil || len(ids) > 0 {
+		t.Fatalf("got %q and %v, want no incidents and a fetch that went on", ids, err)
+	}
+	if err := commit(); err != nil {
+		t.Fatal(err)
+	}
+	f.requests = 0
+	if ids, commit, err = f.fetch(t, host, settings); err != nil || len(ids) > 0 || f.requests > 400 {
+		t.Fatalf("got %q and %v after %d requests, want the rest of the feed to be read", ids, err, f.requests)
+	}
+	if err := commit(); err != nil {
+		t.Fatal(err)
+	}
+	f.requests = 0
+	if _, _, err = f.fetch(t, host, settings); err != nil || f.requests > 2 {
+		t.Errorf("got %v after %d requests, want nothing to be read again", err, f.requests)
+	}
+}
+
+// TestARoundAfterAnOutageGoesOnWhereTheFirstPartEnds mirrors more changes than a list holds, all of them at the end of a long
+// time: the rounds come to them although the first part holds nothing, and report each once.
+func TestARoundAfterAnOutageGoesOnWhereTheFirstPartEnds(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	f := &incidentFeed{now: begin.Add(24 * time.Hour)}
+	want := map[string]bool{}
+	for i := range maxIncidents + 200 {
+		at := f.now.Add(-20 * time.Minute).Add(time.Duration(i) * time.Second)
+		one := &feedIncident{id: strconv.Itoa(1000 + i), created: begin, updated: at, severity: "low"}
+		f.incidents, want[one.id] = append(f.incidents, one), true
+	}
+	host := &mirrorRunHost{kept: json.RawMessage(`{}`)}
+	asked := begin
+	for round := 0; len(want) > 0; round++ {
+		if round == 20 {
+			t.Fatalf("%d of %d were not reported in 20 rounds", len(want), len(f.incidents))
+		}
+		run := newRun(t, f, func() time.Time { return f.now }, host, params.Fetch{Type: params.FetchXDRIncidents})
+		run.Instance.Mirror.LookBack = 5 * time.Minute
+		done, err := getModifiedRemoteData().Execute(t.Context(), run, map[string]json.RawMessage{"lastUpdate": json.RawMessage(`"` + asked.Format(time.RFC3339Nano) + `"`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked, f.now = f.now, f.now.Add(time.Minute)
+		var text bytes.Buffer
+		encodeValue(&text, done.Entries[0].Contents)
+		for _, id := range gjson.Parse(text.String()).Array() {
+			if !want[id.Str] {
+				t.Errorf("%s was reported again", id)
+			}
+			delete(want, id.Str)
+		}
+		if err := done.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestMergedAndOlderIncidentsAreNotFetched(t *testing.T) {
 	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	f := &incidentFeed{random: rand.New(rand.NewPCG(1, 1)), now: begin, incidents: map[string]*feedIncident{}}
+	f := &incidentFeed{now: begin}
 	add := func(id string, created time.Time, merged bool) {
-		f.incidents[id] = &feedIncident{id: id, created: created, updated: begin.Add(-time.Minute), severity: "high", merged: merged}
+		f.incidents = append(f.incidents, &feedIncident{id: id, created: created, updated: begin.Add(-time.Minute), severity: "high", merged: merged})
 	}
 	add("1", begin.Add(-10*time.Minute), false)
 	add("2", begin.Add(-10*time.Minute), true)

@@ -158,21 +158,26 @@ func (f *feed) fetch(t *testing.T, host *lastRunHost, settings params.Fetch) (id
 	return fetchOnce(t, f, func() time.Time { return f.now.Add(-f.skew) }, host, settings)
 }
 
-// fetchOnce runs fetch-incidents once and returns the ids that were handed over and the function that saves the progress.
-func fetchOnce(t *testing.T, service policy.Transporter, now func() time.Time, host *lastRunHost, settings params.Fetch) (ids []string, commit func() error, err error) {
+// newRun returns a run of an instance with these settings of the fetch, whose requests service answers.
+func newRun(t *testing.T, service policy.Transporter, now func() time.Time, host Host, settings params.Fetch) *Run {
 	t.Helper()
-	api, parseErr := url.Parse("https://127.0.0.1")
-	if parseErr != nil {
-		t.Fatal(parseErr)
+	api, err := url.Parse("https://127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
 	}
-	run := &Run{
-		Instance: params.Instance{Fetch: settings}, Host: host, Now: now,
+	return &Run{
+		Instance: params.Instance{Fetch: settings}, Host: host, Now: now, Random: rand.NewChaCha8([32]byte{}),
 		API: defender.New(defender.Options{
 			Clock: system.Clock{Now: now, Sleep: func(context.Context, time.Duration) error { return nil }}, API: api, Tokens: staticToken{}, Graph: api,
 			GraphTokens: func() (defender.TokenSource, error) { return staticToken{}, nil }, Transport: service,
 		}),
 	}
-	done, err := fetchIncidents().Execute(t.Context(), run, nil)
+}
+
+// fetchOnce runs fetch-incidents once and returns the ids that were handed over and the function that saves the progress.
+func fetchOnce(t *testing.T, service policy.Transporter, now func() time.Time, host *lastRunHost, settings params.Fetch) (ids []string, commit func() error, err error) {
+	t.Helper()
+	done, err := fetchIncidents().Execute(t.Context(), newRun(t, service, now, host, settings), nil)
 	if err != nil {
 		return nil, nil, err
 	}

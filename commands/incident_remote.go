@@ -22,14 +22,29 @@ func (incidentRemote) fields() []mirroredField {
 // whole is false: alerts are not in the list, which would be large with them.
 func (incidentRemote) whole() bool { return false }
 
-// maxIncidents is how many incidents a part of the feed may hold: 20 pages.
+// maxIncidents is how many changed incidents one round of mirroring reads: 20 pages.
 const maxIncidents = 1000
 
 func (r incidentRemote) changed(ctx context.Context, since, until time.Time) (defender.List, error) {
-	return r.run.API.Incidents(ctx, defender.Query{
-		Filter: defender.And(defender.Since("lastUpdateDateTime", since), defender.Before("lastUpdateDateTime", until)),
-		Limit:  maxIncidents,
-	})
+	read := func() (defender.List, error) {
+		return r.run.API.Incidents(ctx, defender.Query{
+			Filter: defender.And(defender.Since("lastUpdateDateTime", since), defender.Before("lastUpdateDateTime", until)),
+			Limit:  maxIncidents,
+		})
+	}
+	list, err := read()
+	if err != nil || list.More || list.Whole != "" {
+		return list, err
+	}
+	newest := since
+	for _, item := range list.Items {
+		newest = later(newest, parseTime(item.Text("lastUpdateDateTime")))
+	}
+	// What the look-back of the next round will not cover is read only now.
+	if newest.Sub(since) > 2*r.run.Instance.Mirror.LookBack {
+		list.Items, err = readAgain(list.Items, read)
+	}
+	return list, err
 }
 
 func (r incidentRemote) get(ctx context.Context, id string) (rawjson.Value, error) {

@@ -138,12 +138,15 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		start = now
 	}
 	kind := fetchedRemote(run)
-	objects, err := changedBetween(ctx, kind, start.Add(-lookBack), now)
+	objects, until, err := changedBetween(ctx, kind, start.Add(-lookBack), now)
 	if err != nil {
 		return Report{}, err
 	}
 	ids, remembered := state.unreceived(since), make(map[string]rawjson.Value, len(objects))
 	newest := start
+	if until.Before(now) { // a first part, which may hold nothing
+		newest = later(newest, until)
+	}
 	for _, object := range objects {
 		seen := kind.read(object)
 		if seen.ID == "" {
@@ -176,20 +179,20 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 // maxMirrorRequests bounds the requests of one round. One is enough unless more changed than a list holds.
 const maxMirrorRequests = 8
 
-// changedBetween reads everything that changed in a span of time, or if that is more than a list holds, in its first
-// part: the next round goes on from there.
-func changedBetween(ctx context.Context, kind remote, since, until time.Time) ([]rawjson.Value, error) {
-	for request := 1; ; request++ {
+// changedBetween reads everything that changed from since until the end that it returns. If more changed than a list holds,
+// that is a first part: the next round goes on from there.
+func changedBetween(ctx context.Context, kind remote, since, until time.Time) (changed []rawjson.Value, end time.Time, err error) {
+	for range maxMirrorRequests {
 		list, err := kind.changed(ctx, since, until)
 		if err != nil {
-			return nil, err
+			return nil, until, err
 		}
-		half := until.Sub(since) / 2
-		if !list.More || half < serviceTick || request == maxMirrorRequests {
-			return list.Items, nil
+		if !list.More {
+			return list.Items, until, nil
 		}
-		until = since.Add(half.Truncate(serviceTick))
+		until = since.Add(max(until.Sub(since)/4, serviceTick).Truncate(serviceTick))
 	}
+	return nil, until, &FeedError{Requests: maxMirrorRequests}
 }
 
 func getRemoteData() Command {

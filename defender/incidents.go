@@ -3,6 +3,7 @@ package defender
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"xsoar-defender/internal/rawjson"
 )
@@ -66,9 +67,22 @@ var (
 const IncidentAlerts = "alerts"
 
 // Incidents lists incidents of Defender XDR. Microsoft Graph filters them by assignedTo, classification, createdDateTime,
-// determination, lastUpdateDateTime, severity and status.
+// determination, lastUpdateDateTime, severity and status. Each incident is in the list once, although a page may begin with
+// those that ended the page before: the list moves when an incident changes while it is read, and it has no order among
+// incidents of the same time.
 func (c *Client) Incidents(ctx context.Context, q Query) (List, error) {
-	return c.list(ctx, ListIncidents, q)
+	found, err := c.list(ctx, ListIncidents, q)
+	if err != nil || found.Whole != "" {
+		return found, err
+	}
+	known := map[string]bool{}
+	found.Items = slices.DeleteFunc(found.Items, func(incident rawjson.Value) bool {
+		id := incident.Text("id")
+		repeated := known[id] && id != ""
+		known[id] = true
+		return repeated
+	})
+	return found, nil
 }
 
 // Incident reads one incident with its alerts.
