@@ -64,18 +64,18 @@ func (e *UnknownOutcomeError) Error() string {
 
 func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
 
-// attempt is the start of one action on a machine.
-type attempt struct {
+// actionStart is the start of one action on a machine.
+type actionStart struct {
 	machine, kind string
 	began         time.Time
-	// fits reports whether an action may be the one that the attempt started; nil accepts every action of the kind on
+	// fits reports whether an action may be the one that was started; nil accepts every action of the kind on
 	// the machine.
 	fits func(defender.MachineAction) bool
 }
 
 // try starts the action. An error explains why that failed.
-func (a attempt) try(ctx context.Context, run *Run, start func() (defender.MachineAction, error)) (defender.MachineAction, error) {
-	action, err := start()
+func (a actionStart) try(ctx context.Context, run *Run, start func(context.Context) (defender.MachineAction, error)) (defender.MachineAction, error) {
+	action, err := start(ctx)
 	switch {
 	case err == nil && (action.ID() == "" || action.Status() == ""):
 		err = a.explainUnknown(ctx, run, &NoActionError{a.kind})
@@ -95,7 +95,7 @@ const clockDifference = time.Minute
 const mostActions = 100
 
 // explainUnknown checks whether the service acted on a start whose answer is missing.
-func (a attempt) explainUnknown(ctx context.Context, run *Run, err error) error {
+func (a actionStart) explainUnknown(ctx context.Context, run *Run, err error) error {
 	actions, lookErr := run.API.MachineActions(ctx, defender.Query{
 		Filter: defender.And(
 			defender.Equal("machineId", a.machine), defender.Equal("type", a.kind),
@@ -118,7 +118,7 @@ func (a attempt) explainUnknown(ctx context.Context, run *Run, err error) error 
 
 // explainBusy looks for the action that is in the way after the service refused to start one. Only live response has
 // an error code for it; other kinds are refused as a bad request, so the machine's list of actions decides.
-func (a attempt) explainBusy(ctx context.Context, run *Run, err error) error {
+func (a actionStart) explainBusy(ctx context.Context, run *Run, err error) error {
 	var refused *defender.APIError
 	if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest {
 		return err

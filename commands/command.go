@@ -64,6 +64,10 @@ const (
 	TestCommand = "test-module"
 	// DiagnosisCommand is the command that examines the whole connection of an instance.
 	DiagnosisCommand = "microsoft-atp-test"
+	// LoginCommand is the command that makes the address at which a user logs in.
+	LoginCommand = "microsoft-atp-generate-login-url"
+	// ActionsCommand is the command that looks at machine actions.
+	ActionsCommand = "microsoft-atp-list-machine-actions-details"
 )
 
 // Area groups commands in the documentation.

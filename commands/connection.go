@@ -53,7 +53,7 @@ type LoginTestError struct{ LoggedIn bool }
 func (e *LoginTestError) Error() string {
 	first := ""
 	if !e.LoggedIn {
-		first = "run !microsoft-atp-generate-login-url and log in, then "
+		first = "run !" + LoginCommand + " and log in, then "
 	}
 	return "The Test button cannot test the Authentication Type Authorization Code, because it would use up the login: save the instance, " +
 		first + "run !microsoft-atp-test in the War Room."
@@ -157,7 +157,7 @@ func (c Command) missing(claims auth.Claims) []string {
 
 func generateLoginURL() Command {
 	return declare(Command{
-		Name: "microsoft-atp-generate-login-url", Area: Connection,
+		Name: LoginCommand, Area: Connection,
 		Help: "Returns the address at which a user signs in, for instances that use an authorization code.",
 	}, func(ctx context.Context, run *Run, _ noArguments) (Report, error) {
 		if run.Instance.Mode != params.AuthorizationCode {
@@ -188,7 +188,7 @@ func resetSignIn() Command {
 		}
 		next := "The next command signs in again."
 		if run.Instance.Mode == params.AuthorizationCode {
-			next = "Run !microsoft-atp-generate-login-url to log in again."
+			next = "Run !" + LoginCommand + " to log in again."
 		}
 		return report(warroom.Say("The stored sign-in was deleted. " + next)), nil
 	})

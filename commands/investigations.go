@@ -90,9 +90,8 @@ func (e *RetiredError) Unwrap() error { return e.Err }
 
 func startInvestigation() Command {
 	type args struct {
-		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
-		Timeout int    `arg:"timeout" default:"50" min:"1" help:"No longer has any effect."`
+		onMachine
+		Timeout int `arg:"timeout" default:"50" min:"1" help:"No longer has any effect."`
 	}
 	out := investigationOutput("Automated investigation")
 	return declare(Command{

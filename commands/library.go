@@ -101,8 +101,8 @@ func wildcard(pattern, name string) bool {
 	return strings.HasSuffix(name, parts[last])
 }
 
-// source is the argument pair that a file to upload comes from.
-type source struct {
+// uploaded is the pair of arguments that a file to upload comes from.
+type uploaded struct {
 	Entry   string `arg:"entry_id" help:"The ID of the War Room entry with the file. In the terminal, the path of the file."`
 	Content string `arg:"content" help:"The text of the file, instead of entry_id: a script that a playbook carries."`
 }
@@ -124,8 +124,8 @@ func (e *TooLargeError) Error() string {
 		warroom.Visible(e.Name), defender.LargestLibraryFile>>20)
 }
 
-// open opens the source and reads it once for its size and hash. The name given is preferred to that of the file.
-func (s source) open(ctx context.Context, run *Run, name string) (reviewed, error) {
+// open opens the file and reads it once for its size and hash. The name given is preferred to that of the file.
+func (s uploaded) open(ctx context.Context, run *Run, name string) (reviewed, error) {
 	switch {
 	case s.Entry != "" && s.Content != "":
 		return reviewed{}, wrong(run, "entry_id and content exclude each other")
@@ -278,7 +278,7 @@ func (f reviewed) upload(ctx context.Context, run *Run, send defender.LibraryFil
 
 func uploadToLibrary() Command {
 	type args struct {
-		source
+		uploaded
 		Name          string `arg:"file_name" help:"The name of the file in the library; by default that of the War Room file."`
 		Description   string `arg:"description" help:"The description of the file."`
 		Parameters    string `arg:"parameters_description" help:"The description of the script's parameters, for a script that takes some."`

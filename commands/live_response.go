@@ -24,52 +24,60 @@ func liveResponseCommands() []func() Command {
 // resultFile is the name under which existing playbooks expect the file of a result.
 const resultFile = "Response Result"
 
-// session holds the arguments of commands that start one action and always wait until it ends.
-type session struct {
+// alwaysWaiting holds the arguments of commands that start one action and always wait until it ends.
+type alwaysWaiting struct {
 	pause
 	ForActive bool   `arg:"wait_for_active" default:"false" help:"Whether to wait until the action can start when the machine is busy with another action of the same type."`
 	Action    string `arg:"machine_action_id" deprecated:"true" help:"The action that the command is waiting for. Set by the command itself."`
 }
 
-// drive starts the action, or checks the one that a previous run started. Once it has succeeded, finish makes the
-// report. Until then the context has the id of the action at path.
-func (s session) drive(ctx context.Context, run *Run, machine string, operation defender.Operation, path string, start func() (defender.MachineAction, error), finish func(defender.MachineAction) (Report, error)) (Report, error) {
-	until := run.deadline(s.limit())
+// single describes the only action that a command starts.
+type single struct {
+	machine   string
+	operation defender.Operation
+	// path is where the context has the action's id until the action has ended.
+	path  string
+	start func(ctx context.Context) (defender.MachineAction, error)
+	// finish makes the report of the action when it has succeeded.
+	finish func(defender.MachineAction) (Report, error)
+}
+
+// drive starts the action, or checks the one that a previous run started.
+func (w alwaysWaiting) drive(ctx context.Context, run *Run, s single) (Report, error) {
+	until := run.deadline(w.limit())
 	over := !run.began.Before(until)
-	if s.Action == "" {
-		return s.begin(ctx, run, machine, operation, path, until, start)
+	if w.Action == "" {
+		return w.begin(ctx, run, s, until)
 	}
-	seen := lookAt(ctx, run, []string{s.Action}, until.Add(-s.limit()))
+	seen := lookAt(ctx, run, []string{w.Action}, until.Add(-w.limit()))
 	switch {
 	case len(seen.failed) > 0:
 		return Report{}, seen.failed[0].Err
 	case len(seen.open) > 0 && over:
-		return Report{}, &UnfinishedError{s.Action, until}
+		return Report{}, &UnfinishedError{w.Action, until}
 	case len(seen.open) > 0:
-		return s.waitOn(run, operation, until, s.Action, seen.after), nil
+		return w.waitOn(run, s, w.Action, until, seen.after), nil
 	case !seen.ended[0].Succeeded():
 		return Report{}, &EndedError{seen.ended[0]}
 	}
-	done, err := finish(seen.ended[0])
+	done, err := s.finish(seen.ended[0])
 	if err != nil && transient(err) && !over { // the result is still there
-		return s.waitOn(run, operation, until, s.Action, afterOf(err)), nil
+		return w.waitOn(run, s, w.Action, until, afterOf(err)), nil
 	}
 	return done, err
 }
 
 // waitOn returns the report of an action that has not ended.
-func (s session) waitOn(run *Run, operation defender.Operation, until time.Time, action string, after time.Duration) Report {
-	poll, line := s.nextLook(run, actionArgument, operation.Starts, []string{action}, 1, until, 1, after)
+func (w alwaysWaiting) waitOn(run *Run, s single, action string, until time.Time, after time.Duration) Report {
+	poll, line := w.nextLook(run, actionArgument, s.operation.Starts, []string{action}, 1, until, 1, after)
 	return report(warroom.Entry{Blocks: []warroom.Block{line}, Poll: poll})
 }
 
-func (s session) begin(
-	ctx context.Context, run *Run, machine string, operation defender.Operation, path string, until time.Time, start func() (defender.MachineAction, error),
-) (Report, error) {
-	action, err := attempt{machine: machine, kind: operation.Starts, began: run.Now()}.try(ctx, run, start)
-	if s.ForActive && isBusy(err) && run.began.Before(until) {
+func (w alwaysWaiting) begin(ctx context.Context, run *Run, s single, until time.Time) (Report, error) {
+	action, err := actionStart{machine: s.machine, kind: s.operation.Starts, began: run.Now()}.try(ctx, run, s.start)
+	if w.ForActive && isBusy(err) && run.began.Before(until) {
 		return Report{
-			Left: map[string]any{pollingArgument: true}, After: s.interval(), Until: until, Waits: strings.TrimSuffix(err.Error(), "."),
+			Left: map[string]any{pollingArgument: true}, After: w.interval(), Until: until, Waits: strings.TrimSuffix(err.Error(), "."),
 		}, nil
 	}
 	if throttled := afterOf(err); throttled > 0 && run.began.Before(until) {
@@ -78,10 +86,10 @@ func (s session) begin(
 	if err != nil {
 		return Report{}, err
 	}
-	waits := s.waitOn(run, operation, until, action.ID(), 0)
+	waits := w.waitOn(run, s, action.ID(), until, 0)
 	entry := &waits.Entries[0]
 	entry.Blocks = append([]warroom.Block{warroom.Paragraph(fmt.Sprintf("The machine action %s was started. Its result follows when it has ended.", action.ID()))}, entry.Blocks...)
-	entry.Context = []warroom.Context{{Path: path, Value: warroom.Group{{Key: "action_id", Value: warroom.Text(action.ID())}}}}
+	entry.Context = []warroom.Context{{Path: s.path, Value: warroom.Group{{Key: "action_id", Value: warroom.Text(action.ID())}}}}
 	return waits, nil
 }
 
@@ -159,18 +167,20 @@ func startsSession(command Command, more ...defender.Operation) Command {
 	return command
 }
 
-// liveResponse returns a session of one command with its parameters, as the service names them.
-func liveResponse(kind string, params ...defender.LiveResponseParameter) []defender.LiveResponseCommand {
-	return []defender.LiveResponseCommand{{Type: kind, Params: params}}
+// liveResponse returns the start of a session of one command with its parameters, as the service names them.
+func (m onMachine) liveResponse(run *Run, kind string, params ...defender.LiveResponseParameter) func(context.Context) (defender.MachineAction, error) {
+	commands := []defender.LiveResponseCommand{{Type: kind, Params: params}}
+	return func(ctx context.Context) (defender.MachineAction, error) {
+		return run.API.RunLiveResponse(ctx, m.Machine, m.Comment, commands)
+	}
 }
 
 func runScript() Command {
 	type args struct {
-		Machine   string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment   string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
+		onMachine
 		Script    string `arg:"scriptName" required:"true" help:"The name of a script in the live response library."`
 		Arguments string `arg:"arguments" help:"The arguments of the script."`
-		session
+		alwaysWaiting
 	}
 	out := liveResponseOutput()
 	out.Fields = append([]warroom.Field{}, scriptFields()...)
@@ -185,10 +195,12 @@ func runScript() Command {
 		if in.Arguments != "" {
 			params = append(params, defender.LiveResponseParameter{Key: "Args", Value: in.Arguments})
 		}
-		return in.drive(ctx, run, in.Machine, defender.RunLiveResponse, out.Path, func() (defender.MachineAction, error) {
-			return run.API.RunLiveResponse(ctx, in.Machine, in.Comment, liveResponse("RunScript", params...))
-		}, func(action defender.MachineAction) (Report, error) {
-			return scriptReport(ctx, run, action.ID(), 0, out, warroom.Info)
+		return in.drive(ctx, run, single{
+			machine: in.Machine, operation: defender.RunLiveResponse, path: out.Path,
+			start: in.liveResponse(run, runScriptCommand, params...),
+			finish: func(action defender.MachineAction) (Report, error) {
+				return scriptReport(ctx, run, action.ID(), 0, out, warroom.Info)
+			},
 		})
 	})
 }
@@ -227,10 +239,9 @@ func scriptReport(ctx context.Context, run *Run, action string, index int, out O
 
 func getFile() Command {
 	type args struct {
-		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
-		Path    string `arg:"path" required:"true" help:"The path of the file on the machine."`
-		session
+		onMachine
+		Path string `arg:"path" required:"true" help:"The path of the file on the machine."`
+		alwaysWaiting
 		fileSize
 	}
 	out := liveResponseOutput()
@@ -240,21 +251,22 @@ func getFile() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" path="C:\Users\nora\evil.exe"`,
 	}), func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.drive(ctx, run, in.Machine, defender.RunLiveResponse, out.Path, func() (defender.MachineAction, error) {
-			return run.API.RunLiveResponse(ctx, in.Machine, in.Comment, liveResponse("GetFile", defender.LiveResponseParameter{Key: "Path", Value: in.Path}))
-		}, func(action defender.MachineAction) (Report, error) {
-			link, _, err := run.API.LiveResponseLink(ctx, action.ID(), 0)
-			return in.fileReport(ctx, run, out, action, link, err)
+		return in.drive(ctx, run, single{
+			machine: in.Machine, operation: defender.RunLiveResponse, path: out.Path,
+			start: in.liveResponse(run, getFileCommand, defender.LiveResponseParameter{Key: "Path", Value: in.Path}),
+			finish: func(action defender.MachineAction) (Report, error) {
+				link, _, err := run.API.LiveResponseLink(ctx, action.ID(), 0)
+				return in.fileReport(ctx, run, out, action, link, err)
+			},
 		})
 	})
 }
 
 func putFile() Command {
 	type args struct {
-		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
-		File    string `arg:"file_name" required:"true" help:"The name of a file in the live response library."`
-		session
+		onMachine
+		File string `arg:"file_name" required:"true" help:"The name of a file in the live response library."`
+		alwaysWaiting
 	}
 	out := liveResponseOutput()
 	return declare(startsSession(Command{
@@ -263,10 +275,12 @@ func putFile() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711" file_name=tool.exe`,
 	}), func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.drive(ctx, run, in.Machine, defender.RunLiveResponse, out.Path, func() (defender.MachineAction, error) {
-			return run.API.RunLiveResponse(ctx, in.Machine, in.Comment, liveResponse("PutFile", defender.LiveResponseParameter{Key: "FileName", Value: in.File}))
-		}, func(action defender.MachineAction) (Report, error) {
-			return report(sessionEntry(out, action)), nil
+		return in.drive(ctx, run, single{
+			machine: in.Machine, operation: defender.RunLiveResponse, path: out.Path,
+			start: in.liveResponse(run, putFileCommand, defender.LiveResponseParameter{Key: "FileName", Value: in.File}),
+			finish: func(action defender.MachineAction) (Report, error) {
+				return report(sessionEntry(out, action)), nil
+			},
 		})
 	})
 }

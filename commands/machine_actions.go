@@ -62,7 +62,7 @@ func (m onMachine) machines() []string { return []string{m.Machine} }
 // acting is an argument struct of a command that starts an action on each of its machines.
 type acting interface {
 	machines() []string
-	launch(ctx context.Context, run *Run, l launch) (Report, error)
+	drive(ctx context.Context, run *Run, l launch) (Report, error)
 }
 
 // actsOn declares a command that starts the action of an operation on each of its machines, and can wait until all have
@@ -73,7 +73,7 @@ func actsOn[A acting](
 ) Command {
 	command.Outputs = []Output{out}
 	return declare(startsAction(command, operation), func(ctx context.Context, run *Run, in A) (Report, error) {
-		return in.launch(ctx, run, launch{
+		return in.drive(ctx, run, launch{
 			out: out, operation: operation, targets: in.machines(), argument: "machine_id",
 			machine: func(target string) string { return target },
 			start: func(ctx context.Context, target string) (defender.MachineAction, error) {
@@ -210,7 +210,7 @@ func stopAndQuarantine() Command {
 		Example: `machine_id=` + exampleMachine + ` file_hash=87662bc3d60e4200ceaf7aae249d1c343f4b83c9 comment="ticket 4711"`,
 	}, defender.StopAndQuarantine), func(ctx context.Context, run *Run, in args) (Report, error) {
 		in.Actions = append(in.Actions, in.Started...)
-		return in.launch(ctx, run, launch{
+		return in.drive(ctx, run, launch{
 			out: out, operation: defender.StopAndQuarantine, following: "action_ids", targets: pairs(in.Machines, in.Hashes),
 			machine: func(target string) string { machine, _ := splitPair(target); return machine },
 			fits: func(target string, action defender.MachineAction) bool {
@@ -305,9 +305,8 @@ func getPackageURI() Command {
 
 func downloadPackage() Command {
 	type args struct {
-		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
-		Comment string `arg:"comment" required:"true" help:"A comment for the action, shown in Microsoft's action center."`
-		session
+		onMachine
+		alwaysWaiting
 		fileSize
 	}
 	// The context has the service's own keys in addition to the mapped ones, as for live response, which is followed
@@ -321,11 +320,15 @@ func downloadPackage() Command {
 		Outputs: []Output{out},
 		Example: `machine_id=` + exampleMachine + ` comment="ticket 4711"`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		return in.drive(ctx, run, in.Machine, defender.CollectPackage, out.Path, func() (defender.MachineAction, error) {
-			return run.API.CollectPackage(ctx, in.Machine, in.Comment)
-		}, func(action defender.MachineAction) (Report, error) {
-			link, _, err := run.API.PackageURI(ctx, action.ID())
-			return in.fileReport(ctx, run, out, action, link, err)
+		return in.drive(ctx, run, single{
+			machine: in.Machine, operation: defender.CollectPackage, path: out.Path,
+			start: func(ctx context.Context) (defender.MachineAction, error) {
+				return run.API.CollectPackage(ctx, in.Machine, in.Comment)
+			},
+			finish: func(action defender.MachineAction) (Report, error) {
+				link, _, err := run.API.PackageURI(ctx, action.ID())
+				return in.fileReport(ctx, run, out, action, link, err)
+			},
 		})
 	})
 }
@@ -365,7 +368,7 @@ func listMachineActions() Command {
 	}
 	out := machineActionOutput("Machine actions")
 	return declare(Command{
-		Name: "microsoft-atp-list-machine-actions-details", Area: MachineActions,
+		Name: ActionsCommand, Area: MachineActions,
 		Help:    "Lists machine actions that match all the given conditions, or shows one by its ID.",
 		Uses:    []defender.Operation{defender.ListMachineActions, defender.GetMachineAction},
 		Outputs: []Output{out},

@@ -196,7 +196,7 @@ func (c carriedScript) prepare(ctx context.Context, run *Run, commands []defende
 }
 
 func (c carriedScript) upload(ctx context.Context, run *Run, name string) error {
-	from := source{Entry: c.Entry}
+	from := uploaded{Entry: c.Entry}
 	if c.Content != "" {
 		from.Content = exactText(run, "script_content", c.Content)
 	}
@@ -254,7 +254,7 @@ func runSession() Command {
 				return Report{}, err
 			}
 		}
-		return in.launch(ctx, run, launch{
+		return in.drive(ctx, run, launch{
 			out: out, operation: defender.RunLiveResponse, targets: in.Machines, argument: "machine_id",
 			machine: func(target string) string { return target },
 			start: func(ctx context.Context, machine string) (defender.MachineAction, error) {

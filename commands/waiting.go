@@ -133,8 +133,8 @@ type launch struct {
 	unstarted func(target string) rawjson.Value
 }
 
-// launch starts the actions that have not been started and follows those that have.
-func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error) {
+// drive starts the actions that have not been started and follows those that have.
+func (w waiting) drive(ctx context.Context, run *Run, l launch) (Report, error) {
 	if len(w.Left) == 0 && len(w.Actions) > 0 {
 		return w.follow(ctx, run, l)
 	}
@@ -145,11 +145,11 @@ func (w waiting) launch(ctx context.Context, run *Run, l launch) (Report, error)
 	until := run.deadline(w.startLimit())
 	began := run.Now()
 	actions := forEachInLanes(ctx, l.targets, l.machine, func(ctx context.Context, target string) (rawjson.Value, error) {
-		one := attempt{machine: l.machine(target), kind: l.operation.Starts, began: began}
+		one := actionStart{machine: l.machine(target), kind: l.operation.Starts, began: began}
 		if l.fits != nil {
 			one.fits = func(action defender.MachineAction) bool { return l.fits(target, action) }
 		}
-		action, err := one.try(ctx, run, func() (defender.MachineAction, error) { return l.start(ctx, target) })
+		action, err := one.try(ctx, run, func(ctx context.Context) (defender.MachineAction, error) { return l.start(ctx, target) })
 		return action.Value, err
 	})
 	waits := "the service accepts no more requests at the moment"
@@ -349,7 +349,7 @@ type UnfinishedError struct {
 }
 
 func (e *UnfinishedError) Error() string {
-	return fmt.Sprintf("The machine action %s had not ended at %s, when the command stopped waiting. It goes on: see !microsoft-atp-list-machine-actions-details id=%s.", e.Action, minute(e.Until), e.Action)
+	return fmt.Sprintf("The machine action %s had not ended at %s, when the command stopped waiting. It goes on: see !%s id=%s.", e.Action, minute(e.Until), ActionsCommand, e.Action)
 }
 
 // follow checks whether the actions have ended, shows those that have and schedules the next check of the others until the

@@ -233,12 +233,12 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 		options.Quota = quota
 	}
 	api := defender.New(options)
-	session := &signIn{signer: signer, instance: instance, environment: environment, target: instance.Cloud.API}
+	access := &signIn{signer: signer, instance: instance, environment: environment, target: instance.Cloud.API}
 	return &commands.Run{
-		Instance: instance, API: api, Host: host, SignIn: session, Now: r.Now, Random: r.Random, Brand: request.Brand, Quota: quota,
+		Instance: instance, API: api, Host: host, SignIn: access, Now: r.Now, Random: r.Random, Brand: request.Brand, Quota: quota,
 		Diagnose: func(ctx context.Context) *diagnosis.Diagnosis {
 			return diagnosis.Diagnose(ctx, diagnosis.Subject{
-				Instance: instance, API: api, SignIn: session, Network: way, Now: r.Now, Gaps: r.Commands.Gaps,
+				Instance: instance, API: api, SignIn: access, Network: way, Now: r.Now, Gaps: r.Commands.Gaps,
 				Files: func() error { return warroom.ProbeFolder(host) },
 			})
 		},

@@ -44,9 +44,9 @@ type host struct {
 	mu sync.Mutex // one callback at a time: answers come in the order of the questions
 }
 
-// call asks the platform and waits for its one line of answer. Only the end of the process ends the wait early:
+// callback asks the platform and waits for its one line of answer. Only the end of the process ends the wait early:
 // after any other end, an answer that comes late would be taken for that of the next callback.
-func (h *host) call(kind, command string, args any) (rawjson.Value, error) {
+func (h *host) callback(kind, command string, args any) (rawjson.Value, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	select {
@@ -108,7 +108,7 @@ func (h *host) call(kind, command string, args any) (rawjson.Value, error) {
 }
 
 func (h *host) execute(command string, args any) (rawjson.Value, error) {
-	return h.call("executeCommand", command, args)
+	return h.callback("executeCommand", command, args)
 }
 
 // versioned is the integration context with the version under which it was read.
@@ -228,14 +228,14 @@ func (h *host) FindUser(_ context.Context, username, email string) (rawjson.Valu
 
 // Log writes a line to the platform's log of the integration.
 func (h *host) Log(_ context.Context, text string) {
-	if _, err := h.call("log", "debug", map[string]any{"args": []string{text}}); err != nil {
+	if _, err := h.callback("log", "debug", map[string]any{"args": []string{text}}); err != nil {
 		fmt.Fprintln(h.loop.options.Errors, "xsoar-defender: writing to the platform's log:", err)
 	}
 }
 
 // version asks for the platform's version, such as "8.9.0".
 func (h *host) version() (string, error) {
-	got, err := h.call("demistoVersion", "", nil)
+	got, err := h.callback("demistoVersion", "", nil)
 	return got.Text("version"), err
 }
 
@@ -274,7 +274,7 @@ func (h *host) Reopen(id string) (warroom.OutputFile, error) {
 
 // Open asks the platform where the file of an entry is.
 func (h *host) Open(_ context.Context, entry string) (string, warroom.InputFile, error) {
-	got, err := h.call("getFileByEntryID", "getFilePath", map[string]any{"id": entry})
+	got, err := h.callback("getFileByEntryID", "getFilePath", map[string]any{"id": entry})
 	if err != nil {
 		return "", nil, &warroom.FileError{Entry: entry, Err: err}
 	}

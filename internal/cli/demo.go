@@ -142,7 +142,7 @@ func (d *demo) run(ctx context.Context, one labInstance, command string, argumen
 	}
 	runner := d.runner()
 	runner.Clock, runner.Transports = d.clock.Clock(), d.transports
-	s := d.session(one, runner)
+	s := d.scheduler(one, runner)
 	var last execution.Result
 	s.show = func(result execution.Result) {
 		last = result
@@ -218,7 +218,7 @@ func (d *demo) signIn(ctx context.Context, mode string) error {
 
 // logIn logs the tenant's test user in, without a browser.
 func (d *demo) logIn(ctx context.Context, one labInstance) error {
-	err := d.logInTo(one, func() (execution.Result, error) { return d.run(ctx, one, loginCommand) })
+	err := d.logInTo(one, func() (execution.Result, error) { return d.run(ctx, one, commands.LoginCommand) })
 	if err != nil {
 		return err
 	}
@@ -262,18 +262,17 @@ const (
 
 // await polls a machine action until it has succeeded, and shows it then.
 func (d *demo) await(ctx context.Context, one labInstance, action string) error {
-	const look = "microsoft-atp-list-machine-actions-details"
 	var status string
 	for range mostAsks {
 		d.quiet = !d.verbose
-		result, err := d.run(ctx, one, look, argument{"id", action})
+		result, err := d.run(ctx, one, commands.ActionsCommand, argument{"id", action})
 		d.quiet = false
 		if err != nil {
 			return err
 		}
 		if status = contextText(result, machineActionPath, "Status"); status == "Succeeded" {
 			if !d.verbose {
-				d.screen.line(fmt.Sprintf("> !%s id=%q", look, action))
+				d.screen.line(fmt.Sprintf("> !%s id=%q", commands.ActionsCommand, action))
 				d.screen.entries(result.Entries)
 			}
 			return nil

@@ -126,7 +126,7 @@ func (p *program) run(ctx context.Context, options runOptions) error {
 	if err != nil {
 		return err
 	}
-	s := newSession(told.progressRunner(progress), host, of, progress)
+	s := newScheduler(told.progressRunner(progress), host, of, progress)
 	s.debug = options.debug
 	results := told.results(options)
 	s.show = results.show
@@ -155,7 +155,7 @@ func codeOf(failures error) error {
 }
 
 // sayWhatGoesOn names, after an interruption, the commands that look at the machine actions which go on in the tenant.
-func (p *program) sayWhatGoesOn(s *session, instance string) {
+func (p *program) sayWhatGoesOn(s *scheduler, instance string) {
 	if s.interrupted.Command == "" {
 		return
 	}
@@ -176,7 +176,7 @@ func (p *program) sayWhatGoesOn(s *session, instance string) {
 	}
 	fmt.Fprintln(p.Errors, "Look at it later with:")
 	for _, id := range ids {
-		words := []string{programName, "run", "microsoft-atp-list-machine-actions-details", shellQuoted("id=" + id)}
+		words := []string{programName, "run", commands.ActionsCommand, shellQuoted("id=" + id)}
 		if instance != "" {
 			words = append(words, "--instance", shellQuoted(instance))
 		}

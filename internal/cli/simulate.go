@@ -315,10 +315,10 @@ func (i labInstance) read() instance {
 	return instance{name: i.name, identity: i.name, params: []byte(rawjson.Make(i.params))}
 }
 
-// session runs commands with an instance.
-func (l *lab) session(one labInstance, runner *execution.Runner) *session {
+// scheduler runs commands with an instance.
+func (l *lab) scheduler(one labInstance, runner *execution.Runner) *scheduler {
 	runner.Getenv = func(name string) string { return one.variables[name] }
-	return newSession(runner, one.host, one.read(), &progress{out: l.Errors, clock: runner.Clock})
+	return newScheduler(runner, one.host, one.read(), &progress{out: l.Errors, clock: runner.Clock})
 }
 
 // logInTo has a login URL made at an instance, logs in there as the tenant's test user, and pastes where the
@@ -336,9 +336,6 @@ func (l *lab) logInTo(one labInstance, makeURL func() (execution.Result, error))
 	return nil
 }
 
-// loginCommand shows the address at which a user logs in.
-const loginCommand = "microsoft-atp-generate-login-url"
-
 // loginURL is the address that the command for it gave.
 func loginURL(result execution.Result) string {
 	for _, entry := range result.Entries {
@@ -352,9 +349,9 @@ func loginURL(result execution.Result) string {
 // logIn has a user logged in at an instance and uses the code at once, as it is good for ten minutes only.
 func (l *lab) logIn(ctx context.Context, one labInstance) error {
 	err := l.logInTo(one, func() (made execution.Result, err error) {
-		s := l.session(one, l.runner())
+		s := l.scheduler(one, l.runner())
 		s.show = func(result execution.Result) { made = result }
-		err = s.run(ctx, loginCommand, nil)
+		err = s.run(ctx, commands.LoginCommand, nil)
 		return made, err
 	})
 	if err != nil {
@@ -363,7 +360,7 @@ func (l *lab) logIn(ctx context.Context, one labInstance) error {
 	if err := l.write(one); err != nil {
 		return err
 	}
-	return l.session(one, l.runner()).run(ctx, commands.DiagnosisCommand, nil)
+	return l.scheduler(one, l.runner()).run(ctx, commands.DiagnosisCommand, nil)
 }
 
 // certificate returns the file with the certificate that clients must trust to reach the tenant.

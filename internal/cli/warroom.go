@@ -187,7 +187,7 @@ func (d *webDesk) Understand(line string) (web.Call, error) {
 
 // run runs a command with everything that it schedules.
 func (d *webDesk) run(ctx context.Context, told *web.Telling, command string, args map[string]json.RawMessage) {
-	s := newSession(d.runner(), d.host, d.of, &webWait{d.program, told})
+	s := newScheduler(d.runner(), d.host, d.of, &webWait{d.program, told})
 	s.show = func(result execution.Result) { d.show(told, result) }
 	// What failed was shown.
 	_ = s.run(ctx, command, args)

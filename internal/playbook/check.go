@@ -150,8 +150,8 @@ func (c *Checker) Check(of *Playbook) Result {
 	}
 	for _, one := range of.tasks {
 		k.task, k.name = one.id, one.name
-		for _, made := range slices.Concat(one.calls, one.mentions) {
-			k.call(made)
+		for _, made := range slices.Concat(one.invocations, one.mentions) {
+			k.invocation(made)
 		}
 		for _, one := range one.reads {
 			k.read(one)
@@ -205,9 +205,9 @@ func (k *check) added(to []Finding, found Finding) []Finding {
 // copied is what the platform ends the brand of a copy of an integration in.
 const copied = "_copy"
 
-// call looks at a command. It is the integration's when its brand or its name says so; a name that other integrations
+// invocation looks at a command. It is the integration's when its brand or its name says so; a name that other integrations
 // have as well also without a brand.
-func (k *check) call(made call) {
+func (k *check) invocation(made invocation) {
 	branded := made.brand == k.brand || made.brand == k.brand+copied
 	named := strings.HasPrefix(made.command, commandPrefix)
 	command, known := k.commands[made.command]
@@ -239,7 +239,7 @@ func (k *check) call(made call) {
 }
 
 // missing looks for arguments that have to be given.
-func (k *check) missing(command commands.Command, made call) {
+func (k *check) missing(command commands.Command, made invocation) {
 	for _, wanted := range command.Arguments() {
 		given := slices.ContainsFunc(made.arguments, func(one argument) bool { return one.name == wanted.Name && one.given })
 		if wanted.Required && wanted.Default == "" && !given {

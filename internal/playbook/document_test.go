@@ -84,7 +84,7 @@ func TestAliasesStandForWhatTheyName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(read.tasks) != 1 || len(read.tasks[0].calls) != 1 || read.tasks[0].calls[0].command != "microsoft-atp-test" {
+	if len(read.tasks) != 1 || len(read.tasks[0].invocations) != 1 || read.tasks[0].invocations[0].command != "microsoft-atp-test" {
 		t.Errorf("got %+v, want the task with its command", read.tasks)
 	}
 }

@@ -22,15 +22,15 @@ type Playbook struct {
 
 // task is a step of a playbook.
 type task struct {
-	id, name string
-	calls    []call
+	id, name    string
+	invocations []invocation
 	// mentions are commands that a task hands to something else, which runs them.
-	mentions []call
+	mentions []invocation
 	reads    []reading
 }
 
-// call is a command with its arguments.
-type call struct {
+// invocation is a command with its arguments.
+type invocation struct {
 	line      int
 	brand     string // empty when any integration may run it
 	command   string
@@ -101,15 +101,15 @@ func (p *Playbook) add(id string, whole *node) {
 	if name := inner.get("playbookname", "playbookid").word(); name != "" && !slices.Contains(p.SubPlaybooks, name) {
 		p.SubPlaybooks = append(p.SubPlaybooks, name)
 	}
-	if made, ok := callOf(inner, arguments); ok {
-		one.calls = append(one.calls, made)
+	if made, ok := invocationOf(inner, arguments); ok {
+		one.invocations = append(one.invocations, made)
 	} else {
 		one.mentions = mentions(arguments)
 	}
 	// A loop can ask a command whether to go on.
 	if loop := whole.get("loop"); loop != nil {
-		if made, ok := callOf(loop, argumentsIn(loop)); ok {
-			one.calls = append(one.calls, made)
+		if made, ok := invocationOf(loop, argumentsIn(loop)); ok {
+			one.invocations = append(one.invocations, made)
 		}
 	}
 	for _, path := range fills(inner, arguments) {
@@ -120,20 +120,20 @@ func (p *Playbook) add(id string, whole *node) {
 	p.tasks = append(p.tasks, one)
 }
 
-// callOf is the command that a task runs: "brand|||command", where the brand may be empty or next to it.
-func callOf(inner, arguments *node) (call, bool) {
+// invocationOf is the command that a task runs: "brand|||command", where the brand may be empty or next to it.
+func invocationOf(inner, arguments *node) (invocation, bool) {
 	script := scriptOf(inner)
 	brand, name, cut := strings.Cut(script.word(), "|||")
 	if !cut {
 		brand, name = "", script.word()
 		if inner.get("iscommand").word() != "true" {
-			return call{}, false
+			return invocation{}, false
 		}
 	}
 	if name == "" {
-		return call{}, false
+		return invocation{}, false
 	}
-	made := call{line: script.line, brand: cmp.Or(brand, inner.get("brand").word()), command: name}
+	made := invocation{line: script.line, brand: cmp.Or(brand, inner.get("brand").word()), command: name}
 	if arguments != nil {
 		for _, one := range arguments.pairs {
 			made.arguments = append(made.arguments, argumentOf(one))
@@ -161,17 +161,17 @@ const commandPrefix = "microsoft-atp-"
 
 // mentions are commands of the integration whose names, or whose command lines, are arguments of an automation or of a
 // sub-playbook. The playbook GenericPolling, which polls with a command, also names arguments of it.
-func mentions(arguments *node) []call {
+func mentions(arguments *node) []invocation {
 	if arguments == nil {
 		return nil
 	}
-	var found []call
+	var found []invocation
 	for _, one := range arguments.pairs {
 		words := strings.Fields(strings.TrimPrefix(one.value.get("simple").word(), "!"))
 		if len(words) == 0 || !strings.HasPrefix(words[0], commandPrefix) || strings.ContainsAny(words[0], "${},") {
 			continue
 		}
-		made := call{line: one.value.line, command: words[0], partly: true}
+		made := invocation{line: one.value.line, command: words[0], partly: true}
 		if strings.EqualFold(one.key, "PollingCommandName") {
 			made.arguments = polledWith(arguments)
 		}

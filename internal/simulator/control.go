@@ -46,7 +46,7 @@ func (t *Tenant) newControl() http.Handler {
 	}))
 	mux.HandleFunc("POST /simulator/alerts", t.controlled(func(b controlBody) error {
 		count := max(1, min(b.Count, 1000))
-		t.journal(entry{Do: "alerts", Count: count})
+		t.journal(stateLine{Do: "alerts", Count: count})
 		t.AddAlerts(count, t.now(), time.Second)
 		return nil
 	}))
@@ -131,7 +131,7 @@ func (t *Tenant) overview() map[string]any {
 // AdvanceClock moves the tenant's clock forward, beyond the one that it was given.
 func (t *Tenant) AdvanceClock(ahead time.Duration) {
 	if ahead > 0 {
-		t.journal(entry{Do: "clock", Ahead: ahead})
+		t.journal(stateLine{Do: "clock", Ahead: ahead})
 		t.ahead.Add(int64(ahead))
 	}
 }

@@ -138,7 +138,7 @@ func merge(c *company, r *runningScene, when time.Time) {
 
 // StartScene begins a scene at a speed: with 60, an hour of the scene passes in a minute. The error says if there is no such scene.
 func (t *Tenant) StartScene(name string, speed float64) error {
-	t.journal(entry{Do: "scene", Name: name, Speed: speed})
+	t.journal(stateLine{Do: "scene", Name: name, Speed: speed})
 	return t.company.begin(name, speed)
 }
 

@@ -137,12 +137,12 @@ func Start(o Options) (*Tenant, error) {
 	}
 	if o.State != nil {
 		var err error
-		if t.state.entries, err = readState(o.State); err != nil {
+		if t.state.lines, err = readState(o.State); err != nil {
 			return nil, err
 		}
 		t.state.out = o.State
-		if len(t.state.entries) > 0 {
-			first := t.state.entries[0]
+		if len(t.state.lines) > 0 {
+			first := t.state.lines[0]
 			o.Seed, o.Size, o.Random = first.Seed, first.Size, bytes.NewReader(first.Key)
 			if o.Listen == "" || strings.HasSuffix(o.Listen, ":0") {
 				o.Listen = first.Listen
@@ -182,15 +182,15 @@ func Start(o Options) (*Tenant, error) {
 	t.company = newCompany(o.Seed, t.now, t.base)
 	t.company.size = o.Size
 	t.company.keep = func(r *http.Request, body []byte, app application) {
-		t.journal(entry{Do: "api", Method: r.Method, URI: r.URL.RequestURI(), Content: r.Header.Get("Content-Type"), Body: body, By: &app})
+		t.journal(stateLine{Do: "api", Method: r.Method, URI: r.URL.RequestURI(), Content: r.Header.Get("Content-Type"), Body: body, By: &app})
 	}
 	t.authority, t.identity, t.control = t.newAuthority(), t.newIdentityEndpoint(), t.newControl()
-	if len(t.state.entries) > 0 {
+	if len(t.state.lines) > 0 {
 		if err := t.resume(); err != nil {
 			return nil, errors.Join(err, main.Close(), identity.Close())
 		}
 	} else {
-		t.journal(entry{Do: "start", Seed: o.Seed, Key: t.key[:], Listen: host, Size: o.Size})
+		t.journal(stateLine{Do: "start", Seed: o.Seed, Key: t.key[:], Listen: host, Size: o.Size})
 	}
 
 	ctx, stop := context.WithCancel(context.Background())

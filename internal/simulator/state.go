@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// entry is a line of a tenant's state: the first says how the tenant was made, each other one what was done to it. A tenant that
+// stateLine is a line of a tenant's state: the first says how the tenant was made, each other one what was done to it. A tenant that
 // starts with the state does it all again, as of the time at which it was done, and so becomes what it was.
-type entry struct {
+type stateLine struct {
 	At time.Time `json:"at"`
 	Do string    `json:"do"`
 
@@ -55,33 +55,33 @@ type keptToken struct {
 
 // state is where a tenant keeps what is done to it.
 type state struct {
-	mu      sync.Mutex
-	out     io.Writer // nil if nothing is kept
-	entries []entry   // as they were read
+	mu    sync.Mutex
+	out   io.Writer   // nil if nothing is kept
+	lines []stateLine // as they were read
 }
 
 // readState reads the lines of a state, of which an unfinished last one is left out.
-func readState(in io.Reader) ([]entry, error) {
-	var entries []entry
+func readState(in io.Reader) ([]stateLine, error) {
+	var read []stateLine
 	lines := bufio.NewReader(in)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return entries, nil
+			return read, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("simulator: reading the state: %w", err)
 		}
-		var e entry
-		if err := json.Unmarshal(line, &e); err != nil || len(entries) == 0 && e.Do != "start" {
+		var e stateLine
+		if err := json.Unmarshal(line, &e); err != nil || len(read) == 0 && e.Do != "start" {
 			return nil, errors.New("simulator: the state is not one of a simulated tenant")
 		}
-		entries = append(entries, e)
+		read = append(read, e)
 	}
 }
 
 // journal keeps what is done, if anything is kept.
-func (t *Tenant) journal(e entry) {
+func (t *Tenant) journal(e stateLine) {
 	if t.state.out == nil || t.replaying.Load() != nil {
 		return
 	}
@@ -104,7 +104,7 @@ func (o operation) kept() bool {
 
 // resume does again what the state has.
 func (t *Tenant) resume() error {
-	for _, e := range t.state.entries[1:] {
+	for _, e := range t.state.lines[1:] {
 		t.replaying.Store(&e.At)
 		switch e.Do {
 		case "api":

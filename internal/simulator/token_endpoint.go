@@ -417,7 +417,7 @@ func (s scope) granted() []string {
 func (t *Tenant) refreshToken(who holder, s scope) string {
 	token := t.opaque()
 	t.grants.refresh[token] = &refreshGrant{who: who, scope: s, given: t.now()}
-	t.journal(entry{Do: "token", Token: &keptToken{token, who.clientID, who.user, s.audience, s.names, s.openID}})
+	t.journal(stateLine{Do: "token", Token: &keptToken{token, who.clientID, who.user, s.audience, s.names, s.openID}})
 	return token
 }
 

@@ -30,11 +30,11 @@ func later(command, id string, after, limit time.Duration) warroom.Entry {
 	return warroom.Entry{Poll: &warroom.Poll{Command: command, Args: map[string]any{"id": id}, After: after, Limit: limit}}
 }
 
-// playedSession is a session over a runner, with a clock that goes on when somebody sleeps, and what it has shown.
-func playedSession(run runnerFunc) (s *session, clock *testclock.Clock, shown *[]execution.Result) {
+// playedScheduler is a scheduler over a runner, with a clock that goes on when somebody sleeps, and what it has shown.
+func playedScheduler(run runnerFunc) (s *scheduler, clock *testclock.Clock, shown *[]execution.Result) {
 	shown = &[]execution.Result{}
 	clock = testclock.New(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	s = &session{
+	s = &scheduler{
 		runner: run, now: clock.Now, host: local.New(local.Options{}), progress: &progress{out: io.Discard, clock: clock.Clock()},
 		show: func(result execution.Result) { *shown = append(*shown, result) },
 	}
@@ -50,7 +50,7 @@ func TestScheduledRunsComeInTheirOrder(t *testing.T) {
 		"slow 1": {warroom.Say("slow is done")},
 	}
 	var got []string
-	s, clock, shown := playedSession(nil)
+	s, clock, shown := playedScheduler(nil)
 	start := clock.Now()
 	s.runner = runnerFunc(func(request execution.Request) execution.Result {
 		name := request.Command
@@ -111,7 +111,7 @@ func TestScheduledRunsEnd(t *testing.T) {
 		},
 	} {
 		runs := 0
-		s, _, _ := playedSession(func(request execution.Request) execution.Result {
+		s, _, _ := playedScheduler(func(request execution.Request) execution.Result {
 			if runs++; runs > 2*test.runs {
 				t.Fatalf("%s: got run %d, want %d in all", test.name, runs, test.runs)
 			}
@@ -128,7 +128,7 @@ func TestWaitEndsWithTheProgram(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	interrupt := errors.New("interrupted")
 	runs := 0
-	s, _, shown := playedSession(func(execution.Request) execution.Result {
+	s, _, shown := playedScheduler(func(execution.Request) execution.Result {
 		runs++
 		cancel(interrupt)
 		return execution.Result{Entries: []warroom.Entry{later("again", "1", time.Second, 0)}}

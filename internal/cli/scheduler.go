@@ -14,8 +14,8 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// session runs commands of one instance as the platform would: a command that asks to be run again later is run again.
-type session struct {
+// scheduler runs commands of one instance as the platform would: a command that asks to be run again later is run again.
+type scheduler struct {
 	runner runner
 	now    func() time.Time
 	host   *local.Host
@@ -25,7 +25,7 @@ type session struct {
 	progress waiter
 	// show is given what came of every run.
 	show func(execution.Result)
-	// interrupted is the run that was waited for when the session was interrupted, if any.
+	// interrupted is the run that was waited for when the scheduler was interrupted, if any.
 	interrupted execution.Request
 }
 
@@ -39,9 +39,9 @@ type waiter interface {
 	await(ctx context.Context, next scheduled) error
 }
 
-// newSession returns a session that shows nothing.
-func newSession(runner *execution.Runner, host *local.Host, of instance, progress waiter) *session {
-	return &session{
+// newScheduler returns a scheduler that shows nothing.
+func newScheduler(runner *execution.Runner, host *local.Host, of instance, progress waiter) *scheduler {
+	return &scheduler{
 		runner: runner, now: runner.Now, host: host, of: of, progress: progress,
 		show: func(execution.Result) {},
 	}
@@ -61,7 +61,7 @@ type scheduled struct {
 }
 
 // run runs a command with everything that it schedules. The error joins everything that failed; it was already shown.
-func (s *session) run(ctx context.Context, command string, args map[string]json.RawMessage) error {
+func (s *scheduler) run(ctx context.Context, command string, args map[string]json.RawMessage) error {
 	pending := []scheduled{{due: s.now(), request: execution.Request{
 		Command: command, Args: args, Params: s.of.params, Instance: s.of.name, Brand: commands.Brand, Debug: s.debug,
 	}}}
@@ -84,7 +84,7 @@ func (s *session) run(ctx context.Context, command string, args map[string]json.
 }
 
 // runNext waits until a run is due and runs it.
-func (s *session) runNext(ctx context.Context, next scheduled) execution.Result {
+func (s *scheduler) runNext(ctx context.Context, next scheduled) execution.Result {
 	if wait := next.due.Sub(s.now()); wait > 0 {
 		if !next.end.IsZero() && next.due.After(next.end) {
 			return execution.Failed(&OverdueError{Command: next.request.Command})
@@ -100,7 +100,7 @@ func (s *session) runNext(ctx context.Context, next scheduled) execution.Result 
 }
 
 // scheduledBy returns the runs that entries ask for.
-func (s *session) scheduledBy(after scheduled, entries []warroom.Entry) []scheduled {
+func (s *scheduler) scheduledBy(after scheduled, entries []warroom.Entry) []scheduled {
 	var more []scheduled
 	for _, entry := range entries {
 		if entry.Poll == nil {
