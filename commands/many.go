@@ -17,12 +17,12 @@ import (
 )
 
 // atOnce is the number of requests that one command makes at the same time.
-const atOnce = 5
+const atOnce = 8
 
 // After the first requests of a command fewer are made at the same time: the quota is then what limits it, and every request
 // that is under way when the quota is exhausted is refused.
 const (
-	soon        = 32
+	soon        = 50
 	atOnceLater = 4
 )
 
