@@ -11,6 +11,6 @@ RUN container/assemble /image
 # Nothing below but what was assembled. There is no entry point: the platform names the program to start, python, itself.
 FROM scratch
 COPY --from=build /image/ /
-ENV PATH=/usr/local/bin
+ENV PATH=/usr/local/bin GOMAXPROCS=1
 WORKDIR /var/lib/xsoar-defender
 CMD ["python"]

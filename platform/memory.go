@@ -21,14 +21,17 @@ const (
 // several only hand over to each other, and all of them for an execution with a large answer. Make it with NewResources. The
 // methods of a nil *Resources do nothing.
 type Resources struct {
-	processors int
-	grown      atomic.Bool
-	idle       *time.Timer
+	grown atomic.Bool
+	idle  *time.Timer
 }
 
-// NewResources limits the process to one processor, and returns what lifts the limit.
+// NewResources limits the process to one processor, and returns what lifts the limit. A process that begins with one, as
+// those of the image do, is spared what it costs to give up the others.
 func NewResources() *Resources {
-	r := &Resources{processors: runtime.GOMAXPROCS(1), idle: time.AfterFunc(idleAfter, debug.FreeOSMemory)}
+	if runtime.GOMAXPROCS(0) > 1 {
+		runtime.GOMAXPROCS(1)
+	}
+	r := &Resources{idle: time.AfterFunc(idleAfter, debug.FreeOSMemory)}
 	r.idle.Stop()
 	return r
 }
@@ -36,7 +39,7 @@ func NewResources() *Resources {
 // Grow lets the rest of the execution use all processors.
 func (r *Resources) Grow() {
 	if r != nil && !r.grown.Swap(true) {
-		runtime.GOMAXPROCS(r.processors)
+		runtime.SetDefaultGOMAXPROCS()
 	}
 }
 

@@ -379,7 +379,7 @@ func (r release) imageFor(scratch, processor string) (v1.Image, error) {
 	config = config.DeepCopy()
 	config.Architecture, config.OS, config.Created = processor, "linux", v1.Time{Time: r.at}
 	config.Config = v1.Config{
-		Env: []string{"PATH=/usr/local/bin"}, WorkingDir: "/var/lib/" + name, Cmd: []string{"python"},
+		Env: []string{"PATH=/usr/local/bin", "GOMAXPROCS=1"}, WorkingDir: "/var/lib/" + name, Cmd: []string{"python"},
 		Labels: map[string]string{"org.opencontainers.image.title": name, "org.opencontainers.image.version": r.version},
 	}
 	return mutate.ConfigFile(image, config)

@@ -103,18 +103,22 @@ func wantTheDockerfileToSaySo(t *testing.T) {
 	if !strings.HasSuffix(building, "\nRUN container/assemble /image\n\n# Nothing below but what was assembled. There is no entry point: the platform names the program to start, python, itself.") {
 		t.Errorf("the image is not assembled by container/assemble alone:\n%s", building)
 	}
-	want := fmt.Sprintf("COPY --from=build /image/ /\nENV PATH=/usr/local/bin\nWORKDIR %s\nCMD [\"python\"]\n", workFolder)
+	want := fmt.Sprintf("COPY --from=build /image/ /\nENV %s\nWORKDIR %s\nCMD [\"python\"]\n", strings.Join(environmentOfImage(), " "), workFolder)
 	if image != want {
 		t.Errorf("the image is made by\n%s\nwant\n%s", image, want)
 	}
 }
+
+// environmentOfImage is what the image sets. A process that begins with one processor never pays for the others until an
+// answer is large.
+func environmentOfImage() []string { return []string{"PATH=/usr/local/bin", "GOMAXPROCS=1"} }
 
 // inside runs a program of the image as demisto, with the image as all there is. An ordinary user needs a name space of
 // users for that; where the system gives nobody one, the program runs from its place in the image, and sees the rest of
 // the machine.
 func inside(t *testing.T, tree string, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	environment := []string{"PATH=/usr/local/bin", noPauseAtExit}
+	environment := append(environmentOfImage(), noPauseAtExit)
 	attributes := &syscall.SysProcAttr{Chroot: tree, Credential: &syscall.Credential{Uid: demisto, Gid: demisto}}
 	if os.Getuid() != 0 {
 		attributes = &syscall.SysProcAttr{
