@@ -9,6 +9,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -113,7 +114,8 @@ func report(entries ...warroom.Entry) Report { return Report{Entries: entries} }
 
 // declare joins a declaration with its handler. The arguments are the fields of the handler's argument struct.
 func declare[A any](command Command, handle func(ctx context.Context, run *Run, in A) (Report, error)) Command {
-	command.arguments = func() []Argument { return argumentsOf(reflect.TypeFor[A](), command.Platform || command.Mirrors) }
+	platform := command.Platform || command.Mirrors
+	command.arguments = sync.OnceValue(func() []Argument { return argumentsOf(reflect.TypeFor[A](), platform) })
 	command.run = func(ctx context.Context, run *Run, raw map[string]json.RawMessage) (Report, error) {
 		var in A
 		if err := bind(reflect.ValueOf(&in).Elem(), command.Name, command.arguments(), raw, run.Now()); err != nil {

@@ -5,30 +5,28 @@ import (
 	"sync"
 )
 
-// Registry finds commands by their names.
+// Registry finds commands by their names. It is safe for concurrent use.
 type Registry struct {
 	declarations []func() Command // in the order of the documentation
-	// byName is made when the first command is looked up. A declaration is made again whenever it is needed, because an
-	// execution needs only one, and all of them together would stay in the memory of every process.
-	byName func() map[string]func() Command
+
+	mu sync.Mutex
+	// byName has the first declarations, up to the last one that was looked for. A command that was found is kept, for it will
+	// be run again; of the others only how to declare them is, because a process needs few of them, and all of them together
+	// would be half of what it allocates to start.
+	byName map[string]func() Command
 }
 
 // NewRegistry returns the registry of all commands.
 func NewRegistry() *Registry {
-	declarations := areas()
-	return &Registry{declarations: declarations, byName: sync.OnceValue(func() map[string]func() Command {
-		byName := make(map[string]func() Command, len(declarations))
-		for _, declaration := range declarations {
-			byName[declaration().Name] = declaration
-		}
-		return byName
-	})}
+	return &Registry{declarations: areas(), byName: map[string]func() Command{}}
 }
 
 // areas joins the lists of the area files.
 func areas() []func() Command {
 	return slices.Concat(
 		connectionCommands(),
+		fetchCommands(),
+		mirroringCommands(),
 		machineCommands(),
 		machineActionCommands(),
 		liveResponseCommands(),
@@ -45,18 +43,26 @@ func areas() []func() Command {
 		libraryCommands(),
 		bulkCommands(),
 		exportCommands(),
-		fetchCommands(),
-		mirroringCommands(),
 	)
 }
 
 // Find returns the command with the given name.
 func (r *Registry) Find(name string) (Command, bool) {
-	declaration, known := r.byName()[name]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, declaration := range r.declarations[len(r.byName):] {
+		if r.byName[name] != nil {
+			break
+		}
+		r.byName[declaration().Name] = declaration
+	}
+	declaration, known := r.byName[name]
 	if !known {
 		return Command{}, false
 	}
-	return declaration(), true
+	command := declaration()
+	r.byName[name] = func() Command { return command }
+	return command, true
 }
 
 // All returns all commands in the order of the documentation.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 
 	"xsoar-defender/warroom"
 )
@@ -17,15 +18,17 @@ func LibraryLog(errors io.Writer) io.Writer { return libraryLog{errors} }
 type libraryLog struct{ errors io.Writer }
 
 // quoted is a text in quotes of any kind, even if the end of it is missing.
-var quoted = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*(?:\"|$)|`[^`]*(?:`|$)|'(?:[^'\\\\]|\\\\.)*(?:'|$)")
+var quoted = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*(?:\"|$)|`[^`]*(?:`|$)|'(?:[^'\\\\]|\\\\.)*(?:'|$)")
+})
 
 // secretWord is a word that may be a token, a key or an encoded text.
-var secretWord = regexp.MustCompile(`[A-Za-z0-9+/=_.~%-]{32,}`)
+var secretWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Za-z0-9+/=_.~%-]{32,}`) })
 
 // Write writes a message as one line.
 func (l libraryLog) Write(message []byte) (int, error) {
 	line := strings.Join(strings.Fields(string(message)), " ")
-	line = secretWord.ReplaceAllString(quoted.ReplaceAllString(line, "[left out]"), "[left out]")
+	line = secretWord().ReplaceAllString(quoted().ReplaceAllString(line, "[left out]"), "[left out]")
 	if _, err := fmt.Fprintln(l.errors, "xsoar-defender: a library says:", readable(warroom.Visible(line))); err != nil {
 		return 0, err
 	}

@@ -84,7 +84,12 @@ func Determinations(classification string) []string {
 // ReasonKey returns a close reason without what people write differently: case, spaces and hyphens, and the "Resolved - "
 // that some servers put before a reason.
 func ReasonKey(reason string) string {
-	key := strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "").Replace(reason))
+	key := strings.ToLower(strings.Map(func(char rune) rune {
+		if strings.ContainsRune(" -_", char) {
+			return -1
+		}
+		return char
+	}, reason))
 	if rest, found := strings.CutPrefix(key, "resolved"); found && rest != "" {
 		return rest
 	}

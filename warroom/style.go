@@ -94,5 +94,6 @@ func (s Style) address(column, text string) string {
 	if page == "" || text == "" {
 		return ""
 	}
-	return s.Portal + strings.ReplaceAll(page, "{}", strings.NewReplacer("(", "%28", ")", "%29").Replace(url.PathEscape(text)))
+	part := strings.ReplaceAll(strings.ReplaceAll(url.PathEscape(text), "(", "%28"), ")", "%29")
+	return s.Portal + strings.ReplaceAll(page, "{}", part)
 }
