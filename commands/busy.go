@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"xsoar-defender/defender"
@@ -38,10 +39,18 @@ func (e *UnknownActionError) Unwrap() error { return e.Err }
 
 // NoActionError reports that the service answered the start of an action with something other than a machine action.
 // Without its ID an action cannot be followed, and a command that waits for its end would start it again.
-type NoActionError struct{ Kind string }
+type NoActionError struct {
+	Kind string
+	// Said is what the answer says instead, or "".
+	Said string
+}
 
 func (e *NoActionError) Error() string {
-	return fmt.Sprintf("The service accepted the request (%s), but its answer is not a machine action. The service may have acted on it: check the machine before you try again.", e.Kind)
+	what := "is not a machine action"
+	if said := strings.TrimRight(e.Said, ". "); said != "" {
+		what += " and says: " + said
+	}
+	return fmt.Sprintf("The service accepted the request (%s), but its answer %s. The service may have acted on it: check the machine before you try again.", e.Kind, what)
 }
 
 // UnknownOutcomeError reports that the answer to the start of an action is missing, and what the machine's list of
@@ -78,7 +87,7 @@ func (a actionStart) try(ctx context.Context, run *Run, start func(context.Conte
 	action, err := start(ctx)
 	switch {
 	case err == nil && (action.ID() == "" || action.Status() == ""):
-		err = a.explainUnknown(ctx, run, &NoActionError{a.kind})
+		err = a.explainUnknown(ctx, run, &NoActionError{a.kind, defender.Says(action.Value)})
 	case defender.MayHaveActed(err):
 		err = a.explainUnknown(ctx, run, err)
 	case err != nil:

@@ -121,6 +121,9 @@ func (c *call) read(response *http.Response) error {
 	if err != nil {
 		return err
 	}
+	if len(whole) < headSize { // small enough to be an error, which repeats what was sent
+		whole = c.hide(whole)
+	}
 	if strings.TrimSpace(whole) != "" {
 		c.answer, err = rawjson.Parse(whole)
 	}
@@ -135,11 +138,11 @@ func (c *call) read(response *http.Response) error {
 	case isPage:
 		return &GatewayError{Operation: c.operation, Answer: page}
 	case err != nil:
-		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: err.Error(), Err: err}
+		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: err.Error(), Said: plainWords(c.hide(whole)), Err: err}
 	case c.answer == "" && c.operation.Repeatable():
 		return c.nothing(response)
 	case c.answer != "" && !c.answer.Get("@this").IsObject():
-		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "no JSON object"}
+		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "no JSON object", Said: c.hide(Says(c.answer))}
 	}
 	if refused := errorIn(c.operation, response.StatusCode, c.answer); refused != nil {
 		refused.Code, refused.Message, refused.Target = c.hide(refused.Code), c.hide(refused.Message), c.hide(refused.Target)

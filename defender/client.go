@@ -230,7 +230,16 @@ func (r request) url(base *url.URL) (string, error) {
 
 // get calls an operation that answers with one object.
 func (c *Client) get(ctx context.Context, operation Operation, args ...string) (rawjson.Value, error) {
-	return c.send(ctx, request{operation: operation, args: args})
+	return c.object(ctx, request{operation: operation, args: args})
+}
+
+// object makes a call whose answer is an object, unless it changes something: then the status may be all that it says.
+func (c *Client) object(ctx context.Context, r request) (rawjson.Value, error) {
+	object, err := c.send(ctx, r)
+	if err == nil && r.operation.Repeatable() && holdsNothing(object) {
+		return "", lacks(r.operation, "without the object that it must have", object)
+	}
+	return object, err
 }
 
 // post calls an operation with a body.
@@ -243,7 +252,7 @@ func (c *Client) post(ctx context.Context, operation Operation, body any, args .
 func (c *Client) change(ctx context.Context, operation Operation, key string, body any, args ...string) (rawjson.Value, error) {
 	object, err := c.post(ctx, operation, body, args...)
 	if err == nil && !object.Has(key) {
-		return "", &AnswerError{Operation: operation, Status: http.StatusOK, Problem: "without the object that would show the change"}
+		return "", lacks(operation, "without the object that would show the change", object)
 	}
 	return object, err
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"xsoar-defender/internal/gateway"
-	"xsoar-defender/internal/rawjson"
 )
 
 // explained is an error whose text consists of a problem, without a full stop, and a remedy, which may be empty.
@@ -102,7 +101,13 @@ func (e *APIError) remedy() string {
 // https://learn.microsoft.com/graph/errors.
 func (e *APIError) forbidden() string {
 	switch strings.ToLower(e.Code) {
-	case "", "forbidden", "accessdenied", "unauthorized", "authorization_requestdenied", "insufficientprivileges", "insufficientpermissions",
+	case "":
+		if e.Message == "" {
+			return "The answer gives no reason: check that the application has " + strings.Join(e.Operation.Application, " or ") + e.owner() +
+				" with admin consent, and that no gateway on the way refuses the request."
+		}
+		fallthrough
+	case "forbidden", "accessdenied", "unauthorized", "authorization_requestdenied", "insufficientprivileges", "insufficientpermissions",
 		"missingpermission", "missingpermissions", "authorizationfailed", "generic_authenticationerror":
 		return "Grant the application " + strings.Join(e.Operation.Application, " or ") + e.owner() + " and admin consent" + e.delegated() +
 			", and check the device groups it may reach."
@@ -312,7 +317,9 @@ type AnswerError struct {
 	Status    int
 	// Problem completes the sentence "the answer is ...".
 	Problem string
-	Err     error
+	// Said is what the answer says instead, or "" if it says nothing that can be read.
+	Said string
+	Err  error
 }
 
 func (*AnswerError) defenderError() {}
@@ -320,7 +327,11 @@ func (*AnswerError) defenderError() {}
 func (e *AnswerError) Error() string { return sentence(e) }
 
 func (e *AnswerError) problem() string {
-	return fmt.Sprintf("The attempt to %s failed: the answer (HTTP %d) is %s", e.Operation.Purpose, e.Status, e.Problem)
+	text := fmt.Sprintf("The attempt to %s failed: the answer (HTTP %d) is %s", e.Operation.Purpose, e.Status, e.Problem)
+	if said := strings.TrimRight(e.Said, ". "); said != "" {
+		text += ", and says: " + said
+	}
+	return text
 }
 
 func (e *AnswerError) remedy() string {
@@ -373,72 +384,6 @@ func (*ArgumentError) defenderError() {}
 
 func (e *ArgumentError) Error() string {
 	return fmt.Sprintf("The attempt to %s failed: %q is not an ID. Check the value.", e.Operation.Purpose, e.Value)
-}
-
-// refusal reads the body of an error answer. A body in none of the forms of the API leaves code and message empty.
-func refusal(operation Operation, response *http.Response, body string, after time.Duration) *APIError {
-	refused := &APIError{Operation: operation, Status: response.StatusCode, RetryAfter: after}
-	if whole, err := rawjson.Parse(body); err == nil {
-		refused.Code, refused.Message, refused.Target = readError(whole)
-	}
-	return refused
-}
-
-// readError reads an error of the API, of Microsoft Graph, of OData 3 ("odata.error", whose message is an object) and of
-// the gateways in front of them (a bare message, or problem details of RFC 9457). Where the outer error says nothing, the
-// inner one counts.
-func readError(whole rawjson.Value) (code, message, target string) {
-	inner, word := whole, ""
-	for _, name := range []string{"error", "odata.error"} {
-		if found := whole.Key(name); found.IsObject() {
-			inner = rawjson.Value(found.Raw)
-			break
-		} else if word == "" && !found.IsArray() { // a list is no word
-			word = rawjson.Plain(found)
-		}
-	}
-	code = cmp.Or(inner.Text("code", "Code"), word)
-	message = inner.Text("error_description", "message", "Message", "detail", "title")
-	if nested := inner.Key("message"); nested.IsObject() {
-		message = rawjson.Value(nested.Raw).Text("value", "Value")
-	}
-	target = inner.Text("target")
-	for _, name := range []string{"innererror", "innerError"} {
-		if nested := inner.Key(name); code == "" && message == "" && nested.IsObject() {
-			return readError(rawjson.Value(nested.Raw))
-		}
-	}
-	return clip(code), clip(message), clip(target)
-}
-
-// errorIn returns the error that the service put in an answer of success, or nil without one. An object of the service
-// that has a property called error has an id as well.
-func errorIn(operation Operation, status int, whole rawjson.Value) *APIError {
-	if !strings.Contains(string(whole), `error"`) { // most answers, of which the largest have megabytes
-		return nil
-	}
-	if !whole.Key("error").IsObject() && !whole.Key("odata.error").IsObject() || whole.Has("id") {
-		return nil
-	}
-	refused := &APIError{Operation: operation, Status: status}
-	if refused.Code, refused.Message, refused.Target = readError(whole); refused.Code == "" && refused.Message == "" {
-		return nil
-	}
-	return refused
-}
-
-// clip makes one line of a text of the service, and bounds it, for an error sentence.
-func clip(text string) string {
-	const most = 600
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) <= most {
-		return text
-	}
-	cut := most
-	for cut > 0 && text[cut]&0xC0 == 0x80 {
-		cut--
-	}
-	return text[:cut] + "…"
 }
 
 // StatusOf returns the HTTP status of a refusal of the service, or 0 if err is not a refusal.

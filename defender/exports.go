@@ -173,7 +173,7 @@ func (c *Client) ExportFiles(ctx context.Context, operation Operation) (ExportFi
 	files := ExportFiles{Generated: whole.Text("generatedTime")}
 	links := whole.Key("exportFiles")
 	if !links.IsArray() {
-		return ExportFiles{}, &AnswerError{Operation: operation, Status: http.StatusOK, Problem: "no list of files"}
+		return ExportFiles{}, lacks(operation, "no list of files", whole)
 	}
 	for _, link := range links.Array() {
 		files.Links = append(files.Links, strings.ReplaceAll(link.String(), " ", "%20"))
@@ -311,7 +311,7 @@ func scanPage(body io.Reader, visit func(record []byte) error, next *string) err
 		case err != nil:
 			return s.unexpected(err)
 		case mark == '}' && !more:
-			return s.end()
+			return s.whole()
 		case mark == '"':
 			s.back()
 		default:
@@ -332,12 +332,20 @@ func scanPage(body io.Reader, visit func(record []byte) error, next *string) err
 			return s.unexpected(err)
 		}
 		if mark == '}' {
-			return s.end()
+			return s.whole()
 		}
 		if mark != ',' {
 			return errNoJSON
 		}
 	}
+}
+
+// whole checks that nothing follows the answer, and that it had the list.
+func (s *scanner) whole() error {
+	if err := s.end(); err != nil || s.listed {
+		return err
+	}
+	return &badAnswerError{"without the list that it must have"}
 }
 
 var errNoJSON = &badAnswerError{"not valid JSON"}
@@ -356,6 +364,7 @@ func (s *scanner) member(key string, visit func([]byte) error, next *string) err
 		}
 		return err
 	}
+	s.listed = true
 	for more := false; ; more = true {
 		mark, err := s.token()
 		if err != nil {
@@ -388,6 +397,7 @@ func (s *scanner) member(key string, visit func([]byte) error, next *string) err
 
 // scanner takes JSON apart that does not fit into memory.
 type scanner struct {
+	listed bool // whether the list of the answer has begun
 	from   io.Reader
 	buffer []byte
 	// at and end bound what was read and not yet taken.

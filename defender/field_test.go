@@ -31,6 +31,14 @@ func TestASuccessWithoutWhatItMustHaveIsAnError(t *testing.T) {
 		{"an error in a list", `{"error":{"code":"X","message":"boom"}}`, "X: boom", 200},
 		{"an error next to a list", `{"value":[],"error":{"code":"X","message":"boom"}}`, "X: boom", 200},
 		{"an error of OData 3", `{"odata.error":{"code":"X","message":{"value":"boom"}}}`, "X: boom", 200},
+		{"an error in capitals", `{"Error":{"Code":"X","Message":"boom"}}`, "X: boom", 200},
+		{"an error that is a word", `{"error":"X","error_description":"boom"}`, "X: boom", 200},
+		{"an error that is a word next to a list", `{"value":[],"Results":[],"results":[],"error":"boom"}`, "boom", 200},
+		{"a message", `{"Message":"boom"}`, "without", 200},
+		{"a message, which is quoted", `{"statusCode":200,"message":"boom"}`, "and says: boom", 200},
+		{"several errors", `{"errors":[{"message":"boom"}]}`, "and says: boom", 200},
+		{"text", `boom`, "not valid JSON, and says: boom", 200},
+		{"a list of errors", `[{"error":{"code":"X","message":"boom"}}]`, "no JSON object, and says: X: boom", 200},
 		{"no list", `{}`, "without", 200},
 		{"an object instead of a list", `{"value":{"n":1}}`, "without", 200},
 		{"null instead of a list", `{"value":null,"Results":null,"results":null}`, "without", 200},
@@ -58,6 +66,34 @@ func TestASuccessWithoutWhatItMustHaveIsAnError(t *testing.T) {
 				t.Errorf("a hunt on Graph: got %v, want an error that says %q", err, row.says)
 			}
 		})
+	}
+}
+
+func TestASuccessWithoutAnObjectIsAnError(t *testing.T) {
+	for body, says := range map[string]string{
+		`{}`: "without the object", `{"@odata.context":"x"}`: "without the object", `{"Message":"boom"}`: "and says: boom",
+		`{"error":"boom"}`: "boom (HTTP 200)", `{"code":"X","message":"boom","innerError":{"date":"d"}}`: "and says: X: boom",
+	} {
+		for name, call := range map[string]func(*defender.Client) error{
+			"machine":   func(c *defender.Client) error { return reads(t.Context(), c) },
+			"file":      func(c *defender.Client) error { _, err := c.File(t.Context(), "1"); return err },
+			"indicator": func(c *defender.Client) error { _, err := c.Indicator(t.Context(), "1"); return err },
+			"incident": func(c *defender.Client) error {
+				w, _, _ := withGraph(t, serve(t, nil), serve(t, anAnswer(200, nil, body)))
+				_, err := w.client().Incident(t.Context(), "1")
+				return err
+			},
+			"link": func(c *defender.Client) error { _, _, err := c.PackageURI(t.Context(), "1"); return err },
+			"export": func(c *defender.Client) error {
+				_, err := c.StreamPage(t.Context(), defender.ExportPage{Operation: defender.ExportSoftware}, func() error { return nil }, func([]byte) error { return nil })
+				return err
+			},
+		} {
+			err := call(at(t, serve(t, anAnswer(200, nil, body))).client())
+			if want := strings.Replace(says, "without the object", "without the ", 1); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s, %s: got %v, want an error that says %q", name, body, err, want)
+			}
+		}
 	}
 }
 

@@ -131,7 +131,7 @@ func FuzzPath(f *testing.F) {
 			var sent []string
 			client := anywhere(newClock(), func(r *http.Request) (*http.Response, error) {
 				sent = append(sent, r.URL.RequestURI())
-				return response(r, http.StatusOK, `{}`), nil
+				return response(r, http.StatusOK, `{"id":"1"}`), nil
 			})
 			err := method.call(client)
 			if strings.Trim(id, ".") == "" {

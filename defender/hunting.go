@@ -36,7 +36,7 @@ const huntSlack = 15 * time.Second
 func (c *Client) Hunt(ctx context.Context, query string, timeout time.Duration) (rawjson.Value, error) {
 	whole, err := c.hunt(ctx, RunHuntingQuery, query, timeout)
 	if err == nil && !whole.Key("Results").IsArray() {
-		return "", &AnswerError{Operation: RunHuntingQuery, Status: http.StatusOK, Problem: "without the results that it must have"}
+		return "", lacks(RunHuntingQuery, "without the results that it must have", whole)
 	}
 	return whole, err
 }
@@ -48,7 +48,7 @@ func (c *Client) GraphHunt(ctx context.Context, query string, timeout time.Durat
 		return "", err
 	}
 	if !whole.Key("results").IsArray() && !whole.Key("Results").IsArray() {
-		return "", &AnswerError{Operation: RunGraphHuntingQuery, Status: http.StatusOK, Problem: "without the results that it must have"}
+		return "", lacks(RunGraphHuntingQuery, "without the results that it must have", whole)
 	}
 	type column struct{ Name, Type string }
 	columns := []column{}

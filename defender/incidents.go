@@ -87,7 +87,7 @@ func (c *Client) Incidents(ctx context.Context, q Query) (List, error) {
 
 // Incident reads one incident with its alerts.
 func (c *Client) Incident(ctx context.Context, id string) (rawjson.Value, error) {
-	return c.send(ctx, request{operation: GetIncident, args: []string{id}, query: Query{Expand: IncidentAlerts}})
+	return c.object(ctx, request{operation: GetIncident, args: []string{id}, query: Query{Expand: IncidentAlerts}})
 }
 
 // IncidentUpdate holds the changes to an incident; empty fields stay as they are. Values are spelled as Microsoft Graph

@@ -51,7 +51,7 @@ func (c *Client) Indicators(ctx context.Context, q Query) (List, error) {
 
 // Indicator reads one indicator. It sends a page size as older clients do; the service ignores it.
 func (c *Client) Indicator(ctx context.Context, id string) (rawjson.Value, error) {
-	return c.send(ctx, request{operation: GetIndicator, args: []string{id}, query: Query{top: 50}})
+	return c.object(ctx, request{operation: GetIndicator, args: []string{id}, query: Query{top: 50}})
 }
 
 // SubmitIndicator creates an indicator, or changes the one with the same value and type.

@@ -103,7 +103,7 @@ func (p *pageReader) page(ctx context.Context) ([]rawjson.Value, string, error) 
 	// Links with plain spaces have been seen, which no request may hold.
 	parts := whole.Values("value", "@odata.nextLink")
 	if !strings.HasPrefix(string(parts[0]), "[") {
-		return nil, "", &AnswerError{Operation: p.request.operation, Status: http.StatusOK, Problem: "without the list that it must have"}
+		return nil, "", lacks(p.request.operation, "without the list that it must have", whole)
 	}
 	link := strings.ReplaceAll(parts[1].String(), " ", "%20")
 	return parts[0].Items(""), link, nil

@@ -34,5 +34,5 @@ func (c *Client) RunLiveResponse(ctx context.Context, machine, comment string, c
 // LiveResponseLink returns the link to the result of one command of a session, and the answer as received. The
 // link is valid for 30 minutes and needs no token.
 func (c *Client) LiveResponseLink(ctx context.Context, action string, index int) (string, rawjson.Value, error) {
-	return link(c.get(ctx, GetLiveResponseLink, action, strconv.Itoa(index)))
+	return c.link(ctx, GetLiveResponseLink, action, strconv.Itoa(index))
 }

@@ -151,12 +151,20 @@ func (c *Client) Offboard(ctx context.Context, machine, comment string) (Machine
 // PackageURI returns the link to an investigation package and the answer as received. The link is valid for a
 // short time and needs no token. The service answers 404 until the action has ended.
 func (c *Client) PackageURI(ctx context.Context, action string) (string, rawjson.Value, error) {
-	return link(c.get(ctx, GetPackageURI, action))
+	return c.link(ctx, GetPackageURI, action)
 }
 
-// link reads an answer that is one link, which the service wraps in an extra pair of quotes now and then.
-func link(whole rawjson.Value, err error) (string, rawjson.Value, error) {
-	return strings.Trim(whole.Text("value"), `"`), whole, err
+// link calls an operation that answers with one link, which the service wraps in an extra pair of quotes now and then.
+func (c *Client) link(ctx context.Context, operation Operation, args ...string) (string, rawjson.Value, error) {
+	whole, err := c.get(ctx, operation, args...)
+	if err != nil {
+		return "", "", err
+	}
+	found := strings.Trim(whole.Text("value"), `"`)
+	if found == "" {
+		return "", "", lacks(operation, "without the link that it must have", whole)
+	}
+	return found, whole, nil
 }
 
 // StartInvestigation starts an automated investigation. Microsoft ended this in September 2026.

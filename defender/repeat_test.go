@@ -401,7 +401,7 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 }
 
 func TestNothingIsSentBeforeATimeThatIsTooFar(t *testing.T) {
-	api := serve(t, following(status(429, "90"), body("{}")))
+	api := serve(t, following(status(429, "90"), body(`{"id":"1"}`)))
 	w := at(t, api)
 	client := w.client()
 	first := as[*defender.ThrottledError](t, reads(t.Context(), client))
@@ -425,7 +425,7 @@ func TestNothingIsSentBeforeATimeThatIsTooFar(t *testing.T) {
 }
 
 func TestAfterATimeThatWasTooFarThereIsPatienceAgain(t *testing.T) {
-	w := at(t, serve(t, following(status(429, "90"), status(429, "5"), body("{}"))))
+	w := at(t, serve(t, following(status(429, "90"), status(429, "5"), body(`{"id":"1"}`))))
 	client := w.client()
 	if err := reads(t.Context(), client); err == nil {
 		t.Fatal("wanted to be sent away")
@@ -441,7 +441,7 @@ func TestAfterATimeThatWasTooFarThereIsPatienceAgain(t *testing.T) {
 
 func TestPatienceIsSharedByAllRequests(t *testing.T) {
 	t.Run("for quota", func(t *testing.T) {
-		w := at(t, serve(t, following(status(429, "20"), body("{}"), status(429, "11"))))
+		w := at(t, serve(t, following(status(429, "20"), body(`{"id":"1"}`), status(429, "11"))))
 		client := w.client()
 		if err := reads(t.Context(), client); err != nil {
 			t.Fatalf("got %v, want 20 of 30 s to be waited", err)
@@ -451,7 +451,7 @@ func TestPatienceIsSharedByAllRequests(t *testing.T) {
 		}
 	})
 	t.Run("for a service in trouble", func(t *testing.T) {
-		w := at(t, serve(t, following(status(503, "20"), body("{}"), status(503, "11"))))
+		w := at(t, serve(t, following(status(503, "20"), body(`{"id":"1"}`), status(503, "11"))))
 		client := w.client()
 		if err := reads(t.Context(), client); err != nil {
 			t.Fatalf("got %v, want 20 of 30 s to be waited", err)
@@ -477,7 +477,7 @@ func (g gate) Sleep(ctx context.Context, wait time.Duration) error {
 
 func TestAPauseIsSharedByRequestsAtOnce(t *testing.T) {
 	const others = 5
-	api := serve(t, following(status(429, "10"), body("{}")))
+	api := serve(t, following(status(429, "10"), body(`{"id":"1"}`)))
 	w := at(t, api)
 	gate := gate{w.clock, make(chan time.Duration), make(chan struct{})}
 	w.Sleep = gate.Sleep
@@ -520,7 +520,7 @@ func TestAPauseOfManyIsTakenFromThePatienceOnce(t *testing.T) {
 		arrived.Wait()
 		status(429, "20")(w, r)
 	}
-	handlers := append(slices.Repeat([]http.HandlerFunc{first}, atOnce), body("{}"))
+	handlers := append(slices.Repeat([]http.HandlerFunc{first}, atOnce), body(`{"id":"1"}`))
 	api := serve(t, following(handlers...))
 	w := at(t, api)
 	gate := gate{w.clock, make(chan time.Duration), make(chan struct{})}
@@ -577,7 +577,7 @@ func (o *overtaken) answers(first, second http.HandlerFunc) []http.HandlerFunc {
 func TestALongerPauseCostsWhatItAdds(t *testing.T) {
 	var both overtaken
 	answers := both.answers(status(429, "20"), status(429, "25"))
-	api := serve(t, following(append(answers, body("{}"), body("{}"), status(429, "5"), body("{}"))...))
+	api := serve(t, following(append(answers, body(`{"id":"1"}`), body(`{"id":"1"}`), status(429, "5"), body(`{"id":"1"}`))...))
 	w := at(t, api)
 	gate := gate{w.clock, make(chan time.Duration), make(chan struct{})}
 	w.Sleep = gate.Sleep
@@ -792,7 +792,7 @@ func TestOutcomesAreCountedByStatus(t *testing.T) {
 
 func TestNoGoroutineIsLeft(t *testing.T) {
 	troubles := []http.HandlerFunc{
-		status(429, "31"), status(503, ""), cut(""), cut(halfAnswer), body("<html>"), body(strings.Repeat("x", 200_000)), body("{}"),
+		status(429, "31"), status(503, ""), cut(""), cut(halfAnswer), body("<html>"), body(strings.Repeat("x", 200_000)), body(`{"id":"1"}`),
 	}
 	before := runtime.NumGoroutine()
 	for _, trouble := range troubles {

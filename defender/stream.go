@@ -28,19 +28,25 @@ func (c *call) stream(response *http.Response) error {
 		return &brokenBodyError{context.Cause(c.ctx)}
 	}
 	head := c.hide(string(body.head))
-	if bad, ok := errors.AsType[*badAnswerError](err); ok && body.err == nil {
-		if page, is := gateway.Detect(response.StatusCode, response.Header, head); is {
-			return &GatewayError{Operation: c.operation, Answer: page}
-		}
-		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: bad.problem, Err: err}
-	}
-	if body.err != nil {
-		return &brokenBodyError{body.err}
-	}
-	if whole, failed := rawjson.Parse(head); err == nil && failed == nil && len(body.head) < headSize {
+	bad, isBad := errors.AsType[*badAnswerError](err)
+	whole, failed := rawjson.Parse(head)
+	if (err == nil || isBad) && body.err == nil && failed == nil && len(body.head) < headSize {
 		if refused := errorIn(c.operation, response.StatusCode, whole); refused != nil {
 			return refused
 		}
+	}
+	if isBad && body.err == nil {
+		if page, is := gateway.Detect(response.StatusCode, response.Header, head); is {
+			return &GatewayError{Operation: c.operation, Answer: page}
+		}
+		said := plainWords(head)
+		if failed == nil {
+			said = Says(whole)
+		}
+		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: bad.problem, Said: said, Err: err}
+	}
+	if body.err != nil {
+		return &brokenBodyError{body.err}
 	}
 	return err
 }

@@ -217,7 +217,7 @@ func TestWaitingIsNoPartOfAnAttempt(t *testing.T) {
 						first = false
 						return after(20*time.Second, row.code, http.Header{"Retry-After": {"20"}}, "")(r)
 					}
-					return after(20*time.Second, http.StatusOK, nil, "{}")(r)
+					return after(20*time.Second, http.StatusOK, nil, `{"id":"1"}`)(r)
 				})
 				elapsed, err := took(func() error { return reads(t.Context(), client) })
 				if err != nil || elapsed != time.Minute {
