@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"xsoar-defender/commands"
 	"xsoar-defender/commands/commandstest"
@@ -60,6 +61,39 @@ func TestASuccessfulExecution(t *testing.T) {
 	if result.Err != nil || len(result.Entries) == 0 || !result.Counted() {
 		t.Errorf("got %d, %t and %v, want entries and requests to count", len(result.Entries), result.Counted(), result.Err)
 	}
+}
+
+// counting is a platform that counts how often the integration context is read.
+type counting struct {
+	*commandstest.Host
+
+	reads int
+	after func() // is called with every reading
+}
+
+func (c *counting) Load(ctx context.Context) (map[string]json.RawMessage, error) {
+	c.reads++
+	c.after()
+	return c.Host.Load(ctx)
+}
+
+func TestACommandReadsTheIntegrationContextOnce(t *testing.T) {
+	w := newWorld(t)
+	host := &counting{Host: w.host(), after: func() {}}
+	reads := func(name string, want int) {
+		t.Helper()
+		host.reads = 0
+		if result := w.run(listMachines, nil, w.tenant.Instance("client-secret"), host); result.Err != nil {
+			t.Fatalf("%s: %v", name, result.Err)
+		}
+		if host.reads != want {
+			t.Errorf("%s: got %d readings, want %d", name, host.reads, want)
+		}
+	}
+	reads("a command that signs in", 1)
+	reads("one with a stored token", 1)
+	host.after = func() { w.clock.Advance(time.Second) }
+	reads("one whose first reading is old when it needs the token", 2)
 }
 
 func TestThePlatformsOwnCommandsAreNotCounted(t *testing.T) {
