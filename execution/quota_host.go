@@ -29,11 +29,12 @@ type quotaHost struct {
 
 // Load reads the integration context.
 func (h *quotaHost) Load(ctx context.Context) (map[string]json.RawMessage, error) {
+	begin := h.now()
 	values, err := h.Host.Load(ctx)
 	if err == nil {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.values, h.read = values, h.now()
+		h.values, h.read = values, begin
 	}
 	return values, err
 }
