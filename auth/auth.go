@@ -27,7 +27,7 @@ type IntegrationContext interface {
 	Update(ctx context.Context, change func(values map[string]json.RawMessage) (bool, error)) error
 }
 
-// Environment is what signing in needs from its surroundings.
+// Environment holds everything that signing in needs from its surroundings.
 type Environment struct {
 	// System's environment variables are those that the workload identity webhook of Kubernetes sets.
 	system.System

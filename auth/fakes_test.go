@@ -119,7 +119,7 @@ func withRefreshToken(token string) func(*params.Instance) {
 	return func(i *params.Instance) { i.Grant = params.Grant{RefreshToken: params.Secret(token)} }
 }
 
-// world is what surrounds the signers of a test: time that only passes when everybody waits, an integration context, and
+// world surrounds the signers of a test: time that only passes when everybody waits, an integration context, and
 // Microsoft.
 type world struct {
 	*testing.T
@@ -183,7 +183,7 @@ func (w *world) ask(signer *auth.Signer) string {
 	return token
 }
 
-// refusal signs in as a new process does and gives the error.
+// refusal signs in as a new process does and returns the error.
 func (w *world) refusal(i params.Instance) *auth.Error {
 	w.Helper()
 	return w.refusalOf(w.signer(i))
@@ -321,7 +321,7 @@ func (s *store) records() []string {
 	return kinds
 }
 
-// request is what came to one of Microsoft's or the platform's services.
+// request is a request that came to one of Microsoft's or the platform's services.
 type request struct {
 	method, url string
 	header      http.Header

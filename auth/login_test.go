@@ -75,7 +75,7 @@ func TestLoginURLIsForUsersOnly(t *testing.T) {
 	})
 }
 
-// visit logs a user in at a login URL and gives the state that the browser comes back with.
+// visit logs a user in at a login URL and returns the state that the browser comes back with.
 func (w *world) visit(text, code string) string {
 	w.Helper()
 	made, err := url.Parse(text)
@@ -365,8 +365,8 @@ func TestLoggingInGivesTheRefreshToken(t *testing.T) {
 	}
 }
 
-// TestALoginThatFailsFitsWhoeverLogsIn looks at what is told to somebody who is logging in: neither to reset what is
-// kept, nor to paste anything into an instance.
+// TestALoginThatFailsFitsWhoeverLogsIn looks at the messages for somebody who is logging in: they advise neither to reset
+// what is kept nor to paste anything into an instance.
 func TestALoginThatFailsFitsWhoeverLogsIn(t *testing.T) {
 	refuse := func(number int, oauth string) func(request) (int, string) {
 		return func(request) (int, string) {
@@ -379,9 +379,9 @@ func TestALoginThatFailsFitsWhoeverLogsIn(t *testing.T) {
 		answer       func(request) (int, string)
 		code, remedy string
 	}{
-		{"a code that is used up", withCode(someCode, ""), refuse(54005, "invalid_grant"), "AADSTS54005", "log in once more"},
+		{"a code that is used up", withCode(someCode, ""), refuse(54005, "invalid_grant"), "AADSTS54005", "log in again"},
 		{"a secret that has expired", withCode(someCode, ""), refuse(7000222, "invalid_client"), "AADSTS7000222", "create a new client secret"},
-		{"a state of another login", withCode(someCode, "other"), nil, auth.CodeState, "log in once more"},
+		{"a state of another login", withCode(someCode, "other"), nil, auth.CodeState, "log in again"},
 		{
 			"no refresh token", withCode(someCode, ""),
 			func(request) (int, string) {
@@ -411,7 +411,7 @@ func TestARefusedLoginIsExplained(t *testing.T) {
 	for _, test := range []struct{ name, oauth, message, want string }{
 		{
 			"the user declines", "access_denied", "AADSTS65004: User declined to consent to access the app",
-			"Sign-in (authorization code) failed: User declined to consent to access the app (AADSTS65004); log in once more.",
+			"Sign-in (authorization code) failed: User declined to consent to access the app (AADSTS65004); log in again.",
 		},
 		{
 			"nobody may consent", "consent_required", "AADSTS65001: Nobody has consented. Send an interactive request",
@@ -420,11 +420,11 @@ func TestARefusedLoginIsExplained(t *testing.T) {
 		},
 		{
 			"only a code of RFC 6749", "access_denied", "",
-			"Sign-in (authorization code) failed: the login was refused (access_denied); log in once more.",
+			"Sign-in (authorization code) failed: the login was refused (access_denied); log in again.",
 		},
 		{
 			"nothing that is a code", "<b>no</b>", "",
-			"Sign-in (authorization code) failed: the login was refused (login_required); log in once more.",
+			"Sign-in (authorization code) failed: the login was refused (login_required); log in again.",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -32,7 +32,7 @@ const ConnectTimeout = 2 * time.Second
 // wire allows 30 s for each answer. A status that Microsoft advises to try again is tried again five times, which covers the
 // 70 s that an update of the endpoint may take
 // (https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling). A
-// request without an answer is not repeated: the endpoint is not there.
+// request without an answer is not repeated: there is no endpoint.
 func (c *managedIdentity) wire() wire {
 	return wire{
 		mode:      c.instance.Mode,

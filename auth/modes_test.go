@@ -14,7 +14,7 @@ import (
 	"xsoar-defender/params"
 )
 
-// pod sets up what the webhook gives to a pod.
+// pod sets up what the webhook adds to a pod.
 func (w *world) pod() {
 	file := filepath.Join(w.TempDir(), "token")
 	if err := os.WriteFile(file, []byte("pod-"+canary), 0o600); err != nil {

@@ -17,7 +17,7 @@ type ProcessTokens struct {
 }
 
 // processKey has the name of the instance in addition to the fingerprint so that two instances never share a token, even
-// if they are configured alike.
+// if their configuration is the same.
 type processKey struct{ instance, fingerprint string }
 
 func (p *ProcessTokens) find(key processKey) accessToken {

@@ -34,7 +34,7 @@ type redeemer struct {
 	reusable bool
 }
 
-// flow is what differs between the modes that redeem.
+// flow has the steps that differ between the modes that redeem.
 type flow interface {
 	// plan returns what to redeem, best first, given what is stored.
 	plan(stored contents) ([]ticket, error)
@@ -61,7 +61,7 @@ const (
 	proxyToken                    // the Token of the Cortex XSOAR application, which is never used up
 )
 
-// grant is what a ticket was redeemed for.
+// grant holds the tokens that a ticket was redeemed for.
 type grant struct {
 	access  string // empty if the token that came is for another scope
 	refresh string // the refresh token from now on; empty if the ticket is as good as before

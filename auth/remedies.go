@@ -14,8 +14,8 @@ const (
 	remedyLoginAgain = "run `!microsoft-atp-auth-reset`, then log in again with `!microsoft-atp-generate-login-url`" +
 		" and put the address" + remedyPaste
 	remedyPaste = " at which the browser ends in the field Authorization code of the instance"
-	// remedyOnceMore is for a login that a user is making at this moment.
-	remedyOnceMore          = "log in once more"
+	// remedyLogInAgain is for a login that a user is making at this moment.
+	remedyLogInAgain        = "log in again"
 	remedyNewSecretAndLogin = remedyNewSecret + ", and then " + remedyLoginAgain
 
 	remedyNewSecret   = "create a new client secret and put its value into Key of the instance"
@@ -38,7 +38,7 @@ const (
 	remedyClock       = "set the clock of the engine's machine"
 )
 
-// cure is what to do about some error codes.
+// cure is the remedy for some error codes.
 type cure struct {
 	remedy string
 	codes  []string
@@ -129,9 +129,9 @@ func suits(mode params.Mode, remedy string) bool {
 func whileLoggingIn(remedy string) string {
 	switch remedy {
 	case remedyLogin, remedyLoginAgain:
-		return remedyOnceMore
+		return remedyLogInAgain
 	case remedyNewSecretAndLogin:
-		return remedyNewSecret + ", and then " + remedyOnceMore
+		return remedyNewSecret + ", and then " + remedyLogInAgain
 	}
 	return remedy
 }

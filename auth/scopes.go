@@ -118,7 +118,7 @@ func (c *scopeSearch) recall(ctx context.Context) {
 }
 
 // remember chooses a scope for later sign-ins as well, of whatever process. There is nothing to remember about the first:
-// it is what every sign-in begins with.
+// every sign-in begins with it.
 func (c *scopeSearch) remember(ctx context.Context, at int) {
 	if at == c.chosen {
 		return

@@ -11,7 +11,7 @@ import (
 	"xsoar-defender/params"
 )
 
-// settings are what a sign-in mode depends on.
+// settings hold the inputs of a sign-in mode.
 type settings struct {
 	instance params.Instance
 	scope    string

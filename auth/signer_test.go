@@ -353,7 +353,7 @@ func TestWithoutMemoryATokenLastsAsLongAsItsSigner(t *testing.T) {
 			t.Errorf("Renew() = %q, %v, want a new token", next, err)
 		}
 		if again, err := signer.Renew(w.Context(), target, first); err != nil || again != next {
-			t.Errorf("Renew() of the first token once more = %q, %v, want %q that has come since", again, err, next)
+			t.Errorf("second Renew() of the first token = %q, %v, want %q that has come since", again, err, next)
 		}
 	})
 }

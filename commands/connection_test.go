@@ -32,7 +32,7 @@ func TestTheConnectionWorks(t *testing.T) {
 	}
 }
 
-// TestSignInWorksAndTheAPIRefuses is not a failure of the command: its report on permissions is what is needed then.
+// TestSignInWorksAndTheAPIRefuses is not a failure of the command: its report on permissions is needed then.
 func TestSignInWorksAndTheAPIRefuses(t *testing.T) {
 	i := commandstest.New(t)
 	i.Tenant.SetPermissions("Machine.Read.All")

@@ -179,7 +179,7 @@ func (s *exportSummary) rows() []summaryRow {
 	return all
 }
 
-// exportState is what one execution leaves to the next: where the file is sound, and where the source goes on. It is kept
+// exportState passes an export from one execution to the next: where the file is sound, and where the source goes on. It is kept
 // in a file, because links of the service do not go in arguments that everybody reads.
 type exportState struct {
 	Kind, Via string
@@ -194,7 +194,7 @@ type exportState struct {
 	// Next is the link of the page to go on with. Parts is how many pages or files are complete.
 	Next  string
 	Parts int
-	// Generated and Names tell whether the files of the service are still the same.
+	// Generated and Names identify the files of the service, which may be replaced by newer ones.
 	Generated string
 	Names     []string
 	Summary   exportSummary
@@ -234,7 +234,7 @@ func hashOf(text string) uint64 {
 	return hash
 }
 
-// errEnough ends reading once as many records were kept as are wanted.
+// errEnough ends reading once enough records have been kept.
 var errEnough = errors.New("enough records")
 
 // errPaused leaves the rest to the next execution.
@@ -266,7 +266,7 @@ func (e *exporter) take(record []byte, copied bool) error {
 	return nil
 }
 
-// progressEvery is after how many records the progress is told.
+// progressEvery is the number of records between two reports of progress.
 const progressEvery = 2048
 
 func (e *exporter) tell() {

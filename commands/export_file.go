@@ -174,7 +174,7 @@ func onlyColumns(record []byte, columns []string) []byte {
 	return append(kept, '}')
 }
 
-// columnValues are the values of a record at the columns, whose names match in any case: the service writes deviceId and
+// columnValues are the values of a record at the columns, whose names match whatever their case: the service writes deviceId and
 // DeviceId.
 func columnValues(record []byte, columns []string) []gjson.Result {
 	found := make([]gjson.Result, len(columns))

@@ -157,7 +157,7 @@ func TestAThrottledExportGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
-// csvOf is what a CSV file of records looks like.
+// csvOf returns the CSV file of records.
 func csvOf(t *testing.T, all []string) []string {
 	t.Helper()
 	var text strings.Builder

@@ -336,7 +336,7 @@ func (f *faulty) healthy(t *testing.T) []simulator.Request {
 
 // changes reports whether the request changes something.
 func (f *faulty) changes(request simulator.Request) bool {
-	// Mirroring looks whether a change whose answer was lost was made before it sends it again; it has tests of its own.
+	// Mirroring checks whether a change whose answer was lost was made before it sends it again; it has tests of its own.
 	return request.Method != http.MethodGet && f.command.Area != commands.Hunting && !f.command.Mirrors
 }
 

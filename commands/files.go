@@ -29,7 +29,7 @@ func judgedFileOutput() Output {
 	}
 }
 
-// malicious is what the standard holds about a file with a bad verdict.
+// malicious returns the standard's object for a file with a bad verdict, or nil for other files.
 func malicious(file rawjson.Value) warroom.Value {
 	if verdictOf(file) != verdictBad {
 		return nil

@@ -156,7 +156,7 @@ func evidenceVerdicts(alerts []rawjson.Value) map[string]verdict {
 	return verdicts
 }
 
-// domainOf returns the domain of a URL, or "" if its host is an address. The service gives URLs with and without a scheme.
+// domainOf returns the domain of a URL, or "" if its host is an address. The service returns URLs with and without a scheme.
 func domainOf(text string) string {
 	if !strings.Contains(text, "://") {
 		text = "//" + text

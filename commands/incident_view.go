@@ -84,7 +84,7 @@ func graphAlertView() *warroom.View {
 	)
 }
 
-// incidentSummary is what the evidence of an incident says, each thing once.
+// incidentSummary sums up the evidence of an incident, naming each thing once.
 type incidentSummary struct {
 	ID           string          `json:"id"`
 	Devices      []deviceSummary `json:"devices"`

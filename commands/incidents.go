@@ -287,7 +287,7 @@ func checkVerdict(run *Run, classification, determination string) error {
 	return wrong(run, "determination must be one of %s for the classification %s; got %q", strings.Join(names, ", "), classification, determination)
 }
 
-// incidentUpdate is what microsoft-atp-incident-update changes.
+// incidentUpdate holds the changes that microsoft-atp-incident-update makes.
 type incidentUpdate struct {
 	defender.IncidentUpdate
 

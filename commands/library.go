@@ -230,7 +230,7 @@ func (e *ScriptError) Error() string {
 // UnshownUploadError says that the service accepted a file, but neither its answer nor the library shows it.
 type UnshownUploadError struct {
 	Name string
-	// Err is what kept the library from being looked at; nil if it was.
+	// Err is why the library could not be looked at; nil if it was.
 	Err error
 }
 
@@ -325,7 +325,7 @@ func deleteFromLibrary() Command {
 	}
 	return declare(Command{
 		Name: "microsoft-atp-live-response-library-delete", Area: LiveResponse, Executes: true, Polls: true,
-		Help:    "Deletes files of the live response library. A file that is not there is reported and is no error.",
+		Help:    "Deletes files of the live response library. A missing file is reported, and is not an error.",
 		Uses:    []defender.Operation{defender.DeleteLibraryFile},
 		Outputs: []Output{out},
 		Example: `file_name=triage.ps1`,

@@ -70,7 +70,7 @@ type outgoing struct {
 	change remoteChange
 	// reopens reports whether the incident was reopened, which matters only if the alert is resolved.
 	reopens bool
-	// keeps reports whether a verdict that was not set by the analyst gives way to a determination that is there.
+	// keeps reports whether a verdict that was not set by the analyst gives way to an existing determination.
 	keeps    bool
 	comments []string
 	failed   []failure
@@ -343,7 +343,7 @@ func (o *outgoing) remember(ctx context.Context, resolved bool) {
 	}
 }
 
-// once makes a change once, even if the answer to it is lost: then it looks whether the change was made before it sends
+// once makes a change once, even if the answer to it is lost: then it checks whether the change was made before it sends
 // it again.
 func (o *outgoing) once(ctx context.Context, send func() error, made func(now remoteState) bool) error {
 	// What was read before the change is no longer so, also if the answer is lost.

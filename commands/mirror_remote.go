@@ -138,7 +138,7 @@ func canonicalDetermination(text string) string {
 	return ""
 }
 
-// remoteChange is what an incident of the platform changes in Defender; empty fields stay as they are.
+// remoteChange holds the changes that an incident of the platform makes in Defender; empty fields change nothing.
 type remoteChange struct {
 	Status, AssignedTo, Classification, Determination, Comment string
 	Tags                                                       []string

@@ -14,7 +14,7 @@ import (
 	"xsoar-defender/internal/rawjson"
 )
 
-// mirrorState is what the platform keeps between the rounds of mirroring: its last mirror run. It is one small object
+// mirrorState is the state that the platform keeps between the rounds of mirroring: its last mirror run. It is one small object
 // for the whole instance, so all lists in it are bounded. The fields are in the order of their keys, which is the order
 // in which the platform returns them.
 type mirrorState struct {
@@ -114,7 +114,7 @@ func (s *mirrorState) encode() json.RawMessage {
 	return json.RawMessage(rawjson.Make(s))
 }
 
-// lookAt returns the last hand-over of an object; the zero look if nothing is known.
+// lookAt returns the last hand-over of an object, or the zero value if nothing is known.
 func (s *mirrorState) lookAt(id string) look {
 	var last look
 	if text, known := s.Looks[id]; known && json.Unmarshal(text, &last) != nil {

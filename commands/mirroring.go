@@ -407,7 +407,7 @@ func closeNotes(seen remoteState) string {
 	return notes + verdict + ", by " + by
 }
 
-// arrived tells of alerts that an incident did not have before.
+// arrived describes the alerts that an incident did not have before.
 func (m *incoming) arrived(seen remoteState, next *look) []warroom.Entry {
 	var titles []string
 	known := next.Alerts

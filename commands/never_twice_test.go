@@ -207,7 +207,7 @@ func TestALookThatFailsLeavesTheErrorAsItIs(t *testing.T) {
 	result := i.Run("microsoft-atp-isolate-machine", on(i.Tenant.MachineIDs()[0], "isolation_type", "Full"))
 	result.WantFailure("The service may have acted on it: look before you try again.")
 	if strings.Contains(result.Failure(), "A check of") || strings.Contains(result.Failure(), "most likely") {
-		t.Errorf("a look that failed is told as one that found something: %s", result.Failure())
+		t.Errorf("a look that failed is reported as one that found something: %s", result.Failure())
 	}
 }
 

@@ -20,11 +20,11 @@ const quotaKey = "xsoar_defender_quota"
 const ticketArgument = "quota_ticket"
 
 const (
-	// sharedPerMinute is what the commands in the note share of the 100 requests a minute that the service allows an
+	// sharedPerMinute is the part that the commands in the note share of the 100 requests a minute that the service allows an
 	// application (https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list). The rest is for commands that
 	// make a few requests, and for the fetch.
 	sharedPerMinute = 94
-	// outsidePerMinute is what a command of the platform, such as a fetch, may make while others share the quota.
+	// outsidePerMinute is how many requests a command of the platform, such as a fetch, may make while others share the quota.
 	outsidePerMinute = 4
 	// longestShare is how long a command stays in the note at most.
 	longestShare = 3 * time.Hour

@@ -67,7 +67,7 @@ type Run struct {
 
 	command Command
 	raw     map[string]json.RawMessage
-	// began is when this run began; until and whole are what earlier runs have set, or zero (see deadline, wholeOf).
+	// began is when this run began; until and whole were set by earlier runs, or are zero (see deadline, wholeOf).
 	began, until time.Time
 	whole        int
 	// failed is how many of the whole have failed in earlier runs. What fails in this one is added before it is scheduled again.

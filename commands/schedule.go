@@ -65,7 +65,7 @@ func (r *Run) deadline(limit time.Duration) time.Time {
 // wholeOf returns the number of things that the first run was for, at least the number of those known now.
 func (r *Run) wholeOf(known int) int { return max(r.whole, known) }
 
-// scheduled is what a command passes to its next run.
+// scheduled describes a command's next run.
 type scheduled struct {
 	// changes replace arguments of this run; a nil value removes one.
 	changes map[string]any

@@ -321,7 +321,7 @@ func (s *sessions) look(ctx context.Context) (Report, error) {
 	return s.fetch(ctx, wanted, entries)
 }
 
-// wanted are the results of a session that are to be fetched: "ACTION/INDEX" of every command that returned one.
+// wanted lists the results of a session to fetch, as "ACTION/INDEX" of every command that returned one.
 func (s *sessions) wanted(action defender.MachineAction) []string {
 	if s.how != resultsAsFiles && s.how != resultsAsLinks {
 		return nil
@@ -373,7 +373,7 @@ func (s *sessions) fetch(ctx context.Context, wanted []string, entries []warroom
 		result.Until = s.run.began.Add(defaultLimit)
 	}
 	if err == nil && len(asked.Done) == 0 && len(asked.Failed) == 0 {
-		result.Entries = entries // what the sessions did is told now, whatever is still to be fetched
+		result.Entries = entries // report what the sessions did now, whatever remains to be fetched
 	}
 	return result, err
 }

@@ -285,7 +285,7 @@ func (l launch) entries(actions []rawjson.Value) []warroom.Entry {
 	return []warroom.Entry{l.out.rowsEntry(actions, rawjson.Join(actions))}
 }
 
-// looked is what a look at actions has shown.
+// looked is the result of a look at actions.
 type looked struct {
 	ended []defender.MachineAction
 	// failed are the actions that cannot be read for a reason that does not pass.
@@ -302,7 +302,7 @@ const unlistedActions = 20
 const settling = 2 * time.Minute
 
 // lookAt reads actions that are waited for. It takes one request for about 40 actions. A look that fails because the
-// network or the service does, or because an action is not there yet shortly after the first run of the command, has seen
+// network or the service does, or because an action does not exist yet shortly after the first run of the command, has seen
 // nothing.
 func lookAt(ctx context.Context, run *Run, ids []string, first time.Time) looked {
 	fresh := run.began.Before(first.Add(settling))

@@ -59,7 +59,7 @@ func (p *part) fill(body io.Reader) error {
 	return nil
 }
 
-// text joins the parts and gives back their memory as it goes.
+// text joins the parts and releases their memory as it goes.
 func (g *gathered) text() string {
 	var whole strings.Builder
 	whole.Grow(g.size)

@@ -59,7 +59,7 @@ func (c *call) traced(ctx context.Context) context.Context {
 
 // hide removes the tokens from a text of the service, which may repeat what it was sent.
 func (c *call) hide(text string) string {
-	// No service gives a shorter token, and a short one would be found in harmless words.
+	// No service issues a shorter token, and a short one would be found in harmless words.
 	const shortest = 8
 	for _, token := range c.tokens {
 		if len(token) >= shortest {

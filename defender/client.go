@@ -29,7 +29,7 @@ type TokenSource interface {
 	Renew(ctx context.Context, target *url.URL, rejected string) (string, error)
 }
 
-// Options are what a client is made from.
+// Options configure a client.
 type Options struct {
 	system.Clock
 
@@ -47,7 +47,7 @@ type Options struct {
 	Limits  Limits
 	// Quota, if set, is what the client shares with others that use the same application.
 	Quota Quota
-	// Progress, when set, is told how far long work is.
+	// Progress, when set, receives the progress of long work.
 	Progress Progress
 	// Large, when set, is called before an answer is read that has, or turns out to have, more than 1 MiB.
 	Large func()
@@ -158,7 +158,7 @@ type request struct {
 	consume consumer
 }
 
-// send makes the call and gives the answer's body, checked to be JSON. An empty body is "".
+// send makes the call and returns the answer's body, checked to be JSON. An empty body is "".
 func (c *Client) send(ctx context.Context, r request) (rawjson.Value, error) {
 	base, pipeline := c.options.API, c.api
 	if r.operation.Graph {

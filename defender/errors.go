@@ -270,7 +270,7 @@ func (e *ConnectionError) remedy() string {
 	return "Check the URL, the proxy and the certificate settings of the instance."
 }
 
-// moreFiles is what to do when the process may not open another connection.
+// moreFiles is the remedy when the process may not open another connection.
 const moreFiles = "Raise the limit of open files of the container (nofile)."
 
 func tooManyFiles(err error) bool {

@@ -69,7 +69,7 @@ type ExportPage struct {
 	Operation Operation
 	// Since is the time since when changes are exported; zero for exports of everything.
 	Since time.Time
-	// Next is what the page before returned; empty for the first page.
+	// Next is the link that the page before returned; empty for the first page.
 	Next string
 }
 

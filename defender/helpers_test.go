@@ -164,7 +164,7 @@ func (s *tokens) Renew(_ context.Context, _ *url.URL, rejected string) (string, 
 
 func (s *tokens) current() string { return "token-" + strconv.Itoa(s.number+1) }
 
-// world is what a client is made from in tests.
+// world holds the options of a test's clients, with its clock and tokens.
 type world struct {
 	clock  *testclock.Clock
 	tokens *tokens

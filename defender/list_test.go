@@ -44,7 +44,7 @@ func TestPaging(t *testing.T) {
 		more  bool
 		asked []string
 	}{
-		{"without a limit the page that the service gives", 0, 0, []string{page(0, 3, "")}, "0 1 2", false, []string{""}},
+		{"without a limit the page that the service returns", 0, 0, []string{page(0, 3, "")}, "0 1 2", false, []string{""}},
 		{"without a limit the links to the end", 0, 0, []string{page(0, 2, "SELF/api/machines?p=2"), page(2, 2, "SELF/api/machines?p=3"), page(4, 1, "")}, "0 1 2 3 4", false, []string{"", "?p=2", "?p=3"}},
 		{"less than the limit", 5, 0, []string{page(0, 3, "")}, "0 1 2", false, []string{"?$top=5"}},
 		{"a full page may have more behind it", 3, 0, []string{page(0, 3, "")}, "0 1 2", true, []string{"?$top=3"}},

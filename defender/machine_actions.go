@@ -88,7 +88,7 @@ func (c *Client) MachineActionsByID(ctx context.Context, ids []string) (map[stri
 	return c.listed(ctx, ListMachineActions, ids, "")
 }
 
-// CancelMachineAction cancels an action that has not ended and gives it as it is then.
+// CancelMachineAction cancels an action that has not ended and returns it as it is then.
 func (c *Client) CancelMachineAction(ctx context.Context, id, comment string) (MachineAction, error) {
 	return asAction(c.change(ctx, CancelMachineAction, "id", reason{comment}, id))
 }

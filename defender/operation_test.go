@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// documented is what Microsoft documents of an operation.
+// documented is an operation as Microsoft documents it.
 type documented struct {
 	Method      string   `json:"method"`
 	Path        string   `json:"path"`

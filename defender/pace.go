@@ -16,7 +16,7 @@ type Quota interface {
 }
 
 // pace keeps an execution within the calls a minute that the service states for an operation: what it would
-// refuse is not sent. Calls of other executions are not known here; the service tells of them with 429.
+// refuse is not sent. Calls of other executions are not known here; the service answers 429 for them.
 type pace struct {
 	now func() time.Time
 

@@ -244,7 +244,7 @@ func TestConnectionErrorsSayWhetherTheServiceMayHaveActed(t *testing.T) {
 	}
 }
 
-// signingIn makes a request of its own before it gives a token, as a sign-in does, with the context that it is given.
+// signingIn makes a request of its own before it returns a token, as a sign-in does, with the context that it is given.
 type signingIn struct {
 	tokens
 	client *http.Client
@@ -462,7 +462,7 @@ func TestPatienceIsSharedByAllRequests(t *testing.T) {
 	})
 }
 
-// gate is a Sleep that tells of every wait and ends it when it is opened.
+// gate is a Sleep that reports every wait and ends it when it is opened.
 type gate struct {
 	*testclock.Clock
 	waiting chan time.Duration

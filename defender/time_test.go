@@ -113,7 +113,7 @@ func trickling(code int, piece string, pieces int, every time.Duration) transpor
 	}
 }
 
-// took runs a call and gives how long it took in the time of the bubble.
+// took runs a call and returns how long it took in the time of the bubble.
 func took(call func() error) (time.Duration, error) {
 	began := time.Now()
 	err := call()

@@ -27,7 +27,7 @@ type Request struct {
 	Args    map[string]json.RawMessage
 	// Params are the instance's parameters.
 	Params json.RawMessage
-	// Instance is the name of the instance, and Brand the vendor under which it gives scores.
+	// Instance is the name of the instance, and Brand the vendor name of its scores.
 	Instance, Brand string
 	// Investigation is the ID of the incident that the command runs in.
 	Investigation string
@@ -40,7 +40,7 @@ type Result struct {
 	Entries []warroom.Entry
 	Err     error
 	Metrics *defender.Metrics
-	// Commit, when set, is to be called once the entries were handed over.
+	// Commit, when set, must be called once the entries have been handed over.
 	Commit func(ctx context.Context) error
 
 	command string
@@ -73,7 +73,7 @@ type Runner struct {
 	Errors io.Writer
 	// Limits bound the requests; zero values mean the client's defaults.
 	Limits defender.Limits
-	// Progress, when set, is told how far long requests are.
+	// Progress, when set, receives the progress of long requests.
 	Progress defender.Progress
 	// Large, when set, is called when an answer turns out to be large: then there is work for several processors.
 	Large      func()
@@ -91,9 +91,9 @@ func AnswersWithin(memory int64) int64 {
 }
 
 const (
-	// ownMemory is what the process takes without an answer, with some room.
+	// ownMemory is how much the process takes without an answer, with some room.
 	ownMemory = 24 << 20
-	// leastAnswer is what no command can do with less of.
+	// leastAnswer is the least that every command can work with.
 	leastAnswer = 4 << 20
 )
 

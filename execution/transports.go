@@ -35,7 +35,7 @@ type Transports struct {
 	kinds map[transportKind]*http.Client
 }
 
-// transportKind is what makes two instances need different connections. The cloud is part of it, so that
+// transportKind has the settings in which two instances must differ to need different connections. The cloud is one, so that
 // instances of two clouds share nothing.
 type transportKind struct {
 	cloud    string

@@ -345,7 +345,7 @@ func TestTheEnvironmentOfAProcessNamesTheProxy(t *testing.T) {
 	}
 }
 
-// inProcess lists machines in a process of its own, with an environment of its own, and gives "ok" or the error.
+// inProcess lists machines in a process of its own, with an environment of its own, and returns "ok" or the error.
 func inProcess(t *testing.T, w *world, instance map[string]any, variables ...string) string {
 	t.Helper()
 	program, err := os.Executable()

@@ -192,7 +192,7 @@ func listItems(value gjson.Result, missing string) ([]string, error) {
 	var err error
 	switch {
 	case value.IsArray():
-		// No option holds a comma, so both ways of writing a list can be read alike.
+		// No option holds a comma, so both ways of writing a list can be read in the same way.
 		text, err = joinArray(value)
 	case value.Type != gjson.Null:
 		text, err = scalar(value)

@@ -81,7 +81,7 @@ func loginAnswer(pasted string) (url.Values, bool) {
 	return nil, strings.Contains(pasted, "://")
 }
 
-// pairs reads a query, a fragment, or both. It leaves out malformed pairs, which are what the parser's error is about.
+// pairs reads a query, a fragment, or both. It leaves out malformed pairs, for which the parser returns an error.
 func pairs(text string) url.Values {
 	values, _ := url.ParseQuery(strings.ReplaceAll(strings.TrimLeft(text, "?#"), "#", "&"))
 	return values

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// FetchType is what an instance makes incidents of.
+// FetchType names the kind of objects of which an instance makes incidents.
 type FetchType string
 
 // The options of fetch_type.

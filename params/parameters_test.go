@@ -183,7 +183,7 @@ func TestEveryDeclaredParameterIsRead(t *testing.T) {
 	}
 	for _, parameter := range params.Parameters() {
 		if parameter.Name == "incidentType" {
-			continue // the platform's own: it gives the type to the incidents itself
+			continue // the platform's own: it sets the type of the incidents itself
 		}
 		change, known := changes[parameter.Name]
 		if !known {

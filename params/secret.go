@@ -5,11 +5,11 @@ import (
 	"log/slog"
 )
 
-// redacted is what every way of printing a Secret shows.
+// redacted is shown by every way of printing a Secret.
 const redacted = "[redacted]"
 
 // Secret is text that must never be shown: a client secret, a token, a key or a code. Every way of printing, logging or
-// encoding it gives "[redacted]"; only Reveal returns the text. Package fmt does not ask the values of unexported struct
+// encoding it writes "[redacted]"; only Reveal returns the text. Package fmt does not ask the values of unexported struct
 // fields how to print themselves, so keep a Secret in an exported field or out of what is printed.
 type Secret string
 

@@ -135,7 +135,7 @@ func (f *form) cortexApplication(instance *Instance) {
 // the newest first.
 func (f *form) id() string { return f.passwordOr(fieldID, fieldPlainID, fieldOldID) }
 
-// token returns the tenant, or the Token of the Cortex XSOAR application, likewise.
+// token returns the tenant, or the Token of the Cortex XSOAR application, in the same way.
 func (f *form) token() string { return f.passwordOr(fieldToken, fieldPlainToken, fieldOldToken) }
 
 const tenantFix = "put the directory (tenant) ID there, or a domain of the tenant such as contoso.onmicrosoft.com"

@@ -56,7 +56,7 @@ type recordedCase struct {
 	Params  map[string]any  `json:"params"`
 	LastRun map[string]any  `json:"lastRun"`
 	API     []recordedRoute `json:"api"`
-	// Token is what the authority answers, if not a token.
+	// Token is the answer of the authority, if it is not a token.
 	Token  *recordedAnswer `json:"token"`
 	Expect struct {
 		// Requests and Entries may be missing: whatever is asked or reported then is fine.
@@ -229,7 +229,7 @@ func hasQuery(request seenRequest, want map[string]string) bool {
 	return true
 }
 
-// conversation is what the plugin told the platform in one execution.
+// conversation holds everything that the plugin told the platform in one execution.
 type conversation struct {
 	entries []map[string]any
 	metrics map[string]int

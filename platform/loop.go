@@ -33,7 +33,7 @@ type Options struct {
 	// Files is the folder in which the platform looks for files; "" is the working directory.
 	Files  string
 	Runner Runner
-	// Resources is what the process takes of the machine; nil leaves it as it is.
+	// Resources limits what the process takes of the machine; nil leaves it as it is.
 	Resources *Resources
 	// Grace is how long an execution may go on after the process was asked to end: 5 s when zero.
 	Grace time.Duration

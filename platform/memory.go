@@ -12,12 +12,12 @@ const (
 	// keptMemory is how much memory a process may keep after a large execution, in bytes. Beyond it, all that is free goes back
 	// to the system at once: the process may be idle for hours, next to hundreds of others.
 	keptMemory = 24 << 20
-	// idleAfter is how long a process waits for another execution before it gives back everything that is free. Doing so with
+	// idleAfter is how long a process waits for another execution before it returns all free memory to the system. Doing so with
 	// every execution would cost more than most of them do.
 	idleAfter = time.Minute
 )
 
-// Resources is what the process takes of the machine: one processor, because a small command is a chain of waits in which
+// Resources limits what the process takes of the machine: one processor, because a small command is a chain of waits in which
 // several only hand over to each other, and all of them for an execution with a large answer. Make it with NewResources. The
 // methods of a nil *Resources do nothing.
 type Resources struct {

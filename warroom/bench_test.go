@@ -9,7 +9,7 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// benchmarkMachines are machines as the API gives them, about 1.4 kB each.
+// benchmarkMachines are machines as the API returns them, about 1.4 kB each.
 func benchmarkMachines(count int) []rawjson.Value {
 	machines := make([]rawjson.Value, count)
 	for i := range machines {

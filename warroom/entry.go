@@ -1,4 +1,4 @@
-// Package warroom is what a command reports: entries with readable text, tables, context and files, in the
+// Package warroom describes the report of a command: entries with readable text, tables, context and files, in the
 // platform's terms but without knowing how the platform is spoken to.
 package warroom
 
@@ -52,7 +52,7 @@ type Context struct {
 // File is a file that an entry offers.
 type File struct {
 	Name string
-	// ID is what the FileStore named the bytes.
+	// ID is the name that the FileStore gave the bytes.
 	ID string
 	// Size is the number of bytes, SHA256 their hash in lower-case hex.
 	Size   int64

@@ -151,7 +151,7 @@ func FuzzEncoder(f *testing.F) {
 	})
 }
 
-// asText is what a text is after a way through JSON, which has no place for invalid UTF-8.
+// asText returns a text as it is after a way through JSON, which has no place for invalid UTF-8.
 func asText(t *testing.T, text string) string {
 	t.Helper()
 	raw, err := json.Marshal(text)

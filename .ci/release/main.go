@@ -38,7 +38,7 @@ import (
 
 const name = "xsoar-defender"
 
-// platform is what the program is built for.
+// platform is an operating system and architecture that the program is built for.
 type platform struct{ system, processor string }
 
 func platforms() []platform {

@@ -11,7 +11,7 @@ function __xsoar_defender_perform_completion
     __xsoar_defender_debug "Starting __xsoar_defender_perform_completion"
 
     # Extract all args except the last one
-    # What is typed goes to the program as text: fish is going to read it once more.
+    # What is typed goes to the program as text: fish is going to read it again.
     set -l args (string escape -- (commandline -opc))
     # Extract the last arg and escape it in case it is a space
     set -l lastArg (string escape -- (commandline -ct))

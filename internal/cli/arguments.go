@@ -25,7 +25,7 @@ func commandNames(registry *commands.Registry) []string {
 
 // parseArguments reads arguments of a command written as NAME=VALUE, and a value without a name as that of the command's default
 // argument, as the platform does with !endpoint 10.0.0.1. A value is text, as an analyst types it into the War Room; the
-// command reads lists, numbers and dates out of it. valueOf gives the value of what was typed.
+// command reads lists, numbers and dates out of it. valueOf returns the value of what was typed.
 func parseArguments(command commands.Command, words []string, valueOf func(name, typed string) (string, error)) (map[string]json.RawMessage, error) {
 	args := make(map[string]json.RawMessage, len(words))
 	known := argumentNames(command)
@@ -101,7 +101,7 @@ func argumentUsage(command commands.Command, format string, values ...any) error
 	}
 }
 
-// argumentNames returns the arguments that a user may give.
+// argumentNames returns the names of the arguments that a user may set.
 func argumentNames(command commands.Command) []string {
 	var names []string
 	for _, argument := range command.Arguments() {

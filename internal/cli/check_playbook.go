@@ -124,8 +124,8 @@ func maybePlaybook(name string) bool {
 	return slices.Contains([]string{".yml", ".yaml", ".json"}, strings.ToLower(filepath.Ext(name)))
 }
 
-// likePlaybook reports whether a file of a folder is to be read: a JSON file only if it has the keys of a playbook, because a
-// folder may hold broken JSON of any other kind. What cannot be opened is read, so that the failure is told.
+// likePlaybook reports whether a file of a folder must be read: a JSON file only if it has the keys of a playbook, because a
+// folder may hold broken JSON of any other kind. What cannot be opened is read, so that the failure is reported.
 func likePlaybook(name string) bool {
 	if !strings.EqualFold(filepath.Ext(name), ".json") {
 		return true

@@ -19,7 +19,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1 // the work failed; the error was shown
 	exitUsage  = 2 // a usage error, an unusable instance or malformed input: nothing was asked of the service
-	// exitInterrupted is what shells report for a program that Ctrl-C ended.
+	// exitInterrupted is the code that shells report for a program that Ctrl-C ended.
 	exitInterrupted = 130
 )
 

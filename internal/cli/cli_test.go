@@ -31,7 +31,7 @@ import (
 	"xsoar-defender/internal/system"
 )
 
-// world is a world in which nobody waits: who sleeps moves the clock.
+// world is a world in which nobody waits: Sleep moves the clock.
 type world struct {
 	cli.World
 
@@ -583,7 +583,7 @@ func TestContextIsIndentedOnATerminal(t *testing.T) {
 	}
 }
 
-// TestDebugLinesStandOnLinesOfTheirOwn waits for a machine action while requests are told of: the line of the progress
+// TestDebugLinesStandOnLinesOfTheirOwn waits for a machine action while requests are logged: the line of the progress
 // gets out of their way.
 func TestDebugLinesStandOnLinesOfTheirOwn(t *testing.T) {
 	t.Parallel()

@@ -90,9 +90,9 @@ func Completion(root *cobra.Command, shell string) ([]byte, error) {
 type scriptChange struct{ from, to string }
 
 // scriptChanges make the scripts of cobra safe, and let them complete NAME=VALUE. Only plain words of the line reach the
-// program: the shell reads them once more, and would run a substitution among them, wherever it is. The words behind the
+// program: the shell reads them again, and would run a substitution among them, wherever it is. The words behind the
 // cursor count as well for a value, since --instance mostly follows. And the program says which values match, so that the
-// name of a machine can become its ID. bash does without the package bash-completion.
+// name of a machine can become its ID. bash does not need the package bash-completion.
 func scriptChanges(shell string) []scriptChange {
 	switch shell {
 	case "bash":
@@ -174,7 +174,7 @@ func scriptChanges(shell string) []scriptChange {
 		return []scriptChange{{
 			`    $Command = $CommandAst.CommandElements
 `,
-			`    # The line is read once more below, which would run a substitution in it.
+			`    # The line is read again below, which would run a substitution in it.
     if ($CommandAst.Extent.Text -match '[$;|&<>(){}` + "`" + `]') { return }
     $Command = $CommandAst.CommandElements
 `,
@@ -184,7 +184,7 @@ func scriptChanges(shell string) []scriptChange {
 			{
 				`    set -l args (commandline -opc)
 `,
-				`    # What is typed goes to the program as text: fish is going to read it once more.
+				`    # What is typed goes to the program as text: fish is going to read it again.
     set -l args (string escape -- (commandline -opc))
 `,
 			},
@@ -272,7 +272,7 @@ func machineKey(held commands.Held) string {
 	return "id"
 }
 
-// completeMachine is a machine as a completion, with what else there is to tell it by; it is empty when the machine has
+// completeMachine is a machine as a completion, with other details that tell it apart; it is empty when the machine has
 // no such value.
 func completeMachine(held commands.Held, machine rawjson.Value) string {
 	value := machine.Text(machineKey(held))

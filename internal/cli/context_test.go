@@ -96,7 +96,7 @@ func TestKeyPartThatIsNotUnderstoodIsAnError(t *testing.T) {
 		if _, err := parseCondition(key); err == nil {
 			t.Errorf("%q is understood", key)
 		} else if _, ok := errors.AsType[*ConditionError](err); !ok {
-			t.Errorf("%q gives %v, want a ConditionError", key, err)
+			t.Errorf("%q: got %v, want a ConditionError", key, err)
 		}
 	}
 }

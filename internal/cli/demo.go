@@ -160,7 +160,7 @@ func (d *demo) run(ctx context.Context, one labInstance, command string, argumen
 	return last, nil
 }
 
-// verdict shows of a diagnosis what it comes to.
+// verdict shows the conclusion of a diagnosis.
 func (d *demo) verdict(entries []warroom.Entry) {
 	for _, entry := range entries {
 		first := true

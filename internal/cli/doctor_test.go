@@ -125,7 +125,7 @@ func TestEveryCheckIsExplained(t *testing.T) {
 	}
 }
 
-// TestDoctorChecksTheSame looks whether the rows are the same ones, in the same order, whatever happens.
+// TestDoctorChecksTheSame checks that the rows are the same ones, in the same order, whatever happens.
 func TestDoctorChecksTheSame(t *testing.T) {
 	t.Parallel()
 	checks := func(trouble func(*simulator.Tenant)) []string {

@@ -35,7 +35,7 @@ type loginWorld struct {
 	login    string
 }
 
-// patience is what the tests give as --timeout.
+// patience is the --timeout of the tests.
 const patience = 17 * time.Minute
 
 // newLoginWorld makes a world with an instance that nobody has logged in at.
@@ -112,7 +112,7 @@ func (w *loginWorld) visit(t *testing.T, address string) string {
 	return string(page)
 }
 
-// works looks whether the instance can be used.
+// works checks that the instance can be used.
 func (w *loginWorld) works(t *testing.T, path string) {
 	t.Helper()
 	w.out.Reset()
@@ -123,7 +123,7 @@ func (w *loginWorld) works(t *testing.T, path string) {
 	}
 }
 
-// pasteable is what has been written for the instance.
+// pasteable returns the text that the program wrote for the instance.
 func (w *loginWorld) pasteable(t *testing.T) string {
 	t.Helper()
 	line, ended := strings.CutSuffix(w.out.String(), "\n")
@@ -241,7 +241,7 @@ func TestLoginThatFailsIsOneSentence(t *testing.T) {
 		onPage  bool
 		code    int
 	}{
-		{"the user declines", func(w *loginWorld) { w.tenant.SetConsent(false) }, nil, "(AADSTS65004); log in once more.", true, 1},
+		{"the user declines", func(w *loginWorld) { w.tenant.SetConsent(false) }, nil, "(AADSTS65004); log in again.", true, 1},
 		{"the client secret has expired", func(w *loginWorld) { w.tenant.ExpireSecret() }, nil, "(AADSTS7000222); create a new client secret", true, 1},
 		{"another way to sign in", func(w *loginWorld) { w.params = w.tenant.Instance("client-secret") }, nil, "choose Authorization Code as Authentication Type", false, 2},
 		{"an instance that is not right", func(w *loginWorld) { delete(w.params, "_auth_id") }, nil, "ID", false, 2},

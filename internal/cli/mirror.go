@@ -196,7 +196,7 @@ func (m *mirrorPlayer) tell(event mirroring.Event) {
 // round plays one round: it fetches, brings the changes in Defender, and sends those of analysts.
 func (m *mirrorPlayer) round(ctx context.Context, server *mirroring.Server, edits []edit) error {
 	m.changes = 0
-	// A fetch that fails does not keep the incidents that are there from being mirrored.
+	// A fetch that fails does not keep the existing incidents from being mirrored.
 	err := errors.Join(server.Fetch(ctx), server.Incoming(ctx), apply(server, edits))
 	err = errors.Join(err, server.Outgoing(ctx))
 	fmt.Fprintf(m.Out, "%s  %d incidents are mirrored; %d changes in this round.\n", m.Now().Format(time.TimeOnly), len(server.Incidents), m.changes)

@@ -70,7 +70,7 @@ func TestMirrorPlaysThePlatform(t *testing.T) {
 	l.clock.Advance(time.Minute)
 	code, out, errs = l.mirror("--edits", edits)
 	if code != 1 || !strings.Contains(errs, `No mirrored incident has the number or the ID "77".`) {
-		t.Errorf("got %d and %q, want the failure for the incident that is not there", code, errs)
+		t.Errorf("got %d and %q, want the failure for the incident that does not exist", code, errs)
 	}
 	for _, text := range []string{"note: soc@", "from the portal", "comment: from the analyst", `closeReason: "False Positive"`} {
 		if !strings.Contains(out, text) {

@@ -21,7 +21,7 @@ func platformKeys() []string {
 	}
 }
 
-// otherNames are what people call parameters, in lower case and without separators, by the names of the parameters. The
+// otherNames maps names that people use for parameters, in lower case and without separators, to the parameters. The
 // label of a parameter is one of its names without being listed here.
 func otherNames() map[string]string {
 	return map[string]string{
@@ -91,7 +91,7 @@ func parameterNamed(name string) (params.Parameter, bool) {
 }
 
 // unknownParameters names the keys of an instance that are no parameters, each with the one that was meant. They have no
-// effect, which is why they are told.
+// effect, so they are reported.
 func unknownParameters(given json.RawMessage) []string {
 	var lines []string
 	gjson.ParseBytes(given).ForEach(func(key, _ gjson.Result) bool {

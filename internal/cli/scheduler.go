@@ -23,7 +23,7 @@ type scheduler struct {
 	debug  bool
 	// progress waits for the time of a run, and says what is waited for.
 	progress waiter
-	// show is given what came of every run.
+	// show receives the result of every run.
 	show func(execution.Result)
 	// interrupted is the run that was waited for when the scheduler was interrupted, if any.
 	interrupted execution.Request

@@ -233,7 +233,7 @@ func (s screen) list(columns []string, rows [][]string) bool {
 		}
 		all += widths[i] + columnGap
 	}
-	// The ID is what the next command takes.
+	// The next command takes the ID.
 	id := max(0, slices.Index(columns, "ID"))
 	left := s.width - widths[id] - columnGap
 	if all-columnGap <= s.width || left < leastName {

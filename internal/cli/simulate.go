@@ -25,7 +25,7 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// simulateOptions is what a call of simulate asks for.
+// simulateOptions holds the flags of simulate.
 type simulateOptions struct {
 	listen, out string
 	json        bool
@@ -74,7 +74,7 @@ instance files, are removed then. A file in the folder that is not of a simulate
 	command.Flags().StringVar(&options.record, "record", "", "file for a test case of what the API was asked, written at the end (default: none)")
 	options.where.stateFlag(command)
 	if err := command.MarkFlagDirname("out"); err != nil {
-		panic(err) // only for a flag that is not there
+		panic(err) // only for a flag that does not exist
 	}
 	return command
 }
@@ -321,7 +321,7 @@ func (l *lab) scheduler(one labInstance, runner *execution.Runner) *scheduler {
 	return newScheduler(runner, one.host, one.read(), &progress{out: l.Errors, clock: runner.Clock})
 }
 
-// logInTo has a login URL made at an instance, logs in there as the tenant's test user, and pastes where the
+// logInTo makes a login URL for an instance, logs in there as the tenant's test user, and pastes the address at which the
 // browser ends up into the instance.
 func (l *lab) logInTo(one labInstance, makeURL func() (execution.Result, error)) error {
 	made, err := makeURL()
@@ -346,7 +346,7 @@ func loginURL(result execution.Result) string {
 	return ""
 }
 
-// logIn has a user logged in at an instance and uses the code at once, as it is good for ten minutes only.
+// logIn logs a user in at an instance and uses the code at once, as it is valid for ten minutes only.
 func (l *lab) logIn(ctx context.Context, one labInstance) error {
 	err := l.logInTo(one, func() (made execution.Result, err error) {
 		s := l.scheduler(one, l.runner())
@@ -438,7 +438,7 @@ func (l *lab) writeWorkloadToken() error {
 	return nil
 }
 
-// workloadTokenRenewal is how often the workload's token is renewed, which is good for an hour.
+// workloadTokenRenewal is how often the workload's token is renewed, which is valid for an hour.
 const workloadTokenRenewal = 30 * time.Minute
 
 // renewWorkloadToken does what a cluster does, until ctx ends.

@@ -135,7 +135,7 @@ func findCommand(registry *commands.Registry, name string) (commands.Command, er
 }
 
 // nearestCommands returns the War Room commands that a name may stand for: those that it is the short name of, such as
-// isolate-machine, or else those that are spelled almost alike.
+// isolate-machine, or else those with a similar spelling.
 func nearestCommands(registry *commands.Registry, name string) []string {
 	names := commandNames(registry)
 	short := strings.ToLower(strings.ReplaceAll(name, "_", "-"))

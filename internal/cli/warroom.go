@@ -44,9 +44,9 @@ the platform shows them, the context with its paths, scheduled runs that come ba
 
 Without --instance it works on a simulated tenant inside this program and shows its portal next to the entries; nothing outside
 this program is asked or changed. With an instance, the commands run on its tenant, and a command that executes something asks
-once more.
+for confirmation.
 
-The page is served on 127.0.0.1 only. Its address is good for one browser. The program runs until it is interrupted.`,
+The page is served on 127.0.0.1 only. Its address works in one browser. The program runs until it is interrupted.`,
 		Example: `  xsoar-defender warroom --open
   xsoar-defender warroom --instance prod.json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,7 +62,7 @@ The page is served on 127.0.0.1 only. Its address is good for one browser. The p
 	flags.BoolVar(&options.open, "open", false, "open the page in the browser")
 	options.where.flags(command)
 	if err := command.MarkFlagFilename("instance", "json"); err != nil {
-		panic(err) // only for a flag that is not there
+		panic(err) // only for a flag that does not exist
 	}
 	return command
 }
@@ -92,7 +92,7 @@ func (p *program) warroom(ctx context.Context, options warroomOptions) (err erro
 	return web.Serve(ctx, web.Options{
 		Desk: d, Port: options.port, Now: p.Now, Random: p.Random,
 		Ready: func(address string) {
-			fmt.Fprintf(p.Out, "The War Room is at %s\nThe address is good for one browser. Interrupt this program to end it.\n", address)
+			fmt.Fprintf(p.Out, "The War Room is at %s\nThe address works in one browser. Interrupt this program to end it.\n", address)
 			if options.open {
 				if err := p.OpenBrowser(address); err != nil {
 					fmt.Fprintf(p.Errors, "%s: the browser could not be opened (%v): open the address yourself.\n", programName, err)
@@ -115,7 +115,7 @@ func (p *program) ownTenant() (tenant *simulator.Tenant, folder string, remove f
 	return tenant, folder, remove, nil
 }
 
-// webDesk is what the page in the browser works on: one instance.
+// webDesk runs the commands of the page in the browser, on one instance.
 type webDesk struct {
 	*program
 
@@ -193,7 +193,7 @@ func (d *webDesk) run(ctx context.Context, told *web.Telling, command string, ar
 	_ = s.run(ctx, command, args)
 }
 
-// show tells the page what came of a run, and keeps what it leaves in the context.
+// show tells the page the result of a run, and keeps what it leaves in the context.
 func (d *webDesk) show(told *web.Telling, result execution.Result) {
 	var entries []web.Entry
 	for _, entry := range result.Entries {

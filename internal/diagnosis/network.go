@@ -31,7 +31,7 @@ type Route struct {
 	Exempt bool
 }
 
-// Contact is what the requests of an execution to one service have shown.
+// Contact sums up the requests of an execution to one service.
 type Contact struct {
 	// Target is the URL of the latest request, or nil without one.
 	Target *url.URL

@@ -13,10 +13,10 @@ import (
 // ByteOrderMark begins some JSON and HTML answers, although RFC 8259 forbids it in JSON.
 const ByteOrderMark = "\uFEFF"
 
-// Answer is what a gateway answered instead of the service.
+// Answer is the answer of a gateway instead of the service.
 type Answer struct {
 	Status int
-	// Name is what the gateway calls itself, such as "squid/6.6" or "proxy.corp.test:3128"; empty if it does not say.
+	// Name is the name that the gateway gives itself, such as "squid/6.6" or "proxy.corp.test:3128"; empty if it does not say.
 	Name string
 	// Title is the title of its page; empty if it has none.
 	Title string
@@ -45,7 +45,7 @@ func (a Answer) String() string {
 	return text + ")"
 }
 
-// Remedy is what to do about the answer, one sentence without a full stop.
+// Remedy says what to do about the answer, in one sentence without a full stop.
 func (a Answer) Remedy() string {
 	switch {
 	case a.Status == http.StatusProxyAuthRequired:

@@ -23,5 +23,5 @@ func IsHandshake(err error) bool {
 	return ok && alert.Op == "remote error" // as crypto/tls calls the alerts that it receives
 }
 
-// HandshakeRemedy is what to do about it, as a sentence without its beginning and its end.
+// HandshakeRemedy says what to do about it; it is the middle of a sentence.
 const HandshakeRemedy = "have the host, or the proxy that opens connections to it, offer TLS 1.2 or later and ask for no certificate of the client"

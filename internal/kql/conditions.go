@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Condition names a kind of condition as the argument of the commands that gives it.
+// Condition names a kind of condition by the argument of the commands that sets it.
 type Condition string
 
 // The conditions that narrow a hunt.

@@ -235,7 +235,7 @@ func timeLines(c Conditions) []string {
 	return []string{"| where Timestamp > ago(" + timespan(c.TimeRange) + ")"}
 }
 
-// pageLines keep the rows of one page. Numbering needs all rows, so the first page does without.
+// pageLines keep the rows of one page. Numbering needs all rows, so the first page is not numbered.
 func pageLines(c Conditions) []string {
 	if c.Page == 1 {
 		return []string{"| take " + strconv.Itoa(c.Limit)}

@@ -38,17 +38,17 @@ type (
 )
 
 // deliberate are the differences from the contract that are wanted, under their reasons. A difference that is not
-// here fails the test, and so does one that is here and does not exist any more. The type of a context path is told
-// to anyone who writes a playbook; it changes no value.
+// here fails the test, and so does one that is here and no longer exists. The type of a context path
+// informs anyone who writes a playbook; it changes no value.
 func deliberate() map[string][]string {
 	return map[string][]string{
-		"the service gives true or false": {
+		"the service returns true or false": {
 			"microsoft-atp-get-alert-related-user: the context path MicrosoftATP.AlertUser.User.DomainAdmin is a Boolean, want Number",
 			"microsoft-atp-get-alert-related-user: the context path MicrosoftATP.AlertUser.User.NetworkUser is a Boolean, want Number",
 			"microsoft-atp-get-alert-related-files: the context path MicrosoftATP.AlertFile.Files.IsValidCertificate is a Boolean, want Number",
 			"microsoft-atp-get-alert-related-files: the context path MicrosoftATP.AlertFile.Files.IsPeFile is a Boolean, want Number",
 		},
-		"the service gives text": {
+		"the service returns text": {
 			"microsoft-atp-get-alert-related-files: the context path MicrosoftATP.AlertFile.Files.FileProductName is a String, want Unknown",
 			"microsoft-atp-get-alert-related-domains: the context path MicrosoftATP.AlertDomain.AlertID is a String, want Unknown",
 		},
@@ -59,7 +59,7 @@ func deliberate() map[string][]string {
 			"microsoft-atp-remove-app-restriction: the context path MicrosoftATP.MachineAction.Scope is a Unknown, want String",
 			"microsoft-atp-stop-and-quarantine-file: the context path MicrosoftATP.MachineAction.Scope is a Unknown, want String",
 		},
-		"the service gives a point in time": {
+		"the service returns a point in time": {
 			"microsoft-atp-live-response-get-file: the context path MicrosoftATP.LiveResponseAction.cancellationDateTimeUtc is a Date, want String",
 			"microsoft-atp-live-response-get-file: the context path MicrosoftATP.LiveResponseAction.commands.startTime is a Date, want String",
 			"microsoft-atp-live-response-get-file: the context path MicrosoftATP.LiveResponseAction.commands.endTime is a Date, want String",
@@ -70,7 +70,7 @@ func deliberate() map[string][]string {
 			"microsoft-atp-get-machine-vulnerabilities: the context path MicrosoftATP.PublicVulnerability.PublishedOn is a Date, want String",
 			"microsoft-atp-get-machine-vulnerabilities: the context path MicrosoftATP.PublicVulnerability.UpdatedOn is a Date, want String",
 		},
-		"the service gives a number, and the contract itself says so for alerts elsewhere": {
+		"the service returns a number, and the contract itself says so for alerts elsewhere": {
 			"microsoft-atp-get-machine-alerts: the context path MicrosoftATP.MachineAlerts.IncidentID is a Number, want String",
 		},
 		"the service refuses machine actions without a comment": {
@@ -97,7 +97,7 @@ func deliberate() map[string][]string {
 	}
 }
 
-// TestManifestHasEveryParameterOfAnInstance holds the parameters against those of the existing integration: whatever an
+// TestManifestHasEveryParameterOfAnInstance compares the parameters with those of the existing integration: whatever an
 // instance has saved is read.
 func TestManifestHasEveryParameterOfAnInstance(t *testing.T) {
 	var agreed struct {
@@ -159,12 +159,12 @@ func TestManifestKeepsTheContract(t *testing.T) {
 	}
 }
 
-// differences are what a command of the manifest does not have as the contract does. It may have more.
+// differences lists everything in the contract that a command of the manifest lacks or has otherwise. The command may have more.
 func differences(want contractCommand, all []manifestCommand) []string {
 	at := slices.IndexFunc(all, func(one manifestCommand) bool { return one.Name == want.Name })
 	if want.Platform {
 		if one, known := commands.NewRegistry().Find(want.Name); !known || !one.Platform || at >= 0 {
-			return []string{"is not there for the platform alone"}
+			return []string{"is not for the platform alone"}
 		}
 		return nil
 	}
@@ -218,7 +218,7 @@ func argumentDifferences(want []contractArgument, got []manifestArgument) []stri
 	for _, one := range got {
 		known := slices.ContainsFunc(want, func(wanted contractArgument) bool { return wanted.Name == one.Name })
 		if one.Required && !known {
-			found = append(found, "the argument "+one.Name+" is required, and existing playbooks do not give it")
+			found = append(found, "the argument "+one.Name+" is required, and existing playbooks do not set it")
 		}
 	}
 	return found

@@ -9,7 +9,7 @@ import (
 
 // help writes the page that the platform shows next to the settings of an instance: how to sign in, what to grant to the
 // application, and how to fetch. The settings themselves have their own help. It links to no page of the repository,
-// which is not there.
+// which the platform does not have.
 func help(declared []commands.Command, parameters []params.Parameter) string {
 	page := &page{}
 	page.line("Choose one way to sign in, fill in its fields, save, and run `!microsoft-atp-test`. It says what the sign-in may do and " +
@@ -39,7 +39,7 @@ func help(declared []commands.Command, parameters []params.Parameter) string {
 	page.table([]string{"For", "API", "Application permissions", "Delegated permissions"}, sets)
 	page.line("The help of every command, `xsoar-defender commands` and `!microsoft-atp-test` tell which permissions a command needs.")
 	page.line("### Fetching alerts")
-	page.line("An incident holds an alert as the service gives it. Alerts that are fetched already are not fetched again, and none is lost " +
+	page.line("An incident holds an alert as the service returns it. Alerts that are fetched already are not fetched again, and none is lost " +
 		"when a fetch fails. Choose the classifier and the mapper of the pack, or those that the instance has had.")
 	return string(page.bytes())
 }

@@ -14,7 +14,7 @@ import (
 
 //go:generate go run ./generate ../..
 
-// ID is what the platform knows the integration by. It is the one that existing instances, their integration
+// ID is the name by which the platform knows the integration. It is the one that existing instances, their integration
 // contexts and the scores of their indicators already carry, so it must not change.
 const ID = commands.Brand
 
@@ -30,7 +30,7 @@ const (
 	serverVersion = "6.5.0"
 	description   = "Reads machines, alerts, indicators, software and vulnerabilities of Microsoft Defender for Endpoint, runs " +
 		"machine actions, live response and advanced hunting, and fetches alerts as incidents."
-	// script is what the platform passes to the image. The program there ignores it, an interpreter would not.
+	// script is the code that the platform passes to the image. The program there ignores it, an interpreter would not.
 	script = `raise RuntimeError("the image of this integration must be that of xsoar-defender, whose own program runs instead of this line")`
 )
 

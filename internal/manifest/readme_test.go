@@ -205,7 +205,7 @@ func anchorsOf(text string) []string {
 
 func diffBlock() *regexp.Regexp { return regexp.MustCompile("(?s)```diff\n(.*?)```") }
 
-// TestContributingShowsAChangeThatFits looks whether the change in CONTRIBUTING.md still applies.
+// TestContributingShowsAChangeThatFits checks that the change in CONTRIBUTING.md still applies.
 func TestContributingShowsAChangeThatFits(t *testing.T) {
 	block := diffBlock().FindStringSubmatch(readFile(t, "../../CONTRIBUTING.md"))
 	if block == nil {
@@ -250,7 +250,7 @@ func TestReferenceShowsEveryCommandWithAnExample(t *testing.T) {
 	}
 }
 
-// TestExamplesCanBeRun looks whether the examples give what their commands need, and nothing else.
+// TestExamplesCanBeRun checks that the examples set the arguments that their commands need, and no unknown one.
 func TestExamplesCanBeRun(t *testing.T) {
 	argument := regexp.MustCompile(`(?:^|\s)([A-Za-z_0-9]+)=("(?:[^"\\]|\\.)*"|\S+)`)
 	for _, one := range commands.NewRegistry().All() {
@@ -267,7 +267,7 @@ func TestExamplesCanBeRun(t *testing.T) {
 		}
 		for _, name := range given {
 			if !slices.Contains(known, name) {
-				t.Errorf("%s: the example gives %s, which is no argument", one.Name, name)
+				t.Errorf("%s: the example sets %s, which is not an argument", one.Name, name)
 			}
 		}
 		if rest := strings.TrimSpace(argument.ReplaceAllString(one.Example, "")); rest != "" {

@@ -83,7 +83,7 @@ func argumentRows(declared commands.Command) [][]string {
 	return rows
 }
 
-// fallback is what counts when an argument is not given.
+// fallback describes the value that counts when an argument is not given.
 func fallback(one commands.Argument) string {
 	if one.Required && one.Default == "" {
 		return "*required*"

@@ -21,7 +21,7 @@ import (
 
 // Plugin carries out the platform's commands.
 type Plugin interface {
-	// Execute runs a command. The error is what the platform would show as the command's error.
+	// Execute runs a command. The error is the one that the platform would show for the command.
 	Execute(ctx context.Context, command string, args map[string]any) ([]Entry, error)
 }
 
@@ -50,13 +50,13 @@ type Incident struct {
 	// Notes are the comments that came from Defender, and Entries those of analysts.
 	Notes   []string
 	Entries []Note
-	// Problem is what Defender or the mirroring says is wrong, or empty.
+	// Problem is the error that Defender or the mirroring reports, or empty.
 	Problem string
 
 	// Tags are those of entries that go out, and Synced is the time up to which changes were received.
 	Tags   []string
 	Synced time.Time
-	// Delta holds the changes that are to be sent, and Unsent the entries.
+	// Delta holds the changes to send, and Unsent the entries.
 	Delta  map[string]any
 	Unsent []Note
 }
@@ -64,7 +64,7 @@ type Incident struct {
 // Note is an entry that an analyst wrote.
 type Note struct{ ID, Text string }
 
-// Event tells of a change. Where is the side that changes.
+// Event describes a change. Where is the side that changes.
 type Event struct{ Where, ID, What string }
 
 // Server is the part of the platform. Everything that it keeps encodes to JSON.

@@ -104,7 +104,7 @@ func TestMapperMapsWhatIsFetched(t *testing.T) {
 	}
 }
 
-// value is what the platform takes for a field, as far as this mapper needs it.
+// value returns the value that the platform takes for a field, as far as this mapper needs it.
 func value(of advanced, alert gjson.Result) gjson.Result {
 	if of.Complex == nil {
 		return alert.Get(of.Simple)

@@ -14,16 +14,16 @@ const integrationPath = "Integrations/integration-MicrosoftDefenderAdvancedThrea
 
 // kind is a kind of content items.
 type kind struct {
-	// folder is where items of the kind are in a pack, and prefix is what their names begin with.
+	// folder is where items of the kind are in a pack, and prefix the beginning of their names.
 	folder, prefix string
-	// listed is the key under which metadata.json lists them, and shown is what the platform calls one of them
+	// listed is the key under which metadata.json lists them, and shown the platform's word for one of them
 	// (content_graph/common.py of demisto-sdk, metadata_name and metadata_display_name).
 	listed, shown string
 	// heading is over them on the pages of the pack.
 	heading string
 }
 
-// kinds returns those of the pack, in the order in which its pages tell of them. Of two prefixes of one folder the longer comes first.
+// kinds returns those of the pack, in the order of its pages. Of two prefixes of one folder the longer comes first.
 func kinds() []kind {
 	return []kind{
 		{"Integrations", "integration-", "integration", "Integration", "Integrations"},
@@ -44,7 +44,7 @@ func (e *KindError) Error() string {
 	return "the file " + e.Path + " is of no kind that a pack of ours has"
 }
 
-// item is what metadata.json says of a content item (content_graph/objects/content_item.py of demisto-sdk, summary).
+// item is a content item as metadata.json describes it (content_graph/objects/content_item.py of demisto-sdk, summary).
 type item struct {
 	kind        kind
 	ID          string    `json:"id"`
@@ -65,8 +65,8 @@ type command struct {
 	Deprecated  bool   `json:"deprecated"`
 }
 
-// items reads what metadata.json and the pages of the pack tell of its files, in the order of the kinds and of their
-// paths. An item that has no name gives a *ManifestError.
+// items describes the files of the pack as metadata.json and its pages list them, in the order of the kinds and of their
+// paths. An item without a name returns a *ManifestError.
 func (s Source) items(files map[string][]byte) ([]item, error) {
 	var items []item
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -112,7 +112,7 @@ func (s Source) listed() []command {
 }
 
 // line returns the value of a key of a YAML mapping if it is on one line, as text without quotes. The files of the
-// pack are our own, and a test looks whether each can be read so.
+// pack are our own, and a test checks that each can be read so.
 func line(text, key string) string {
 	_, rest, _ := strings.Cut("\n"+text, "\n"+key+": ")
 	value, _, _ := strings.Cut(rest, "\n")

@@ -30,7 +30,7 @@ type platformFields struct {
 	}
 }
 
-// referenced is what the items of a pack may name.
+// referenced holds the names that the items of a pack may refer to.
 type referenced struct {
 	types, layouts, playbooks []string
 	// names are incident fields as incoming mappers know them, and machines as everything else does.
@@ -305,7 +305,7 @@ func layoutProblems(text string, all referenced) []string {
 				for name, argument := range item.Args {
 					given[name] = map[string]any{"simple": argument.Simple}
 					if (argument.Simple == "") != argument.UserMarkedRequired {
-						problems = append(problems, fmt.Sprintf("the button %s gives no %s and does not ask for it", item.Name, name))
+						problems = append(problems, fmt.Sprintf("the button %s sets no %s and does not ask for it", item.Name, name))
 					}
 					for _, field := range regexp.MustCompile(`\$\{incident\.(\w+)\}`).FindAllStringSubmatch(argument.Simple, -1) {
 						problems = append(problems, missing("the button "+item.Name, strings.ToLower(field[1]), append(all.machines, "id"))...)
@@ -416,7 +416,7 @@ func TestItemsReferToWhatExists(t *testing.T) {
 	}
 }
 
-// TestItemsThatReferToNothingAreFound keeps the test above honest: each change is told.
+// TestItemsThatReferToNothingAreFound keeps the test above honest: it reports each change.
 func TestItemsThatReferToNothingAreFound(t *testing.T) {
 	const layout = "Layouts/layoutscontainer-Defender_-_Alert_layout.json"
 	for _, test := range []struct{ file, from, to, want string }{

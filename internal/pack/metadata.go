@@ -74,7 +74,7 @@ type serverDependency struct {
 }
 
 // dependencies are the packs that ours needs, by their IDs: the one with the platform's incident fields, and the one with the
-// transformer that gives evidence the keys of a grid. Every server has both.
+// transformer that maps evidence to the keys of a grid. Every server has both.
 func dependencies() map[string]string {
 	return map[string]string{"CommonTypes": "Common Types", "CommonScripts": "Common Scripts"}
 }

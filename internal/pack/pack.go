@@ -20,14 +20,14 @@ import (
 )
 
 // content are the items of the pack other than the integration, in the folders of a pack and under the names that
-// demisto-sdk gives them there (content_graph/common.py, server_name).
+// demisto-sdk names them there (content_graph/common.py, server_name).
 //
 //go:embed content
 var content embed.FS
 
 const contentFolder = "content"
 
-// Source is what a pack is made from.
+// Source holds the inputs of a pack.
 type Source struct {
 	// Manifest is that of the integration, as the package manifest writes it.
 	Manifest string
@@ -35,7 +35,7 @@ type Source struct {
 	Commands []commands.Command
 	// Image is the container image that holds the program; empty leaves the one that the manifest names.
 	Image string
-	// Version is the version of the pack: three numbers, as Version gives them.
+	// Version is the version of the pack: three numbers, as Version returns them.
 	Version string
 	// Copy makes a pack for a trial next to the integration of the Marketplace and next to a pack that is no copy: the IDs and names
 	// of the integration and of all items end in "_copy", as upload-custom-integration of demisto-sdk asks of copies.
@@ -77,7 +77,7 @@ func Version(program string) string {
 	return NoVersion
 }
 
-// check looks at what the user chose. It gives an *ImageError or a *VersionError.
+// check looks at what the user chose. It returns an *ImageError or a *VersionError.
 func (s Source) check() error {
 	if s.Image != "" && !isImage(s.Image) {
 		return &ImageError{s.Image}
@@ -103,7 +103,7 @@ func isImage(text string) bool {
 // imageKey is the key of the image, with its indentation.
 const imageKey = "  dockerimage"
 
-// Integration writes the integration in one file, with the image of the source. It gives an *ImageError, a
+// Integration writes the integration in one file, with the image of the source. It returns an *ImageError, a
 // *VersionError or a *ManifestError.
 func (s Source) Integration() ([]byte, error) {
 	if err := s.check(); err != nil {
@@ -128,7 +128,7 @@ func (s Source) NamedImage() string { return cmp.Or(s.Image, line(s.Manifest, im
 
 // replace sets another value for a key of a YAML mapping, where its value is on one line. The manifest is our own, so
 // that its form is known, and a library that reads YAML would stay in the memory of every process that serves the
-// platform. A key that is not there gives a *ManifestError.
+// platform. A missing key returns a *ManifestError.
 func replace(text, key string, value func(string) string) (string, error) {
 	before, rest, found := strings.Cut("\n"+text, "\n"+key+": ")
 	old, after, ended := strings.Cut(rest, "\n")
@@ -148,7 +148,7 @@ const (
 // Zip writes the content pack in the form in which the platform takes it for an upload, which is the one that demisto-sdk
 // makes of a pack in its repository (content_graph/objects/pack.py, dump): the items in a folder for each kind, under
 // names that begin with their kind, and metadata.json next to the pack_metadata.json of the repository. The same source
-// gives the same bytes. It gives an *ImageError, a *VersionError or a *ManifestError.
+// makes the same bytes. It returns an *ImageError, a *VersionError or a *ManifestError.
 func (s Source) Zip() ([]byte, error) {
 	files, err := s.files()
 	if err != nil {

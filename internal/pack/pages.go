@@ -42,7 +42,7 @@ func (s Source) releaseNotes(items []item) []byte {
 	return []byte(strings.TrimPrefix(page.String(), "\n"))
 }
 
-// said is what follows the name of an item on the page of the pack.
+// said returns the text that follows the name of an item on the page of the pack.
 func said(one item) string {
 	if one.Description == "" {
 		return ""

@@ -16,7 +16,7 @@ import (
 )
 
 // TestPlaybooksRun runs the commands of playbooks as the platform does, task after task, against a simulated tenant: with
-// the arguments that the playbook gives, the inputs of a user, and what the commands before left in the context. Questions
+// the arguments that the playbook sets, the inputs of a user, and what the commands before left in the context. Questions
 // are answered with Yes.
 func TestPlaybooksRun(t *testing.T) {
 	t.Parallel()
@@ -69,7 +69,7 @@ type playbookRun struct {
 	t        *testing.T
 	playbook playbook
 	inputs   map[string]string
-	// context is what commands left, by path without its key part.
+	// context holds what commands left, by path without its key part.
 	context map[string][]gjson.Result
 	done    map[string]bool
 	ran     []string
@@ -150,7 +150,7 @@ func (p *playbookRun) resolve(text string) any {
 	})
 }
 
-// values are what a reference stands for.
+// values returns the values of a reference.
 func (p *playbookRun) values(name string) []string {
 	if input, is := strings.CutPrefix(name, "inputs."); is {
 		return []string{p.inputs[input]}

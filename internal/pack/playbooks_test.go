@@ -258,18 +258,18 @@ func argumentProblems(task string, command commands.Command, given map[string]an
 	declared := command.Arguments()
 	for _, one := range declared {
 		if _, isGiven := given[one.Name]; one.Required && !isGiven {
-			problems = append(problems, fmt.Sprintf("task %s: does not give %s", task, one.Name))
+			problems = append(problems, fmt.Sprintf("task %s: does not set %s", task, one.Name))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		at := slices.IndexFunc(declared, func(one commands.Argument) bool { return one.Name == name })
 		if at < 0 || declared[at].Hidden || declared[at].Deprecated {
-			problems = append(problems, fmt.Sprintf("task %s: gives %s, which does not exist or is not to be given", task, name))
+			problems = append(problems, fmt.Sprintf("task %s: sets %s, which does not exist or must not be set", task, name))
 			continue
 		}
 		value, fixed := given[name].(map[string]any)["simple"].(string)
 		if fixed && !strings.Contains(value, "${") && len(declared[at].Values) > 0 && !slices.Contains(declared[at].Values, value) {
-			problems = append(problems, fmt.Sprintf("task %s: gives %s the value %s, which it does not take", task, name, value))
+			problems = append(problems, fmt.Sprintf("task %s: sets %s to %s, which it does not accept", task, name, value))
 		}
 	}
 	return problems

@@ -45,7 +45,7 @@ type Finding struct {
 	Instead string `json:"instead,omitempty"`
 }
 
-// Result is what a playbook uses of the integration.
+// Result lists the parts of the integration that a playbook uses.
 type Result struct {
 	// Commands and Paths are the integration's commands and context paths that the playbook uses, each once, in order.
 	Commands []string `json:"commands"`
@@ -70,14 +70,14 @@ type Checker struct {
 
 // place is a context path that is declared, or what declared ones are below.
 type place struct {
-	// filled says that a command fills it, or something below it; open that whatever the service gives is below it.
+	// filled says that a command fills it, or something below it; open that everything the service returns is below it.
 	filled, open bool
 	help         string
 	below        []string // the keys that are declared below it
 	by           string   // the first command that declares it, or something below it
 }
 
-// NewChecker makes a Checker. The platform knows the integration by its brand, and nearest gives those of the known
+// NewChecker makes a Checker. The platform knows the integration by its brand, and nearest returns those of the known
 // names that a name which is not known may be meant for.
 func NewChecker(declared []commands.Command, brand string, nearest func(name string, known []string) []string) *Checker {
 	c := &Checker{
@@ -202,7 +202,7 @@ func (k *check) added(to []Finding, found Finding) []Finding {
 	return append(to, found)
 }
 
-// copied is what the platform ends the brand of a copy of an integration in.
+// copied is the suffix that the platform adds to the brand of a copy of an integration.
 const copied = "_copy"
 
 // invocation looks at a command. It is the integration's when its brand or its name says so; a name that other integrations
@@ -280,7 +280,7 @@ func (k *check) argument(command commands.Command, given argument) {
 	}
 }
 
-// visible are the names of the arguments that a playbook may give.
+// visible returns the names of the arguments that a playbook may set.
 func visible(all []commands.Argument) []string {
 	var names []string
 	for _, one := range all {

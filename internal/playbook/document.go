@@ -44,7 +44,7 @@ func (e *FormatError) Error() string {
 }
 
 // node is a part of a document: a mapping, a list or a text. A null is the empty text, and what a document does not
-// have is nil, of which every method gives nothing.
+// have is nil, of which every method returns nothing.
 type node struct {
 	line  int
 	kind  kind
@@ -248,7 +248,7 @@ type reader struct {
 	nodes   int
 }
 
-// anchored is what an alias stands for, and how many nodes that is.
+// anchored is the node that an alias stands for, and how many nodes are in it.
 type anchored struct {
 	*node
 

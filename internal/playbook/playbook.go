@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Playbook is what a playbook says that matters for the commands that it runs.
+// Playbook is the part of a playbook that matters for the commands that it runs.
 type Playbook struct {
-	// ID and Name are what other playbooks call it by.
+	// Other playbooks refer to it by ID or Name.
 	ID, Name string
 	// SubPlaybooks are the names of the playbooks that it runs, each once.
 	SubPlaybooks []string
@@ -39,7 +39,7 @@ type invocation struct {
 	partly bool
 }
 
-// argument is an argument as a playbook gives it.
+// argument is an argument as a playbook sets it.
 type argument struct {
 	line int
 	name string
@@ -156,7 +156,7 @@ func argumentOf(of pair) argument {
 	return read
 }
 
-// commandPrefix is what the names of the integration's own commands begin with.
+// commandPrefix is the beginning of the names of the integration's own commands.
 const commandPrefix = "microsoft-atp-"
 
 // mentions are commands of the integration whose names, or whose command lines, are arguments of an automation or of a

@@ -108,7 +108,7 @@ func unraw(items []json.RawMessage) [][]byte {
 	return texts
 }
 
-// BenchmarkGrowth runs lists of growing size in processes of their own, through the platform's loop, and gives
+// BenchmarkGrowth runs lists of growing size in processes of their own, through the platform's loop, and reports
 // their CPU time and their largest resident memory, as Linux shows it, in addition to the time that the platform waits.
 func BenchmarkGrowth(b *testing.B) {
 	for _, size := range []int{1000, 10_000, 100_000} {
@@ -158,7 +158,7 @@ func grow(b *testing.B, request platformtest.Request) {
 	b.ReportMetric(cpu/float64(b.N), "cpu-ms/op")
 }
 
-// measure runs an execution in a process and gives its largest resident memory in MB and its CPU time in ms.
+// measure runs an execution in a process and returns its largest resident memory in MB and its CPU time in ms.
 func measure(b *testing.B, request platformtest.Request) (peak, cpu float64) {
 	b.Helper()
 	command := program(b, "xsoar-defender", nil)
@@ -193,7 +193,7 @@ func megabytes(b testing.TB, process int, file, name string) float64 {
 	return kilobytes / 1024
 }
 
-// BenchmarkIdle has processes of the program that wait for the platform after a small command, and gives what each of them
+// BenchmarkIdle has processes of the program that wait for the platform after a small command, and reports what each of them
 // costs the machine: its proportional set size (PSS), in which pages that all of them share count once.
 func BenchmarkIdle(b *testing.B) {
 	tenant := newLargeTenant(b, 10)
@@ -298,7 +298,7 @@ func TestAnAnswerWithoutAnEndIsRefused(t *testing.T) {
 	}
 }
 
-// BenchmarkContainer runs lists of growing size in processes whose memory is limited, as that of a container is, and gives the
+// BenchmarkContainer runs lists of growing size in processes whose memory is limited, as that of a container is, and reports the
 // most that they took, or 0 where the list was refused because it does not fit. It needs the right to make control groups.
 func BenchmarkContainer(b *testing.B) {
 	for _, limit := range []int{64, 128, 256} {

@@ -117,7 +117,7 @@ func build(t testing.TB, folder string, names []string, flags ...string) error {
 	return nil
 }
 
-// flagsOfTheImage is what go build takes from the environment where its packages are to be those of the image's program,
+// flagsOfTheImage are the build flags of the image's program. With them, a test shares the packages of that program,
 // which are compiled once.
 const flagsOfTheImage = "-trimpath -tags=timetzdata"
 

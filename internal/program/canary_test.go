@@ -26,7 +26,7 @@ func (e *engine) canary(name string) string {
 	return text
 }
 
-// debug runs an execution with debugging on, and gives the outcome.
+// debug runs an execution with debugging on, and returns the outcome.
 func (e *engine) debug(plugin *platformtest.Plugin, request platformtest.Request) platformtest.Outcome {
 	e.t.Helper()
 	request.Params, request.Debug = e.params, true
@@ -122,7 +122,7 @@ func TestNothingUnaskedForIsWritten(t *testing.T) {
 			e.params = maps.Clone(params)
 			e.params["endpoint_type"], e.params["url"] = "Custom", server
 			plugin := e.start()
-			for range 3 { // the surplus is noticed when the connection is to be used again
+			for range 3 { // the surplus is noticed when the connection is used again
 				e.debug(plugin, getMachines(e.params))
 			}
 			if err := plugin.Close(); err != nil {
@@ -224,7 +224,7 @@ func (e *engine) linksWithSignatures(plugin *platformtest.Plugin) {
 	}
 }
 
-// authorityThatTells has the authority, or who else gives tokens, refuse and repeat everything it was sent, and tokens.
+// authorityThatTells has the authority, or whatever else issues tokens, refuse and repeat everything it was sent, and tokens.
 func (e *engine) authorityThatTells(plugin *platformtest.Plugin) {
 	e.t.Helper()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

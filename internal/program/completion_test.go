@@ -11,7 +11,7 @@ import (
 )
 
 // TestCompletionObeysNothingBehindTheCursor presses the key for completion in bash while there are words behind the cursor:
-// the program is told of the plain ones, and the shell does nothing that the others say.
+// the program receives the plain ones, and the shell obeys none of the others.
 func TestCompletionObeysNothingBehindTheCursor(t *testing.T) {
 	t.Parallel()
 	script := repository.Path(t, "docs/completions/xsoar-defender.bash")
@@ -32,7 +32,7 @@ func TestCompletionObeysNothingBehindTheCursor(t *testing.T) {
 		if err := os.WriteFile(kept, []byte("kept"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		// What bash-completion gives the script, and a program that writes down what it is asked.
+		// What bash-completion passes to the script, and a program that writes down what it is asked.
 		command := exec.Command("bash", "-c", `
 			source "$1"
 			xsoar-defender() { echo "$*" >asked.txt; }

@@ -109,12 +109,12 @@ func wantTheDockerfileToSaySo(t *testing.T) {
 	}
 }
 
-// environmentOfImage is what the image sets. A process that begins with one processor never pays for the others until an
+// environmentOfImage returns the variables that the image sets. A process that begins with one processor never pays for the others until an
 // answer is large.
 func environmentOfImage() []string { return []string{"PATH=/usr/local/bin", "GOMAXPROCS=1"} }
 
 // inside runs a program of the image as demisto, with the image as all there is. An ordinary user needs a name space of
-// users for that; where the system gives nobody one, the program runs from its place in the image, and sees the rest of
+// users for that; where the system grants nobody one, the program runs from its place in the image, and sees the rest of
 // the machine.
 func inside(t *testing.T, tree string, name string, args ...string) *exec.Cmd {
 	t.Helper()

@@ -189,7 +189,7 @@ func (d *desk) command(name string, args ...string) *exec.Cmd {
 	return command
 }
 
-// transcript types the lines of a block that begin with a dollar sign, and gives the block with what came.
+// transcript types the lines of a block that begin with a dollar sign, and returns the block with their output.
 func (d *desk) transcript(lines []string) []string {
 	d.t.Helper()
 	var shown []string

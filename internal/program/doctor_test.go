@@ -14,7 +14,7 @@ import (
 	"xsoar-defender/platform/platformtest"
 )
 
-// doctor runs the diagnosis in a terminal, looks for secrets in what it says, and gives its rows.
+// doctor runs the diagnosis in a terminal, looks for secrets in what it says, and returns its rows.
 func (e *engine) doctor(wantFailure bool) gjson.Result {
 	e.t.Helper()
 	text, err := json.Marshal(map[string]any{"name": "instance", "params": e.params})

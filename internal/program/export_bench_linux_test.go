@@ -157,7 +157,7 @@ func threadTime(b *testing.B) time.Duration {
 // naiveFrom is the first page of the export that the test binary reads naively when it is run for that.
 var naiveFrom = flag.String("naive-export", "", "the first page of an export that TestNaiveExport reads")
 
-// naive has a process of its own read the export naively.
+// naive reads the export naively in a process of its own.
 func naive(b *testing.B, tenant *exportTenant) {
 	b.Helper()
 	command := exec.Command(os.Args[0], "-test.run=^TestNaiveExport$", "-naive-export="+tenant.base+"/api/machines/SoftwareVulnerabilitiesByMachine")

@@ -34,7 +34,7 @@ type way struct {
 	systemClock bool
 	// needsLogin says that a user must log in first.
 	needsLogin bool
-	// spoil makes the instance's proof wrong, and refused is what the failure must then say.
+	// spoil makes the instance's proof wrong, and refused is the text that the failure must then have.
 	spoil   func(e *engine)
 	refused string
 	// cutOff leads to an address where nothing listens.

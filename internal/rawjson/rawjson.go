@@ -148,7 +148,7 @@ func (v Value) Items(path string) []Value {
 	return items
 }
 
-// Values reads the values of several keys in one pass, which in a large answer counts; a key that is not there has "".
+// Values reads the values of several keys in one pass, which in a large answer counts; a missing key has "".
 func (v Value) Values(names ...string) []Value {
 	values := make([]Value, len(names))
 	v.Each(func(key string, value Value) {

@@ -211,7 +211,7 @@ func TestBareLeavesTheAnnotationsOut(t *testing.T) {
 		{"an answer", `{"@odata.context":"c","id":"1","a\"":{"@odata.type":"t"},"@odata.etag":2}`, `{"id":"1","a\"":{"@odata.type":"t"}}`},
 		{"nothing else", `{"@odata.context":"c"}`, `{}`},
 		{"without any", `{ "id": "1" }`, `{ "id": "1" }`},
-		{"a key that only begins alike", `{"@odata":1,"x@odatay":2,"@odata.z":3}`, `{"@odata":1,"x@odatay":2}`},
+		{"a key with the same beginning", `{"@odata":1,"x@odatay":2,"@odata.z":3}`, `{"@odata":1,"x@odatay":2}`},
 		{"annotations of properties", `{"severity@odata.type":"#T","severity":"High"}`, `{"severity":"High"}`},
 		{"repeated keys", `{"a":1,"b":2,"a":3}`, `{"a":3,"b":2}`},
 		{"a text that looks like one", `{"a":"\"@odata.x\""}`, `{"a":"\"@odata.x\""}`},

@@ -1,4 +1,4 @@
-// Package rules_test holds the source files against the rules of CONTRIBUTING.md that a linter does not know.
+// Package rules_test checks the source files by the rules of CONTRIBUTING.md that a linter does not know.
 package rules_test
 
 import (

@@ -10,7 +10,7 @@ import (
 	"xsoar-defender/internal/repository"
 )
 
-// TestPromisesAreShown holds SECURITY.md against the repository: every promise names what shows it, and that is there.
+// TestPromisesAreShown compares SECURITY.md with the repository: every promise names an existing test or script that shows it.
 func TestPromisesAreShown(t *testing.T) {
 	tests := map[string]bool{}
 	for _, source := range repository.Sources(t) {

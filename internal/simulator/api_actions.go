@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// actionKind is what the API documents of a kind of machine action, and how long it takes here.
+// actionKind is a kind of machine action as the API documents it, and how long it takes here.
 type actionKind struct {
 	// running is the time from the start on the machine to the end.
 	running time.Duration

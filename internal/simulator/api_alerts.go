@@ -58,7 +58,7 @@ func (c *company) getAlert(_ *call, a *alert) (reply, *apiError) {
 	return reply{http.StatusOK, c.single("Alerts", a)}, nil
 }
 
-// alertChange is what an update sets; what is nil stays.
+// alertChange holds the properties that an update sets; those that are nil stay.
 type alertChange struct {
 	status, assignedTo, classification, determination, comment *string
 }

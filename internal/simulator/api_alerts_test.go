@@ -38,7 +38,7 @@ func TestAlertsAreFiltered(t *testing.T) {
 		}
 		got := w.list("/api/alerts", "$filter", c.filter).all("value.#.id")
 		if len(want) == 0 || !slices.Equal(got, want) {
-			t.Errorf("%s gives %d alerts, want %d of 120", c.filter, len(got), len(want))
+			t.Errorf("%s: got %d alerts, want %d of 120", c.filter, len(got), len(want))
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ActionView is what a test sees of a machine action.
+// ActionView is a machine action as a test sees it.
 type ActionView struct {
 	ID        string
 	Type      string
@@ -112,7 +112,7 @@ func (c *company) resume(now time.Time) {
 	c.haltedAt = time.Time{}
 }
 
-// PageSize sets how many rows a list gives before it is cut with a nextLink: at least 1, at the start 10,000.
+// PageSize sets how many rows a list returns before it is cut with a nextLink: at least 1, at the start 10,000.
 func (t *Tenant) PageSize(n int) {
 	c := t.company
 	c.mu.Lock()

@@ -50,7 +50,7 @@ func (c *company) signature(location, expiry string) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// linkAnswer is how the API gives a link.
+// linkAnswer is an answer of the API that is a link.
 func (c *company) linkAnswer(value string) any {
 	return record{{"@odata.context", c.context("Edm.String")}, {"value", value}}
 }
@@ -95,7 +95,7 @@ func writeStorageError(w http.ResponseWriter, status int, code, message string) 
 	_, _ = w.Write(append([]byte(xml.Header), body...))
 }
 
-// scriptResult is what running a script gives.
+// scriptResult returns the result of running a script.
 func scriptResult(name, arguments string) *content {
 	output := record{{"script_name", name}, {"exit_code", 0}, {"script_output", ""}, {"script_errors", ""}}
 	for _, s := range scripts {
@@ -109,7 +109,7 @@ func scriptResult(name, arguments string) *content {
 	return &content{"script-output.json", must(json.Marshal(output))}
 }
 
-// fileOnMachine is a file of a machine, compressed with gzip as live response gives it.
+// fileOnMachine is a file of a machine, compressed with gzip as live response returns it.
 func (c *company) fileOnMachine(m *machine, name string) *content {
 	base := path.Base(strings.ReplaceAll(name, `\`, "/"))
 	var b bytes.Buffer
@@ -128,7 +128,7 @@ func latin1(r rune) rune {
 	return r
 }
 
-// investigationPackage is what a machine collects about itself.
+// investigationPackage returns the data that a machine collects about itself.
 func (c *company) investigationPackage(a *machineAction) *content {
 	m, failure := c.machineNamed(a.MachineID)
 	if failure != nil {

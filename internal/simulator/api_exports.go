@@ -77,7 +77,7 @@ func (c *company) rowsOf(ofMachine exportPages) []record {
 	return rows
 }
 
-// pageOfExport cuts records into pages. Where to go on is told by $skiptoken.
+// pageOfExport cuts records into pages. $skiptoken says where to continue.
 func (c *company) pageOfExport(call *call, rows []record) (reply, *apiError) {
 	size, failure := intOption(call, "pageSize", exportPage, largestExportPage)
 	if failure != nil {
@@ -188,7 +188,7 @@ func (c *company) drawOf(texts ...string) byte {
 	return sum[0]
 }
 
-// deviceColumns are what every record of an export says of its machine.
+// deviceColumns returns the columns about the machine that every record of an export has.
 func deviceColumns(m *machine) record {
 	return record{{"deviceId", m.ID}, {"rbacGroupId", m.RBACGroupID}, {"rbacGroupName", m.RBACGroupName}, {"deviceName", m.ComputerDNSName}, {"osPlatform", m.OSPlatform}}
 }

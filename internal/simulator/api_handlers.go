@@ -1,6 +1,6 @@
 package simulator
 
-// handler answers the request of an operation. The types after it are what handlers need of a request: the ones that name
+// handler answers the request of an operation. The types after it name what handlers need of a request: the ones that name
 // a machine, an alert or a machine action get it, and answer 404 if it does not exist; the ones with a body get its
 // properties, and answer 400 if it is not an object. They are types and not functions that wrap one, so that the table of
 // operations stays a constant.

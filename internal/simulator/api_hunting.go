@@ -12,7 +12,7 @@ import (
 	"xsoar-defender/internal/simulator/kusto"
 )
 
-// The documented limits of a hunting query: how many rows it gives, and how far back its events go.
+// The documented limits of a hunting query: how many rows it returns, and how far back its events go.
 const (
 	maxHuntingRows = 100_000
 	huntingSpan    = 30 * day

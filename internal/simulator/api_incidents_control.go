@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Change is what an analyst changes in the portal; empty fields stay as they are. Values are those of the Defender for
+// Change holds an analyst's changes in the portal; empty fields change nothing. Values are those of the Defender for
 // Endpoint API, for incidents too, such as InProgress.
 type Change struct {
 	Status, AssignedTo, Classification, Determination, Comment string
@@ -15,7 +15,7 @@ type Change struct {
 	By string
 }
 
-// State is what a test sees of an alert or an incident.
+// State is the state of an alert or an incident as a test sees it.
 type State struct {
 	Status, AssignedTo, Classification, Determination string
 	Tags, Comments                                    []string

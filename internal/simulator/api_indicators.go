@@ -22,7 +22,7 @@ var indicatorCollection = collection{
 // maxIndicators is the documented number of active indicators of a tenant.
 const maxIndicators = 15_000
 
-// indicatorKind is what an indicator of a type may be. The actions Alert and AlertAndBlock are not among them:
+// indicatorKind holds the rules for indicators of one type. The actions Alert and AlertAndBlock are not among them:
 // Microsoft documents their end in January 2022.
 type indicatorKind struct {
 	actions []string

@@ -20,7 +20,7 @@ func (of collection) limits() odata.Collection {
 	return odata.Collection{Filterable: of.filterable, MaxTop: of.maxTop}
 }
 
-// defaultPageSize is the number of resources on a page where the documentation gives no smaller one.
+// defaultPageSize is the number of resources on a page where the documentation states no smaller one.
 const defaultPageSize = 10_000
 
 // page is the answer to a list operation.

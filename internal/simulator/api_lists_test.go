@@ -34,10 +34,10 @@ func TestListsAreCutByTopAndSkip(t *testing.T) {
 	} {
 		answer := w.list("/api/machines", c.options...)
 		if got := answer.all("value.#.id"); strings.Join(got, " ") != strings.Join(c.want, " ") {
-			t.Errorf("%v gives %d machines, want %d", c.options, len(got), len(c.want))
+			t.Errorf("%v: got %d machines, want %d", c.options, len(got), len(c.want))
 		}
 		if answer.get(`@odata\.nextLink`).Exists() {
-			t.Errorf("%v gives a nextLink", c.options)
+			t.Errorf("%v: got a nextLink, want none", c.options)
 		}
 	}
 }
@@ -77,7 +77,7 @@ func TestALongListIsGivenInPages(t *testing.T) {
 		seen := map[string]bool{}
 		for _, id := range ids {
 			if seen[id] {
-				t.Errorf("%v gives machine %s twice", c.options, id)
+				t.Errorf("%v: got machine %s twice, want it once", c.options, id)
 			}
 			seen[id] = true
 		}

@@ -35,7 +35,7 @@ func runScript(name string) map[string]any {
 	return session(command("RunScript", "ScriptName", name))
 }
 
-// result is what the command of an action leads to.
+// result reads the result of one command of an action.
 func (w *world) result(action, index string) told {
 	w.Helper()
 	value := w.get("/api/machineactions/" + action + "/GetLiveResponseResultDownloadLink(index=" + index + ")").get("value").String()
@@ -199,5 +199,5 @@ func TestLinksExpire(t *testing.T) {
 	where := "/download/investigation-actions-data/x/0/y"
 	expiry := w.Now().Format(time.RFC3339)
 	signed := strings.NewReplacer("+", "%2B", "/", "%2F", "=", "%3D").Replace(w.company.signature(where, expiry))
-	w.same("the status of what is not there", w.download(where+"?se="+expiry+"&sig="+signed).status, 404)
+	w.same("the status of a missing file", w.download(where+"?se="+expiry+"&sig="+signed).status, 404)
 }

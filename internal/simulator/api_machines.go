@@ -79,7 +79,7 @@ func (c *company) findMachinesByTag(call *call) (reply, *apiError) {
 	}), machineCollection)
 }
 
-// readTagging reads what is to be done with which tag.
+// readTagging reads which tag to add or remove.
 func readTagging(body fields) (tag string, remove bool, failure *apiError) {
 	if tag, failure = body.text("Value"); failure != nil {
 		return "", false, failure

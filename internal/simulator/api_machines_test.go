@@ -72,7 +72,7 @@ func TestTagsAreAddedAndRemoved(t *testing.T) {
 	w.same("tags", tag("Add", "seen | 'once'"), `["Finance","seen | 'once'"]`)
 	w.same("tags after adding one again", tag("Add", "Finance"), `["seen | 'once'","Finance"]`)
 	w.same("tags after removing one", tag("Remove", "seen | 'once'"), `["Finance"]`)
-	w.same("tags after removing one that is not there", tag("Remove", "other"), `["Finance"]`)
+	w.same("tags after removing a missing one", tag("Remove", "other"), `["Finance"]`)
 	w.same("the machine's tags", w.get(path).get("machineTags").Raw, `["Finance"]`)
 	w.refused("POST", path+"/tags", map[string]string{"Value": "a", "Action": "Toggle"}, 400, "InvalidInput")
 	w.refused("POST", path+"/tags", map[string]string{"Action": "Add"}, 400, "MissingRequiredParameter")

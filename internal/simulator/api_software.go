@@ -229,7 +229,7 @@ func (c *company) listMachineSoftware(call *call, m *machine) (reply, *apiError)
 	return list(c, call, each(m.installed, func(i installation) software { return c.ofProduct(i.product) }), softwareCollection)
 }
 
-// recommendationPrefix is what comes before the id of a product in that of a recommendation about it.
+// recommendationPrefix comes before the ID of a product in the ID of a recommendation about it.
 const recommendationPrefix = "va-_-"
 
 // recommendation advises to update the product.

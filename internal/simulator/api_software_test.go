@@ -54,7 +54,7 @@ func TestVulnerabilitiesAgreeWithTheMachines(t *testing.T) {
 	} {
 		got := w.list(c.path, "$filter", c.filter).all("value.#." + c.property)
 		if len(got) == 0 || slices.ContainsFunc(got, func(s string) bool { return s != c.want }) {
-			t.Errorf("%s gives %v, want only %s", c.filter, got, c.want)
+			t.Errorf("%s: got %v, want only %s", c.filter, got, c.want)
 		}
 	}
 	for _, score := range w.list("/api/vulnerabilities", "$filter", "cvssV3 gt 8.9 and publishedOn lt 2026-06-01T00:00:00Z").get("value.#.cvssV3").Array() {

@@ -161,7 +161,7 @@ func TestTheSameSeedGivesTheSameCompany(t *testing.T) {
 		t.Error("the events differ between two companies of one seed")
 	}
 	if other.machines[0].ID == first.company.machines[0].ID {
-		t.Error("two seeds give the same machine")
+		t.Error("two seeds make the same machine")
 	}
 }
 

@@ -94,7 +94,7 @@ func (t *Tenant) isTenant(name string) bool {
 	return strings.EqualFold(name, t.registration.tenantID) || strings.EqualFold(name, domain)
 }
 
-// serveDiscovery tells a client that this authority is to be trusted and where its tenant is described.
+// serveDiscovery tells a client that it may trust this authority, and where its tenant is described.
 func (t *Tenant) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	endpoint, err := url.Parse(r.URL.Query().Get("authorization_endpoint"))
 	if host := strings.TrimPrefix(t.base, "https://"); err != nil || endpoint.Host != host {
@@ -171,7 +171,7 @@ func unknownTenant(name string) *refusal {
 	return refuse(90002, "The tenant %q is not known here.", name)
 }
 
-// answerRefusal answers with an error as the token endpoint gives it.
+// answerRefusal answers with an error as the token endpoint does.
 func (t *Tenant) answerRefusal(w http.ResponseWriter, r *http.Request, no *refusal) {
 	status := http.StatusBadRequest
 	if oauthError(no.code) == invalidClient {

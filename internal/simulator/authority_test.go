@@ -268,7 +268,7 @@ func TestSigningInWithACertificate(t *testing.T) {
 	refused(t, "a clock of its own", send(sign(jwt.SigningMethodRS256, cert.key, x5t, claims())), 401, "invalid_client", 700024)
 }
 
-// clockSkew is what the authority forgives a clock.
+// clockSkew is the difference that the authority forgives a clock.
 const clockSkew = 5 * time.Minute
 
 func TestSigningInAsAWorkload(t *testing.T) {

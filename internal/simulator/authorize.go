@@ -96,7 +96,7 @@ func isLoopback(u *url.URL) bool {
 	return false
 }
 
-// authorizationCode checks the rest of the request and gives the user's code for it.
+// authorizationCode checks the rest of the request and returns the user's code for it.
 func (t *Tenant) authorizationCode(q url.Values) (string, *refusal) {
 	if no := required(q, "response_type", "scope"); no != nil {
 		return "", no
@@ -148,7 +148,7 @@ func checkChallenge(challenge, method string) *refusal {
 	return nil
 }
 
-// SignIn does what a user's browser would: it opens the login URL, signs the test user in and gives the
+// SignIn does what a user's browser would: it opens the login URL, signs the test user in and returns the
 // redirect with code and state. When the authority refuses, the error says why; the redirect is then the one
 // that carries the refusal, or empty when there was only a page.
 func (t *Tenant) SignIn(loginURL string) (redirect string, err error) {

@@ -124,7 +124,7 @@ func (c *applicationCertificate) thumbprint() string {
 	return strings.ToUpper(hex.EncodeToString(c.digest("x5t")))
 }
 
-// digest is what the named header of a client assertion must carry: x5t the SHA-1, x5t#S256 the SHA-256 of
+// digest returns the value that the named header of a client assertion must carry: x5t the SHA-1, x5t#S256 the SHA-256 of
 // the certificate's DER form.
 func (c *applicationCertificate) digest(header string) []byte {
 	if header == "x5t" {

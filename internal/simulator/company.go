@@ -14,7 +14,7 @@ import (
 // company is the organization behind the simulated Defender API: its machines, users and software, what was seen and
 // detected there, and what was done about it. Everything follows from the seed and the clock.
 type company struct {
-	base string // of the links it gives, without a final slash
+	base string // of the links in answers, without a final slash
 	now  func() time.Time
 	seed uint64
 

@@ -58,7 +58,7 @@ func (t *Tenant) newControl() http.Handler {
 	return mux
 }
 
-// controlBody is what the control endpoint is told.
+// controlBody is the body of a request to the control endpoint.
 type controlBody struct {
 	Name    string  `json:"name"`
 	Speed   float64 `json:"speed"`

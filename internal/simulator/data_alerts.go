@@ -13,7 +13,7 @@ const (
 	alertSpan  = 14 * day
 )
 
-// scenario is a kind of detection. Its evidence is told as the entities that make it up.
+// scenario is a kind of detection. Its evidence is a list of entities.
 type scenario struct {
 	title, description string
 	severity           string

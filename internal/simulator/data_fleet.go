@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// fleet is what a company of a larger size consists of beyond the inventory: shares of a hundred machines.
+// fleet describes the machines of a larger company beyond the inventory, as shares of a hundred machines.
 var fleet = []struct {
 	prefix string
 	share  int

@@ -16,7 +16,7 @@ import (
 // tuple is a row of a table by column; a column without a value is null, or empty if it holds text.
 type tuple map[string]any
 
-// events are what happened on the machines, by the table that hunting finds it in.
+// events holds the records of what happened on the machines, by the table in which hunting finds them.
 type events map[string][]tuple
 
 // table returns the rows of a table of the hunting schema, or false if there is no such table. They are made one at a time, since a
@@ -221,7 +221,7 @@ func (p *process) asActor() tuple {
 	return t
 }
 
-// uniqueID is what the system knows the process by, also after its id is used again.
+// uniqueID returns the ID that still names the process after its process ID is used again.
 func (p *process) uniqueID() int64 { return 1<<54 + p.id }
 
 // asFile are the columns of the file that something was done with.
@@ -280,7 +280,7 @@ func (m *machine) parentShell() string {
 	return "svchost.exe"
 }
 
-// everyday is what people and systems do all the time: programs are started, connections made, names looked up,
+// everyday records what people and systems do all the time: programs are started, connections made, names looked up,
 // files written, users logged on, and signatures checked.
 func (h *history) everyday() {
 	c := h.company

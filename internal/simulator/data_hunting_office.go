@@ -62,7 +62,7 @@ func (h *history) append(table string, when time.Time, details ...tuple) {
 	h.events[table] = append(h.events[table], t)
 }
 
-// office is what happens in mail and in the cloud, every day and in the attack: the message that brought the document which
+// office records what happens in mail and in the cloud, every day and in the attack: the message that brought the document which
 // intrusion begins with, the page that asked for a password, and what was done with it.
 func (h *history) office() {
 	c := h.company
@@ -96,7 +96,7 @@ func (h *history) office() {
 	h.sensed()
 }
 
-// sensed is what the agents of machines report by themselves.
+// sensed records what the agents of machines report by themselves.
 func (h *history) sensed() {
 	c := h.company
 	for _, m := range c.machines[:min(len(c.machines), len(inventory)*3)] {
@@ -284,7 +284,7 @@ func (h *history) programs() {
 	}
 }
 
-// setting is what a machine is assessed for.
+// setting is a setting for which machines are assessed.
 type setting struct {
 	id, name, category, subcategory string
 	impact                          float64
@@ -326,7 +326,7 @@ func knownSettings() []tuple {
 	return rows
 }
 
-// gathered is what the agent of a machine says of its protection.
+// gathered returns what the agent of a machine reports about its protection.
 func (c *company) gathered(m *machine) tuple {
 	state := func(name string) string {
 		return map[bool]string{true: "Block", false: "Audit"}[c.drawOf(m.ID, name)%4 > 0]

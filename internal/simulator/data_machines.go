@@ -87,7 +87,7 @@ func (c *company) userNamed(name string) *user {
 // operatingSystem is one that machines of the tenant have.
 type operatingSystem struct {
 	platform, version string
-	build             int64 // 0 where the service gives none
+	build             int64 // 0 where the service returns none
 	product           string
 }
 
@@ -116,7 +116,7 @@ var (
 	deviceGroups = []deviceGroup{workstations, servers, tier0, macAndLinux}
 )
 
-// inventory is what the company runs, in the order that the API lists it. Machines that do not report come last.
+// inventory lists the machines of the company in the order of the API. Machines that do not report come last.
 var inventory = []struct {
 	prefix string
 	count  int
@@ -147,7 +147,7 @@ var inventory = []struct {
 	{"kiosk", 1, windows10, workstations, "Low", []string{}, "NoSensorData"},
 }
 
-// equip buys the machines, and gives each employee the next one of the department.
+// equip buys the machines, and assigns each employee the next one of the department.
 func (c *company) equip() {
 	waiting := map[string][]*user{}
 	for i, e := range employees {

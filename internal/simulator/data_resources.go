@@ -200,7 +200,7 @@ type file struct {
 	platforms    []string
 }
 
-// fileStatistics has organizationPrevalence as a number and, in its older spelling, as text: the service gives both.
+// fileStatistics has organizationPrevalence as a number and, in its older spelling, as text: the service returns both.
 type fileStatistics struct {
 	Context                string   `json:"@odata.context"`
 	SHA1                   string   `json:"sha1"`
@@ -263,7 +263,7 @@ type indicator struct {
 	Category                int      `json:"category"`
 }
 
-// importResult is what became of one indicator of an import.
+// importResult is the outcome for one indicator of an import.
 type importResult struct {
 	ID            optional `json:"id"`
 	Indicator     string   `json:"indicator"`

@@ -62,7 +62,7 @@ func (c *company) seedIndicators() {
 	}
 }
 
-// script is a file of the live response library that can be run, with what running it gives.
+// script is a file of the live response library that can be run, with the result of running it.
 type script struct {
 	name, description, parameters string
 	output, errors                string

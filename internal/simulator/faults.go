@@ -45,7 +45,7 @@ type Fault struct {
 
 	// Status of the answer. The default is 302 with a Location, 400 with a Code, else 200.
 	Status int
-	// Code and Message make the error body that this part of the tenant gives; the default code follows from
+	// Code and Message make the error body that this part of the tenant returns; the default code follows from
 	// Status. At the authority, the code is a number with or without "AADSTS" before it.
 	Code, Message string
 	// Body takes the place of the error body, as text of ContentType, the default of which is application/json.
@@ -171,7 +171,7 @@ func (t *Tenant) fail(w http.ResponseWriter, r *http.Request, kind Kind, f Fault
 	t.send(r.Context(), w, answer, f)
 }
 
-// scriptedAnswer is the fault's own answer, with a body as this part of the tenant gives it.
+// scriptedAnswer is the fault's own answer, with a body as this part of the tenant returns it.
 func (t *Tenant) scriptedAnswer(w http.ResponseWriter, r *http.Request, kind Kind, f Fault) {
 	switch {
 	case f.Status != 0:

@@ -22,7 +22,7 @@ func fuzzTenant(f *testing.F) *Tenant {
 	return tenant
 }
 
-// ask hands a request to the tenant and gives the status of the answer.
+// ask passes a request to the tenant and returns the status of the answer.
 func ask(tenant *Tenant, method, target, contentType, body string) int {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r.Header.Set("Content-Type", contentType)

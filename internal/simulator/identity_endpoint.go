@@ -22,7 +22,7 @@ func (t *Tenant) IdentityURL() string { return t.identityURL }
 // IdentityHeader is the value for IDENTITY_HEADER, which proves that a caller runs on the machine.
 func (t *Tenant) IdentityHeader() string { return t.fixed.identityHeader }
 
-// identityForm is what one form of the managed identity endpoint asks for and how it refuses.
+// identityForm describes one form of the managed identity endpoint: what it asks for, and how it refuses.
 type identityForm struct {
 	version       string // of the API, which every request names
 	header, value string // what keeps requests out that somebody was tricked into

@@ -46,7 +46,7 @@ func (s tenant) options() azcore.ClientOptions {
 	}
 }
 
-// signsIn checks that a credential gives a token with which the API answers.
+// signsIn checks that a credential gets a token that the API accepts.
 func (s tenant) signsIn(credential azcore.TokenCredential, err error) {
 	s.t.Helper()
 	if err != nil {

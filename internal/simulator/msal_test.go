@@ -102,7 +102,7 @@ func (s tenant) verified(token string) jwt.MapClaims {
 			}
 			return certificate.PublicKey, nil
 		}
-		return nil, errors.New("no key of the set has the name that the token gives")
+		return nil, errors.New("no key of the set has the name in the token")
 	}, jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired())
 	if err != nil {
 		s.t.Errorf("a token cannot be verified: %v", err)

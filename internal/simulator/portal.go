@@ -1,6 +1,6 @@
 package simulator
 
-// PortalView is what an analyst would see of the tenant in the portal: its devices, its alerts, and the action center.
+// PortalView is the tenant as an analyst would see it in the portal: its devices, its alerts, and the action center.
 type PortalView struct {
 	Machines []PortalMachine `json:"machines"`
 	Alerts   []PortalAlert   `json:"alerts"`  // the newest first

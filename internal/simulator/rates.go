@@ -23,7 +23,7 @@ func (t *Tenant) SetRates(enforce bool) {
 	t.rates.enforce, t.rates.calls = enforce, map[string][]time.Time{}
 }
 
-// admit counts the call and gives 0, or gives how long to wait until there is room for it.
+// admit counts the call and returns 0, or returns how long to wait until there is room for it.
 func (x *rateWindows) admit(r *http.Request, now time.Time) time.Duration {
 	x.mu.Lock()
 	defer x.mu.Unlock()

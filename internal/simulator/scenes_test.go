@@ -136,7 +136,7 @@ func TestARansomwareDay(t *testing.T) {
 	again.Advance(5 * time.Minute)
 	again.asked("/api/machines?$top=1")
 	if a, b := again.AlertIDs()[before:], s.AlertIDs()[before:before+8]; fmt.Sprint(a) != fmt.Sprint(b) {
-		t.Errorf("the same seed gives other alerts: %v and %v", a, b)
+		t.Errorf("got %v and %v, want the same alerts of the same seed", a, b)
 	}
 	for _, wrong := range []string{`{"name":"nothing"}`, `{"name":"ransomware-day","speed":-1}`, `{"nome":"x"}`, `[`} {
 		if got := s.told("POST", "/scenes", wrong); got.status != 400 {

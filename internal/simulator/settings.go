@@ -14,7 +14,7 @@ const (
 	testUserName = "Alex Analyst"
 )
 
-// registration is what the tenant knows by an identifier. The identifiers follow from the seed.
+// registration holds the identifiers of the tenant and its applications, which follow from the seed.
 type registration struct {
 	tenantID       string
 	clientID       string // the self-deployed application
@@ -45,7 +45,7 @@ func (t *Tenant) newSecrets() secrets {
 	return secrets{identityHeader: t.guid(), cortexToken: t.opaque(), cortexKey: t.draw(), workloadKey: t.draw(), controlKey: t.opaque()}
 }
 
-// settings are what may change while the tenant runs.
+// settings hold everything that may change while the tenant runs.
 type settings struct {
 	secret         string
 	secretExpired  bool
@@ -62,7 +62,7 @@ type settings struct {
 	conditions     map[string]time.Time // that are on, with their ends; zero is no end
 }
 
-// defaultTokenLifetime is what Microsoft documents that an access token lives, about an hour.
+// defaultTokenLifetime is the lifetime of an access token that Microsoft documents, about an hour.
 const defaultTokenLifetime = 3599 * time.Second
 
 func (t *Tenant) newSettings() settings {
@@ -119,7 +119,7 @@ func (t *Tenant) SetSecret(secret string) {
 	t.change(func(s *settings) { s.secret, s.secretExpired = secret, false })
 }
 
-// ExpireSecret lets the client secret end (AADSTS7000222), until SetSecret gives another.
+// ExpireSecret lets the client secret end (AADSTS7000222), until SetSecret sets another.
 func (t *Tenant) ExpireSecret() {
 	t.change(func(s *settings) { s.secretExpired = true })
 }

@@ -106,7 +106,7 @@ type Tenant struct {
 	grants   grants
 }
 
-// application is what the bearer of an accepted access token may do: an application with its roles, or, when
+// application describes the bearer of an accepted access token: an application with its roles, or, when
 // User is set, a user with the scopes delegated to the application.
 type application struct {
 	ID     string

@@ -62,7 +62,7 @@ func start(t *testing.T, seed uint64) tenant {
 	return tenant{Tenant: sim, Clock: c, t: t, client: client}
 }
 
-// answer is what came back: the status, the headers and the body as a JSON object, where it is one.
+// answer is an answer of the tenant: the status, the headers and the body as a JSON object, where it is one.
 type answer struct {
 	status int
 	header http.Header

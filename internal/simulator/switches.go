@@ -11,7 +11,7 @@ import (
 // condition is a state of the outside world that can be switched on and off while the tenant runs.
 type condition struct {
 	description string
-	// fault is what requests meet, if any.
+	// fault is the fault that requests meet, if any.
 	fault *Fault
 	// set switches what is no fault of single requests.
 	set func(t *Tenant, on bool)

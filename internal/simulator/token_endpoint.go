@@ -31,7 +31,7 @@ func newGrants() grants {
 	}
 }
 
-// codeGrant is what an authorization code means.
+// codeGrant is the meaning of an authorization code.
 type codeGrant struct {
 	who       holder
 	scope     scope
@@ -42,7 +42,7 @@ type codeGrant struct {
 	used      bool
 }
 
-// refreshGrant is what a refresh token means.
+// refreshGrant is the meaning of a refresh token.
 type refreshGrant struct {
 	who   holder
 	scope scope
@@ -50,7 +50,7 @@ type refreshGrant struct {
 	ended int // the AADSTS code with which it is refused, 0 while it lives
 }
 
-// scope is what a token is asked for: permissions of one resource.
+// scope holds the permissions of one resource that a token is requested for.
 type scope struct {
 	audience string
 	names    []string // permissions by name, or .default for all that there are
@@ -120,7 +120,7 @@ type tokenRequest struct {
 	v1       bool   // the older endpoint, which takes a resource instead of a scope
 }
 
-// tokenAnswer is what a token request is granted.
+// tokenAnswer holds the tokens that a request is granted.
 type tokenAnswer struct {
 	audience string
 	scopes   []string // of a user's token, as the answer names them
@@ -192,7 +192,7 @@ func (t *Tenant) answerToken(w http.ResponseWriter, a tokenAnswer, v1 bool) {
 
 func unixText(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }
 
-// grant checks who asks and gives what the grant is worth. The lock is held, by everything it calls too.
+// grant checks who asks and returns the tokens of the grant. The lock is held, by everything it calls too.
 func (t *Tenant) grant(q tokenRequest) (tokenAnswer, *refusal) {
 	if no := required(q.form, "grant_type", "client_id"); no != nil {
 		return tokenAnswer{}, no

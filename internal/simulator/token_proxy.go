@@ -22,7 +22,7 @@ const proxyApplication = "ms-defender-atp"
 // proxyPatience is how far the time within a request to the token proxy may lie from the tenant's.
 const proxyPatience = 10 * time.Minute
 
-// proxyRequest is what the token proxy is asked.
+// proxyRequest is the body of a request to the token proxy.
 type proxyRequest struct {
 	Application  string `json:"app_name"`
 	Registration string `json:"registration_id"`
@@ -62,7 +62,7 @@ func answerProxyProblem(w http.ResponseWriter, p *proxyProblem) {
 	answerJSON(w, p.status, map[string]any{"status": p.status, "title": p.title, "detail": p.detail})
 }
 
-// proxyToken checks a request and gives the answer. The lock is held.
+// proxyToken checks a request and returns the answer. The lock is held.
 func (t *Tenant) proxyToken(q proxyRequest) (map[string]any, *proxyProblem) {
 	if q.Application != proxyApplication {
 		return nil, &proxyProblem{http.StatusBadRequest, "Unknown application", "There is no application of this name."}
@@ -93,7 +93,7 @@ func (t *Tenant) proxyToken(q proxyRequest) (map[string]any, *proxyProblem) {
 	}, nil
 }
 
-// proxyScope is what the token is for: the scope, or without one the resource. With neither, which is what the working
+// proxyScope returns the scope of a token: the one requested, or without one the resource. With neither, which is what the working
 // client sends, it is the API of the application.
 func (t *Tenant) proxyScope(q proxyRequest) (scope, bool) {
 	if q.Scope != "" {

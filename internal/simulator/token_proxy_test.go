@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// cortex is what the Cortex XSOAR application's instance has.
+// cortex is an instance of the Cortex XSOAR application, with its tenant.
 type cortex struct {
 	tenant
 	id, path, token string

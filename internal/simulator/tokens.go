@@ -39,7 +39,7 @@ var (
 )
 
 // defenderAudiences are the resources whose tokens the Defender API takes, besides the tenant's own address.
-// The last two are what others were seen to use in the government clouds; Microsoft documents none for them.
+// The last two are those that others were seen to use in the government clouds; Microsoft documents none for them.
 var defenderAudiences = []string{
 	"https://api.securitycenter.microsoft.com",
 	"https://securitycenter.onmicrosoft.com/windowsatpservice",
@@ -113,7 +113,7 @@ func (t *Tenant) accessToken(audience string, who holder, scopes []string) strin
 	return t.signingKey().sign(claims)
 }
 
-// applicationName is what the registration of the application is called.
+// applicationName is the name of the application's registration.
 const applicationName = "xsoar-defender"
 
 // identityClaims is the content of an ID token.

@@ -1,4 +1,4 @@
-// Package system is what the program takes from the machine that it runs on, besides its streams. main makes it once,
+// Package system has the things that the program takes from the machine that it runs on, besides its streams. main makes it once,
 // and every part that needs some of it is passed it whole.
 package system
 

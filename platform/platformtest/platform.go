@@ -13,14 +13,14 @@ import (
 // RefusedMark comes before the reason when the platform refuses a callback.
 const RefusedMark = "[ERROR-fd5a7750-7182-4b38-90ba-091824478903]"
 
-// Platform is what the platform keeps for one instance. Plugins that share it see the same integration context,
+// Platform is a platform with the data that it keeps for one instance. Plugins that share it see the same integration context,
 // as the processes and engines of an installation do. The zero value is no platform; use New.
 type Platform struct {
 	mu      sync.Mutex
 	context json.RawMessage
 	number  int // of the context's version
 	lastRun json.RawMessage
-	// mirrorRun is what the last round of mirroring left behind.
+	// mirrorRun is the state that the last round of mirroring left behind.
 	mirrorRun json.RawMessage
 	release   string
 	history   []json.RawMessage
@@ -141,7 +141,7 @@ type message struct {
 	} `json:"args"`
 }
 
-// callback is what the plugin asks the platform for.
+// callback returns the name of the callback that a message asks for.
 func (m message) callback() string {
 	if m.Type == "log" || m.Command == "" {
 		return m.Type

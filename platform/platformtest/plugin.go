@@ -80,7 +80,7 @@ const (
 	MetricsEntry = 19
 )
 
-// Text is what Contents says when it is a text.
+// Text returns Contents when it is a text.
 func (e Entry) Text() string {
 	var text string
 	if json.Unmarshal(e.Contents, &text) != nil {
@@ -89,7 +89,7 @@ func (e Entry) Text() string {
 	return text
 }
 
-// Outcome is what an execution gave.
+// Outcome is the result of an execution.
 type Outcome struct {
 	Entries []Entry
 	// Exception is how a fetch says that it has failed.
@@ -343,7 +343,7 @@ func (p *Plugin) CloseInput() error {
 func (p *Plugin) Wait() error {
 	select {
 	case err := <-p.ended:
-		p.ended <- err // for who waits next
+		p.ended <- err // for the next one that waits
 		return err
 	case <-time.After(Patience):
 		return fmt.Errorf("the plugin has not ended within %s", Patience)

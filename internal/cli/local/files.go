@@ -65,7 +65,7 @@ func (h *Host) Reopen(id string) (warroom.OutputFile, error) {
 	return file, nil
 }
 
-// Open opens a file by its path, which stands for the entry of a War Room that is not there.
+// Open opens a file by its path, as there is no War Room with entries.
 func (h *Host) Open(_ context.Context, entry string) (string, warroom.InputFile, error) {
 	file, err := warroom.OpenInput(entry)
 	if err != nil {

@@ -381,7 +381,7 @@ func FuzzFileNames(f *testing.F) {
 				t.Errorf("%q was saved as %q, which hides something", name, kept)
 			}
 			if _, err := os.Stat(filepath.Join(folder, kept)); err != nil {
-				t.Errorf("%q was saved as %q, but is not there: %v", name, kept, err)
+				t.Errorf("%q was saved as %q, but does not exist: %v", name, kept, err)
 			}
 		}
 	})

@@ -45,7 +45,7 @@ type instanceState struct {
 	Name    string                     `json:"name,omitempty"`
 	Context map[string]json.RawMessage `json:"context,omitempty"`
 	LastRun json.RawMessage            `json:"lastRun,omitempty"`
-	// MirrorRun is what the platform keeps for mirroring.
+	// MirrorRun is the state that the platform keeps for mirroring.
 	MirrorRun json.RawMessage `json:"mirrorRun,omitempty"`
 	// Mirrored holds the incidents that are mirrored.
 	Mirrored json.RawMessage `json:"mirrored,omitempty"`

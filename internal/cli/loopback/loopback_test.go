@@ -31,7 +31,7 @@ func listen(t *testing.T, uri string) *loopback.Receiver {
 	return receiver
 }
 
-// shown is what a browser gets.
+// shown is an answer as a browser gets it.
 type shown struct {
 	status int
 	header http.Header

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// event is something that the page is told.
+// event is a message to the page.
 type event struct {
 	number int
 	kind   string
@@ -20,7 +20,7 @@ const (
 	mostBytes  = 16 << 20
 )
 
-// feed tells pages what happens, in order. A page that comes late, or again, is told what is still kept.
+// feed tells pages what happens, in order. A page that comes late, or again, receives what is still kept.
 type feed struct {
 	mu      sync.Mutex
 	kept    []event
@@ -74,7 +74,7 @@ func (f *feed) close() {
 	}
 }
 
-// Telling tells the page what becomes of one call.
+// Telling tells the page how one call goes on.
 type Telling struct {
 	room *room
 	call int

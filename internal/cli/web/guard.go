@@ -52,7 +52,7 @@ func newGuard(address string, random io.Reader) (*guard, string, error) {
 	}, token, nil
 }
 
-// policy is what a browser is told that the page may do: load its own files and ask its own server.
+// policy lets the page load its own files and ask its own server, and nothing else.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -78,7 +78,7 @@ func (g *guard) over(next http.Handler) http.Handler {
 		case r.Method == http.MethodGet && r.URL.Path == "/" && r.URL.Query().Has("token"):
 			g.admit(w, r)
 		case !g.admitted(r):
-			refuse(w, http.StatusUnauthorized, "Open the address that the terminal shows. It is good for one browser: run the command again for another.")
+			refuse(w, http.StatusUnauthorized, "Open the address that the terminal shows. It works in one browser: run the command again for another.")
 		default:
 			next.ServeHTTP(w, r)
 		}

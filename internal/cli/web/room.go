@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// room is what happens behind the page.
+// room serves the requests of the page.
 type room struct {
 	ctx  context.Context // ends with the server, and every call with it
 	desk Desk

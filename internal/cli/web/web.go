@@ -24,7 +24,7 @@ type About struct {
 	Instance string `json:"instance"`
 	Tenant   string `json:"tenant"`
 	// Simulated reports whether the tenant is the one inside this program. On any other tenant a command that executes
-	// something asks once more, and there is no portal.
+	// something asks for confirmation, and there is no portal.
 	Simulated bool `json:"simulated"`
 }
 
@@ -94,7 +94,7 @@ type Incident struct {
 	Notes    []string          `json:"notes,omitempty"`
 }
 
-// Desk is what the page works on.
+// Desk runs the commands of the page.
 type Desk interface {
 	About() About
 	Commands() []Command
@@ -115,14 +115,14 @@ type Desk interface {
 	Portal() json.RawMessage
 }
 
-// Options are what a page is served with.
+// Options configure the server of the page.
 type Options struct {
 	Desk Desk
 	// Port is the port of the loopback address to listen on; 0 is any free one.
 	Port   int
 	Now    func() time.Time
 	Random io.Reader
-	// Ready is called with the address to open, which is good for one browser.
+	// Ready is called with the address to open, which works in one browser.
 	Ready func(address string)
 }
 

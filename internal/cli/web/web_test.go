@@ -72,7 +72,7 @@ func (d *desk) Context() json.RawMessage { return json.RawMessage(`{"a":1}`) }
 
 func (d *desk) Portal() json.RawMessage { return json.RawMessage("null") }
 
-// counting is a source of randomness that gives each byte a value of its own.
+// counting is a source of randomness in which each byte has a value of its own.
 type counting struct{ next byte }
 
 func (c *counting) Read(into []byte) (int, error) {

@@ -66,7 +66,7 @@ func decodeRule(t *testing.T, value any) rule {
 	return decoded
 }
 
-// Problems are what a YAML document has against the schema, each with its place. A text that is no YAML fails the test.
+// Problems lists where a YAML document violates the schema, each with its place. A text that is not YAML fails the test.
 func (s Schema) Problems(t *testing.T, text []byte) []string {
 	t.Helper()
 	var value any

@@ -173,7 +173,7 @@ func average(values []any, a []expression) any {
 	return total / float64(len(numbers))
 }
 
-// limited cuts a list to the size that the last argument gives, if it is one.
+// limited cuts a list to the size in the last argument, if it is one.
 func limited(values []any, a []expression) any {
 	if values == nil {
 		values = []any{}

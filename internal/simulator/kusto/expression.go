@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// frame is what an expression is evaluated on: a row, or a group of rows for an aggregate.
+// frame is the input of an expression: a row, or a group of rows for an aggregate.
 type frame struct {
 	row   []any
 	index int
@@ -23,7 +23,7 @@ type frame struct {
 type expression struct {
 	typ  Type
 	eval func(*frame) any
-	// name is what its column is called if it gets no name; "" numbers it.
+	// name is the name of its column if it is given none; "" numbers it.
 	name string
 	// column is the column that the expression merely names.
 	column string
@@ -280,7 +280,7 @@ func compareValues(operator string, x, y any) any {
 	return order >= 0
 }
 
-// list is what follows in, has_any and has_all.
+// list is the operand after in, has_any and has_all.
 type list struct {
 	of    func(*frame) []any
 	fixed bool // the same forevery row

@@ -424,7 +424,7 @@ func window() map[string]function {
 	}
 }
 
-// windows are what the functions that look at other rows do.
+// windows returns the functions that look at other rows.
 func windows() map[string]func(a []expression) func(*frame) any {
 	return map[string]func(a []expression) func(*frame) any{
 		"row_number": rowNumber, "prev": besideBy(-1), "next": besideBy(1), "row_cumsum": runningSum,

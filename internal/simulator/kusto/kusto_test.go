@@ -88,7 +88,7 @@ func TestQueries(t *testing.T) {
 			continue
 		}
 		if text := shown(got); text != c.want {
-			t.Errorf("%s gives %q, want %q", c.query, text, c.want)
+			t.Errorf("%s: got %q, want %q", c.query, text, c.want)
 		}
 	}
 }
@@ -219,7 +219,7 @@ func TestWholeQueries(t *testing.T) {
 			continue
 		}
 		if text := shown(got); text != c.want {
-			t.Errorf("%s gives %q, want %q", c.query, text, c.want)
+			t.Errorf("%s: got %q, want %q", c.query, text, c.want)
 		}
 	}
 }
@@ -238,11 +238,11 @@ func FuzzQuery(f *testing.F) {
 			return
 		}
 		if _, err := json.Marshal(plain(anyRows(got.Rows))); err != nil {
-			t.Errorf("%q gives what cannot be written: %v", query, err)
+			t.Errorf("%q returns what cannot be written: %v", query, err)
 		}
 		for _, c := range got.Columns {
 			if c.Name == "" || c.Type == "" {
-				t.Errorf("%q gives a column %q of type %q", query, c.Name, c.Type)
+				t.Errorf("%q returns a column %q of type %q", query, c.Name, c.Type)
 			}
 		}
 	})

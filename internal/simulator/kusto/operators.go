@@ -420,7 +420,7 @@ func (p *parser) projectRename() (Table, error) {
 	}
 }
 
-// group is what summarize makes one row of.
+// group is a group of rows of which summarize makes one.
 type group struct {
 	keys []any
 	rows [][]any

@@ -146,7 +146,7 @@ func (p *parser) wildcard() []string {
 	return slices.DeleteFunc(slices.Clone(p.run.tables.Names()), func(name string) bool { return !re.MatchString(name) })
 }
 
-// joinKeys are what two tables are joined on.
+// joinKeys are the columns on which two tables are joined.
 type joinKeys struct{ left, right []int }
 
 // on reads the columns to join on: those of both sides, or $left.a == $right.b.

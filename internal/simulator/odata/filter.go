@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// kindOfValue is what a value in a $filter is: the comparison of two different kinds is an error.
+// kindOfValue is the type of a value in a $filter: the comparison of two different kinds is an error.
 type kindOfValue string
 
 const (
@@ -37,7 +37,7 @@ type term struct {
 	value func(row) any
 }
 
-// row is what a $filter is evaluated on: the resource, and the variables of the any() around the term.
+// row is the input of a $filter: the resource, and the variables of the any() around the term.
 type row struct {
 	resource  reflect.Value
 	variables []variable
@@ -78,7 +78,7 @@ func parseFilter(text string, resource reflect.Type, filterable []string) (func(
 // exponent and in an offset from UTC: everywhere else it is a space that a client encoded twice.
 const filterToken = `^(?:'(?:[^']|'')*'|-?[0-9](?:[0-9.]+[eE]\+[0-9]|[0-9A-Za-z:.-])*(?:\+[0-9]{2}:[0-9]{2})?|[A-Za-z_][A-Za-z0-9_.]*|[(),:/])`
 
-// spaces are what separates tokens. The service takes a filter that was encoded twice, with plus signs for its spaces.
+// spaces are the characters that separate tokens. The service takes a filter that was encoded twice, with plus signs for its spaces.
 const spaces = " +"
 
 func filterTokens(text string) ([]string, error) {

@@ -18,7 +18,7 @@ import (
 	"strings"
 )
 
-// Collection is what the query options of a list may do.
+// Collection describes which query options a list accepts.
 type Collection struct {
 	// Filterable are the properties that $filter may name; nil allows all of them.
 	Filterable []string
@@ -36,7 +36,7 @@ type Expandable interface {
 	Collapsed() any
 }
 
-// Page is what the query options leave of a list.
+// Page is the part of a list that the query options leave.
 type Page struct {
 	// Items are the resources, as $select and $expand leave them. They encode to JSON.
 	Items []any

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The ports that are tried are below those that systems give to connections, so that none takes one in between.
+// The ports that are tried are below those that systems assign to connections, so that none takes one in between.
 const (
 	firstPort = 20000
 	ports     = 10000
