@@ -2,8 +2,8 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"xsoar-defender/defender"
@@ -68,7 +68,7 @@ func judgeFiles() Command {
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		files := forEach(ctx, in.Hashes, func(ctx context.Context, hash string) (seen, error) {
 			file, err := run.API.File(ctx, hash)
-			if aboutFile(err) {
+			if _, refused := errors.AsType[*defender.APIError](err); refused {
 				// The verdicts on the other files are of use without this one.
 				return seen{missing: err}, nil
 			}
@@ -80,12 +80,6 @@ func judgeFiles() Command {
 		}
 		return files.finish("file", entries...)
 	})
-}
-
-// aboutFile reports whether the service refused the hash or does not know the file. Any other failure says nothing about the
-// file, whose score would be wrong then.
-func aboutFile(err error) bool {
-	return defender.NotFound(err) || defender.StatusOf(err) == http.StatusBadRequest
 }
 
 // seen is a file, or the error of reading it.
