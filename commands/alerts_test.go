@@ -278,3 +278,17 @@ func TestAlertsThatTheServiceDoesNotKnow(t *testing.T) {
 		})
 	}
 }
+
+func TestALinkThatLostTheFilterIsTold(t *testing.T) {
+	for command, args := range map[string]map[string]any{
+		"microsoft-atp-list-alerts":  {"severity": "High", "limit": "9"},
+		"microsoft-atp-get-machines": {"risk_score": "High", "page_size": "9"},
+	} {
+		i := commandstest.New(t)
+		path := map[string]string{"microsoft-atp-list-alerts": "/api/alerts", "microsoft-atp-get-machines": "/api/machines"}[command]
+		i.Answer(http.MethodGet, path, http.StatusOK, `{"value":[{"id":"1"}],"@odata.nextLink":"`+i.Tenant.URL()+path+`?$skip=1"}`)
+		result := i.Run(command, args)
+		result.WantAsked("GET " + path)
+		result.Entry().WantReadable("lost the filter of this command", "there may be more")
+	}
+}

@@ -181,6 +181,9 @@ func (o Output) objectEntries(list defender.List, show func(rawjson.Value) warro
 // noteMore adds that the service may have more, and what to do about it: a limit is raised only where one was given, and a
 // later page is followed by the next.
 func noteMore(entry warroom.Entry, list defender.List) warroom.Entry {
+	if list.Lost && !list.More {
+		entry.Blocks = append(entry.Blocks, warroom.Paragraph("The service's link to the next page had lost the filter of this command: it leads to other items and was not followed, so there may be more. Narrow the filter to see them."))
+	}
 	if !list.More {
 		return entry
 	}

@@ -180,13 +180,16 @@ func TestALinkThatLostTheOptionsIsNotFollowed(t *testing.T) {
 		name, link string
 		query      defender.Query
 		follows    bool
+		lost       bool
 	}{
-		{"names gone", "SELF/api/machines?=a%20eq%20'x'&=10000&$skip=2", defender.Query{Filter: defender.Equal("a", "x"), Limit: 9}, false},
-		{"filter gone", "SELF/api/machines?$skip=2", defender.Query{Filter: defender.Equal("a", "x"), Limit: 9}, false},
-		{"expand gone", "SELF/api/machines?$filter=a&$skip=2", defender.Query{Filter: defender.Equal("a", "x"), Expand: "evidence", Limit: 9}, false},
-		{"both there", "SELF/api/machines?$skip=2&$expand=evidence&$filter=a", defender.Query{Filter: defender.Equal("a", "x"), Expand: "evidence", Limit: 9}, true},
-		{"escaped", "SELF/api/machines?%24filter=a&%24skip=2", defender.Query{Filter: defender.Equal("a", "x"), Limit: 9}, true},
-		{"none wanted", "SELF/api/machines?$skip=2", defender.Query{Limit: 9}, true},
+		{"names gone", "SELF/api/machines?=a%20eq%20'x'&=10000&$skip=2", defender.Query{Filter: defender.Equal("a", "x"), Limit: 9}, false, true},
+		{"filter gone", "SELF/api/machines?$skip=2", defender.Query{Filter: defender.Equal("a", "x"), Limit: 9}, false, true},
+		{"expand gone", "SELF/api/machines?$filter=a&$skip=2", defender.Query{Filter: defender.Equal("a", "x"), Expand: "evidence", Limit: 9}, false, true},
+		{"a link beyond the end", "SELF/api/machines?=a%20eq%20'x'&=10000&$skip=10000", defender.Query{Filter: defender.Equal("a", "x"), Limit: 9}, false, false},
+		{"a token", "SELF/api/machines?$skiptoken=t", defender.Query{Filter: defender.Equal("a", "x"), Limit: 9}, false, true},
+		{"both there", "SELF/api/machines?$skip=2&$expand=evidence&$filter=a", defender.Query{Filter: defender.Equal("a", "x"), Expand: "evidence", Limit: 9}, true, false},
+		{"escaped", "SELF/api/machines?%24filter=a&%24skip=2", defender.Query{Filter: defender.Equal("a", "x"), Limit: 9}, true, false},
+		{"none wanted", "SELF/api/machines?$skip=2", defender.Query{Limit: 9}, true, false},
 	} {
 		var api *service
 		api = serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -202,6 +205,9 @@ func TestALinkThatLostTheOptionsIsNotFollowed(t *testing.T) {
 		}
 		if followed := numbers(got) == "0 1 7"; followed != row.follows {
 			t.Errorf("%s: got the items %q, want the link followed: %t", row.name, numbers(got), row.follows)
+		}
+		if got.Lost != row.lost {
+			t.Errorf("%s: got that a page was lost: %t, want %t", row.name, got.Lost, row.lost)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"xsoar-defender/internal/rawjson"
@@ -19,6 +20,8 @@ type List struct {
 	Whole rawjson.Value
 	// More reports whether the service has more than the limit or, if it does not say, whether the last page was full.
 	More bool
+	// Lost reports whether the link to a next page had lost the options of the query, so that it was not followed.
+	Lost bool
 	// Limited reports whether the query had a limit, and Skipped is how many items it skipped.
 	Limited bool
 	Skipped int
@@ -67,6 +70,7 @@ func (p *pageReader) read(ctx context.Context) (List, error) {
 			p.result.Items = append(p.result.Items, items...)
 		}
 		if link != "" && !p.request.query.keptBy(link) {
+			p.result.Lost = p.result.Lost || leadsOn(link, p.start+len(p.result.Items))
 			link = ""
 		}
 		full := p.request.query.top > 0 && len(items) >= p.request.query.top
@@ -119,6 +123,18 @@ func (p *pageReader) advance(link string) bool {
 	p.request.link = ""
 	p.request.query.Skip = p.start + len(p.result.Items)
 	return p.request.query.top > 0
+}
+
+// leadsOn reports whether a link is to items behind the first count ones, and not beyond the end of the list: the service was
+// seen to offer a page of numbers 10,001 and up after a single item.
+func leadsOn(link string, count int) bool {
+	target, err := url.Parse(link)
+	if err != nil {
+		return false
+	}
+	options := target.Query()
+	skip, err := strconv.Atoi(options.Get("$skip"))
+	return err == nil && skip <= count || options.Get("$skiptoken") != ""
 }
 
 // ours reports whether a link leads to the API of the operation itself: the same scheme, host and port.
