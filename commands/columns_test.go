@@ -66,5 +66,25 @@ func TestColumnsOfAHunt(t *testing.T) {
 			t.Errorf("%s: got the columns %s, want %s", query, got, want)
 		}
 		entry.WantReadable("2026-11-25 10:00:05.123 UTC")
+		entry.WantAt("MicrosoftATP.Hunt.Result", `[{"Alpha":"a","Timestamp":"2026-11-25T10:00:05.1234567Z","Zulu":"z"}]`)
+	}
+}
+
+func TestTableAndContextOfAHuntShowOneTruth(t *testing.T) {
+	const rows = `[{"A":"one","A":"two","A@odata.type":"#String","@odata.id":"x","ReportId":9007199254740993,"N":null}]`
+	for _, args := range []map[string]any{{"query": "T"}, {"query_batch": `[{"query":"T"}]`}} {
+		for api, path := range map[string]string{"Defender": "/api/advancedqueries/run", "Graph": "/v1.0/security/runHuntingQuery"} {
+			i := commandstest.New(t)
+			i.Params["hunting_api"] = api
+			i.Answer(http.MethodPost, path, http.StatusOK, `{"Schema":[{"Name":"A","Type":"String"},{"Name":"A","Type":"String"}],"Results":`+rows+`}`)
+			entry := i.Run("microsoft-atp-advanced-hunting", args).Entry()
+			if got := strings.Join(entry.Columns(), ","); got != "A,ReportId" {
+				t.Errorf("%s: got the columns %s, want one of each", api, got)
+			}
+			entry.WantReadable("| two | 9007199254740993 |")
+			if got := entry.At("MicrosoftATP.Hunt.Result").Raw; strings.Contains(got, "odata") || strings.Contains(got, "one") || !strings.Contains(got, `"A":"two"`) || !strings.Contains(got, `"ReportId":"9007199254740993"`) {
+				t.Errorf("%s: got the context %s, want the values of the table and no annotation", api, got)
+			}
+		}
 	}
 }

@@ -206,12 +206,12 @@ func huntOf(run *Run, described rawjson.Value, timeout, within time.Duration) (h
 	return hunt{limited, described.Text("name"), timeout}, nil
 }
 
-// huntRows runs one query and returns its rows and the whole answer.
+// huntRows runs one query and returns its rows, bare of annotations and repeated columns, and the whole answer.
 func huntRows(ctx context.Context, run *Run, one hunt) ([]rawjson.Value, rawjson.Value, error) {
 	whole, err := huntAnywhere(ctx, run, one)
 	rows := whole.Items("Results")
 	for i, row := range rows {
-		rows[i] = withTextReportID(row)
+		rows[i] = withTextReportID(row.Bare())
 	}
 	return rows, whole, err
 }
@@ -227,7 +227,7 @@ func huntColumns(query string, whole rawjson.Value, rows []rawjson.Value) []stri
 	}
 	held := map[string]bool{}
 	for _, row := range rows {
-		row.Bare().Each(func(name string, _ rawjson.Value) { held[name] = true })
+		row.Each(func(name string, _ rawjson.Value) { held[name] = true })
 	}
 	if !kql.NamesColumns(query) {
 		for _, name := range decidingColumns() {
@@ -245,7 +245,7 @@ func huntColumns(query string, whole rawjson.Value, rows []rawjson.Value) []stri
 		if len(columns) == len(held) {
 			break
 		}
-		row.Bare().Each(func(name string, _ rawjson.Value) { add(name) })
+		row.Each(func(name string, _ rawjson.Value) { add(name) })
 	}
 	return columns
 }
