@@ -38,7 +38,7 @@ func (e *UnboundedError) Error() string {
 func leadingOperator(query string) string {
 	word := leadingWord(query[skipLets(query):])
 	switch strings.ToLower(word) {
-	case "union", "find", "search", "print":
+	case "union", "find", "search", "print", "range", "datatable", "externaldata", "evaluate":
 		return word
 	}
 	return ""

@@ -44,7 +44,10 @@ func TestQueriesThatNoTimeRangeFits(t *testing.T) {
 		"search \"bad.example\"":                       "search",
 		"search(\"bad.example\")":                      "search",
 		"search in (DeviceEvents) \"x\" | take 5":      "search",
-		"print x = 1": "print",
+		"print x = 1":                               "print",
+		"range x from 1 to 3 step 1":                "range",
+		"let n = 1;\ndatatable(a:string)['x']":      "datatable",
+		"externaldata(a:string)[@'https://x.test']": "externaldata",
 	} {
 		_, err := kql.Within(query, time.Hour)
 		if unbounded, ok := errors.AsType[*kql.UnboundedError](err); !ok || unbounded.Operator != operator {
