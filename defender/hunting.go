@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -84,7 +85,12 @@ func HuntingRetired(err error) bool {
 	case http.StatusTooManyRequests, http.StatusUnauthorized:
 		return false
 	}
-	said := strings.ToLower(refused.Code + " " + refused.Message)
-	return slices.ContainsFunc([]string{"retired", "decommissioned", "deprecated", "sunset", "no longer supported", "no longer available"},
-		func(word string) bool { return strings.Contains(said, word) })
+	said := strings.ToLower(refused.Code + " " + withoutQuotations(refused.Message))
+	words := []string{"retired", "retirement", "decommissioned", "deprecated", "sunset", "end of life", "no longer supported", "no longer available"}
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(said, word) })
+}
+
+// withoutQuotations leaves out what a message quotes, such as the part of a query that is wrong: a column may have any name.
+func withoutQuotations(message string) string {
+	return regexp.MustCompile(`(^|[\s(:])('[^']*'|"[^"]*")`).ReplaceAllString(message, "$1")
 }

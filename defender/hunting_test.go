@@ -124,7 +124,9 @@ func TestHuntingIsRetiredWhenItSaysSo(t *testing.T) {
 		{403, `{"error":{"code":"Forbidden","message":"This API is deprecated and no longer available."}}`, true},
 		{501, `{"error":{"code":"X","message":"The endpoint was retired."}}`, true},
 		{200, `{"error":{"code":"EndpointRetired","message":"Use Microsoft Graph."}}`, true},
+		{400, `{"error":{"code":"BadRequest","message":"It doesn't work: the API has reached its end of life."}}`, true},
 		{400, `{"error":{"code":"BadRequest","message":"Syntax error."}}`, false},
+		{400, `{"error":{"code":"BadRequest","message":"Failed to resolve scalar expression named 'retired' (\"deprecated\")."}}`, false},
 		{403, `{"error":{"code":"Forbidden","message":"Missing application roles"}}`, false},
 		{501, ``, false},
 	} {
