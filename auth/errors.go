@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -89,8 +91,18 @@ func unprepared(mode params.Mode, err error) *Error {
 func invalidAnswer(mode params.Mode) *Error {
 	return &Error{
 		Mode: mode, Code: CodeInvalidAnswer, Message: "the answer has no token",
-		Remedy: fallbackRemedies[mode],
+		Remedy: strangeRemedy(mode),
 	}
+}
+
+// strangeRemedy returns what to do about an answer in another form than the service has. The authority answers in one form
+// only, so something else has answered instead, which has checked no credentials.
+func strangeRemedy(mode params.Mode) string {
+	switch mode {
+	case params.CortexApplication, params.ManagedIdentity:
+		return fallbackRemedies[mode]
+	}
+	return remedyElsewhere
 }
 
 func (w wire) timeout(err error) *Error {
@@ -220,6 +232,8 @@ func (x *exchange) serviceError(r refusal) *Error {
 		e.Remedy = known
 	case x.status == http.StatusTooManyRequests || x.status >= http.StatusInternalServerError:
 		e.Remedy = remedyLater
+	case r.strange:
+		e.Remedy = strangeRemedy(x.mode)
 	default:
 		e.Remedy = fallbackRemedies[x.mode]
 	}
@@ -227,22 +241,30 @@ func (x *exchange) serviceError(r refusal) *Error {
 }
 
 // refusal is the reason that an answer has for issuing no token.
-type refusal struct{ code, oauth, message string }
+type refusal struct {
+	code, oauth, message string
+	// strange reports whether the answer is in another form than the authority's.
+	strange bool
+}
 
 // readRefusal reads errors of Microsoft Entra ID, of the managed identity endpoints of Azure's services and of the token
 // proxy, each of which has a form of its own.
 func readRefusal(body []byte) refusal {
 	if !gjson.ValidBytes(body) {
-		return refusal{}
+		return refusal{message: plainText(body), strange: true}
 	}
 	answer := gjson.ParseBytes(body)
 	r := refusal{
-		oauth:   word(answer.Get("error")),
-		message: text(answer, "error_description", "error.message", "detail", "message", "title"),
+		oauth: word(answer.Get("error")),
+		message: text(answer, "error_description", "error.message", "detail", "message", "Message", "title",
+			`odata\.error.message.value`, "error.innererror.message", "error.innerError.message", "innererror.message"),
+		strange: answer.Get("error").Type != gjson.String,
 	}
 	r.code = r.oauth
-	if r.code == "" {
-		r.code = word(answer.Get("error.code"))
+	for _, name := range []string{"error.code", `odata\.error.code`, "error.innererror.code", "error.innerError.code", "innererror.code"} {
+		if r.code == "" {
+			r.code = word(answer.Get(name))
+		}
 	}
 	if number := answer.Get("error_codes.0"); number.Int() > 0 {
 		r.code = fmt.Sprintf("AADSTS%d", number.Int())
@@ -250,6 +272,14 @@ func readRefusal(body []byte) refusal {
 		r.code = found
 	}
 	return r
+}
+
+// plainText returns a text that is neither JSON nor a page, or "" if it is no text.
+func plainText(body []byte) string {
+	if start := bytes.TrimSpace(body); len(start) == 0 || !utf8.Valid(body) || bytes.ContainsAny(start[:1], "{[<") {
+		return ""
+	}
+	return string(body)
 }
 
 // entraCode returns the first code of Microsoft Entra ID in a text, such as AADSTS700016, or "" without one.

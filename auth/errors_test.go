@@ -92,7 +92,13 @@ func TestAnswersThatAreNoAnswers(t *testing.T) {
 	}{
 		{"throttled", 429, `{}`, "HTTP 429", "try again"},
 		{"unavailable", 503, `<html>` + canary + `</html>`, auth.CodeGateway, "try again"},
-		{"redirected", 302, ``, "HTTP 302", "ID"},
+		{"redirected", 302, ``, "HTTP 302", "proxy on the way"},
+		{"text", 400, `Bad gateway rule`, "HTTP 400", "proxy on the way"},
+		{"nothing", 400, ``, "HTTP 400", "proxy on the way"},
+		{"an error of another service", 400, `{"Message":"No."}`, "HTTP 400", "proxy on the way"},
+		{"an error of OData", 400, `{"odata.error":{"code":"X","message":{"value":"No."}}}`, "X", "proxy on the way"},
+		{"an inner error alone", 400, `{"error":{"innererror":{"code":"X","message":"No."}}}`, "X", "proxy on the way"},
+		{"a tenant in another form", 400, "\uFEFF" + `{"error":"invalid_request","error_description":"AADSTS900023: No."}`, "AADSTS900023", "Token"},
 		{"unknown address", 404, `<html></html>`, auth.CodeGateway, "check the addresses"},
 		{"proxy", 407, ``, auth.CodeGateway, "the credentials"},
 		{"policy", 403, `<!DOCTYPE html><title>Blocked by policy</title>`, auth.CodeGateway, "administrator of the gateway"},
@@ -100,11 +106,11 @@ func TestAnswersThatAreNoAnswers(t *testing.T) {
 		{"code that is no code", 400, `{"error":"` + strings.Repeat("x", 65) + `"}`, "HTTP 400", "ID"},
 		{"code in the text", 400, `{"error":"invalid_client","error_description":"AADSTS7000215: No."}`, "AADSTS7000215", "not its ID"},
 		{"refusal with status 200", 200, `{"error":"invalid_client","error_description":"AADSTS7000215: No."}`, "AADSTS7000215", "not its ID"},
-		{"no token", 200, `{"expires_in":3600}`, auth.CodeInvalidAnswer, "ID"},
+		{"no token", 200, `{"expires_in":3600}`, auth.CodeInvalidAnswer, "proxy on the way"},
 		{"a page", 200, `<html>` + canary + `</html>`, auth.CodeGateway, "administrator of the gateway"},
-		{"no JSON", 200, `OK ` + canary, auth.CodeInvalidAnswer, "ID"},
-		{"cut off", 200, `{"access_token":"` + canary, auth.CodeInvalidAnswer, "ID"},
-		{"too large", 200, `{"access_token":"` + strings.Repeat("x", 2<<20) + `"}`, auth.CodeInvalidAnswer, "ID"},
+		{"no JSON", 200, `OK ` + canary, auth.CodeInvalidAnswer, "proxy on the way"},
+		{"cut off", 200, `{"access_token":"` + canary, auth.CodeInvalidAnswer, "proxy on the way"},
+		{"too large", 200, `{"access_token":"` + strings.Repeat("x", 2<<20) + `"}`, auth.CodeInvalidAnswer, "proxy on the way"},
 	} {
 		for _, mode := range []params.Mode{params.ClientSecret, params.AuthorizationCode} {
 			t.Run(mode.String()+" "+test.name, func(t *testing.T) {
@@ -134,7 +140,7 @@ func TestErrorsOfTheManagedIdentityEndpoint(t *testing.T) {
 		{"not assigned", 400, `{"error":"invalid_request","error_description":"Identity not found"}`, "invalid_request", "Identity not found"},
 		{"app service", 400, `{"statusCode":400,"message":"Unable to load the proper Managed Identity.","correlationId":"1"}`, "HTTP 400", "Unable to load"},
 		{"azure style", 403, `{"error":{"code":"Forbidden","message":"No identity here."}}`, "Forbidden", "No identity here"},
-		{"container without metadata", 403, `connecting to 169.254.169.254:80: network is unreachable`, "HTTP 403", "refused"},
+		{"container without metadata", 403, `connecting to 169.254.169.254:80: network is unreachable`, "HTTP 403", "network is unreachable"},
 		{"throttled", 429, `{"error":"too_many_requests","error_description":"Slow down."}`, "too_many_requests", "Slow down"},
 	} {
 		for _, id := range []string{"", client} {

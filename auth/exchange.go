@@ -142,6 +142,9 @@ func (x *exchange) send(request *http.Request) (*http.Response, error) {
 		if body, err = readableAnswer(body, x.now()); err != nil {
 			return nil, err
 		}
+		if gjson.GetBytes(body, "access_token").Exists() {
+			response.StatusCode = http.StatusOK // of the others MSAL takes only some, and a proxy may send 203
+		}
 	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil

@@ -35,6 +35,7 @@ const (
 	remedyCertificate = "upload the certificate to the application, and check Certificate Thumbprint and Private Key of the instance"
 	remedyFederation  = "check issuer, subject and audience of the federated credential of the application"
 	remedyAddress     = "check Endpoint Type and Authority URL of the instance, and the name service of the engine's machine"
+	remedyElsewhere   = "check Endpoint Type and Authority URL of the instance, and the proxy on the way, because this is no answer of Microsoft's sign-in service"
 	remedyClock       = "set the clock of the engine's machine"
 )
 
@@ -62,7 +63,7 @@ var remedies = []cure{
 
 	// The tenant and the resource.
 	{remedyTenant, []string{
-		"AADSTS50059", "AADSTS50128", "AADSTS50194", "AADSTS90002", "AADSTS90019", "AADSTS90038", "AADSTS900382",
+		"AADSTS50059", "AADSTS50128", "AADSTS50194", "AADSTS90002", "AADSTS90019", "AADSTS90038", "AADSTS900023", "AADSTS900382",
 		"AADSTS900432",
 	}},
 	{remedyProduct, []string{"AADSTS50001", "AADSTS500011", "AADSTS650052"}},

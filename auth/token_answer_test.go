@@ -140,6 +140,19 @@ func TestSpaceAroundATokenIsNoPartOfIt(t *testing.T) {
 	}
 }
 
+func TestAnySuccessBringsAToken(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNonAuthoritativeInfo} {
+		for _, mode := range signingModes {
+			inWorld(t, func(w *world) {
+				w.entra.answer = func(request) (int, string) { return status, `{"access_token":"good-token","expires_in":3599}` }
+				if got := w.token(w.ready(mode)); got != "good-token" {
+					t.Errorf("%s, HTTP %d: got %q, want the token", mode, status, got)
+				}
+			})
+		}
+	}
+}
+
 func TestAnAnswerWithATokenAndAnErrorIsARefusal(t *testing.T) {
 	for _, mode := range signingModes {
 		inWorld(t, func(w *world) {
