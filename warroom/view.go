@@ -265,7 +265,11 @@ func (r *row) encode(e *Encoder) {
 		if field := &r.view.Fields[i]; field.Make == nil && field.Of == nil {
 			if found := r.received(i); found != nil {
 				begin(i)
-				e.Raw(found.Raw)
+				if found.Type == gjson.JSON {
+					e.Raw(found.Raw)
+				} else { // one token, in which JSON has no line break
+					e.write(found.Raw)
+				}
 			}
 			continue
 		}
