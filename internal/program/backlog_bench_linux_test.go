@@ -31,7 +31,7 @@ func newBacklog(b *testing.B, size int, every time.Duration) *backlog {
 	for i := range size {
 		at := begin.Add(time.Duration(i) * every)
 		tenant.created = append(tenant.created, at)
-		tenant.alerts = append(tenant.alerts, fmt.Appendf(nil, `{"id":"da63%d_%d","incidentId":%d,"severity":"High","status":"New","detectionSource":"WindowsDefenderAtp",
+		tenant.alerts = append(tenant.alerts, oneLine(`{"id":"da63%d_%d","incidentId":%d,"severity":"High","status":"New","detectionSource":"WindowsDefenderAtp",
 "category":"Execution","title":"Suspicious activity %d","description":"A script was started by a document and reached out to the internet.",
 "alertCreationTime":%q,"machineId":"%040x","computerDnsName":"ws-%06d.contoso.example","mitreTechniques":["T1059.003","T1053"],"evidence":[]}`,
 			i, i, i, i, at.Format("2006-01-02T15:04:05.0000000Z"), i, i))

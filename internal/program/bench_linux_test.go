@@ -27,12 +27,12 @@ func newLargeTenant(b testing.TB, size int) *largeTenant {
 	b.Helper()
 	tenant := &largeTenant{}
 	for i := range size {
-		tenant.machines = append(tenant.machines, fmt.Appendf(nil, `{"id":"%040x","computerDnsName":"ws-%06d.contoso.example","firstSeen":"2026-01-11T08:00:07.5931413Z",
+		tenant.machines = append(tenant.machines, oneLine(`{"id":"%040x","computerDnsName":"ws-%06d.contoso.example","firstSeen":"2026-01-11T08:00:07.5931413Z",
 "lastSeen":"2026-10-10T18:10:20.0316331Z","osPlatform":"Windows11","osVersion":null,"osProcessor":"x64","version":"23H2","lastIpAddress":"10.2.%d.%d",
 "lastExternalIpAddress":"203.0.113.7","agentVersion":"10.8760.26100.1","osBuild":22631,"healthStatus":"Active","deviceValue":"Normal","rbacGroupId":140,
 "rbacGroupName":"Group A","riskScore":"Low","exposureLevel":"Low","isAadJoined":true,"aadDeviceId":"80fe8ff8-2624-418e-9591-41f0491218f9","machineTags":["tag 1","prod"],
 "ipAddresses":[{"ipAddress":"10.2.0.17","macAddress":"8C005AA1B2C3","type":"Ethernet","operationalStatus":"Up"}]}`, i, i, i/250%250, i%250))
-		tenant.alerts = append(tenant.alerts, fmt.Appendf(nil, `{"id":"da63%d_%d","incidentId":%d,"severity":"High","status":"New","detectionSource":"WindowsDefenderAtp",
+		tenant.alerts = append(tenant.alerts, oneLine(`{"id":"da63%d_%d","incidentId":%d,"severity":"High","status":"New","detectionSource":"WindowsDefenderAtp",
 "category":"Execution","title":"Suspicious activity %d","description":"A script was started by a document and reached out to the internet.",
 "alertCreationTime":"2026-10-12T10:03:00.1234567Z","machineId":"%040x","computerDnsName":"ws-%06d.contoso.example","mitreTechniques":["T1059.003","T1053"],
 "evidence":[{"entityType":"Process","fileName":"cmd.exe","filePath":"C:\\Windows\\System32","processCommandLine":"cmd.exe /c \"whoami | more\""}]}`, i, i, i, i, i, i))
@@ -41,6 +41,11 @@ func newLargeTenant(b testing.TB, size int) *largeTenant {
 	b.Cleanup(server.Close)
 	tenant.base = server.URL
 	return tenant
+}
+
+// oneLine formats an object as the service sends it, without line breaks.
+func oneLine(format string, values ...any) json.RawMessage {
+	return fmt.Appendf(nil, strings.ReplaceAll(format, "\n", ""), values...)
 }
 
 // bytes returns the size of the list of machines in MB.
