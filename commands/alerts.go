@@ -116,12 +116,11 @@ func updateAlert() Command {
 		Outputs: []Output{out},
 		Example: `alert_id=` + exampleAlert + ` status=Resolved classification=TruePositive determination=Malware comment="cleaned"`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		determination, note := retiredDeterminations().today("determination", in.Determination)
-		update := defender.AlertUpdate{
-			Status: in.Status, AssignedTo: in.AssignedTo, Classification: in.Classification, Determination: determination, Comment: in.Comment,
-		}
-		if update == (defender.AlertUpdate{}) {
-			return Report{}, wrong(run, "one of status, assigned_to, classification, determination and comment must be given")
+		update, note, err := todaysUpdate(run, defender.AlertUpdate{
+			Status: in.Status, AssignedTo: in.AssignedTo, Classification: in.Classification, Determination: in.Determination, Comment: in.Comment,
+		})
+		if err != nil {
+			return Report{}, err
 		}
 		alert, err := run.API.UpdateAlert(ctx, in.ID, update)
 		if err != nil {
@@ -132,6 +131,16 @@ func updateAlert() Command {
 		entry.Blocks = append(entry.Blocks, note...)
 		return report(entry), nil
 	})
+}
+
+// todaysUpdate replaces a retired determination of an update, which the note tells the analyst. An update that changes
+// nothing is refused.
+func todaysUpdate(run *Run, update defender.AlertUpdate) (_ defender.AlertUpdate, note []warroom.Block, err error) {
+	if update == (defender.AlertUpdate{}) {
+		return update, nil, wrong(run, "one of status, assigned_to, classification, determination and comment must be given")
+	}
+	update.Determination, note = retiredDeterminations().today("determination", update.Determination)
+	return update, note, nil
 }
 
 // updated returns an alert with the changes applied to it, so that the context shows the change even if the service

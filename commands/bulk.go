@@ -149,16 +149,14 @@ func batchUpdateAlerts() Command {
 		Outputs: []Output{out},
 		Example: `title="Suspicious PowerShell" created_after="7 days" status=Resolved classification=FalsePositive expect=200`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		determination, note := retiredDeterminations().today("determination", in.Determination)
-		update := defender.AlertUpdate{
-			Status: in.Status, AssignedTo: in.AssignedTo, Classification: in.Classification, Determination: determination, Comment: in.Comment,
-		}
-		if update == (defender.AlertUpdate{}) {
-			return Report{}, wrong(run, "one of status, assigned_to, classification, determination and comment must be given")
+		update, note, err := todaysUpdate(run, defender.AlertUpdate{
+			Status: in.Status, AssignedTo: in.AssignedTo, Classification: in.Classification, Determination: in.Determination, Comment: in.Comment,
+		})
+		if err != nil {
+			return Report{}, err
 		}
 		ids := in.Left
 		if len(ids) == 0 {
-			var err error
 			if ids, err = alertsToUpdate(ctx, run, in.IDs, in.alertSelection, in.expectation); err != nil {
 				return Report{}, err
 			}

@@ -362,14 +362,19 @@ func submitIndicator(name, title, help string) Command {
 		if err != nil {
 			return Report{}, err
 		}
-		indicator, err := run.API.SubmitIndicator(ctx, wanted)
-		if err != nil {
-			return Report{}, err
-		}
-		entry := paths.entry(run, indicator)
-		entry.Blocks = append(entry.Blocks, notes...)
-		return report(entry), nil
+		return paths.submit(ctx, run, wanted, notes)
 	})
+}
+
+// submit creates or replaces an indicator and shows it with notes for the analyst.
+func (p indicatorPaths) submit(ctx context.Context, run *Run, wanted defender.Indicator, notes []warroom.Block) (Report, error) {
+	indicator, err := run.API.SubmitIndicator(ctx, wanted)
+	if err != nil {
+		return Report{}, err
+	}
+	entry := p.entry(run, indicator)
+	entry.Blocks = append(entry.Blocks, notes...)
+	return report(entry), nil
 }
 
 // indicator checks the arguments against the service's rules, and returns the indicator to submit and notes for the

@@ -278,15 +278,29 @@ func (in oldArguments) submit(ctx context.Context, run *Run, paths indicatorPath
 	if err != nil {
 		return Report{}, err
 	}
-	indicator, err := run.API.SubmitIndicator(ctx, wanted)
-	if err != nil {
-		return Report{}, err
-	}
-	return report(paths.entry(run, indicator)), nil
+	return paths.submit(ctx, run, wanted, nil)
 }
 
 // oldValue is the value of an indicator, with the service's name of its type.
 type oldValue struct{ kind, text string }
+
+// oldCreation is an argument struct of a command that creates an indicator.
+type oldCreation interface {
+	value(run *Run) (oldValue, error)
+	submit(ctx context.Context, run *Run, paths indicatorPaths, value oldValue) (Report, error)
+}
+
+// createsOld declares a command that creates an indicator.
+func createsOld[A oldCreation](paths indicatorPaths, command Command) Command {
+	command.Area, command.Deprecated, command.Uses = Indicators, submitCommand, []defender.Operation{defender.SubmitIndicator}
+	return declare(command, func(ctx context.Context, run *Run, in A) (Report, error) {
+		value, err := in.value(run)
+		if err != nil {
+			return Report{}, err
+		}
+		return in.submit(ctx, run, paths, value)
+	})
+}
 
 // refuseLost refuses arguments for which the service no longer has an equivalent: without them the indicator would
 // match more than was asked for.
@@ -338,18 +352,11 @@ func (in oldFileArguments) value(run *Run) (oldValue, error) {
 func createOldFileIndicator() Command {
 	own := without(oldIndicatorOutput("Indicator created", warroom.Number), "domainName", "networkIPv4", "networkIPv6", "url")
 	paths := oldPaths(own, fileIndicator)
-	return declare(Command{
-		Name: "microsoft-atp-indicator-create-file", Area: Indicators, Deprecated: submitCommand,
+	return createsOld[oldFileArguments](paths, Command{
+		Name:    "microsoft-atp-indicator-create-file",
 		Help:    "Creates an indicator for a file, identified by its hash.",
-		Uses:    []defender.Operation{defender.SubmitIndicator},
 		Outputs: paths.outputs(),
 		Example: `action=block description="ticket 4711" expiration_time="30 days" threat_type=Malware file_hash_type=sha1 file_hash_value=3395856ce81f2b7382dee72602f798b642f14140`,
-	}, func(ctx context.Context, run *Run, in oldFileArguments) (Report, error) {
-		value, err := in.value(run)
-		if err != nil {
-			return Report{}, err
-		}
-		return in.submit(ctx, run, paths, value)
 	})
 }
 
@@ -404,18 +411,11 @@ func createOldNetworkIndicator() Command {
 	own := without(oldIndicatorOutput("Indicator created", warroom.Number), "fileHashType", "fileHashValue")
 	paths := oldPaths(own, ipIndicator, domainIndicator, urlIndicator)
 	file := Output{Path: "File", View: warroom.NewView(gone("Name", warroom.String))}
-	return declare(Command{
-		Name: "microsoft-atp-indicator-create-network", Area: Indicators, Deprecated: submitCommand,
+	return createsOld[oldNetworkArguments](paths, Command{
+		Name:    "microsoft-atp-indicator-create-network",
 		Help:    "Creates an indicator for a domain, an IP address or a URL, one of which must be given.",
-		Uses:    []defender.Operation{defender.SubmitIndicator},
 		Outputs: append(paths.outputs(), file),
 		Example: `action=block description="ticket 4711" expiration_time="30 days" threat_type=Botnet network_ipv4=198.51.100.3`,
-	}, func(ctx context.Context, run *Run, in oldNetworkArguments) (Report, error) {
-		value, err := in.value(run)
-		if err != nil {
-			return Report{}, err
-		}
-		return in.submit(ctx, run, paths, value)
 	})
 }
 
@@ -451,13 +451,7 @@ func updateOldIndicator() Command {
 		if wanted.Action == audit {
 			wanted.GenerateAlert = new(true)
 		}
-		changed, err := run.API.SubmitIndicator(ctx, wanted)
-		if err != nil {
-			return Report{}, err
-		}
-		entry := paths.entry(run, changed)
-		entry.Blocks = append(entry.Blocks, notes...)
-		return report(entry), nil
+		return paths.submit(ctx, run, wanted, notes)
 	})
 }
 

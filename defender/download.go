@@ -58,12 +58,12 @@ func (e *DownloadError) Expired() bool {
 	return false
 }
 
-// Download streams the file behind a link that the service gave to into. The link carries its own
+// Download streams the file behind a link of the service to into. The link carries its own
 // authorization: it is asked without a token. A file larger than most bytes is given up.
 func (c *Client) Download(ctx context.Context, link string, into io.Writer, most int64) (Downloaded, error) {
-	target, err := url.Parse(link)
-	if err != nil || !secureLink(target) {
-		return Downloaded{}, &DownloadError{Err: errors.New("the service gave a link that is not an https address")}
+	target, err := fileBehind(link)
+	if err != nil {
+		return Downloaded{}, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -108,6 +108,15 @@ func (w *countedWriter) Write(part []byte) (int, error) {
 func secureLink(target *url.URL) bool {
 	address := net.ParseIP(target.Hostname())
 	return target.Scheme == "https" || target.Scheme == "http" && address != nil && address.IsLoopback()
+}
+
+// fileBehind returns the address of a link of the service, which must be one of https.
+func fileBehind(link string) (*url.URL, error) {
+	target, err := url.Parse(link)
+	if err != nil || !secureLink(target) {
+		return nil, &DownloadError{Err: errors.New("the service returned a link that is not an https address")}
+	}
+	return target, nil
 }
 
 // fetch asks for the file, again after failures of the store or the network.

@@ -186,9 +186,9 @@ func (c *Client) ExportFiles(ctx context.Context, operation Operation) (ExportFi
 // valid during a call of visit only. What the store sends, compressed with gzip, is written to compressed as well unless that is nil. A link that
 // has expired returns a *DownloadError whose Expired reports true.
 func (c *Client) StreamFile(ctx context.Context, link string, begin func() error, visit func(line []byte) error, compressed io.Writer) error {
-	target, err := url.Parse(link)
-	if err != nil || !secureLink(target) {
-		return &DownloadError{Err: errors.New("the service returned a link that is not an https address")}
+	target, err := fileBehind(link)
+	if err != nil {
+		return err
 	}
 	for attempt := 1; ; attempt++ {
 		err := c.streamFile(ctx, target, begin, visit, compressed)

@@ -69,9 +69,13 @@ func (l *lab) write(mode string) string {
 
 // run runs a command from the terminal and returns its exit code and its output.
 func (l *lab) run(instance string, words ...string) (code int, out, errs string) {
+	return l.execute(append(append([]string{"run"}, words...), "--instance", instance, "--files", l.folder)...)
+}
+
+// execute runs the program with the lab's state, and returns its exit code and its output.
+func (l *lab) execute(args ...string) (code int, out, errs string) {
 	var written, said bytes.Buffer
-	args := append([]string{"xsoar-defender", "run"}, words...)
-	args = append(args, "--instance", instance, "--state", filepath.Join(l.folder, "state.json"), "--files", l.folder)
+	args = append(append([]string{"xsoar-defender"}, args...), "--state", filepath.Join(l.folder, "state.json"))
 	code = cli.Execute(context.Background(), cli.World{
 		Args: args, In: strings.NewReader(""), Out: &written, Errors: &said, Width: func() int { return 0 },
 		ConfigDir: func() (string, error) { return "", errors.New("not used") },

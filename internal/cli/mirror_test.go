@@ -1,38 +1,19 @@
 package cli_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"xsoar-defender/auth"
-	"xsoar-defender/commands"
-	"xsoar-defender/commands/commandstest"
-	"xsoar-defender/execution"
-	"xsoar-defender/internal/cli"
 	"xsoar-defender/internal/simulator"
-	"xsoar-defender/internal/system"
 )
 
 // mirror plays one round of mirroring from the terminal.
 func (l *lab) mirror(words ...string) (code int, out, errs string) {
-	var written, said bytes.Buffer
-	args := append([]string{"xsoar-defender", "mirror", "--once", "--instance", l.instance, "--state", filepath.Join(l.folder, "state.json")}, words...)
-	code = cli.Execute(context.Background(), cli.World{
-		Args: args, In: strings.NewReader(""), Out: &written, Errors: &said, Width: func() int { return 0 },
-		ConfigDir: func() (string, error) { return "", errors.New("not used") },
-		Runner: &execution.Runner{
-			System:   system.System{Clock: l.clock.Clock(), Random: repeating{}, Getenv: func(string) string { return "" }},
-			Commands: commands.NewRegistry(), Version: "1.0.0", Transports: commandstest.OfflineTransports(), Process: &auth.ProcessTokens{},
-		},
-	})
-	return code, written.String(), said.String()
+	return l.execute(append([]string{"mirror", "--once", "--instance", l.instance}, words...)...)
 }
 
 func (l *lab) file(name string, content any) string {

@@ -23,18 +23,7 @@ import (
 // startToday runs a tenant by the system's clock, which Microsoft's library goes by.
 func startToday(t *testing.T) tenant {
 	t.Helper()
-	sim, err := simulator.Start(simulator.Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := sim.Client()
-	t.Cleanup(func() {
-		client.CloseIdleConnections()
-		if err := sim.Close(); err != nil {
-			t.Errorf("closing the tenant: %v", err)
-		}
-	})
-	return tenant{Tenant: sim, Clock: testclock.New(time.Now()), t: t, client: client}
+	return running(t, testclock.New(time.Now()), simulator.Options{Seed: 1})
 }
 
 // msal returns Microsoft's library for Go, set up for the tenant's application. Discovery of the instance is off, since

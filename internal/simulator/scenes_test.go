@@ -11,26 +11,7 @@ import (
 	"time"
 
 	"xsoar-defender/internal/simulator"
-	"xsoar-defender/internal/testclock"
 )
-
-// startWith runs a tenant of the options until the end of the test, by a clock that is moved by hand.
-func startWith(t *testing.T, clock *testclock.Clock, o simulator.Options) tenant {
-	t.Helper()
-	o.Clock = clock.Clock()
-	sim, err := simulator.Start(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := sim.Client()
-	t.Cleanup(func() {
-		client.CloseIdleConnections()
-		if err := sim.Close(); err != nil {
-			t.Errorf("closing the tenant: %v", err)
-		}
-	})
-	return tenant{Tenant: sim, Clock: clock, t: t, client: client}
-}
 
 // told tells the control endpoint something, and returns the state of the tenant.
 func (s tenant) told(method, path, body string) answer {

@@ -44,11 +44,20 @@ type tenant struct {
 // start runs a tenant until the end of the test. A delay passes at once, by moving the clock.
 func start(t *testing.T, seed uint64) tenant {
 	t.Helper()
-	c := newClock()
-	sim, err := simulator.Start(simulator.Options{
-		Seed:  seed,
-		Clock: c.Clock(),
-	})
+	return startWith(t, newClock(), simulator.Options{Seed: seed})
+}
+
+// startWith runs a tenant of the options until the end of the test, by a clock that is moved by hand.
+func startWith(t *testing.T, clock *testclock.Clock, o simulator.Options) tenant {
+	t.Helper()
+	o.Clock = clock.Clock()
+	return running(t, clock, o)
+}
+
+// running runs a tenant of the options until the end of the test.
+func running(t *testing.T, clock *testclock.Clock, o simulator.Options) tenant {
+	t.Helper()
+	sim, err := simulator.Start(o)
 	if err != nil {
 		t.Fatalf("starting the tenant: %v", err)
 	}
@@ -59,7 +68,7 @@ func start(t *testing.T, seed uint64) tenant {
 			t.Errorf("closing the tenant: %v", err)
 		}
 	})
-	return tenant{Tenant: sim, Clock: c, t: t, client: client}
+	return tenant{Tenant: sim, Clock: clock, t: t, client: client}
 }
 
 // answer is an answer of the tenant: the status, the headers and the body as a JSON object, where it is one.

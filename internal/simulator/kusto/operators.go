@@ -327,17 +327,22 @@ func (p *parser) patterns(visit func(places []int)) error {
 	}
 }
 
-func (p *parser) projectAway() (Table, error) {
-	away := map[int]bool{}
+func (p *parser) projectAway() (Table, error) { return p.projectNamed(false) }
+
+func (p *parser) projectKeep() (Table, error) { return p.projectNamed(true) }
+
+// projectNamed keeps the columns that fit the patterns, or all others, in their order.
+func (p *parser) projectNamed(keep bool) (Table, error) {
+	named := map[int]bool{}
 	err := p.patterns(func(places []int) {
 		for _, i := range places {
-			away[i] = true
+			named[i] = true
 		}
 	})
 	if err != nil {
 		return Table{}, err
 	}
-	return p.current.pick(p.current.keeping(func(i int) bool { return !away[i] })), nil
+	return p.current.pick(p.current.keeping(func(i int) bool { return named[i] == keep })), nil
 }
 
 func (t Table) keeping(keep func(i int) bool) []int {
@@ -348,19 +353,6 @@ func (t Table) keeping(keep func(i int) bool) []int {
 		}
 	}
 	return places
-}
-
-func (p *parser) projectKeep() (Table, error) {
-	kept := map[int]bool{}
-	err := p.patterns(func(places []int) {
-		for _, i := range places {
-			kept[i] = true
-		}
-	})
-	if err != nil {
-		return Table{}, err
-	}
-	return p.current.pick(p.current.keeping(func(i int) bool { return kept[i] })), nil
 }
 
 func (p *parser) projectReorder() (Table, error) {

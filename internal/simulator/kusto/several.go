@@ -1,6 +1,7 @@
 package kusto
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -228,24 +229,26 @@ var joinKinds = []string{
 	"innerunique", "inner", "leftouter", "rightouter", "fullouter", "leftanti", "anti", "leftantisemi", "rightanti", "rightantisemi", "leftsemi", "rightsemi",
 }
 
-func (p *parser) join() (Table, error) {
+// rightSide reads the kind of a join or lookup, of which the first is the default, its right side and its keys.
+func (p *parser) rightSide(operator string, kinds []string) (kind string, right Table, keys joinKeys, err error) {
 	left := p.current
 	parameters, err := p.parameters("kind")
 	if err != nil {
-		return Table{}, err
+		return "", Table{}, joinKeys{}, err
 	}
-	kind := parameters["kind"]
-	if kind == "" {
-		kind = "innerunique"
+	kind = cmp.Or(parameters["kind"], kinds[0])
+	if !slices.Contains(kinds, kind) {
+		return "", Table{}, joinKeys{}, fmt.Errorf("the %s kind '%s' is not known", operator, kind)
 	}
-	if !slices.Contains(joinKinds, kind) {
-		return Table{}, fmt.Errorf("the join kind '%s' is not known", kind)
+	if right, err = p.source(); err == nil {
+		keys, err = p.on(left, right)
 	}
-	right, err := p.source()
-	if err != nil {
-		return Table{}, err
-	}
-	keys, err := p.on(left, right)
+	return kind, right, keys, err
+}
+
+func (p *parser) join() (Table, error) {
+	left := p.current
+	kind, right, keys, err := p.rightSide("join", joinKinds)
 	if err != nil {
 		return Table{}, err
 	}
@@ -267,22 +270,7 @@ func (p *parser) join() (Table, error) {
 // lookup is a join that leaves out the columns of the right side that it joins on.
 func (p *parser) lookup() (Table, error) {
 	left := p.current
-	parameters, err := p.parameters("kind")
-	if err != nil {
-		return Table{}, err
-	}
-	kind := parameters["kind"]
-	if kind == "" {
-		kind = "leftouter"
-	}
-	if kind != "leftouter" && kind != "inner" {
-		return Table{}, fmt.Errorf("the lookup kind '%s' is not known", kind)
-	}
-	right, err := p.source()
-	if err != nil {
-		return Table{}, err
-	}
-	keys, err := p.on(left, right)
+	kind, right, keys, err := p.rightSide("lookup", []string{"leftouter", "inner"})
 	if err != nil {
 		return Table{}, err
 	}
