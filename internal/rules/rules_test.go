@@ -118,6 +118,7 @@ func mayTakeFromOutside() map[string][]string {
 		".ci/release/":                {"os"},
 		"internal/manifest/generate/": {"os"},
 		"internal/manifest/licences/": {"os"},
+		"internal/program/floor/":     {"os"},
 		"internal/simulator/":         {"time", "crypto/rand"}, // its defaults, and keys of no worth
 		"internal/system/":            {"time"},                // waits in real time
 		"auth/azidentity.go":          {"time"},                // azidentity counts a token's life on its own clock
