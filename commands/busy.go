@@ -41,7 +41,7 @@ func (e *UnknownActionError) Unwrap() error { return e.Err }
 // Without its ID an action cannot be followed, and a command that waits for its end would start it again.
 type NoActionError struct {
 	Kind string
-	// Said is what the answer says instead, or "".
+	// Said holds what the answer says instead, or "".
 	Said string
 }
 

@@ -317,7 +317,7 @@ type AnswerError struct {
 	Status    int
 	// Problem completes the sentence "the answer is ...".
 	Problem string
-	// Said is what the answer says instead, or "" if it says nothing that can be read.
+	// Said quotes the answer, or is "" if nothing in it can be read.
 	Said string
 	Err  error
 }

@@ -12,7 +12,7 @@ import (
 	"xsoar-defender/platform/platformtest"
 )
 
-// BenchmarkFloor runs the program and the least that could do its work in turns, and gives the medians of their CPU time and
+// BenchmarkFloor runs the program and the least that could do its work in turns. It reports the medians of their CPU time and
 // of the time that the platform waits: for a process that starts, signs in and answers the Test button, and for one small
 // command more in a process that runs.
 func BenchmarkFloor(b *testing.B) {

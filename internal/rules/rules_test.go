@@ -41,6 +41,7 @@ func arrows() map[string][]string {
 		"internal/manifest":          {"commands", "defender", "params", "warroom"},
 		"internal/manifest/generate": {"internal/cli/pages", "commands", "internal/manifest", "params"},
 		"internal/manifest/licences": {},
+		"internal/program/floor":     {},
 		"internal/pack":              {"commands"},
 		"internal/playbook":          {"commands", "warroom"},
 		"internal/diagnosis":         {"internal/gateway", "internal/rawjson", "auth", "defender", "params"},

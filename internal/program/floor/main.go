@@ -1,6 +1,6 @@
-// Command floor does the least that any program in this place has to do for an execution: one token for the life of the
-// process, one request, one look whether the answer is JSON, and one line with the answer as contents and as context. It
-// reads no arguments, keeps nothing, makes no table and forgives nothing. Benchmarks run it beside xsoar-defender, to show
+// Command floor does the least that any program in this place must do for an execution: one token for the life of the
+// process, one request, one check that the answer is JSON, and one line with the answer as contents and as context. It
+// reads no arguments, keeps nothing, makes no table and forgives nothing. Benchmarks run it next to xsoar-defender, to show
 // how much of what that takes is its own.
 package main
 
@@ -23,7 +23,7 @@ func main() {
 	}
 }
 
-// execution is what the floor reads of an execution line.
+// execution is the part of an execution line that the floor reads.
 type execution struct {
 	Command string `json:"command"`
 	Params  struct {
