@@ -111,16 +111,16 @@ func (f *feed) Do(request *http.Request) (*http.Response, error) {
 			next = fmt.Sprintf(`"@odata.nextLink":%q,`, link.String())
 		}
 	}
-	var body strings.Builder
-	body.WriteString(`{` + next + `"value":[`)
+	body := []byte(`{` + next + `"value":[`)
 	for i, alert := range page {
 		if i > 0 {
-			body.WriteByte(',')
+			body = append(body, ',')
 		}
-		fmt.Fprintf(&body, `{"id":%q,"alertCreationTime":%q,"severity":"High","title":"t"}`, alert.id, alert.created.Format("2006-01-02T15:04:05.0000000Z"))
+		body = append(append(body, `{"id":"`...), alert.id...)
+		body = alert.created.AppendFormat(append(body, `","alertCreationTime":"`...), "2006-01-02T15:04:05.0000000Z")
+		body = append(body, `","severity":"High","title":"t"}`...)
 	}
-	body.WriteString(`]}`)
-	return respond(request, http.StatusOK, body.String(), http.Header{}), nil
+	return respond(request, http.StatusOK, string(body)+`]}`, http.Header{}), nil
 }
 
 func respond(request *http.Request, status int, body string, header http.Header) *http.Response {
@@ -193,6 +193,7 @@ func fetchOnce(t *testing.T, service policy.Transporter, now func() time.Time, h
 // each alert is handed over exactly once, except those of a batch whose process ended between handing over and saving,
 // which may be repeated.
 func TestFetchLosesNothingAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
 	alerts := SampleOf(100_000, 20_000)
 	seed := uint64(20261122)
 	t.Logf("seed %d, %d alerts", seed, alerts)

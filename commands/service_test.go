@@ -78,9 +78,12 @@ func (q *quota) take(now time.Time) time.Duration {
 }
 
 // quoted matches a literal of a filter.
+var quoted = regexp.MustCompile(`'((?:[^']|'')*)'`)
+
+// quotedValues returns the literals of a filter.
 func quotedValues(filter string) []string {
 	var values []string
-	for _, found := range regexp.MustCompile(`'((?:[^']|'')*)'`).FindAllStringSubmatch(filter, -1) {
+	for _, found := range quoted.FindAllStringSubmatch(filter, -1) {
 		values = append(values, strings.ReplaceAll(found[1], "''", "'"))
 	}
 	return values

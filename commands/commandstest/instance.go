@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,6 +43,9 @@ type Instance struct {
 	errors *bytes.Buffer
 }
 
+// registry is the same for all instances: it takes longer to make than a command to run.
+var registry = sync.OnceValue(commands.NewRegistry)
+
 // New starts a tenant and an instance that signs in to it with a client secret. Both end with the test.
 func New(t testing.TB) *Instance {
 	t.Helper()
@@ -66,7 +70,7 @@ func New(t testing.TB) *Instance {
 	transports.DialDirect = i.dialIdentity
 	i.runner = &execution.Runner{
 		System:   system.System{Clock: clock.Clock(), Random: NewRandom(), Getenv: func(name string) string { return i.Environment[name] }},
-		Commands: commands.NewRegistry(), Version: "1.0.0", Errors: i.errors,
+		Commands: registry(), Version: "1.0.0", Errors: i.errors,
 		Transports: transports, Process: &auth.ProcessTokens{}, Mirrored: &commands.MirrorMemories{},
 	}
 	return i
