@@ -95,7 +95,8 @@ func buildLater(t testing.TB, folder string) error {
 	return build(t, folder, []string{"xsoar-defender-later"}, "-overlay", overlay)
 }
 
-// build builds the program into a folder, with further names, and with the race detector if the test has it.
+// build builds the program into a folder, with further names, and with the race detector if the test has it. No debugger
+// looks at it: what one needs takes the linker as long as all else.
 func build(t testing.TB, folder string, names []string, flags ...string) error {
 	t.Helper()
 	readSources(t)
@@ -103,7 +104,7 @@ func build(t testing.TB, folder string, names []string, flags ...string) error {
 		flags = append(flags, "-race")
 	}
 	file := filepath.Join(folder, "xsoar-defender")
-	command := exec.Command("go", append([]string{"build", "-buildvcs=false", "-o", file}, append(flags, ".")...)...)
+	command := exec.Command("go", append([]string{"build", "-buildvcs=false", "-ldflags=-w", "-o", file}, append(flags, ".")...)...)
 	command.Dir = repository.Root(t)
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Errorf("building the program: %s", out)

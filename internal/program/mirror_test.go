@@ -14,7 +14,8 @@ import (
 	"xsoar-defender/platform/platformtest"
 )
 
-// whole has every death be tried, as .ci/run does. Without it every third one is, which is the same in every run.
+// whole has every death tried, as .ci/run does. Without it one in three is, or one in two of the shorter rows, which are the
+// same in every run.
 var whole = flag.Bool("whole", false, "try the long matrices whole, not a fixed sample of each")
 
 // mortal is a plugin of which one execution is killed at one of its callbacks.
