@@ -447,7 +447,7 @@ func trialsOf(command commands.Command) []trial {
 	return allTrials()[command.Name]
 }
 
-// allTrials is what trials returns. Nobody changes it.
+// allTrials returns the trials of every command. They are made once, and nobody changes them.
 var allTrials = sync.OnceValue(trials)
 
 // hunts returns the trials of the commands that answer a question with a hunting query.
