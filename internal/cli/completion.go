@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"xsoar-defender/commands"
-	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli/local"
 	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
@@ -315,7 +314,7 @@ func (p *program) machinesOf(ctx context.Context, of instance, host *local.Host,
 	defer cancel()
 	runner := p.runner()
 	runner.Sleep = func(context.Context, time.Duration) error { return errNoPatience }
-	found, err := runner.Machines(ctx, execution.Request{Params: of.params, Instance: of.name, Brand: commands.Brand}, host, beginning)
+	found, err := runner.Machines(ctx, of.request("", nil), host, beginning)
 	if err != nil {
 		return nil
 	}

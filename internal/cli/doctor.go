@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"xsoar-defender/commands"
-	"xsoar-defender/execution"
 	"xsoar-defender/internal/diagnosis"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
@@ -52,9 +51,9 @@ func (p *program) doctor(ctx context.Context, options doctorOptions) error {
 	if err != nil {
 		return err
 	}
-	found, err := p.runner().Diagnose(ctx, execution.Request{
-		Params: of.params, Instance: of.name, Brand: commands.Brand, Debug: options.debug,
-	}, host)
+	request := of.request("", nil)
+	request.Debug = options.debug
+	found, err := p.runner().Diagnose(ctx, request, host)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // an interrupted diagnosis means nothing
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"xsoar-defender/commands"
+	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli/local"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
@@ -23,6 +25,11 @@ type instance struct {
 	// name is shown. identity tells instances apart: it is the name in the file, or else the file's path.
 	name, identity string
 	params         json.RawMessage
+}
+
+// request returns a request to run a command of the instance.
+func (i instance) request(command string, args map[string]json.RawMessage) execution.Request {
+	return execution.Request{Command: command, Args: args, Params: i.params, Instance: i.name, Brand: commands.Brand}
 }
 
 // instanceFile is the form of an instance file that has a name. The other form is the parameters alone.

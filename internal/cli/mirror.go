@@ -169,9 +169,7 @@ type mirrorPlayer struct {
 
 // Execute runs a command.
 func (m *mirrorPlayer) Execute(ctx context.Context, command string, args map[string]any) ([]mirroring.Entry, error) {
-	result := m.runner.Run(ctx, execution.Request{
-		Command: command, Args: encodeArguments(args), Params: m.of.params, Instance: m.of.name, Brand: commands.Brand,
-	}, m.host)
+	result := m.runner.Run(ctx, m.of.request(command, encodeArguments(args)), m.host)
 	if result.Err != nil {
 		return nil, result.Err
 	}

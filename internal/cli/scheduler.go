@@ -62,9 +62,9 @@ type scheduled struct {
 
 // run runs a command with everything that it schedules. The error joins everything that failed; it was already shown.
 func (s *scheduler) run(ctx context.Context, command string, args map[string]json.RawMessage) error {
-	pending := []scheduled{{due: s.now(), request: execution.Request{
-		Command: command, Args: args, Params: s.of.params, Instance: s.of.name, Brand: commands.Brand, Debug: s.debug,
-	}}}
+	request := s.of.request(command, args)
+	request.Debug = s.debug
+	pending := []scheduled{{due: s.now(), request: request}}
 	var errs []error
 	for len(pending) > 0 {
 		next := pending[0]
