@@ -46,7 +46,7 @@ func TestCountsInTheDocumentation(t *testing.T) {
 		page, pattern string
 		want          int
 	}{
-		{"../../docs/migrating.md", `All (\d+) commands are there`, served},
+		{"../../docs/migrating.md", `All (\d+) commands exist`, served},
 		{"../../docs/migrating.md", `deprecates (\d+) of them`, deprecatedThere},
 	} {
 		found := regexp.MustCompile(claim.pattern).FindStringSubmatch(readFile(t, claim.page))
