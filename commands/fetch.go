@@ -140,11 +140,11 @@ func (f *fetcher) next(ctx context.Context) ([]dated, error) {
 
 // take advances over alerts that are complete up to end, or complete altogether if end is zero.
 func (f *fetcher) take(taken, alerts []dated, end time.Time) []dated {
-	reached := end
+	reached, left := end, time.Time{}
 	for _, one := range alerts {
 		if !f.progress.handedOver(one) {
 			if len(taken) >= f.settings.Max {
-				reached = time.Time{}
+				reached, left = time.Time{}, one.at
 				break
 			}
 			taken = append(taken, one)
@@ -154,7 +154,7 @@ func (f *fetcher) take(taken, alerts []dated, end time.Time) []dated {
 	}
 	f.done = end
 	f.progress.reach(reached, f.now)
-	f.progress.settle(f.now, f.settings.LookBack)
+	f.progress.settle(f.now, f.settings.LookBack, left)
 	f.progress.forget(f.settings.LookBack)
 	return taken
 }

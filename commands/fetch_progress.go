@@ -216,9 +216,13 @@ const clockSkew = 5 * time.Minute
 
 // settle notes that everything before the cursor has been read now. Of that, alerts that are older than the look-back
 // can no longer appear late. The clocks may differ in one direction now and in the other at the next fetch. A fetch that
-// lags behind reads nothing twice.
-func (p *progress) settle(now time.Time, lookBack time.Duration) {
+// lags behind reads nothing twice. left is the time of the oldest alert that was read and not handed over, or zero: many that
+// appeared late may be left behind the cursor if few are fetched at once.
+func (p *progress) settle(now time.Time, lookBack time.Duration, left time.Time) {
 	settled := p.cursor
+	if !left.IsZero() && left.Before(settled) {
+		settled = left
+	}
 	if young := now.Add(-lookBack - 2*clockSkew); lookBack > 0 && young.Before(settled) {
 		settled = young
 	}

@@ -282,3 +282,37 @@ func TestFetchLosesNothingAndRepeatsNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestLateAlertsAreHandedOverHoweverFewAtATime fetches one alert a minute while 40 appear late, behind the one that was handed
+// over: none is lost, although the last of them comes long after the look-back.
+func TestLateAlertsAreHandedOverHoweverFewAtATime(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	f := &feed{now: begin, most: 1000, order: "ascending"}
+	add := func(id string, created, visible time.Time) {
+		f.alerts = append(f.alerts, feedAlert{id: id, created: created, visible: visible})
+	}
+	for i := range 40 {
+		add(fmt.Sprintf("late%d", i), begin.Add(time.Duration(i-50)*time.Second), begin.Add(5*time.Minute))
+	}
+	add("first", begin.Add(-time.Second), begin)
+	host, settings := &lastRunHost{}, params.Fetch{Max: 1, First: time.Hour, LookBack: 15 * time.Minute}
+	seen := map[string]int{}
+	for range 60 {
+		ids, commit, err := f.fetch(t, host, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range ids {
+			seen[id]++
+		}
+		if err := commit(); err != nil {
+			t.Fatal(err)
+		}
+		f.now = f.now.Add(time.Minute)
+	}
+	for _, alert := range f.alerts {
+		if seen[alert.id] != 1 {
+			t.Errorf("%s was handed over %d times, want once", alert.id, seen[alert.id])
+		}
+	}
+}
