@@ -73,25 +73,15 @@ func (r incidentRemote) show(incident rawjson.Value) rawjson.Value {
 }
 
 func (r incidentRemote) update(ctx context.Context, id string, change remoteChange) error {
-	text := change.Comment
-	if change.Comment = ""; !change.empty() {
-		update := graphUpdate(change)
-		if change.Status == statusNew {
-			update.Status = "active"
-		}
-		err := withDetermination(change.Determination, func(d determination) []string { return d.graph }, func(name string) error {
-			update.Determination = name
-			_, err := r.run.API.UpdateIncident(ctx, id, update)
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	update := graphUpdate(change)
+	if change.Status == statusNew {
+		update.Status = "active"
 	}
-	if text == "" {
-		return nil
-	}
-	return r.comment(ctx, id, text)
+	return withDetermination(change.Determination, func(d determination) []string { return d.graph }, func(name string) error {
+		update.Determination = name
+		_, err := r.run.API.UpdateIncident(ctx, id, update)
+		return err
+	})
 }
 
 // graphUpdate returns a change as Microsoft Graph spells it, but for the determination, which has several names.
@@ -140,22 +130,27 @@ func closeAlerts(ctx context.Context, run *Run, incident rawjson.Value, verdict 
 
 // closeAlerts resolves the open alerts of an incident that was resolved from the platform.
 func (o *outgoing) closeAlerts(ctx context.Context) error {
-	if _, incident := o.kind.(incidentRemote); !incident {
+	if _, incident := o.kind.(incidentRemote); !incident || !o.alerts {
+		o.alerts = false
 		return nil
 	}
 	object, err := o.kind.get(ctx, o.id)
 	if err != nil {
+		o.alerts = !final(err)
 		return o.fail("its alerts", err)
 	}
 	now := o.kind.read(object)
 	result := closeAlerts(ctx, o.run, object, remoteChange{Classification: now.Classification, Determination: now.Determination})
-	for _, one := range result.Failed {
-		if err := o.fail("alert "+one.ID, one.Err); err != nil {
-			return err
-		}
-	}
 	if len(result.Left) > 0 {
 		return &MirrorError{wordRateLimit, &defender.ThrottledError{Operation: defender.UpdateGraphAlert, After: result.After}}
+	}
+	o.alerts = false
+	for _, one := range result.Failed {
+		o.alerts = o.alerts || !final(one.Err)
+		if err := o.fail("alert "+one.ID, one.Err); err != nil {
+			o.alerts = true
+			return err
+		}
 	}
 	return nil
 }

@@ -31,6 +31,10 @@ func (h *mirrorRunHost) MirrorRun(context.Context) (json.RawMessage, error) {
 	return json.RawMessage(value), err
 }
 
+func (h *mirrorRunHost) Load(context.Context) (map[string]json.RawMessage, error) {
+	return map[string]json.RawMessage{}, nil
+}
+
 func (h *mirrorRunHost) SetMirrorRun(_ context.Context, value json.RawMessage) error {
 	h.kept = value
 	return nil

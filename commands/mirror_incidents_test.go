@@ -109,13 +109,49 @@ func TestAMergedIncidentIsClosedAndNeverReopened(t *testing.T) {
 	m.Tenant.MergeIncident(m.alert, target)
 	m.modified()
 	_, entries := m.look()
-	if len(entries) != 1 || entries[0].Raw().Get("closeReason").Str != "Duplicate" || !strings.Contains(entries[0].Raw().Get("closeNotes").Str, "Merged into Defender XDR incident "+target) {
-		t.Fatalf("got %d entries, want a close as a duplicate that names %s", len(entries), target)
+	notes := entries[0].Raw().Get("closeNotes").Str
+	if len(entries) != 1 || entries[0].Raw().Get("closeReason").Str != "Duplicate" {
+		t.Fatalf("got %d entries, want a close as a duplicate", len(entries))
+	}
+	for _, want := range []string{"Merged into Defender XDR incident " + target, "/incidents/" + target, "dbotMirrorId:" + target, "!microsoft-atp-incident-get incident_id=" + target} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("got the notes %q, want them to have %q", notes, want)
+		}
+	}
+	m.Tenant.ResetRequests()
+	if warnings := m.send(closing("Duplicate", notes)); len(warnings) != 0 {
+		t.Errorf("got %d warnings, want none when the platform sends the close back", len(warnings))
 	}
 	m.Tenant.ChangeIncident(m.alert, simulator.Change{Comment: "x"})
 	m.modified()
 	if _, entries = m.look(); len(entries) != 1 || entries[0].Literal == "" {
 		t.Errorf("got %d entries, want the comment and no reopening", len(entries))
+	}
+	if warnings := m.send(assign("nora@contoso.example")); len(warnings) != 1 {
+		t.Errorf("got %d warnings, want one: nothing changes a merged incident", len(warnings))
+	}
+	if slices.ContainsFunc(m.Tenant.Requests(), func(r simulator.Request) bool { return r.Method != http.MethodGet }) {
+		t.Error("the merged incident was changed")
+	}
+	m.modified()
+	if _, entries = m.look(); len(entries) != 1 || !strings.Contains(entries[0].Literal, "was merged into Defender XDR incident "+target) {
+		t.Errorf("got %d entries, want a note about what was not sent", len(entries))
+	}
+}
+
+func TestAMergeIsToldIfItClosesNothing(t *testing.T) {
+	m := mirrorIncidents(t)
+	m.Params["close_incident"] = false
+	target := m.Tenant.OpenIncidents(1, "High", m.Clock.Now(), 0)[0]
+	m.modified()
+	m.Clock.Advance(time.Second)
+	m.Tenant.MergeIncident(m.alert, target)
+	m.modified()
+	if _, entries := m.look(); len(entries) != 1 || !strings.HasPrefix(entries[0].Literal, "Merged into Defender XDR incident "+target) {
+		t.Errorf("got %d entries, want a note about the merge", len(entries))
+	}
+	if _, entries := m.look(); len(entries) != 0 {
+		t.Errorf("got %d entries, want the note once", len(entries))
 	}
 }
 

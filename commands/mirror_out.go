@@ -44,7 +44,9 @@ func updateRemoteSystem() Command {
 			o.wants(ctx)
 		}
 		o.wantsComments(in.Entries)
-		if err := o.send(ctx); err != nil {
+		err := o.send(ctx)
+		o.keep(ctx)
+		if err != nil {
 			return Report{}, err
 		}
 		return report(o.entries(ctx)...), nil
@@ -67,14 +69,24 @@ type outgoing struct {
 	data, delta rawjson.Value
 	status      string
 
-	change remoteChange
+	// change, comments and alerts are what is still to be done; alerts reports whether the alerts of a resolved incident are
+	// to be resolved.
+	change   remoteChange
+	comments []string
+	alerts   bool
 	// reopens reports whether the incident was reopened, which matters only if the alert is resolved.
 	reopens bool
 	// keeps reports whether a verdict that was not set by the analyst gives way to an existing determination.
-	keeps    bool
-	comments []string
-	failed   []failure
-	notes    []string
+	keeps bool
+	// asked and askedComments are all that was to be done, and before holds the fields as they were, or is nil if they could
+	// not be read. earlier is what an earlier run could not send, if this one tries it again.
+	asked         remoteChange
+	askedComments []string
+	before        *remoteChange
+	earlier       *unsent
+	// failed lists what may be tried again, and refused what the service would refuse again.
+	failed, refused []failure
+	notes           []string
 }
 
 // field reads a mapped field, whose name may be written in any case.
@@ -116,7 +128,7 @@ func (o *outgoing) wants(ctx context.Context) {
 	verdict, _ := field(o.delta, "determination")
 	o.change.Classification, o.change.Determination = canonicalClassification(classification), canonicalDetermination(verdict)
 	if text, _ := field(o.delta, "comment"); text != "" {
-		o.change.Comment = o.signed(text, "comment")
+		o.change.Comment = o.signed(text, fieldMark)
 	}
 	if tags := o.delta.Key("customTags"); tags.Exists() {
 		o.change.Tags = append([]string{}, listOf(tags)...)
@@ -151,7 +163,7 @@ func (o *outgoing) resolves() {
 		reason, _ = field(o.data, "closeReason")
 	}
 	if notes != "" {
-		o.change.Comment = o.signed(notes, "close")
+		o.change.Comment = o.signed(notes, closeMark)
 	}
 	if o.change.Classification != "" {
 		return
@@ -226,42 +238,81 @@ func entryText(entry rawjson.Value) string {
 }
 
 // send makes the changes that are left to be made. Failures are collected, so that none keeps the others from being made;
-// only running out of quota ends the work, to be taken up again by the platform.
+// only running out of quota ends the work. What stays to be tried again is left in change, comments and alerts.
 func (o *outgoing) send(ctx context.Context) error {
-	if o.change.empty() && len(o.comments) == 0 {
+	o.asked, o.askedComments = o.change, o.comments
+	if !o.left() {
 		return nil
 	}
 	now, err := o.look(ctx)
 	if err != nil {
+		if final(err) {
+			o.change, o.comments, o.alerts = remoteChange{}, nil, false
+		}
 		return o.fail("reading it", err)
 	}
+	before := now.fields()
+	o.before = &before
+	o.outdated(now)
 	o.fit(now)
 	if o.change.Status == statusResolved && now.Status == statusResolved {
 		o.remember(ctx, true) // was resolved on both sides: neither must be told of the other
 	}
 	o.change = o.change.from(now)
+	if _, incident := o.kind.(incidentRemote); incident && o.change.Comment != "" {
+		// Microsoft Graph takes a comment alone.
+		o.comments, o.change.Comment = append([]string{o.change.Comment}, o.comments...), ""
+	}
 	if err := o.sendChange(ctx, now); err != nil {
 		return err
 	}
-	for _, text := range o.comments {
-		if now.has(text) {
-			continue
-		}
-		err := o.once(ctx, func() error { return o.kind.comment(ctx, o.id, text) }, func(now remoteState) bool { return now.has(text) })
-		if err := o.fail("a comment", err); err != nil {
-			return err
-		}
+	if err := o.closeAlerts(ctx); err != nil {
+		return err
 	}
+	return o.sendComments(ctx, now)
+}
+
+// sendComments adds the comments that Defender does not have yet.
+func (o *outgoing) sendComments(ctx context.Context, now remoteState) error {
+	var again []string
+	for len(o.comments) > 0 {
+		text := o.comments[0]
+		if !now.has(text) {
+			err := o.once(ctx, func() error { return o.kind.comment(ctx, o.id, text) }, func(now remoteState) bool { return now.has(text) })
+			if failed := o.fail("a comment", err); failed != nil {
+				o.comments = append(again, o.comments...)
+				return failed
+			}
+			if err != nil && !final(err) {
+				again = append(again, text)
+			}
+		}
+		o.comments = o.comments[1:]
+	}
+	o.comments = again
 	return nil
 }
 
-// has reports whether a comment with the mark of another one is there.
+// has reports whether a comment is there.
 func (s remoteState) has(text string) bool {
-	_, own, _ := cutLast(text, "\n")
-	return slices.ContainsFunc(s.Comments, func(one remoteComment) bool {
-		return strings.HasSuffix(strings.TrimSpace(one.Text), own)
-	})
+	return slices.ContainsFunc(s.Comments, func(one remoteComment) bool { return sameSent(text, one.Text) })
 }
+
+// sameSent reports whether a comment that is there is the one that is to be sent. That of an entry has a mark of its own; the
+// notes of a close and a mapped comment may be written several times.
+func sameSent(text, there string) bool {
+	_, own, _ := cutLast(text, "\n")
+	if strings.HasSuffix(own, "/"+closeMark+"]") || strings.HasSuffix(own, "/"+fieldMark+"]") {
+		return sameComment(text, there)
+	}
+	return strings.HasSuffix(strings.TrimSpace(there), own)
+}
+
+// The marks of comments that are no entries.
+const (
+	closeMark = "close"
+	fieldMark = "comment"
+)
 
 // cutLast is strings.Cut at the last separator.
 func cutLast(text, separator string) (before, after string, found bool) {
@@ -285,8 +336,15 @@ func (o *outgoing) fit(now remoteState) {
 	if o.reopens && now.Status != statusResolved {
 		o.change.Status = "" // is open already
 	}
-	if now.Status == statusRedirected {
-		o.change.Status = "" // was merged: it stays what it is
+	if now.Status == statusRedirected { // was merged: it stays what it is
+		fields := o.change
+		if fields.Status, fields.Comment = "", ""; !fields.empty() {
+			o.notes = append(o.notes, "No field of "+o.id+" was changed: it was merged into Defender XDR incident "+now.MergedInto+", "+now.Link+" .")
+		}
+		o.change = remoteChange{Comment: o.change.Comment}
+	}
+	if notes, own, _ := cutLast(o.change.Comment, "\n"); strings.HasSuffix(own, "/"+closeMark+"]") && isEcho(notes, now) {
+		o.change.Comment = ""
 	}
 	if o.keeps && o.change.Classification == now.Classification && now.Determination != "" {
 		o.change.Determination = ""
@@ -309,14 +367,16 @@ func (o *outgoing) sendChange(ctx context.Context, now remoteState) error {
 		return o.change.empty()
 	})
 	if err != nil {
+		if final(err) {
+			o.change = remoteChange{}
+		}
 		return o.fail("its fields", err)
 	}
+	o.change = remoteChange{}
 	if status != "" && (status == statusResolved || before.Status == statusResolved) {
 		o.remember(ctx, status == statusResolved)
 	}
-	if status == statusResolved && o.run.Instance.Mirror.CloseAlerts {
-		return o.closeAlerts(ctx)
-	}
+	o.alerts = o.alerts || status == statusResolved && o.run.Instance.Mirror.CloseAlerts
 	return nil
 }
 
@@ -370,24 +430,30 @@ func (o *outgoing) fail(what string, err error) error {
 	if err := rateLimited(err); isMirrorError(err) {
 		return err
 	}
-	o.failed = append(o.failed, failure{what, err})
+	if final(err) {
+		o.refused = append(o.refused, failure{what, err})
+	} else {
+		o.failed = append(o.failed, failure{what, err})
+	}
 	return nil
 }
 
 // entries returns the answer, which is the remote ID, and what the analyst must know.
 func (o *outgoing) entries(ctx context.Context) []warroom.Entry {
 	entries := []warroom.Entry{{Literal: o.id}}
-	if len(o.failed) == 0 && len(o.notes) == 0 {
+	if len(o.failed) == 0 && len(o.refused) == 0 && len(o.notes) == 0 {
 		return entries
 	}
 	warning := warroom.Entry{Kind: warroom.Warning}
 	for _, text := range o.notes {
 		warning.Blocks = append(warning.Blocks, warroom.Paragraph(text))
 	}
-	for _, one := range o.failed {
-		text := "Mirroring to " + o.id + " failed for " + one.ID + ". " + one.Err.Error()
-		warning.Blocks = append(warning.Blocks, warroom.Paragraph(text))
-		o.run.Host.Log(ctx, text)
+	for _, one := range slices.Concat(o.refused, o.failed) {
+		warning.Blocks = append(warning.Blocks, warroom.Paragraph(o.failureText(one)))
+		o.run.Host.Log(ctx, o.failureText(one))
+	}
+	if o.left() && mirrorsOut(o.run) {
+		warning.Blocks = append(warning.Blocks, warroom.Paragraph("It is tried again in the next rounds of mirroring."))
 	}
 	return append(entries, warning)
 }

@@ -29,7 +29,7 @@ type remote interface {
 	read(object rawjson.Value) remoteState
 	// show returns an object as the incident holds it.
 	show(object rawjson.Value) rawjson.Value
-	// update changes fields, and comment adds a comment.
+	// update changes fields, those of an alert with a comment, and comment adds a comment alone.
 	update(ctx context.Context, id string, change remoteChange) error
 	comment(ctx context.Context, id, text string) error
 }

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -125,6 +126,7 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 	if problems := run.Instance.Fetch.Problems; problems != nil {
 		return Report{}, problems
 	}
+	resend(ctx, run)
 	state, known := loadMirrorState(ctx, run)
 	now, lookBack := run.Now().UTC(), run.Instance.Mirror.LookBack
 	start := parseTime(state.Cursor)
@@ -157,6 +159,11 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		state.observe(seen)
 		if state.reports(seen) && !slices.Contains(ids, seen.ID) {
 			ids = append(ids, seen.ID)
+		}
+	}
+	for id, kept := range loadUnsent(ctx, run) {
+		if kept.open() && !slices.Contains(ids, id) {
+			ids = append(ids, id) // so that its analyst is told
 		}
 	}
 	slices.Sort(ids)
@@ -256,22 +263,25 @@ func (m *incoming) look(ctx context.Context, id string) (Report, error) {
 	changed := m.state.observe(seen)
 	before, unreceived := m.before(seen.ID)
 	next := before
-	entries := []warroom.Entry{m.object(ctx, object, seen)}
+	problem, told := m.told(ctx, id)
+	entries := []warroom.Entry{m.object(ctx, object, seen, problem)}
 	if next.Turn = m.state.Turned[seen.ID]; next.Turn == "" {
 		next.Turn = unreceived.Turn
 	}
 	entries = append(entries, m.turned(seen, next.Turn)...)
 	entries = append(entries, m.arrived(seen, &next)...)
 	entries = append(entries, m.comments(object, seen, &next)...)
-	if !remembered && m.state.Reported[seen.ID] != "" && m.state.Reported[seen.ID] != seen.Updated {
-		m.state.Reported[seen.ID], changed = seen.Updated, true // newer than what was reported, and handed over now
+	// Newer than what was reported, and handed over now. In the very moment of the change another one may follow.
+	over := parseTime(seen.Updated).Before(m.run.Now().Add(-time.Second))
+	if !remembered && over && m.state.Reported[seen.ID] != "" && m.state.Reported[seen.ID] != seen.Updated {
+		m.state.Reported[seen.ID], changed = seen.Updated, true
 	}
 	if m.known && (changed || len(entries) > 1 || next != before) {
 		m.save(ctx, seen.ID, before, next)
 	} else if m.known {
 		m.run.Mirrored.putState(m.state) // as it was read
 	}
-	return report(entries...), nil
+	return report(append(entries, told...)...), nil
 }
 
 // before returns what the platform has received of an object; its Since is empty if nothing is known about that.
@@ -302,9 +312,10 @@ func (m *incoming) save(ctx context.Context, id string, before, next look) {
 
 // missing tells once a day that something no longer exists: Defender keeps alerts for 180 days.
 func (m *incoming) missing(ctx context.Context, id string, err error) (Report, error) {
+	_, told := m.told(ctx, id)
 	today := m.run.Now().UTC().Format(time.DateOnly)
 	if m.known && m.state.Missing[id] == today {
-		return report(warroom.Entry{Contents: warroom.Text("{}")}), nil
+		return report(append([]warroom.Entry{{Contents: warroom.Text("{}")}}, told...)...), nil
 	}
 	if m.known {
 		m.state.Missing[id] = today
@@ -315,13 +326,16 @@ func (m *incoming) missing(ctx context.Context, id string, err error) (Report, e
 	object := rawjson.Make(struct {
 		ID    string `json:"id"`
 		Error string `json:"mirror_error"`
-	}{id, err.Error()})
-	return report(warroom.Entry{Contents: warroom.Text(object)}), nil
+	}{id, m.run.Instance.Redact(err.Error())})
+	return report(append([]warroom.Entry{{Contents: warroom.Text(object)}}, told...)...), nil
 }
 
-// object returns the entry from which the platform takes the fields.
-func (m *incoming) object(ctx context.Context, object rawjson.Value, seen remoteState) warroom.Entry {
+// object returns the entry from which the platform takes the fields. problem is what keeps changes from being sent, or empty.
+func (m *incoming) object(ctx context.Context, object rawjson.Value, seen remoteState, problem string) warroom.Entry {
 	added := append(mirrorKeys(m.run), keyValue{"mirror_error", nil})
+	if problem != "" {
+		added[len(added)-1].value = problem
+	}
 	if m.run.Instance.Mirror.Owners {
 		if owner := m.owner(ctx, seen.AssignedTo); owner != "" {
 			added = append(added, keyValue{"owner", owner})
@@ -360,6 +374,8 @@ func (m *incoming) turned(seen remoteState, turned turn) []warroom.Entry {
 	settings := m.run.Instance.Mirror
 	closes := turned == closed || (turned == "" && !m.since.IsZero() && seen.ResolvedAt.After(m.since))
 	switch {
+	case seen.Status == statusRedirected && closes && !settings.CloseIncident:
+		return []warroom.Entry{m.say(mergedText(seen))}
 	case !settings.CloseIncident || turned == ours:
 		return nil
 	case seen.resolved() && closes:
@@ -377,7 +393,7 @@ func closing(settings params.Mirror, seen remoteState) warroom.Entry {
 		reason = known
 	}
 	if seen.Status == statusRedirected {
-		reason, notes = "Duplicate", "Merged into Defender XDR incident "+seen.MergedInto+": "+seen.Link
+		reason, notes = "Duplicate", mergedText(seen)
 	}
 	return warroom.Entry{Contents: warroom.Raw(rawjson.Make(struct {
 		Close  bool   `json:"dbotIncidentClose"`
@@ -386,6 +402,17 @@ func closing(settings params.Mirror, seen remoteState) warroom.Entry {
 	}{true, reason, notes}))}
 }
 
+// mergedPrefix begins the notes of an incident that was closed because it was merged.
+const mergedPrefix = "Merged into Defender XDR incident "
+
+// mergedText tells which incident is left of two that were merged. The platform lets an integration search no incidents, so
+// the analyst is told how to find the other one.
+func mergedText(seen remoteState) string {
+	return mergedPrefix + seen.MergedInto + ": " + seen.Link + " . To find its incident in Cortex XSOAR, if it was fetched, search for dbotMirrorId:" +
+		seen.MergedInto + " ; !microsoft-atp-incident-get incident_id=" + seen.MergedInto + " shows it."
+}
+
+// closeNotes returns the newest comment and the verdict of something that was resolved.
 func closeNotes(seen remoteState) string {
 	notes := ""
 	for _, one := range seen.Comments {
@@ -393,18 +420,34 @@ func closeNotes(seen remoteState) string {
 			notes = one.Text + "\n"
 		}
 	}
-	verdict := "no classification"
-	if seen.Classification != "" {
-		verdict = seen.Classification
-		if seen.Determination != "" {
-			verdict += " - " + seen.Determination
-		}
+	return notes + closingVerdict(seen)
+}
+
+const (
+	noVerdict  = "no classification"
+	verdictOwn = ", by "
+)
+
+func closingVerdict(seen remoteState) string {
+	verdict := cmp.Or(seen.Classification, noVerdict)
+	if seen.Classification != "" && seen.Determination != "" {
+		verdict += " - " + seen.Determination
 	}
-	by := seen.AssignedTo
-	if by == "" {
-		by = "nobody"
+	return verdict + verdictOwn + cmp.Or(seen.AssignedTo, "nobody")
+}
+
+// isEcho reports whether the notes of a closed incident are those with which a change in Defender closed it. Some releases of
+// the platform send back what has just come in; as a comment it would say nothing new.
+func isEcho(notes string, now remoteState) bool {
+	if now.Status == statusRedirected {
+		return strings.HasPrefix(notes, mergedPrefix)
 	}
-	return notes + verdict + ", by " + by
+	comment, verdict, _ := cutLast(notes, "\n")
+	verdict, _, found := strings.Cut(verdict, verdictOwn)
+	classification, _, _ := strings.Cut(verdict, " - ")
+	ours := found && (classification == noVerdict || canonicalClassification(classification) == classification && classification != "")
+	known := comment == "" || slices.ContainsFunc(now.Comments, func(one remoteComment) bool { return sameComment(one.Text, comment) })
+	return ours && known
 }
 
 // arrived describes the alerts that an incident did not have before.
@@ -440,9 +483,12 @@ func (m *incoming) arrived(seen remoteState, next *look) []warroom.Entry {
 	if len(titles) > most {
 		shown += fmt.Sprintf(" and %d more", len(titles)-most)
 	}
-	return []warroom.Entry{{
-		Literal: text + shown, Blocks: []warroom.Block{warroom.Paragraph(text + shown)}, Pinned: true, Tags: []string{m.run.Instance.Mirror.TagFrom},
-	}}
+	return []warroom.Entry{m.say(text + shown)}
+}
+
+// say returns a note of the incident, with the tag that keeps it from going back.
+func (m *incoming) say(text string) warroom.Entry {
+	return warroom.Entry{Literal: text, Blocks: []warroom.Block{warroom.Paragraph(text)}, Pinned: true, Tags: []string{m.run.Instance.Mirror.TagFrom}}
 }
 
 // maxAlertMarks is how many alerts of an incident are remembered, which is how many Defender puts in one.
@@ -491,10 +537,9 @@ func (m *incoming) note(object rawjson.Value, one remoteComment) warroom.Entry {
 	if _, incident := m.kind.(incidentRemote); incident {
 		out = outputs[1]
 	}
-	return warroom.Entry{
-		Literal: text, Blocks: []warroom.Block{warroom.Paragraph(text)}, Pinned: true, Tags: []string{m.run.Instance.Mirror.TagFrom},
-		Context: []warroom.Context{out.context([]rawjson.Value{object})},
-	}
+	entry := m.say(text)
+	entry.Context = []warroom.Context{out.context([]rawjson.Value{object})}
+	return entry
 }
 
 // ownMark matches the end of a comment that came from the platform.

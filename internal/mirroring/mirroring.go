@@ -202,11 +202,17 @@ func (s *Server) bring(ctx context.Context, one *Incident) error {
 			if one.State != Closed {
 				one.State, one.CloseReason, one.CloseNotes = Closed, special.Get("closeReason").Str, special.Get("closeNotes").Str
 				s.tell("Cortex XSOAR", one.ID, "closed as %s: %s", one.CloseReason, strings.ReplaceAll(one.CloseNotes, "\n", " / "))
+				if s.Echo {
+					maps.Copy(one.Delta, map[string]any{"closeReason": one.CloseReason, "closeNotes": one.CloseNotes, "closingUserId": "DBot"})
+				}
 			}
 		case entry.IsJSON && special.Get("dbotIncidentReopen").Bool():
 			if one.State != Active {
 				one.State = Active
 				s.tell("Cortex XSOAR", one.ID, "reopened")
+				if s.Echo {
+					maps.Copy(one.Delta, map[string]any{"closeReason": "", "closeNotes": "", "closingUserId": ""})
+				}
 			}
 		default:
 			one.Notes = append(one.Notes, entry.Contents)
@@ -243,7 +249,8 @@ func (s *Server) Comment(one *Incident, text string) {
 // Pending reports whether an incident has changes that were not sent.
 func (one *Incident) Pending() bool { return len(one.Delta) > 0 || len(one.Unsent) > 0 }
 
-// Outgoing takes the changes of the incidents to Defender. What fails is tried again in the next round.
+// Outgoing takes the changes of the incidents to Defender. Only if no answer comes, or an error, they are sent again in the next
+// round; a warning is an answer.
 func (s *Server) Outgoing(ctx context.Context) error {
 	for _, one := range s.Incidents {
 		if !one.Pending() || one.Direction == "" || one.Direction == "In" {
@@ -262,6 +269,7 @@ func (s *Server) Outgoing(ctx context.Context) error {
 		}
 		if one.Problem != "" {
 			s.tell("Defender", one.RemoteID, "failed: %s", one.Problem)
+			one.Delta, one.Unsent = map[string]any{}, nil // the platform takes what was answered for sent
 			continue
 		}
 		s.sent(one)

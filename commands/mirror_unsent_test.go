@@ -1,0 +1,202 @@
+package commands_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"xsoar-defender/internal/simulator"
+)
+
+// refusing makes every change of an alert fail with a status until the faults are cleared.
+func (m *mirrored) refusing(status int) {
+	m.Tenant.ClearFaults()
+	m.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: http.MethodPatch, Status: status})
+}
+
+// changes returns how many changes were sent to Defender since the requests were reset.
+func (m *mirrored) changes() int {
+	return len(slices.DeleteFunc(m.Tenant.Requests(), func(r simulator.Request) bool { return r.Method != http.MethodPatch }))
+}
+
+// assign returns the arguments with which the platform sends a new assignee.
+func assign(to string) map[string]any {
+	return map[string]any{"data": map[string]any{"id": "12"}, "delta": map[string]any{"assignedTo": to}, "status": 1, "incidentChanged": true}
+}
+
+func TestAChangeThatFailedIsSentByTheNextRound(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.refusing(http.StatusInternalServerError)
+	args := closing("False Positive", "a test")
+	args["entries"] = []any{map[string]any{"id": "34@12", "contents": "hello", "tags": []string{"DefenderComment"}}}
+	if entries := m.send(args); len(entries) != 1 {
+		t.Fatalf("got %d entries, want a warning", len(entries))
+	}
+	m.Tenant.ClearFaults()
+	m.modified()
+	if ids := m.modified(); !slices.Equal(ids, []string{m.alert}) {
+		t.Errorf("got %q, want the alert that was changed", ids)
+	}
+	got, want := m.Tenant.AlertState(m.alert), []string{"a test\n[Cortex XSOAR 12/close]", "hello\n[Cortex XSOAR 12/34@12]"}
+	if got.Status != "Resolved" || got.Classification != "FalsePositive" || !slices.Equal(got.Comments, want) {
+		t.Errorf("got %+v, want it resolved as a false positive with the comments %q", got, want)
+	}
+	object, entries := m.look()
+	if len(entries) != 0 || object.Get("mirror_error").Raw != "null" {
+		t.Errorf("got %d entries and the error %s, want none: the analyst need not know", len(entries), object.Get("mirror_error"))
+	}
+	m.Tenant.ResetRequests()
+	m.modified()
+	m.modified()
+	if n := m.changes(); n != 0 {
+		t.Errorf("got %d changes, want none once everything is sent", n)
+	}
+}
+
+func TestAChangeThatStaysUnsentIsToldOnceUntilItIsSent(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.refusing(http.StatusForbidden)
+	m.send(assign("nora@contoso.example"))
+	if ids := m.modified(); !slices.Equal(ids, []string{m.alert}) {
+		t.Fatalf("got %q, want the alert, so that its analyst is told", ids)
+	}
+	asked := m.since
+	object, entries := m.look()
+	if len(entries) != 1 || !strings.Contains(entries[0].Literal, "failed for its fields") || !strings.Contains(entries[0].Literal, "It is tried again until") {
+		t.Fatalf("got %d entries, want one that reports the failure", len(entries))
+	}
+	if !strings.Contains(object.Get("mirror_error").Str, "HTTP 403") {
+		t.Errorf("got the error %q in the object, want the refusal", object.Get("mirror_error"))
+	}
+	m.since = asked // the answer was lost
+	if _, entries = m.look(); len(entries) != 1 {
+		t.Errorf("got %d entries after the answer was lost, want the failure again", len(entries))
+	}
+	for range 10 {
+		if ids := m.modified(); len(ids) != 0 {
+			t.Errorf("got %q, want nothing to be told again", ids)
+		}
+		if object, entries = m.look(); len(entries) != 0 || object.Get("mirror_error").Str == "" {
+			t.Errorf("got %d entries and the error %s, want the error in the object alone", len(entries), object.Get("mirror_error"))
+		}
+	}
+	m.Tenant.ClearFaults()
+	for range 6 { // the next try comes within 5 minutes
+		m.modified()
+	}
+	if got := m.Tenant.AlertState(m.alert).AssignedTo; got != "nora@contoso.example" {
+		t.Errorf("got the assignee %q, want the one that was not sent at first", got)
+	}
+	object, entries = m.look()
+	if len(entries) != 1 || !strings.Contains(entries[0].Literal, "is now in Defender") || object.Get("mirror_error").Raw != "null" {
+		t.Errorf("got %d entries and the error %s, want one that tells that it was sent", len(entries), object.Get("mirror_error"))
+	}
+	if _, entries = m.look(); len(entries) != 0 {
+		t.Errorf("got %d entries, want no more", len(entries))
+	}
+}
+
+func TestWhatTheServiceRefusesForGoodIsToldAndNotTriedAgain(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.refusing(http.StatusBadRequest)
+	m.send(assign("nora@contoso.example"))
+	m.Tenant.ResetRequests()
+	m.modified()
+	_, entries := m.look()
+	if len(entries) != 1 || !strings.Contains(entries[0].Literal, "It is not tried again.") {
+		t.Errorf("got %d entries, want one that reports the refusal", len(entries))
+	}
+	m.modified()
+	if n := m.changes(); n != 0 {
+		t.Errorf("got %d changes, want none: the service would refuse them again", n)
+	}
+	if _, entries = m.look(); len(entries) != 0 {
+		t.Errorf("got %d entries, want no more", len(entries))
+	}
+}
+
+func TestAChangeIsTriedForADay(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.refusing(http.StatusInternalServerError)
+	m.send(assign("nora@contoso.example"))
+	m.modified()
+	m.look()
+	m.Clock.Advance(25 * time.Hour)
+	m.modified()
+	if _, entries := m.look(); len(entries) != 1 || !strings.Contains(entries[0].Literal, "It is not tried again.") {
+		t.Errorf("got %d entries, want one that reports the end of the tries", len(entries))
+	}
+	m.Tenant.ClearFaults()
+	m.Tenant.ResetRequests()
+	m.modified()
+	if n := m.changes(); n != 0 {
+		t.Errorf("got %d changes after a day, want none", n)
+	}
+}
+
+func TestAChangeThatIsSentLateUndoesNothingNewer(t *testing.T) {
+	t.Run("in Defender", func(t *testing.T) {
+		m := mirror(t)
+		m.modified()
+		m.refusing(http.StatusInternalServerError)
+		m.send(assign("nora@contoso.example"))
+		m.change(simulator.Change{AssignedTo: "alex@contoso.example"})
+		m.Tenant.ClearFaults()
+		m.modified()
+		object, entries := m.look()
+		if got := m.Tenant.AlertState(m.alert).AssignedTo; got != "alex@contoso.example" || object.Get("assignedTo").Str != got {
+			t.Errorf("got the assignee %q in Defender and %q here, want the newer one", got, object.Get("assignedTo"))
+		}
+		if len(entries) != 1 || !strings.Contains(entries[0].Literal, "the assignee nora@contoso.example") {
+			t.Errorf("got %d entries, want one that tells what was not sent", len(entries))
+		}
+	})
+	t.Run("in Cortex XSOAR", func(t *testing.T) {
+		m := mirror(t)
+		m.modified()
+		m.refusing(http.StatusInternalServerError)
+		m.send(assign("nora@contoso.example"))
+		m.Tenant.ClearFaults()
+		m.send(assign("alex@contoso.example"))
+		m.modified()
+		if got := m.Tenant.AlertState(m.alert).AssignedTo; got != "alex@contoso.example" {
+			t.Errorf("got the assignee %q, want the newer one", got)
+		}
+	})
+}
+
+func TestAChangeForWhichThereIsNoQuotaIsSentLater(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: http.MethodPatch, Status: http.StatusTooManyRequests, RetryAfter: time.Hour})
+	args := assign("nora@contoso.example")
+	args["remoteId"] = m.alert
+	m.Run("update-remote-system", args).WantFailure("API rate limit")
+	m.Tenant.ClearFaults()
+	m.Clock.Advance(2 * time.Hour)
+	m.modified()
+	if got := m.Tenant.AlertState(m.alert).AssignedTo; got != "nora@contoso.example" {
+		t.Errorf("got the assignee %q, want the one for which there was no quota", got)
+	}
+	if _, entries := m.look(); len(entries) != 0 {
+		t.Errorf("got %d entries, want none", len(entries))
+	}
+}
+
+func TestAnInstanceThatDoesNotMirrorOutKeepsNothing(t *testing.T) {
+	m := mirror(t)
+	m.Params["mirror_direction"] = "Incoming"
+	m.refusing(http.StatusInternalServerError)
+	m.send(assign("nora@contoso.example"))
+	m.Tenant.ClearFaults()
+	m.modified()
+	if got := m.Tenant.AlertState(m.alert).AssignedTo; got == "nora@contoso.example" {
+		t.Error("a round sent a change, want none from an instance that only mirrors in")
+	}
+}
