@@ -107,7 +107,7 @@ func strangeRemedy(mode params.Mode) string {
 
 func (w wire) timeout(err error) *Error {
 	return &Error{
-		Mode: w.mode, Code: CodeTimeout, Message: fmt.Sprintf("%s gave no answer within %s", hostOf(w.address), w.patience),
+		Mode: w.mode, Code: CodeTimeout, Message: fmt.Sprintf("%s did not answer within %s", hostOf(w.address), w.patience),
 		Remedy: w.reachRemedy(), Err: err,
 	}
 }
@@ -186,9 +186,9 @@ func (x *exchange) networkError() *Error {
 		e.Code, e.Message = CodeTLS, "the TLS certificate of "+x.host+" is not trusted"
 		e.Remedy = "make the engine trust the authority that signed it, or select Trust any certificate (not secure) in the instance"
 	case gateway.IsHandshake(x.failure):
-		e.Code, e.Message, e.Remedy = CodeTLS, x.host+" and this program agree on no TLS connection", gateway.HandshakeRemedy
+		e.Code, e.Message, e.Remedy = CodeTLS, x.host+" and this program could not agree on a TLS connection", gateway.HandshakeRemedy
 	case isTimeout(x.failure):
-		e.Code, e.Message = CodeTimeout, x.host+" gave no answer in time"
+		e.Code, e.Message = CodeTimeout, x.host+" did not answer in time"
 	case isUnknownHost(x.failure):
 		e.Code, e.Message, e.Remedy = CodeUnknownHost, x.host+" has no address", remedyAddress
 	}

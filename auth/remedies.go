@@ -35,7 +35,7 @@ const (
 	remedyCertificate = "upload the certificate to the application, and check Certificate Thumbprint and Private Key of the instance"
 	remedyFederation  = "check issuer, subject and audience of the federated credential of the application"
 	remedyAddress     = "check Endpoint Type and Authority URL of the instance, and the name service of the engine's machine"
-	remedyElsewhere   = "check Endpoint Type and Authority URL of the instance, and the proxy on the way, because this is no answer of Microsoft's sign-in service"
+	remedyElsewhere   = "check Endpoint Type and Authority URL of the instance, and the proxy on the way, because this answer is not from Microsoft's sign-in service"
 	remedyClock       = "set the clock of the engine's machine"
 )
 

@@ -77,7 +77,7 @@ func inChunks[T any](ctx context.Context, ids []string, size int, ask func(ctx c
 // alertSelection selects alerts by conditions. The service filters only by some of them; the others are looked at here.
 type alertSelection struct {
 	Incident     string `arg:"incident_id" help:"The ID of the incident that the alerts belong to."`
-	Title        string `arg:"title" help:"The exact title of the alerts, in any case."`
+	Title        string `arg:"title" help:"The exact title of the alerts, in upper or lower case."`
 	Machine      string `arg:"machine_id" help:"The ID of the machine that the alerts are about."`
 	CreatedAfter Moment `arg:"created_after" help:"The earliest creation time of the alerts: a date, or a time span back from now."`
 }

@@ -77,7 +77,7 @@ type recordFilter struct {
 	Groups      []string `arg:"rbac_group" help:"The names of the device groups whose records are kept."`
 	MinSeverity string   `arg:"min_severity" values:"Low,Medium,High,Critical" help:"The lowest severity of the records that are kept, of exports whose records have one."`
 	CVEs        []string `arg:"cve" help:"The vulnerabilities whose records are kept, such as CVE-2026-12345."`
-	Product     string   `arg:"product" help:"The product whose records are kept, in any case. * stands for any characters, as in chrome*."`
+	Product     string   `arg:"product" help:"The product whose records are kept, in upper or lower case. * stands for any characters, as in chrome*."`
 }
 
 func (f recordFilter) empty() bool {
@@ -574,9 +574,9 @@ func exportEverything() Command {
 		Format      string   `arg:"format" default:"jsonl.gz" values:"jsonl.gz,jsonl,csv.gz,csv" help:"The format of the file: JSON lines or CSV, compressed with gzip or not."`
 		SummaryOnly bool     `arg:"summary_only" default:"false" help:"Whether to count the records without a file."`
 		MaxRecords  int      `arg:"max_records" min:"1" help:"The maximum number of records to keep."`
-		Polling     bool     `arg:"polling" default:"false" help:"Whether to spread a long export over several executions of four minutes. An export that the service throttles always goes on in a later one."`
+		Polling     bool     `arg:"polling" default:"false" help:"Whether to spread a long export over several executions of four minutes. An export that the service throttles always continues in a later one."`
 		pause
-		Resume   string `arg:"resume" hidden:"true" help:"What the export goes on with; set by the command itself."`
+		Resume   string `arg:"resume" hidden:"true" help:"Where the export continues; set by the command itself."`
 		Restarts int    `arg:"restarts" hidden:"true" help:"How often the export began again; set by the command itself."`
 	}
 	out := Output{
@@ -711,7 +711,7 @@ func (e *exporter) leave(after time.Duration, timeout, restarts int) (Report, er
 	poll := e.run.again(scheduled{
 		changes: map[string]any{"resume": id, "restarts": restarts}, after: after, until: until, done: e.state.Parts, whole: len(e.state.Names),
 	})
-	line := fmt.Sprintf("%s. The export goes on in %s; it gives up at %s.", soFar, seconds(after), minute(until))
+	line := fmt.Sprintf("%s. The export continues in %s; it gives up at %s.", soFar, seconds(after), minute(until))
 	return report(warroom.Entry{Blocks: []warroom.Block{warroom.Paragraph(line)}, Poll: poll}), nil
 }
 

@@ -422,9 +422,9 @@ func getRecommendationDetails() Command {
 
 func getScores() Command {
 	out := Output{Path: "MicrosoftATP.Score", Single: true, Title: "Scores", Fields: []warroom.Field{
-		{Name: "exposure.score", Type: warroom.Number, Help: "The exposure score of the organization, from 0 to 100; less is better."},
+		{Name: "exposure.score", Type: warroom.Number, Help: "The exposure score of the organization, from 0 to 100; lower is better."},
 		{Name: "exposure.time", Type: warroom.Date, Help: "The time of the score."},
-		{Name: "deviceSecure.score", Type: warroom.Number, Help: "The secure score for devices; more is better."},
+		{Name: "deviceSecure.score", Type: warroom.Number, Help: "The secure score for devices; higher is better."},
 		{Name: "deviceSecure.time", Type: warroom.Date, Help: "The time of the score."},
 		{Name: "groups.rbacGroupName", Type: warroom.String, Help: "The name of a device group."},
 		{Name: "groups.rbacGroupId", Type: warroom.Number, Help: "The ID of the device group."},

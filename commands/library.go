@@ -48,7 +48,7 @@ func libraryOutput(title string) Output {
 
 func listLibrary() Command {
 	type args struct {
-		Name  string `arg:"file_name" help:"The name of the files, in any case. * stands for any characters, as in *.ps1."`
+		Name  string `arg:"file_name" help:"The name of the files, in upper or lower case. * stands for any characters, as in *.ps1."`
 		Limit int    `arg:"limit" default:"200" min:"1" help:"The maximum number of files to return."`
 	}
 	out := libraryOutput("Live response library")

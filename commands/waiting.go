@@ -349,7 +349,7 @@ type UnfinishedError struct {
 }
 
 func (e *UnfinishedError) Error() string {
-	return fmt.Sprintf("The machine action %s had not ended at %s, when the command stopped waiting. It goes on: see !%s id=%s.", e.Action, minute(e.Until), ActionsCommand, e.Action)
+	return fmt.Sprintf("The machine action %s had not ended at %s, when the command stopped waiting. It continues: see !%s id=%s.", e.Action, minute(e.Until), ActionsCommand, e.Action)
 }
 
 // follow checks whether the actions have ended, shows those that have and schedules the next check of the others until the

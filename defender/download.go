@@ -124,7 +124,7 @@ func (c *Client) fetch(ctx context.Context, target *url.URL) (*http.Response, er
 	for attempt := 1; ; attempt++ {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 		if err != nil {
-			return nil, &DownloadError{Err: errors.New("the link cannot be asked")}
+			return nil, &DownloadError{Err: errors.New("the link is not valid")}
 		}
 		request.Header.Set("User-Agent", "xsoar-defender/"+c.options.Version)
 		response, err := c.options.Transport.Do(request)

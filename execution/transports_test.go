@@ -437,7 +437,7 @@ func TestAHostThatAgreesOnNoTLSIsSaidToBeOne(t *testing.T) {
 			w := newWorld(t)
 			params := with(w.tenant.Instance("client-secret"), map[string]any{"azure_ad_endpoint": server.URL})
 			result := w.run("microsoft-atp-get-machines", nil, params, w.host())
-			if text := fmt.Sprint(result.Err); !strings.Contains(text, "agree on no TLS connection (tls)") || !strings.Contains(text, "TLS 1.2 or later") {
+			if text := fmt.Sprint(result.Err); !strings.Contains(text, "could not agree on a TLS connection (tls)") || !strings.Contains(text, "TLS 1.2 or later") {
 				t.Errorf("got %s, want that it is a matter of TLS, and what to do", text)
 			}
 			params = with(w.tenant.Instance("client-secret"), map[string]any{"url": server.URL})

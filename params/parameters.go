@@ -301,11 +301,11 @@ var parameters = [fieldCount]Parameter{
 	},
 	fieldCloseReasonIn: {
 		Name: "close_reason_in", Display: "Close Reasons by Classification", Type: TypeText, Section: SectionCollect, Advanced: true,
-		Help: "With which reason an incident is closed, by its classification in Defender: CLASSIFICATION=REASON, separated by commas. The default is TruePositive=Resolved,InformationalExpectedActivity=Resolved,FalsePositive=False Positive,Unknown=Other.",
+		Help: "The reason with which an incident is closed, by its classification in Defender: CLASSIFICATION=REASON, separated by commas. The default is TruePositive=Resolved,InformationalExpectedActivity=Resolved,FalsePositive=False Positive,Unknown=Other.",
 	},
 	fieldCloseReasonOut: {
 		Name: "close_reason_out", Display: "Verdicts by Close Reason", Type: TypeText, Section: SectionCollect, Advanced: true,
-		Help: "Which verdict is set in Defender when an incident is closed with a reason, unless the analyst has set one: REASON=CLASSIFICATION or REASON=CLASSIFICATION/DETERMINATION, separated by commas. The default is Resolved=TruePositive/Other,False Positive=FalsePositive/Other; any other reason sets none.",
+		Help: "The verdict that is set in Defender when an incident is closed with a reason, unless the analyst has set one: REASON=CLASSIFICATION or REASON=CLASSIFICATION/DETERMINATION, separated by commas. The default is Resolved=TruePositive/Other,False Positive=FalsePositive/Other; any other reason sets none.",
 	},
 	fieldMirrorLookBack: {
 		Name: "mirror_look_back", Display: "Mirroring look back (minutes)", Type: TypeText, Default: "5", Section: SectionCollect, Advanced: true,

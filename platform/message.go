@@ -33,7 +33,7 @@ type executionLine struct {
 }
 
 // errScript answers a script that is sent to the image: there is no interpreter that could run it.
-var errScript = errors.New("this image runs the Microsoft Defender for Endpoint integration alone, and no scripts: " +
+var errScript = errors.New("this image runs only the Microsoft Defender for Endpoint integration, and no scripts: " +
 	"choose an image with Python for the script, such as demisto/python3")
 
 // debugArgument is the argument that the platform adds to a run with debugging on.

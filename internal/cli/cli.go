@@ -152,7 +152,7 @@ arguments and results.
 Without arguments, and with something other than a terminal as its standard input, the program serves the platform: it
 reads executions from its standard input and writes entries to its standard output, one JSON message a line.
 
-The exit code is 0 on success, 1 if something failed, 2 for a mistake that was found before anything was asked, such as
+The exit code is 0 on success, 1 if something failed, 2 for a mistake that was found before any request, such as
 a misspelled argument, and 130 after Ctrl-C.`
 
 const rootExample = `  xsoar-defender demo

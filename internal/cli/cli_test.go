@@ -52,8 +52,11 @@ func newWorld(t *testing.T, args ...string) *world {
 			Clock: system.Clock{
 				Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 				Sleep: func(ctx context.Context, wait time.Duration) error {
+					if ctx.Err() != nil {
+						return context.Cause(ctx)
+					}
 					w.ahead.Add(int64(wait))
-					return context.Cause(ctx)
+					return nil
 				},
 			},
 			Random: rand.Reader, Getenv: func(name string) string { return map[string]string{"HOME": home}[name] },

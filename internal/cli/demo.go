@@ -117,10 +117,13 @@ type movableClock struct {
 
 func (c *movableClock) Now() time.Time { return c.now().Add(time.Duration(c.ahead.Load())) }
 
-// Sleep moves the clock instead of waiting.
+// Sleep moves the clock instead of waiting, unless the context has ended.
 func (c *movableClock) Sleep(ctx context.Context, wait time.Duration) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	c.ahead.Add(int64(wait))
-	return context.Cause(ctx)
+	return nil
 }
 
 // Clock returns c as a runner and a tenant take it.

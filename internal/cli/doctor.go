@@ -31,7 +31,7 @@ name servers, proxies, certificates, the sign-in and its token, the API, permiss
 again and reads one alert from the API, or one incident if the instance fetches Defender XDR incidents. The verdict is
 the last line.
 
-No secret and no part of a token is shown. The output of --json can go into a report of a problem.
+No secret and no part of a token is shown. The output of --json can be attached to a problem report.
 
 The exit code is 0 if no check failed, 1 if one did, and 2 for a usage error or an instance that is not usable.`,
 		Example: `  xsoar-defender doctor --instance prod

@@ -162,7 +162,7 @@ func (k *keptInstances) setDefault(name string) error {
 func (k *keptInstances) noInstance() error {
 	hint := "Run 'xsoar-defender instances add NAME' to set one up, or 'xsoar-defender demo' to try without one."
 	if names := k.names(); len(names) > 0 {
-		hint = "The instances are " + strings.Join(names, ", ") + ". Run 'xsoar-defender instances default NAME' to choose one for good."
+		hint = "The instances are " + strings.Join(names, ", ") + ". Run 'xsoar-defender instances default NAME' to choose one permanently."
 	}
 	return &usageError{err: fmt.Errorf("no instance is named: give --instance NAME or FILE, or set %s", instanceVariable), hint: hint}
 }
@@ -171,7 +171,7 @@ func (k *keptInstances) noInstance() error {
 func (k *keptInstances) unknown(name string) error {
 	return &usageError{
 		err:  fmt.Errorf("there is no instance and no file %q%s", name, orMeant(nearest(name, k.names()))),
-		hint: fmt.Sprintf("Run '%s instances list' for the instances that there are.", programName),
+		hint: fmt.Sprintf("Run '%s instances list' to list the instances.", programName),
 	}
 }
 
@@ -506,7 +506,7 @@ func (p *program) kept(name string) (*keptInstances, error) {
 	if !kept.has(name) {
 		return nil, &usageError{
 			err:  fmt.Errorf("there is no instance %q%s", name, orMeant(nearest(name, kept.names()))),
-			hint: fmt.Sprintf("Run '%s instances list' for the instances that there are.", programName),
+			hint: fmt.Sprintf("Run '%s instances list' to list the instances.", programName),
 		}
 	}
 	return kept, nil
@@ -575,7 +575,7 @@ func shownValue(key string, value gjson.Result) string {
 
 func (p *program) removeInstanceCommand() *cobra.Command {
 	return p.oneKept(&cobra.Command{
-		Use: "remove NAME", Short: "Remove an instance, with its kept sign-in",
+		Use: "remove NAME", Short: "Remove an instance and its stored sign-in",
 		RunE: func(command *cobra.Command, args []string) error {
 			kept, err := p.kept(args[0])
 			if err != nil {
@@ -586,7 +586,7 @@ func (p *program) removeInstanceCommand() *cobra.Command {
 				err = host.Forget(command.Context())
 			}
 			if err != nil {
-				fmt.Fprintf(p.Errors, "%s: warning: the kept sign-in could not be removed: %s\n", programName, warroom.Visible(err.Error()))
+				fmt.Fprintf(p.Errors, "%s: warning: the stored sign-in could not be removed: %s\n", programName, warroom.Visible(err.Error()))
 			}
 			if err := os.Remove(kept.path(args[0])); err != nil {
 				return failed(fmt.Errorf("removing the instance: %w", err))

@@ -25,7 +25,7 @@ type packOptions struct {
 func (p *program) packCommand() *cobra.Command {
 	var options packOptions
 	command := &cobra.Command{
-		Use: "pack", Short: "Write the content pack for an upload to the platform", Args: noArgs, GroupID: groupPlatform,
+		Use: "pack", Short: "Write the content pack to upload to the platform", Args: noArgs, GroupID: groupPlatform,
 		Long: `Writes the content pack of this version: the integration, incident types with their fields, layouts, classifier and
 mappers, a dashboard, and playbooks. It is a zip archive in the form of the platform's uploads. If FILE ends in .yml, only the integration is
 written, as one file.
@@ -99,7 +99,7 @@ func packError(err error) error {
 func save(file string, content []byte) error {
 	folder := filepath.Dir(file)
 	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the folder %s does not exist: make it, or name another one with --out", warroom.Visible(folder))
+		return fmt.Errorf("the folder %s does not exist: create it, or name another one with --out", warroom.Visible(folder))
 	}
 	if err := maybe.WriteFile(file, content, 0o644); err != nil {
 		return fmt.Errorf("writing %s: %w", warroom.Visible(file), err)

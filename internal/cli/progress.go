@@ -134,7 +134,7 @@ func (p *progress) Listed(purpose string, items, limit, requests int) {
 
 // Exported shows how far an export is.
 func (p *progress) Exported(purpose string, records int64, part, parts int) {
-	line := fmt.Sprintf("Going on to %s: %d records so far, in part %d", purpose, records, part)
+	line := fmt.Sprintf("Continuing to %s: %d records so far, in part %d", purpose, records, part)
 	if parts > 0 {
 		line += fmt.Sprintf(" of %d", parts)
 	}

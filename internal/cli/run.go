@@ -50,7 +50,8 @@ its value alone, as in 'run endpoint 10.0.0.1'. NAME=@FILE reads the value from 
 input; write @@ for a value that begins with @.
 
 --instance takes the name of an instance that 'instances add' keeps, a file of instance parameters, or - for such a
-file on the standard input. Without it, XSOAR_DEFENDER_INSTANCE counts, and then the default instance.
+file on the standard input. Without it, the instance is that of XSOAR_DEFENDER_INSTANCE, or else the default
+instance.
 
 A command that asks to be run again later, such as one that waits for a machine action, is run again until it is done.
 The state file keeps what the platform would keep for the instance, such as its sign-in.
@@ -60,7 +61,7 @@ and orders their columns, and --query takes a GJSON path into them, such as #.ID
 entries as the platform would get them, and --context the context that a playbook would find: objects at a path with a
 key part are merged if they match, and a path without one holds the newest value. --query works on these two as well.
 
-The exit code is 0 on success, 1 if there is an error entry, 2 for a mistake that was found before anything was asked,
+The exit code is 0 on success, 1 if there is an error entry, 2 for a mistake that was found before any request,
 and 130 after Ctrl-C.`,
 		Example: `  xsoar-defender run microsoft-atp-get-machines os_platform=Windows11 --instance prod
   xsoar-defender run microsoft-atp-list-alerts severity=High,Medium --output csv
@@ -159,7 +160,7 @@ func (p *program) sayWhatGoesOn(s *scheduler, instance string) {
 	if s.interrupted.Command == "" {
 		return
 	}
-	fmt.Fprintln(p.Errors, "What was started goes on.")
+	fmt.Fprintln(p.Errors, "What was started continues.")
 	var ids []string
 	for _, name := range []string{"machine_action_id", "action_ids", "action_id"} {
 		value := gjson.ParseBytes(s.interrupted.Args[name])

@@ -65,13 +65,13 @@ instance files, are removed then. A file in the folder that is not of a simulate
 	command.Flags().StringVar(&options.listen, "listen", "127.0.0.1:0", "loopback address on which the tenant listens")
 	command.Flags().BoolVar(&options.json, "json", false, "print what a client needs as one line of JSON, as soon as the tenant is ready")
 	command.Flags().StringVar(&options.out, "out", "", "folder for the instance files (default: a new temporary one)")
-	command.Flags().Uint64Var(&options.seed, "seed", 0, "number that the identifiers and the data follow from")
+	command.Flags().Uint64Var(&options.seed, "seed", 0, "number from which the identifiers and the data are made")
 	command.Flags().IntVar(&options.size, "size", 40, "number of machines, 40 to 100000")
 	command.Flags().StringVar(&options.scene, "scene", "", "scene that begins at once: "+strings.Join(slices.Sorted(maps.Keys(simulator.Scenes())), " or "))
 	command.Flags().Float64Var(&options.speed, "speed", 1, "speed of the scene: with 60, an hour passes in a minute")
 	command.Flags().StringVar(&options.condition, "condition", "", "condition that is on from the start: "+strings.Join(slices.Sorted(maps.Keys(simulator.Conditions())), ", "))
 	command.Flags().StringVar(&options.keep, "keep", "", "file in which the tenant is kept over a restart, with its secrets (default: none)")
-	command.Flags().StringVar(&options.record, "record", "", "file for a test case of what the API was asked, written at the end (default: none)")
+	command.Flags().StringVar(&options.record, "record", "", "file for a test case of the requests to the API, written at the end (default: none)")
 	options.where.stateFlag(command)
 	if err := command.MarkFlagDirname("out"); err != nil {
 		panic(err) // only for a flag that does not exist
@@ -211,7 +211,7 @@ const signedIn = "-signed-in"
 type ForeignFileError struct{ Path string }
 
 func (e *ForeignFileError) Error() string {
-	return e.Path + " is there already: name an empty folder with --out, or move the file away."
+	return e.Path + " already exists: name an empty folder with --out, or move the file away."
 }
 
 // left reports whether a file was left behind by a simulated tenant that was killed: an instance of a tenant on loopback, or a file next
@@ -405,7 +405,7 @@ func (l *lab) describe() {
 			fmt.Fprintf(l.Out, "    %s=%s\n", name, one.variables[name])
 		}
 	}
-	fmt.Fprintf(l.Out, "\nThe tenant is steered at %s with the bearer token %s.\n", l.tenant.ControlURL(), l.tenant.ControlKey())
+	fmt.Fprintf(l.Out, "\nThe tenant is controlled at %s with the bearer token %s.\n", l.tenant.ControlURL(), l.tenant.ControlKey())
 	state := ""
 	if l.where.state != "" {
 		state = " --state " + l.where.state

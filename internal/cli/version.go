@@ -45,7 +45,7 @@ func (p *program) versionCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "version", Short: "Show the version, the commit and the platform", Args: noArgs, GroupID: groupSelf,
 		Long: `Shows the version of this program, the commit that it was built from, the version of Go that built it, and the
-platform that it was built for. Please put this into every report of a problem.`,
+platform that it was built for. Please include this in every problem report.`,
 		Example: `  xsoar-defender version
   xsoar-defender version --json`,
 		RunE: func(*cobra.Command, []string) error {

@@ -43,7 +43,7 @@ func (p *program) warroomCommand() *cobra.Command {
 the platform shows them, the context with its paths, scheduled runs that come back by themselves, and fetched incidents.
 
 Without --instance it works on a simulated tenant inside this program and shows its portal next to the entries; nothing outside
-this program is asked or changed. With an instance, the commands run on its tenant, and a command that executes something asks
+this program is contacted or changed. With an instance, the commands run on its tenant, and a command that executes something asks
 for confirmation.
 
 The page is served on 127.0.0.1 only. Its address works in one browser. The program runs until it is interrupted.`,

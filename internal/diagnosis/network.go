@@ -224,7 +224,7 @@ func (e *examination) tls(p peer) Check {
 	case noTLS, errors.Is(p.contact.Err, http.ErrSchemeMismatch):
 		return passed(check, "%s does not speak TLS", p.host()).but(Failed, "Check the address and the port in the instance.")
 	case gateway.IsHandshake(p.contact.Err):
-		return passed(check, "%s and this program agree on no TLS connection", p.host()).but(Failed, upperFirst(gateway.HandshakeRemedy)+".")
+		return passed(check, "%s and this program could not agree on a TLS connection", p.host()).but(Failed, upperFirst(gateway.HandshakeRemedy)+".")
 	case p.contact.TLS == nil || len(p.contact.TLS.PeerCertificates) == 0:
 		return notApplied(check, "%s did not answer", p.host())
 	}

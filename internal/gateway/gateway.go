@@ -53,7 +53,7 @@ func (a Answer) Remedy() string {
 	case a.Status == http.StatusNotFound:
 		return "check the addresses of the instance, and the proxy if there is one"
 	case a.Status >= http.StatusInternalServerError:
-		return "try again in a few minutes; if it goes on, check that the gateway reaches the host"
+		return "try again in a few minutes; if it persists, check that the gateway reaches the host"
 	}
 	return "let the administrator of the gateway allow the engine to reach the host, and check Use system proxy settings of the instance"
 }

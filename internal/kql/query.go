@@ -135,11 +135,11 @@ func (q *Query) check() error {
 	case count[timeMarker] == 0:
 		return fmt.Errorf("the marker %s is missing", timeMarker)
 	case count[whereMarker] != 1:
-		return fmt.Errorf("the marker %s is there %d times instead of once", whereMarker, count[whereMarker])
+		return fmt.Errorf("the marker %s appears %d times instead of once", whereMarker, count[whereMarker])
 	case count[thresholdMarker] != thresholds:
-		return fmt.Errorf("the marker %s is there %d times instead of %d", thresholdMarker, count[thresholdMarker], thresholds)
+		return fmt.Errorf("the marker %s appears %d times instead of %d", thresholdMarker, count[thresholdMarker], thresholds)
 	case count[pageMarker] != 1:
-		return fmt.Errorf("the marker %s is there %d times instead of once", pageMarker, count[pageMarker])
+		return fmt.Errorf("the marker %s appears %d times instead of once", pageMarker, count[pageMarker])
 	}
 	return nil
 }

@@ -37,10 +37,10 @@ func help(declared []commands.Command, parameters []params.Parameter) string {
 		}
 	}
 	page.table([]string{"For", "API", "Application permissions", "Delegated permissions"}, sets)
-	page.line("The help of every command, `xsoar-defender commands` and `!microsoft-atp-test` tell which permissions a command needs.")
+	page.line("The help of every command, `xsoar-defender commands` and `!microsoft-atp-test` show which permissions a command needs.")
 	page.line("### Fetching alerts")
-	page.line("An incident holds an alert as the service returns it. Alerts that are fetched already are not fetched again, and none is lost " +
-		"when a fetch fails. Choose the classifier and the mapper of the pack, or those that the instance has had.")
+	page.line("An incident holds an alert as the service returns it. Alerts that were fetched before are not fetched again, and none is lost " +
+		"when a fetch fails. Choose the classifier and the mapper of the pack, or those that the instance had before.")
 	return string(page.bytes())
 }
 

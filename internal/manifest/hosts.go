@@ -23,7 +23,7 @@ func HostReference(clouds []params.Cloud, tokenService string) []byte {
 	page.table([]string{"Endpoint Type", "Sign-in", "Defender API", "Microsoft Graph"}, rows)
 	page.line("Microsoft Graph runs hunting queries when *Hunting API* is Auto or Graph, and serves what only Defender XDR has. Endpoint " +
 		"Type Custom asks the hosts that *Server URL* and *Authority URL* name.")
-	page.line("A list can go on at another host of the same cloud, to which Microsoft's answer then leads. Tokens go to these and no " +
+	page.line("A list can continue at another host of the same cloud, if Microsoft's answer leads there. Tokens go to these and no " +
 		"others; allow them as well:")
 	var families [][]string
 	seen := map[string]bool{}

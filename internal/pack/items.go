@@ -41,7 +41,7 @@ func kinds() []kind {
 type KindError struct{ Path string }
 
 func (e *KindError) Error() string {
-	return "the file " + e.Path + " is of no kind that a pack of ours has"
+	return "the file " + e.Path + " is not of a kind that our packs have"
 }
 
 // item is a content item as metadata.json describes it (content_graph/objects/content_item.py of demisto-sdk, summary).

@@ -55,14 +55,14 @@ func (e *ManifestError) Error() string { return "the manifest of the integration
 type ImageError struct{ Image string }
 
 func (e *ImageError) Error() string {
-	return fmt.Sprintf("%q is no name of an image: write it as NAME:TAG, with its registry where it needs one", e.Image)
+	return fmt.Sprintf("%q is not the name of an image: write it as NAME:TAG, with its registry where it needs one", e.Image)
 }
 
 // VersionError says that a text is no version of a pack.
 type VersionError struct{ Version string }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("%q is no version of a pack: write three numbers, such as 1.0.0", e.Version)
+	return fmt.Sprintf("%q is not the version of a pack: write three numbers, such as 1.0.0", e.Version)
 }
 
 // NoVersion is the version of a pack that has none.

@@ -93,7 +93,7 @@ func (n *node) word() string {
 // parse reads a YAML document, of which JSON is a special case.
 func parse(text []byte) (*node, error) {
 	if len(text) > MaxSize {
-		return nil, &FormatError{Reason: fmt.Sprintf("the file is larger than %d MiB, which no playbook is", MaxSize>>20)}
+		return nil, &FormatError{Reason: fmt.Sprintf("the file is larger than %d MiB, which is more than any playbook", MaxSize>>20)}
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if at := invalid(text); at >= 0 {
@@ -119,7 +119,7 @@ func parse(text []byte) (*node, error) {
 	case 1:
 		return (&reader{anchors: map[string]anchored{}}).read(documents[0])
 	}
-	return nil, &FormatError{Line: lineOf(documents[1]), Reason: "a second document begins, but a playbook is one"}
+	return nil, &FormatError{Line: lineOf(documents[1]), Reason: "a second document begins, but a playbook is a single one"}
 }
 
 // invalid is where a file stops to be text; -1 when it does not.
@@ -257,7 +257,7 @@ type anchored struct {
 
 func (r *reader) read(from ast.Node) (*node, error) {
 	if r.nodes++; r.nodes > maxNodes {
-		return nil, &FormatError{Line: lineOf(from), Reason: "up to here the file stands for more than any playbook has"}
+		return nil, &FormatError{Line: lineOf(from), Reason: "up to here the file expands to more than any playbook has"}
 	}
 	switch from := from.(type) {
 	case *ast.MappingNode:
@@ -280,12 +280,12 @@ func (r *reader) read(from ast.Node) (*node, error) {
 	case *ast.AliasNode:
 		target, known := r.anchors[textOf(from.Value)]
 		if !known {
-			return nil, &FormatError{Line: lineOf(from), Reason: "an alias is here for what has not been before it"}
+			return nil, &FormatError{Line: lineOf(from), Reason: "this alias refers to something that does not come before it"}
 		}
 		r.nodes += target.size
 		return target.node, nil
 	case *ast.MergeKeyNode:
-		return nil, &FormatError{Line: lineOf(from), Reason: "a merge key is here, which playbooks do not have: write its keys out"}
+		return nil, &FormatError{Line: lineOf(from), Reason: "this is a merge key, which playbooks do not have: write out its keys"}
 	case *ast.NullNode, nil:
 		return &node{line: lineOf(from)}, nil
 	}
@@ -304,7 +304,7 @@ func (r *reader) readPairs(of ast.Node, values []*ast.MappingValueNode) (*node, 
 			return nil, err
 		}
 		if key.kind != scalar {
-			return nil, &FormatError{Line: lineOf(one), Reason: "a key is here that is not text"}
+			return nil, &FormatError{Line: lineOf(one), Reason: "this key is not text"}
 		}
 		whole.pairs = append(whole.pairs, pair{key.text, value})
 	}

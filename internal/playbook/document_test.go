@@ -44,7 +44,7 @@ func TestWhatIsNoPlaybookSaysWhere(t *testing.T) {
 		"wide":                   {text: "a:\n" + wide, line: maxEntries + 2, reason: "entries"},
 		"wide brackets":          {text: "a: [" + strings.Repeat("1,", maxEntries+1) + "1]", line: 1, reason: "entries"},
 		"many parts":             {text: strings.Repeat("#\n", maxTokens+1), line: maxTokens + 1, reason: "parts"},
-		"aliases of aliases":     {text: bomb(), line: 6, reason: "stands for more"},
+		"aliases of aliases":     {text: bomb(), line: 6, reason: "expands to more"},
 		"an alias of itself":     {text: "a: &a [*a]\n", line: 1, reason: "alias"},
 		"a merge key":            {text: "a: &a {b: 1}\nc:\n  <<: *a\n", line: 3, reason: "merge key"},
 		"a key that is not text": {text: "a: &a [1]\n*a : c\n", line: 2, reason: "not text"},

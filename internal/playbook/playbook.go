@@ -63,12 +63,12 @@ func Read(text []byte) (*Playbook, error) {
 	}
 	tasks := whole.get("tasks")
 	if tasks == nil || tasks.kind != mapping {
-		return nil, &FormatError{Line: max(1, whole.line), Reason: "this is no playbook: there are no tasks in it", Other: true}
+		return nil, &FormatError{Line: max(1, whole.line), Reason: "this is not a playbook: it has no tasks", Other: true}
 	}
 	found := &Playbook{ID: whole.get("id").word(), Name: whole.get("name").word(), fills: map[string]bool{}}
 	for _, one := range tasks.pairs {
 		if one.value.kind != mapping || one.value.get("task") == nil {
-			return nil, &FormatError{Line: max(1, one.value.line), Reason: "this is no playbook: the task " + strconv.Quote(one.key) + " has no key task"}
+			return nil, &FormatError{Line: max(1, one.value.line), Reason: "this is not a playbook: the task " + strconv.Quote(one.key) + " has no key task"}
 		}
 		found.add(one.key, one.value)
 	}

@@ -86,7 +86,7 @@ func reference() string {
 	section("EXIT STATUS", [][2]string{
 		{"0", "Success."},
 		{"1", "Something failed, or an entry is an error."},
-		{"2", "A mistake that was found before anything was asked."},
+		{"2", "A mistake that was found before any request."},
 		{"130", "Ctrl-C, or another signal that ends the program."},
 	})
 	section("ENVIRONMENT", [][2]string{
@@ -101,8 +101,8 @@ func reference() string {
 		{"AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, IDENTITY_ENDPOINT, IDENTITY_HEADER", "What Azure sets for workload and managed identities."},
 	})
 	section("FILES", [][2]string{
-		{"$XDG_CONFIG_HOME/xsoar-defender/instances/NAME.json", "The named instances, for their owner only. The folder is ~/.config by default; ~/Library/Application Support on macOS, %AppData% on Windows."},
-		{"$XDG_STATE_HOME/xsoar-defender/state.json", "The stored sign-ins, encrypted, for their owner only. The folder is ~/.local/state by default; the one for the configuration on macOS and Windows."},
+		{"$XDG_CONFIG_HOME/xsoar-defender/instances/NAME.json", "The named instances, readable by their owner only. The folder is ~/.config by default; ~/Library/Application Support on macOS, %AppData% on Windows."},
+		{"$XDG_STATE_HOME/xsoar-defender/state.json", "The stored sign-ins, encrypted, readable by their owner only. The folder is ~/.local/state by default; the one for the configuration on macOS and Windows."},
 	})
 	return text.String()
 }

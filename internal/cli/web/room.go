@@ -96,7 +96,7 @@ func (r *room) confirmed(w http.ResponseWriter, confirmed bool) bool {
 		return true
 	}
 	answer(w, http.StatusConflict, map[string]string{
-		"confirm": fmt.Sprintf("This changes something in %s, which is not a simulated tenant. Go on?", about.Tenant),
+		"confirm": fmt.Sprintf("This changes something in %s, which is not a simulated tenant. Continue?", about.Tenant),
 	})
 	return false
 }
