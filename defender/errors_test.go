@@ -36,6 +36,7 @@ func TestErrorBodiesOfEveryShape(t *testing.T) {
 		{"numbers", `{"error":{"code":7,"message":8,"target":9}}`, "7", "8", "9"},
 		{"objects", `{"error":{"code":{"a":1},"message":["x"]}}`, `{"a":1}`, `["x"]`, ""},
 		{"a list", `[{"error":{"code":"X"}}]`, "X", "", ""},
+		{"empty objects", `{"error":{"code":{},"message":[]}}`, "", "", ""},
 		{"an empty list", `[]`, "", "", ""},
 		{"an error in capitals", `{"Error":{"Code":"X","Message":"m"}}`, "X", "m", ""},
 		{"inner of Graph", `{"error":{"code":"","message":"","innerError":{"code":"X","message":"m","date":"d","request-id":"r"}}}`, "X", "m", ""},

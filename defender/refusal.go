@@ -56,7 +56,15 @@ func readError(whole rawjson.Value) (code, message, target string) {
 			return readError(rawjson.Value(nested.Raw))
 		}
 	}
-	return clip(code), clip(message), clip(target)
+	return wordsIn(code), wordsIn(message), clip(target)
+}
+
+// wordsIn returns a text of an error as one line; an empty object or list where a text should be says nothing.
+func wordsIn(text string) string {
+	if text = clip(text); text == "{}" || text == "[]" {
+		return ""
+	}
+	return text
 }
 
 // severalErrors reads errors that an error lists: objects or texts in "details" or "errors", or for each property that is
