@@ -220,6 +220,14 @@ func (c *call) attempt() {
 
 func (c *call) rest() { c.timer.Stop() }
 
+// signedIn gets a token. A sign-in has bounds of its own, which may be longer than an attempt: that of a managed identity waits
+// for its endpoint to be updated. If it took the attempt's time, the service would be blamed for it.
+func (c *call) signedIn(signIn func() (string, error)) (string, error) {
+	c.rest()
+	defer c.attempt()
+	return signIn()
+}
+
 // failure makes the error of a call that got no answer.
 func (c *call) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {

@@ -204,7 +204,8 @@ type signPolicy struct{ tokens TokenSource }
 
 // Do signs and sends.
 func (p *signPolicy) Do(req *policy.Request) (*http.Response, error) {
-	token, err := p.tokens.Token(req.Raw().Context(), req.Raw().URL)
+	call := callOf(req)
+	token, err := call.signedIn(func() (string, error) { return p.tokens.Token(req.Raw().Context(), req.Raw().URL) })
 	if err != nil {
 		return nil, &SignInError{err}
 	}
@@ -212,7 +213,7 @@ func (p *signPolicy) Do(req *policy.Request) (*http.Response, error) {
 	if err != nil || response.StatusCode != http.StatusUnauthorized {
 		return response, err
 	}
-	fresh, err := p.tokens.Renew(req.Raw().Context(), req.Raw().URL, token)
+	fresh, err := call.signedIn(func() (string, error) { return p.tokens.Renew(req.Raw().Context(), req.Raw().URL, token) })
 	switch {
 	case err != nil:
 		return nil, &SignInError{err}

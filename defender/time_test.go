@@ -24,8 +24,13 @@ func bubble() system.Clock { return system.Clock{Now: time.Now, Sleep: system.Sl
 
 // within makes a client of a service that is a function.
 func within(limits defender.Limits, answer transport) *defender.Client {
+	return signedWithin(limits, &tokens{}, answer)
+}
+
+// signedWithin is within for a client that gets its tokens elsewhere.
+func signedWithin(limits defender.Limits, source defender.TokenSource, answer transport) *defender.Client {
 	return defender.New(defender.Options{
-		Clock: bubble(), API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Limits: limits,
+		Clock: bubble(), API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: source, Limits: limits,
 		GraphTokens: func() (defender.TokenSource, error) { return &tokens{}, nil }, Graph: &url.URL{Scheme: "https", Host: "graph.example"},
 		Transport: transport(func(r *http.Request) (*http.Response, error) {
 			if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.WroteHeaders != nil {
@@ -201,6 +206,39 @@ func TestADripIsGivenUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+// slowTokens takes a while for each token.
+type slowTokens struct{ takes time.Duration }
+
+func (s slowTokens) Token(ctx context.Context, _ *url.URL) (string, error) {
+	select {
+	case <-time.After(s.takes):
+		return "token-of-the-test", nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+func (s slowTokens) Renew(ctx context.Context, target *url.URL, _ string) (string, error) {
+	token, err := s.Token(ctx, target)
+	return token + "-renewed", err
+}
+
+func TestASignInIsNoPartOfAnAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		client := signedWithin(defender.Limits{}, slowTokens{90 * time.Second}, func(r *http.Request) (*http.Response, error) {
+			if asked++; asked == 1 {
+				return after(20*time.Second, http.StatusUnauthorized, nil, "")(r)
+			}
+			return after(20*time.Second, http.StatusOK, nil, `{"id":"1"}`)(r)
+		})
+		elapsed, err := took(func() error { return reads(t.Context(), client) })
+		if err != nil || elapsed != 2*(90+20)*time.Second {
+			t.Errorf("got %v after %s, want success after two sign-ins of 90 s and two answers of 20 s", err, elapsed)
+		}
+	})
 }
 
 func TestWaitingIsNoPartOfAnAttempt(t *testing.T) {

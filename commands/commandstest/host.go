@@ -25,6 +25,10 @@ type Host struct {
 	// NoFiles, if set, is why no file can be created, and Full reports whether the disk is full.
 	NoFiles error
 	Full    bool
+	// NoContext, if set, is why the integration context can be neither read nor written, and Forgetful reports whether nothing
+	// that is written to it is kept, as while an instance is tested that is not saved.
+	NoContext error
+	Forgetful bool
 	// FullAfter, if set, is the number of files after which the disk is full.
 	FullAfter int
 
@@ -48,6 +52,9 @@ func NewHost(folder string) *Host {
 
 // Load reads the integration context.
 func (h *Host) Load(context.Context) (map[string]json.RawMessage, error) {
+	if h.NoContext != nil {
+		return nil, h.NoContext
+	}
 	values, _ := h.read()
 	return values, nil
 }
@@ -60,6 +67,9 @@ func (h *Host) read() (map[string]json.RawMessage, int) {
 
 // Update changes the integration context. When another writer was faster, change runs again with newer values.
 func (h *Host) Update(_ context.Context, change func(values map[string]json.RawMessage) (bool, error)) error {
+	if h.NoContext != nil {
+		return h.NoContext
+	}
 	for {
 		values, version := h.read()
 		changed, err := change(values)
@@ -78,7 +88,10 @@ func (h *Host) write(values map[string]json.RawMessage, version int) bool {
 	if h.version != version {
 		return false
 	}
-	h.values, h.version = values, version+1
+	h.version = version + 1
+	if !h.Forgetful {
+		h.values = values
+	}
 	return true
 }
 

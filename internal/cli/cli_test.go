@@ -427,7 +427,7 @@ func TestSimulateWritesAnInstanceForEveryMode(t *testing.T) {
 		return got
 	}
 	want := map[string]bool{"mine.json": true, "workload-token": true, "certificate.pem": true, "authorization-code-signed-in.json": true}
-	for _, mode := range simulator.Modes() {
+	for _, mode := range slices.Concat(simulator.Modes(), simulator.Situations()) {
 		want[mode+".json"] = true
 	}
 	w := newWorld(t, "simulate", "--out", folder)

@@ -153,11 +153,14 @@ func (s *storage) flags(command *cobra.Command) {
 }
 
 func (s *storage) stateFlag(command *cobra.Command) {
-	command.Flags().StringVar(&s.state, "state", "", "`file` that keeps sign-ins (default: in the user's state folder)")
+	command.Flags().StringVar(&s.state, "state", "", "`file` that keeps sign-ins, or none to keep nothing (default: in the user's state folder)")
 	if err := command.MarkFlagFilename("state", "json"); err != nil {
 		panic(err) // only if there is no such flag
 	}
 }
+
+// noState is the value of --state with which nothing is kept, as on the platform while an instance is tested that is not saved.
+const noState = "none"
 
 // host returns the host of an instance.
 func (p *program) host(where storage, of instance) (*local.Host, error) {
@@ -167,6 +170,9 @@ func (p *program) host(where storage, of instance) (*local.Host, error) {
 			return nil, failed(err)
 		}
 		where.state = state
+	}
+	if where.state == noState {
+		where.state = ""
 	}
 	// With invalid parameters nothing runs, so nothing is kept; the runner reports what is wrong.
 	decoded, err := params.Decode(of.params, p.Getenv)

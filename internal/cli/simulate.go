@@ -231,7 +231,7 @@ func (l *lab) left(file string) bool {
 // free makes sure that the folder holds none of the files that are written.
 func (l *lab) free() error {
 	files := []string{l.workloadToken(), l.certificate()}
-	for _, mode := range simulator.Modes() {
+	for _, mode := range slices.Concat(simulator.Modes(), simulator.Situations()) {
 		files = append(files, l.path(labInstance{name: mode}), l.path(labInstance{name: mode + signedIn}))
 	}
 	for _, file := range files {
@@ -256,7 +256,7 @@ func (l *lab) open(ctx context.Context) error {
 	if err := maybe.WriteFile(l.certificate(), l.tenant.Certificate(), 0o600); err != nil {
 		return fmt.Errorf("writing the tenant's certificate: %w", err)
 	}
-	for _, mode := range simulator.Modes() {
+	for _, mode := range slices.Concat(simulator.Modes(), simulator.Situations()) {
 		one, err := l.instance(mode, l.tenant.Instance(mode), l.variables(mode))
 		if err != nil {
 			return err

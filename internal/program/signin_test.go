@@ -566,3 +566,21 @@ func (e *engine) secrets() map[string]string {
 	}
 	return secrets
 }
+
+// TestAProcessWithoutAnIntegrationContext is what the Test button of an instance is that has not been saved.
+func TestAProcessWithoutAnIntegrationContext(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, ways()[0])
+	for name, use := range map[string]platformtest.ContextUse{
+		"ignored": platformtest.ContextIgnored, "refused": platformtest.ContextRefused, "read only": platformtest.ContextReadOnly,
+	} {
+		e.platform.UseContext(use)
+		if outcome := e.succeed(platformtest.Request{Command: "test-module", Params: e.params}); outcome.Entries[0].Text() != "ok" {
+			t.Errorf("%s: got %q, want ok", name, outcome.Entries[0].Text())
+		}
+		e.work(name, 1)
+	}
+	e.platform.UseContext(platformtest.ContextKept)
+	e.work("with a context again", 1)
+	e.work("with the token in it", 0)
+}

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -74,10 +75,12 @@ func (t *Tenant) checkCertificateAssertion(text, clientID, endpoint string) *ref
 	}
 	var claims jwt.RegisteredClaims
 	_, err = jwt.ParseWithClaims(text, &claims, func(token *jwt.Token) (any, error) {
-		if !certificate.named(token.Header) {
-			return nil, errors.New("the header names no certificate of the application")
+		for _, registered := range t.registered(certificate) {
+			if named(token.Header, registered) {
+				return registered.PublicKey, nil
+			}
 		}
-		return certificate.leaf.PublicKey, nil
+		return nil, errors.New("the header names no certificate of the application")
 	}, jwt.WithValidMethods([]string{jwt.SigningMethodRS256.Name, jwt.SigningMethodPS256.Name}),
 		jwt.WithTimeFunc(t.settings.assertionClock), jwt.WithLeeway(clockSkew), jwt.WithExpirationRequired(), jwt.WithNotBeforeRequired(),
 		jwt.WithAudience(t.assertionAudiences(endpoint)...), jwt.WithSubject(clientID))
@@ -85,6 +88,18 @@ func (t *Tenant) checkCertificateAssertion(text, clientID, endpoint string) *ref
 		return no
 	}
 	return t.useAssertion(claims)
+}
+
+// registered are the certificates that the application may sign in with. The lock is held.
+func (t *Tenant) registered(made *applicationCertificate) []*x509.Certificate {
+	var certificates []*x509.Certificate
+	if t.settings.firstCertificate {
+		certificates = append(certificates, made.first)
+	}
+	if t.settings.renewedCertificate {
+		certificates = append(certificates, made.renewal)
+	}
+	return certificates
 }
 
 // assertionAudiences are the audiences that an assertion may have: the endpoint it is sent to, whichever name
@@ -109,13 +124,13 @@ func (t *Tenant) useAssertion(claims jwt.RegisteredClaims) *refusal {
 	return nil
 }
 
-// named reports whether the header of an assertion names the certificate, by either thumbprint. Entra takes it in
+// named reports whether the header of an assertion names a certificate, by either thumbprint. Entra takes it in
 // both base64 alphabets, with and without padding.
-func (c *applicationCertificate) named(header map[string]any) bool {
+func named(header map[string]any, certificate *x509.Certificate) bool {
 	for _, name := range []string{"x5t", "x5t#S256"} {
 		text, _ := header[name].(string)
 		text = strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(text)
-		if text != "" && text == base64.RawURLEncoding.EncodeToString(c.digest(name)) {
+		if text != "" && text == base64.RawURLEncoding.EncodeToString(certificateDigest(certificate, name)) {
 			return true
 		}
 	}

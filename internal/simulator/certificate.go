@@ -84,27 +84,35 @@ func (c serverCertificate) pool() *x509.CertPool {
 	return pool
 }
 
-// applicationCertificate is the certificate registered for the application, with its private key.
+// applicationCertificate is the key of the application with the two certificates that were made for it: the first one, and
+// its renewal. A certificate that is renewed often keeps its key.
 type applicationCertificate struct {
-	leaf     *x509.Certificate
-	keyPEM   string
-	chainPEM string // the certificate and its issuer's
+	first, renewal *x509.Certificate
+	keyPEM         string
+	issuerPEM      string
 }
 
-// newApplicationCertificate makes a certificate as Entra takes them for signing in: an RSA key of 2048 bits.
+// newApplicationCertificate makes certificates as Entra takes them for signing in, with an RSA key of 2048 bits.
 func newApplicationCertificate(issuer serverCertificate) (*applicationCertificate, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, fmt.Errorf("simulator: making a key: %w", err)
 	}
-	leaf, err := issue(&x509.Certificate{
-		SerialNumber: big.NewInt(2),
-		Subject:      pkix.Name{CommonName: "xsoar-defender"},
-		NotBefore:    validFrom(),
-		NotAfter:     validUntil(),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}, issuer.leaf, key.Public(), issuer.key)
+	certificate := func(number int64) (*x509.Certificate, error) {
+		return issue(&x509.Certificate{
+			SerialNumber: big.NewInt(number),
+			Subject:      pkix.Name{CommonName: "xsoar-defender"},
+			NotBefore:    validFrom(),
+			NotAfter:     validUntil(),
+			KeyUsage:     x509.KeyUsageDigitalSignature,
+			ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		}, issuer.leaf, key.Public(), issuer.key)
+	}
+	first, err := certificate(2)
+	if err != nil {
+		return nil, err
+	}
+	renewal, err := certificate(3)
 	if err != nil {
 		return nil, err
 	}
@@ -113,25 +121,24 @@ func newApplicationCertificate(issuer serverCertificate) (*applicationCertificat
 		return nil, fmt.Errorf("simulator: encoding a key: %w", err)
 	}
 	return &applicationCertificate{
-		leaf:     leaf,
-		keyPEM:   string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-		chainPEM: string(certificatePEM(leaf)) + string(issuer.pem),
+		first: first, renewal: renewal, issuerPEM: string(issuer.pem),
+		keyPEM: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
 	}, nil
 }
 
-// thumbprint is how the portal shows the certificate: the SHA-1 of its DER form in capital hexadecimal digits.
-func (c *applicationCertificate) thumbprint() string {
-	return strings.ToUpper(hex.EncodeToString(c.digest("x5t")))
+// thumbprintOf is how the portal shows a certificate: the SHA-1 of its DER form in capital hexadecimal digits.
+func thumbprintOf(c *x509.Certificate) string {
+	return strings.ToUpper(hex.EncodeToString(certificateDigest(c, "x5t")))
 }
 
-// digest returns the value that the named header of a client assertion must carry: x5t the SHA-1, x5t#S256 the SHA-256 of
+// certificateDigest is what the named header of a client assertion must carry: x5t the SHA-1, x5t#S256 the SHA-256 of
 // the certificate's DER form.
-func (c *applicationCertificate) digest(header string) []byte {
+func certificateDigest(c *x509.Certificate, header string) []byte {
 	if header == "x5t" {
-		sum := sha1.Sum(c.leaf.Raw)
+		sum := sha1.Sum(c.Raw)
 		return sum[:]
 	}
-	sum := sha256.Sum256(c.leaf.Raw)
+	sum := sha256.Sum256(c.Raw)
 	return sum[:]
 }
 

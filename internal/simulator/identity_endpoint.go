@@ -52,10 +52,13 @@ func (t *Tenant) newIdentityEndpoint() http.Handler {
 func (t *Tenant) serveIdentity(form identityForm) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		t.mu.Lock()
-		silent := t.settings.identitySilent
+		silent, delay := t.settings.identitySilent, t.settings.identityDelay
 		t.mu.Unlock()
 		if silent {
 			<-r.Context().Done()
+			panic(http.ErrAbortHandler)
+		}
+		if t.sleep(r.Context(), delay) != nil {
 			panic(http.ErrAbortHandler)
 		}
 		if status, message := form.check(r); status != 0 {

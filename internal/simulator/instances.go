@@ -14,6 +14,13 @@ const (
 	modeWorkloadIdentity     = "workload-identity"
 )
 
+// modeRenewedCertificate is certificate-with-chain after a renewal.
+const modeRenewedCertificate = "certificate-renewed"
+
+// Situations names further instances: another situation of a way of signing in that Modes names. At certificate-renewed the
+// Private Key holds two certificates of one key, and the renewal is the chosen one.
+func Situations() []string { return []string{modeRenewedCertificate} }
+
 // Modes names the ways of signing in that Instance and Environment know.
 func Modes() []string {
 	return []string{
@@ -42,11 +49,11 @@ func (t *Tenant) ApplicationCertificate() string {
 	if err != nil {
 		return ""
 	}
-	return certificate.keyPEM + string(certificatePEM(certificate.leaf))
+	return certificate.keyPEM + string(certificatePEM(certificate.first))
 }
 
 // Instance returns the parameters of an integration instance that signs in to this tenant in the given mode, as
-// the platform hands them over, or nil for a mode that Modes does not name. The secret is the one of the
+// the platform hands them over, or nil for a mode that neither Modes nor Situations names. The secret is the one of the
 // moment. A managed or a workload identity also needs the variables of Environment.
 func (t *Tenant) Instance(mode string) map[string]any {
 	params := map[string]any{
@@ -66,17 +73,21 @@ func (t *Tenant) Instance(mode string) map[string]any {
 	case modeClientSecret:
 		own("Client Credentials")
 		params["credentials"] = password(t.Secret())
-	case modeCertificate, modeCertificateWithChain:
+	case modeCertificate, modeCertificateWithChain, modeRenewedCertificate:
 		certificate, err := t.application()
 		if err != nil {
 			return nil
 		}
 		own("Client Credentials")
-		key := certificate.keyPEM
-		if mode == modeCertificateWithChain {
-			key += certificate.chainPEM
+		key, chosen := certificate.keyPEM, certificate.first
+		switch mode {
+		case modeCertificateWithChain:
+			key += string(certificatePEM(certificate.first)) + certificate.issuerPEM
+		case modeRenewedCertificate:
+			chosen = certificate.renewal
+			key += string(certificatePEM(certificate.first)) + string(certificatePEM(certificate.renewal)) + certificate.issuerPEM
 		}
-		params["creds_certificate"] = map[string]any{"identifier": certificate.thumbprint(), "password": key}
+		params["creds_certificate"] = map[string]any{"identifier": thumbprintOf(chosen), "password": key}
 	case modeAuthorizationCode:
 		own("Authorization Code")
 		params["credentials"] = password(t.Secret())

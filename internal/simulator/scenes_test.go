@@ -153,6 +153,19 @@ func TestConditionsAreSwitchedWhileTheTenantRuns(t *testing.T) {
 		t.Errorf("behind the proxy: got %d %s", got.status, got.text)
 	}
 	turn(`{"name":"proxy-page","on":false}`)
+	turn(`{"name":"token-service-down"}`)
+	if got := machines(); got.status != 200 {
+		t.Errorf("a token of before the failure: got %d, want 200", got.status)
+	}
+	refused(t, "the token service that is down", s.post(s.tokenPath(), s.withSecret()), 503, "temporarily_unavailable", 90033)
+	turn(`{"name":"token-service-down","on":false}`)
+	for name, status := range map[string]int{"proxy-sign-in": 407, "bad-gateway": 502} {
+		turn(`{"name":"` + name + `"}`)
+		if got := machines(); got.status != status || !strings.HasPrefix(got.text, "<html>") {
+			t.Errorf("%s: got %d %s, want a page with %d", name, got.status, got.text, status)
+		}
+		turn(`{"name":"` + name + `","on":false}`)
+	}
 	turn(`{"name":"revoked-secret"}`)
 	if got := machines(); got.status != 401 {
 		t.Errorf("a token before the secret was revoked: got %d, want 401", got.status)

@@ -57,9 +57,12 @@ type settings struct {
 	consent        bool
 	strictRotation bool
 	identitySilent bool
-	huntingRetired bool
-	assertionClock func() time.Time
-	conditions     map[string]time.Time // that are on, with their ends; zero is no end
+	identityDelay  time.Duration
+	// firstCertificate and renewedCertificate report which certificates of the application are registered.
+	firstCertificate, renewedCertificate bool
+	huntingRetired                       bool
+	assertionClock                       func() time.Time
+	conditions                           map[string]time.Time // that are on, with their ends; zero is no end
 }
 
 // defaultTokenLifetime is the lifetime of an access token that Microsoft documents, about an hour.
@@ -75,7 +78,9 @@ func (t *Tenant) newSettings() settings {
 		redirects:      []string{redirectURI, "http://localhost"},
 		consent:        true,
 		assertionClock: t.now,
-		conditions:     map[string]time.Time{},
+
+		firstCertificate: true, renewedCertificate: true,
+		conditions: map[string]time.Time{},
 	}
 }
 
@@ -180,6 +185,17 @@ func (t *Tenant) endRefreshTokens(code int) {
 // SetIdentitySilent makes the managed identity endpoint accept requests and never answer them.
 func (t *Tenant) SetIdentitySilent(silent bool) {
 	t.change(func(s *settings) { s.identitySilent = silent })
+}
+
+// SetIdentityDelay makes the managed identity endpoint answer only after a time.
+func (t *Tenant) SetIdentityDelay(d time.Duration) {
+	t.change(func(s *settings) { s.identityDelay = d })
+}
+
+// SetCertificates registers the application's certificates or removes them: the first one, and its renewal, which has the same
+// key. At the start both are there. One that is not is refused (AADSTS700027).
+func (t *Tenant) SetCertificates(first, renewal bool) {
+	t.change(func(s *settings) { s.firstCertificate, s.renewedCertificate = first, renewal })
 }
 
 // SetHuntingRetired lets the Defender API refuse hunting queries with 410 Gone, so that only Microsoft Graph

@@ -25,6 +25,29 @@ type Platform struct {
 	release   string
 	history   []json.RawMessage
 	refused   int
+	use       ContextUse
+}
+
+// ContextUse is what the platform does with the integration context.
+type ContextUse int
+
+const (
+	// ContextKept is the usual: it is read and written.
+	ContextKept ContextUse = iota
+	// ContextIgnored finds nothing in it and accepts what is written without keeping it, as while an instance is tested that is
+	// not saved.
+	ContextIgnored
+	// ContextRefused refuses to read and to write it.
+	ContextRefused
+	// ContextReadOnly refuses to write it.
+	ContextReadOnly
+)
+
+// UseContext says what the platform does with the integration context from now on.
+func (p *Platform) UseContext(use ContextUse) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.use = use
 }
 
 // New makes a platform of a recent release that keeps nothing yet.
@@ -88,6 +111,13 @@ func (p *Platform) answer(m message) string {
 	defer p.mu.Unlock()
 	switch m.callback() {
 	case "getIntegrationContext":
+		switch p.use {
+		case ContextIgnored:
+			return `{}`
+		case ContextRefused:
+			return RefusedMark + "the integration context is not available"
+		case ContextKept, ContextReadOnly:
+		}
 		return fmt.Sprintf(`{"context":%s,"version":{"version":%d,"sequenceNumber":%d,"primaryTerm":1}}`, p.context, p.number, p.number)
 	case "setIntegrationContext":
 		return p.write(m)
@@ -116,6 +146,13 @@ const unconditional = -1
 
 // write changes the integration context, unless it has another version than the one that the plugin has read.
 func (p *Platform) write(m message) string {
+	switch p.use {
+	case ContextIgnored:
+		return `{}`
+	case ContextRefused, ContextReadOnly:
+		return RefusedMark + "the integration context is not available"
+	case ContextKept:
+	}
 	wanted, known := m.version()
 	if !known || (wanted != unconditional && wanted != p.number) {
 		p.refused++

@@ -23,7 +23,7 @@ import (
 // Options configure a host.
 type Options struct {
 	// State is the file in which the state of every instance is kept. It is made with its folder when something
-	// is written, and both are readable by their owner only.
+	// is written, and both are readable by their owner only. Without it nothing is kept.
 	State string
 	// Key is the instance's place in it, as returned by Key; Name is for people who look into the file.
 	Key, Name string
@@ -155,7 +155,7 @@ func (*Host) FindUser(context.Context, string, string) (rawjson.Value, error) { 
 // Forget removes the state of the instance.
 func (h *Host) Forget(ctx context.Context) error {
 	// Without a file there is nothing to forget.
-	if _, err := os.Stat(h.options.State); os.IsNotExist(err) {
+	if _, err := os.Stat(h.options.State); h.options.State == "" || os.IsNotExist(err) {
 		return nil
 	}
 	return h.update(ctx, func(kept *instanceState) (bool, error) {

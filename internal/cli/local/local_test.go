@@ -386,3 +386,18 @@ func FuzzFileNames(f *testing.F) {
 		}
 	})
 }
+
+func TestAHostWithoutAFileKeepsNothing(t *testing.T) {
+	host := newHost("", "one", t.TempDir())
+	set(t, host, "a", "1")
+	if err := host.SetLastRun(t.Context(), json.RawMessage(`{"a":1}`)); err != nil {
+		t.Error(err)
+	}
+	if err := host.Forget(t.Context()); err != nil {
+		t.Error(err)
+	}
+	lastRun, err := host.LastRun(t.Context())
+	if got := load(t, host); len(got) > 0 || string(lastRun) != "{}" || err != nil {
+		t.Errorf("got the context %v, the last run %s and %v, want nothing", got, lastRun, err)
+	}
+}

@@ -66,7 +66,7 @@ func (s state) of(key string) instanceState {
 
 // read returns the state of the instance. The lock is for systems on which a file cannot be replaced atomically.
 func (h *Host) read(ctx context.Context) (instanceState, error) {
-	if _, err := os.Stat(h.options.State); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(h.options.State); h.options.State == "" || errors.Is(err, fs.ErrNotExist) {
 		return state{}.of(h.options.Key), nil
 	}
 	lock := h.lock()
@@ -80,6 +80,11 @@ func (h *Host) read(ctx context.Context) (instanceState, error) {
 
 // update changes the state of the instance with every other process locked out.
 func (h *Host) update(ctx context.Context, change func(*instanceState) (bool, error)) error {
+	if h.options.State == "" {
+		nothing := state{}.of(h.options.Key)
+		_, err := change(&nothing)
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(h.options.State), ownFolder); err != nil {
 		return fmt.Errorf("creating the folder for the state of instances: %w", err)
 	}
