@@ -86,12 +86,12 @@ func TestATokenServiceThatFailsIsToldAsSuch(t *testing.T) {
 	}
 }
 
-func TestATokenOfBeforeServesWhileTheTokenServiceIsDown(t *testing.T) {
+func TestAnEarlierTokenServesWhileTheTokenServiceIsDown(t *testing.T) {
 	w := newWorld(t)
 	host, instance := w.host(), w.tenant.Instance("cortex")
 	w.ask("before", "microsoft-atp-get-machines", instance, host)
 	w.in("token-service-down")
-	w.ask("with the token of before", "microsoft-atp-get-machines", instance, host)
+	w.ask("with the earlier token", "microsoft-atp-get-machines", instance, host)
 	w.ask("the test, which signs in again", "test-module", instance, host, "Sign-in", "transient error")
 }
 
@@ -167,7 +167,7 @@ func TestOfTwoCertificatesOfOneKeyTheChosenOneSigns(t *testing.T) {
 	renewed, chain := w.tenant.Instance("certificate-renewed"), w.tenant.Instance("certificate-with-chain")
 	both := renewed["creds_certificate"].(map[string]any)["password"]
 	first := chain["creds_certificate"].(map[string]any)["identifier"]
-	// The instance of before the renewal, whose Private Key has been given both certificates.
+	// An instance whose Private Key was given both certificates, and which still chooses the first one.
 	before := with(renewed, map[string]any{"creds_certificate": map[string]any{"identifier": first, "password": both}})
 	for _, test := range []struct {
 		name            string
@@ -186,7 +186,7 @@ func TestOfTwoCertificatesOfOneKeyTheChosenOneSigns(t *testing.T) {
 			t.Errorf("%s: both choices named the certificate %q, want each its own", test.name, one)
 		}
 	}
-	// As a condition, which also ends the tokens of before.
+	// As a condition, which also ends earlier tokens.
 	w.in("renewed-certificate")
 	w.ask("after the renewal", "microsoft-atp-get-machines", renewed, w.host())
 	w.ask("after the renewal, the old chain", "microsoft-atp-get-machines", chain, w.host(), "AADSTS700027")

@@ -567,7 +567,7 @@ func (e *engine) secrets() map[string]string {
 	return secrets
 }
 
-// TestAProcessWithoutAnIntegrationContext is what the Test button of an instance is that has not been saved.
+// TestAProcessWithoutAnIntegrationContext runs as the Test button does for an instance that has not been saved.
 func TestAProcessWithoutAnIntegrationContext(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, ways()[0])

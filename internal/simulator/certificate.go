@@ -131,7 +131,7 @@ func thumbprintOf(c *x509.Certificate) string {
 	return strings.ToUpper(hex.EncodeToString(certificateDigest(c, "x5t")))
 }
 
-// certificateDigest is what the named header of a client assertion must carry: x5t the SHA-1, x5t#S256 the SHA-256 of
+// certificateDigest returns the value of a header of a client assertion that names the certificate: x5t the SHA-1, x5t#S256 the SHA-256 of
 // the certificate's DER form.
 func certificateDigest(c *x509.Certificate, header string) []byte {
 	if header == "x5t" {

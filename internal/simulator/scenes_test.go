@@ -155,7 +155,7 @@ func TestConditionsAreSwitchedWhileTheTenantRuns(t *testing.T) {
 	turn(`{"name":"proxy-page","on":false}`)
 	turn(`{"name":"token-service-down"}`)
 	if got := machines(); got.status != 200 {
-		t.Errorf("a token of before the failure: got %d, want 200", got.status)
+		t.Errorf("an earlier token: got %d, want 200", got.status)
 	}
 	refused(t, "the token service that is down", s.post(s.tokenPath(), s.withSecret()), 503, "temporarily_unavailable", 90033)
 	turn(`{"name":"token-service-down","on":false}`)

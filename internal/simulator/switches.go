@@ -11,7 +11,7 @@ import (
 // condition is a state of the outside world that can be switched on and off while the tenant runs.
 type condition struct {
 	description string
-	// fault is what requests to the parts of the tenant in meets come upon, if any.
+	// fault happens to requests to the parts of the tenant in meets, unless it is nil.
 	fault *Fault
 	meets []Kind
 	// set switches what is no fault of single requests.

@@ -28,7 +28,7 @@ type Platform struct {
 	use       ContextUse
 }
 
-// ContextUse is what the platform does with the integration context.
+// ContextUse says how the platform treats the integration context.
 type ContextUse int
 
 const (
