@@ -26,7 +26,7 @@ func BenchmarkExportRecords(b *testing.B) {
 			b.SetBytes(int64(len(record)))
 			b.ReportAllocs()
 			for b.Loop() {
-				e.part.Read = 0 // the client reports progress, and there is none here
+				e.part.Read = 0 // there is no client here to report progress
 				if err := e.take(record, false); err != nil {
 					b.Fatal(err)
 				}

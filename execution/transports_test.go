@@ -102,8 +102,8 @@ func TestInsecureIsForTheInstanceThatSaysSo(t *testing.T) {
 	}
 }
 
-// TestATLSSessionGoesOnWithThoseWhoReachTheNetworkAlike opens two connections one after another, and then one that has
-// to be checked where those before were not.
+// TestATLSSessionGoesOnWithThoseWhoReachTheNetworkAlike opens two connections one after another, and then one that
+// must be checked where those before were not.
 func TestATLSSessionGoesOnWithThoseWhoReachTheNetworkAlike(t *testing.T) {
 	tenant := newWorld(t).tenant
 	transports := execution.NewTransports()

@@ -18,6 +18,8 @@ type phrase struct {
 	instead string
 	// words are of which a line must hold one to be looked at closer, so that the search is fast.
 	words []string
+	// begins reports whether the phrase is one that begins a comment.
+	begins bool
 }
 
 // phrases are the patterns that a search can find. Those that begin a doc comment are looked for only there.
@@ -67,7 +69,7 @@ func phrases() []phrase {
 		`\bWhy, for Microsoft`:                  "A comment for the action, shown in Microsoft's action center.",
 		`\bof machines, fully qualified\b`:      "The fully qualified DNS names of the machines.",
 	} {
-		all = append(all, phrase{regexp.MustCompile(found), instead, wordsIn(found)})
+		all = append(all, phrase{regexp.MustCompile(found), instead, wordsIn(found), strings.HasPrefix(found, "^")})
 	}
 	slices.SortFunc(all, func(a, b phrase) int { return strings.Compare(a.found.String(), b.found.String()) })
 	return all
@@ -125,16 +127,33 @@ func TestTextsAreIdiomatic(t *testing.T) {
 		if path.Ext(name) == ".go" {
 			text = wordsOf(text)
 		}
-		number := 0
+		number, before := 0, ""
 		for line := range strings.Lines(text) {
 			number++
+			end, begin := seamOf(before, line)
 			for _, phrase := range phrasesOnce {
-				if words := phrase.in(line); words != "" {
+				words := phrase.in(line)
+				if words == "" && !phrase.begins && end != "" && phrase.in(end)+phrase.in(begin) == "" {
+					words = phrase.in(end + " " + begin)
+				}
+				if words != "" {
 					t.Errorf("%s:%d: got %q, want %s", name, number, strings.TrimSpace(words), phrase.instead)
 				}
 			}
+			before = line
 		}
 	}
+}
+
+// seamOf returns the end of a line of prose and the beginning of the next, so that a phrase is found over the break. Both are
+// empty where one of the lines is.
+func seamOf(line, next string) (end, begin string) {
+	const most = 3 // words of either
+	last, first := strings.Fields(line), strings.Fields(strings.TrimLeft(next, " \t/#"))
+	if len(last) == 0 || len(first) == 0 {
+		return "", ""
+	}
+	return strings.Join(last[max(0, len(last)-most):], " "), strings.Join(first[:min(most, len(first))], " ")
 }
 
 var phrasesOnce = phrases()
