@@ -12,6 +12,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"crypto/tls"
@@ -305,6 +306,9 @@ func (t *Tenant) answer(w http.ResponseWriter, r *http.Request, kind Kind) {
 	defer func() { t.requests.answered(entry, status) }()
 
 	status.Header().Set(requestIDHeader, t.guid())
+	if kind == KindGraph {
+		status.Header().Set(clientRequestIDHeader, cmp.Or(r.Header.Get(clientRequestIDHeader), t.guid()))
+	}
 	status.Header().Set("Date", t.now().UTC().Format(http.TimeFormat)) // the server's own would be by the system's clock
 	serve := func(w http.ResponseWriter) { t.dispatch(w, r, kind, body) }
 	if fault, found := t.faults.take(kind, r); found {
@@ -404,18 +408,47 @@ func kindOf(path string) Kind {
 	return KindAuthority
 }
 
-// requestIDHeader carries an identifier of the answer, which error bodies repeat as their target.
-const requestIDHeader = "Request-Id"
+// requestIDHeader carries an identifier of the answer, which error bodies repeat. Answers of Microsoft Graph, and only those,
+// also have one that the client chose, in clientRequestIDHeader (https://learn.microsoft.com/graph/errors).
+const (
+	requestIDHeader       = "Request-Id"
+	clientRequestIDHeader = "Client-Request-Id"
+)
 
-// writeError answers with an error body of the Defender API: a code to decide by, a message to read and the
-// answer's identifier as target.
+// graphError is an error of Microsoft Graph (https://learn.microsoft.com/graph/errors).
+type graphError struct {
+	Code       string     `json:"code"`
+	Message    string     `json:"message"`
+	InnerError innerError `json:"innerError"`
+}
+
+type innerError struct {
+	Date            string `json:"date"`
+	RequestID       string `json:"request-id"`
+	ClientRequestID string `json:"client-request-id"`
+}
+
+// apiErrorBody is an error of the Defender API (https://learn.microsoft.com/defender-endpoint/api/common-errors): a code to
+// decide by, a message to read and the answer's identifier as target.
+type apiErrorBody struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Target  string `json:"target"`
+}
+
+// writeError answers with an error body in the form of the API that the answer is for.
 func writeError(w http.ResponseWriter, status int, code, message string) {
-	type body struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-		Target  string `json:"target"`
+	h := w.Header()
+	id := h.Get(requestIDHeader)
+	if client := h.Get(clientRequestIDHeader); client != "" {
+		date := h.Get("Date")
+		if at, err := http.ParseTime(date); err == nil {
+			date = at.Format("2006-01-02T15:04:05")
+		}
+		answerJSON(w, status, map[string]graphError{"error": {code, message, innerError{date, id, client}}})
+		return
 	}
-	answerJSON(w, status, map[string]body{"error": {code, message, w.Header().Get(requestIDHeader)}})
+	answerJSON(w, status, map[string]apiErrorBody{"error": {code, message, id}})
 }
 
 // guid draws a random identifier.

@@ -284,6 +284,28 @@ func TestTheTenantListensOnLoopbackOnly(t *testing.T) {
 	}
 }
 
+func TestErrorsAreInTheFormOfTheirAPI(t *testing.T) {
+	s := start(t, 1)
+	for path, graph := range map[string]bool{"/api/machines/none": false, "/v1.0/security/incidents/none": true} {
+		scope := defenderScope
+		if graph {
+			scope = graphScope
+		}
+		for what, fault := range map[string]*simulator.Fault{"its own": nil, "scripted": {Path: path, Status: 503, Message: "No."}} {
+			s.ClearFaults()
+			if fault != nil {
+				s.Script(*fault)
+			}
+			got := s.do(s.request(http.MethodGet, path, "", "Authorization", "Bearer "+s.token(scope), "Client-Request-Id", "mine"))
+			problem, _ := got.json["error"].(map[string]any)
+			inner, _ := problem["innerError"].(map[string]any)
+			if graph != (inner["client-request-id"] == "mine" && inner["request-id"] != "" && inner["date"] != "") || graph == (problem["target"] != nil) {
+				t.Errorf("%s, %s: got %d %s, want the error in the form of Microsoft Graph: %t", path, what, got.status, got.text, graph)
+			}
+		}
+	}
+}
+
 func TestTheAPIChecksTheToken(t *testing.T) {
 	s := start(t, 1)
 	stale := s.token(defenderScope)
