@@ -100,7 +100,9 @@ func canonicalClassification(text string) string {
 }
 
 // determination is one determination with its names: those of the Defender for Endpoint API and those of Microsoft Graph.
-// Microsoft's pages differ; the first name is sent, and the second if the service refuses the first.
+// Microsoft's pages differ (https://learn.microsoft.com/defender-endpoint/api/update-alert and
+// https://learn.microsoft.com/graph/api/resources/security-alert); the first name is sent, and the second if the service refuses
+// the first.
 type determination struct{ endpoint, graph []string }
 
 func determinations() []determination {

@@ -51,7 +51,8 @@ var (
 	mayReadAntivirus   = []string{"Machine.Read.All"}
 	userReadsAntivirus = []string{"Machine.Read"}
 
-	// pagesRate and filesRate are documented for the two variants of the exports.
+	// pagesRate and filesRate are those of the two variants of the exports
+	// (https://learn.microsoft.com/defender-endpoint/api/get-assessment-software-inventory).
 	pagesRate = Rate{PerMinute: 30, PerHour: 1000}
 	filesRate = Rate{PerMinute: 5, PerHour: 20}
 )

@@ -9,7 +9,8 @@ import (
 )
 
 // The permissions of Microsoft Graph for incidents and alerts of Defender XDR. An application's and a user's have the same
-// names; a user also needs the Entra role Security Operator or Security Administrator to change anything.
+// names; a user also needs the Entra role Security Operator or Security Administrator to change anything
+// (https://learn.microsoft.com/graph/api/security-incident-update).
 var (
 	mayReadIncidents    = []string{"SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All"}
 	mayWriteIncidents   = []string{"SecurityIncident.ReadWrite.All"}

@@ -35,7 +35,8 @@ type LibraryFile struct {
 	Content                            io.ReaderAt
 	Size                               int64
 	Description, ParametersDescription string
-	// Override replaces a file of the same name; without it the service refuses one.
+	// Override replaces a file of the same name; without it the service refuses one
+	// (https://learn.microsoft.com/defender-endpoint/api/upload-library).
 	Override bool
 }
 

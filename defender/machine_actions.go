@@ -30,7 +30,8 @@ var (
 	GetLiveResponseLink = Operation{Purpose: "read the link of the live response result", Method: http.MethodGet, Path: "/api/machineactions/{}/GetLiveResponseResultDownloadLink(index={})", Docs: "/defender-endpoint/api/get-live-response-result", Application: mayReadMachines, Delegated: mayRespondLive, Rate: usualRate}
 )
 
-// ActiveRequestExists is the code with which the service refuses a second live response on a machine.
+// ActiveRequestExists is the code with which the service refuses a second live response on a machine
+// (https://learn.microsoft.com/defender-endpoint/api/run-live-response).
 const ActiveRequestExists = "ActiveRequestAlreadyExists"
 
 // MachineAction is an action on a machine, with what commands decide by.

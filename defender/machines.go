@@ -34,7 +34,7 @@ func (c *Client) emptyWhenMissing(list List, err error) (List, error) {
 	return list, err
 }
 
-// Machine reads one machine by its id or, as the service allows, its DNS name.
+// Machine reads one machine by its id or by its DNS name (https://learn.microsoft.com/defender-endpoint/api/get-machine-by-id).
 func (c *Client) Machine(ctx context.Context, id string) (rawjson.Value, error) {
 	return c.get(ctx, GetMachine, id)
 }

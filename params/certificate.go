@@ -20,7 +20,8 @@ const (
 )
 
 const (
-	// leastKeyBits is the shortest RSA key that Go signs with. Microsoft Entra ID asks for 2048 bits.
+	// leastKeyBits is the shortest RSA key that Go signs with. Microsoft Entra ID asks for 2048 bits
+	// (https://learn.microsoft.com/entra/identity-platform/howto-create-self-signed-certificate).
 	leastKeyBits = 1024
 	// maxKeyBytes holds an RSA key of 8192 bits. Checking one that is much longer would take seconds in every execution.
 	maxKeyBytes = 6 << 10

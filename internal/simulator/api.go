@@ -13,7 +13,7 @@ import (
 )
 
 // operation is one call of the Defender API: how it is reached, who may make it, how often, and what does it.
-// Permissions and rates are those that Microsoft documents per operation.
+// Permissions and rates are those on the page of each operation (https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list).
 type operation struct {
 	method string
 	// path is the template of the path, after /api, with placeholders in braces.
@@ -368,8 +368,8 @@ func matchSegment(part, segment string, arguments map[string]string) bool {
 	}
 }
 
-// fields is a JSON object of a request. Microsoft documents that the names in it are case-sensitive, which
-// encoding/json is not.
+// fields is a JSON object of a request. The names in it are case-sensitive
+// (https://learn.microsoft.com/defender-endpoint/api/common-errors), which encoding/json is not.
 type fields map[string]json.RawMessage
 
 func (c *call) fields() (fields, *apiError) {

@@ -27,8 +27,8 @@ type actionKind struct {
 // actionDelay is how long an action waits until its machine takes it up.
 const actionDelay = time.Second
 
-// A machine that does not report leaves its actions waiting. Microsoft documents two hours for live response; for the
-// other kinds three days are assumed.
+// A machine that does not report leaves its actions waiting. Microsoft documents two hours for live response
+// (https://learn.microsoft.com/defender-endpoint/api/run-live-response); for the other kinds three days are assumed.
 const (
 	sessionPatience = 2 * time.Hour
 	actionPatience  = 3 * day

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// linkLifetime is how long Microsoft documents that a download link of live response works.
+// linkLifetime is how long a download link of live response works (https://learn.microsoft.com/defender-endpoint/api/get-live-response-result).
 const linkLifetime = 30 * time.Minute
 
 // content is something to download.

@@ -102,7 +102,7 @@ func (c *company) listFileMachines(call *call) (reply, *apiError) {
 	return list(c, call, machines, machineCollection)
 }
 
-// maxLookBack is the documented limit of lookBackHours, and its default.
+// maxLookBack is the limit of lookBackHours, and its default (https://learn.microsoft.com/defender-endpoint/api/get-file-statistics).
 const maxLookBack = 720
 
 // lookBack reads how far back statistics go.
@@ -203,7 +203,8 @@ func (c *company) listDomainAlerts(call *call) (reply, *apiError) {
 	})
 }
 
-// maxDomainMachines is the documented number of machines that the machines of a domain are limited to.
+// maxDomainMachines is how many machines of a domain are listed at most
+// (https://learn.microsoft.com/defender-endpoint/api/get-domain-related-machines).
 const maxDomainMachines = 500
 
 func (c *company) listDomainMachines(call *call) (reply, *apiError) {

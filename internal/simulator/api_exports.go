@@ -21,7 +21,8 @@ var (
 )
 
 const (
-	// exportPage and largestExportPage are the documented sizes of a page, in records.
+	// exportPage and largestExportPage are the usual and the largest size of a page, in records
+	// (https://learn.microsoft.com/defender-endpoint/api/get-assessment-software-inventory).
 	exportPage, largestExportPage = 50_000, 200_000
 	// snapshotEvery is how often the files of the exports are made again.
 	snapshotEvery = 6 * time.Hour

@@ -12,7 +12,8 @@ import (
 	"xsoar-defender/internal/simulator/kusto"
 )
 
-// The documented limits of a hunting query: how many rows it returns, and how far back its events go.
+// The limits of a hunting query: how many rows it returns, and how far back its events go
+// (https://learn.microsoft.com/defender-endpoint/api/run-advanced-query-api).
 const (
 	maxHuntingRows = 100_000
 	huntingSpan    = 30 * day
@@ -38,7 +39,8 @@ func (c *company) runQuery(call *call, body fields) (reply, *apiError) {
 	return reply{http.StatusOK, record{{"Stats", stats}, {"Schema", schemaOf(found)}, {"Results", resultsOf(found)}}}, nil
 }
 
-// runGraphQuery answers a hunting query of Microsoft Graph. The names of its request are documented in one case and
+// runGraphQuery answers a hunting query of Microsoft Graph
+// (https://learn.microsoft.com/graph/api/security-security-runhuntingquery). The names of its request are documented in one case and
 // used in another; Graph takes both.
 func (c *company) runGraphQuery(call *call, body fields) (reply, *apiError) {
 	folded := fields{}
@@ -70,7 +72,8 @@ func (c *company) runGraphQuery(call *call, body fields) (reply, *apiError) {
 }
 
 // readTimespan reads how far back a query of Microsoft Graph goes: a duration of ISO 8601, or the beginning of an
-// interval. Without one it is the 30 days that Microsoft documents.
+// interval. Without one it is 30 days
+// (https://learn.microsoft.com/graph/api/security-security-runhuntingquery).
 func readTimespan(text string, now time.Time) (time.Duration, *apiError) {
 	if text == "" {
 		return huntingSpan, nil

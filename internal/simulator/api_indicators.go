@@ -19,11 +19,11 @@ var indicatorCollection = collection{
 	},
 }
 
-// maxIndicators is the documented number of active indicators of a tenant.
+// maxIndicators is how many active indicators a tenant may have (https://learn.microsoft.com/defender-endpoint/api/post-ti-indicator).
 const maxIndicators = 15_000
 
 // indicatorKind holds the rules for indicators of one type. The actions Alert and AlertAndBlock are not among them:
-// Microsoft documents their end in January 2022.
+// they ended in January 2022 (https://learn.microsoft.com/defender-endpoint/api/ti-indicator).
 type indicatorKind struct {
 	actions []string
 	fits    func(value string) bool

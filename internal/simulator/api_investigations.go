@@ -34,7 +34,8 @@ func investigationsEnd() time.Time { return time.Date(2026, time.September, 1, 0
 // investigationTime is how long an investigation takes here.
 const investigationTime = 10 * time.Minute
 
-// startInvestigation is refused once it has been retired. Microsoft documents the date, not the answer: what the
+// startInvestigation is refused once it has been retired. Microsoft documents the date
+// (https://learn.microsoft.com/defender-endpoint/api/initiate-autoir-investigation), not the answer: what the
 // service says of features that are off is taken for it.
 func (c *company) startInvestigation(call *call) (reply, *apiError) {
 	if !call.now.Before(investigationsEnd()) {

@@ -6,7 +6,8 @@ import (
 	"xsoar-defender/internal/simulator/odata"
 )
 
-// collection says what the query options of a list may do. Microsoft documents both per operation.
+// collection says what the query options of a list may do. Both are on the page of each operation; see
+// https://learn.microsoft.com/defender-endpoint/api/exposed-apis-odata-samples.
 type collection struct {
 	// name is the entity set in @odata.context.
 	name string

@@ -14,7 +14,7 @@ import (
 const (
 	// commandTime is how long each command of a live response session takes.
 	commandTime = 2 * time.Second
-	// maxSessions is the documented number of live response sessions at once.
+	// maxSessions is how many live response sessions may run at once (https://learn.microsoft.com/defender-endpoint/api/run-live-response).
 	maxSessions = 50
 )
 

@@ -106,7 +106,10 @@ func (c *company) tagMachine(_ *call, m *machine, body fields) (reply, *apiError
 	return reply{http.StatusOK, c.single("Machines", m)}, nil
 }
 
-// maxBatch is the documented number of objects in one call: machines to tag, indicators to import or delete.
+// maxBatch is how many objects one call may have: machines to tag
+// (https://learn.microsoft.com/defender-endpoint/api/add-or-remove-multiple-machine-tags), indicators to import
+// (https://learn.microsoft.com/defender-endpoint/api/import-ti-indicators) or to delete
+// (https://learn.microsoft.com/defender-endpoint/api/batch-delete-ti-indicators).
 const maxBatch = 500
 
 func (c *company) tagMachines(_ *call, body fields) (reply, *apiError) {

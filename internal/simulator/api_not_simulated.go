@@ -13,7 +13,8 @@ func (name notSimulated) run(*company, *call) (reply, *apiError) {
 	}
 }
 
-// operationsElsewhere are the documented operations that the tenant does not carry out. Permissions and rates are checked all
+// operationsElsewhere are the operations of https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list that the tenant
+// does not carry out. Permissions and rates are checked all
 // the same. One that operations has too is carried out.
 var operationsElsewhere = []operation{
 	{"GET", "/machines/find(timestamp={time},key={ip})", []string{"Machine.Read.All", "Machine.ReadWrite.All"}, nil, 0, 0, notSimulated("find machine info by ip")},

@@ -58,7 +58,8 @@ func (c *company) listBaselineConfigurations(call *call) (reply, *apiError) {
 	}, configurationCollection)
 }
 
-// antivirusPageSize is the documented page of the antivirus health without $top.
+// antivirusPageSize is the page of the antivirus health without $top
+// (https://learn.microsoft.com/defender-endpoint/api/device-health-export-antivirus-health-report-api).
 const antivirusPageSize = 20
 
 func (c *company) listDeviceAVInfo(call *call) (reply, *apiError) {

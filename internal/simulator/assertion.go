@@ -124,8 +124,9 @@ func (t *Tenant) useAssertion(claims jwt.RegisteredClaims) *refusal {
 	return nil
 }
 
-// named reports whether the header of an assertion names a certificate, by either thumbprint. Entra takes it in
-// both base64 alphabets, with and without padding.
+// named reports whether the header of an assertion names a certificate, by either thumbprint
+// (https://learn.microsoft.com/entra/identity-platform/certificate-credentials). It is taken in both base64
+// alphabets, with and without padding.
 func named(header map[string]any, certificate *x509.Certificate) bool {
 	for _, name := range []string{"x5t", "x5t#S256"} {
 		text, _ := header[name].(string)

@@ -26,7 +26,8 @@ const (
 	invalidScope   = "invalid_scope"
 )
 
-// refusals returns for each AADSTS code the OAuth error that Entra answers with; the HTTP status follows from it.
+// refusals returns for each AADSTS code (https://learn.microsoft.com/entra/identity-platform/reference-error-codes) the OAuth error that
+// Entra answers with; the HTTP status follows from it.
 func refusals() map[int]string {
 	return map[int]string{
 		28000:   invalidRequest, // scopes of several resources
@@ -111,7 +112,8 @@ func (t *Tenant) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// commonTenant is the name under which Entra serves what does not depend on a tenant.
+// commonTenant is the name under which Entra serves what does not depend on a tenant
+// (https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints).
 const commonTenant = "common"
 
 // serveConfiguration describes the endpoints of a tenant: of a version, or without one the older ones.

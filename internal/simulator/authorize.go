@@ -75,8 +75,9 @@ func (t *Tenant) redirectTarget(tenant string, q url.Values) (*url.URL, *refusal
 	return target, nil
 }
 
-// sameRedirect compares a registered redirect URI with the one of a request. Microsoft documents that the port
-// does not count when the redirect is to http on the user's own machine.
+// sameRedirect compares a registered redirect URI with the one of a request. The port does not count
+// when the redirect is to http on the user's own machine
+// (https://learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions).
 func sameRedirect(registered string, got *url.URL) bool {
 	known, err := url.Parse(registered)
 	if err != nil {

@@ -92,7 +92,8 @@ type applicationCertificate struct {
 	issuerPEM      string
 }
 
-// newApplicationCertificate makes certificates as Entra takes them for signing in, with an RSA key of 2048 bits.
+// newApplicationCertificate makes certificates as Entra takes them for signing in, with an RSA key of 2048 bits
+// (https://learn.microsoft.com/entra/identity-platform/howto-create-self-signed-certificate).
 func newApplicationCertificate(issuer serverCertificate) (*applicationCertificate, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

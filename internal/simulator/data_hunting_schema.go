@@ -24,7 +24,8 @@ const (
 	fileColumns  = ` FileName FolderPath SHA1 SHA256 MD5 FileSize:long`
 )
 
-// huntingSchemas are the tables that can be hunted in, with the columns that Microsoft documents for them.
+// huntingSchemas are the tables that can be hunted in, with their documented columns
+// (https://learn.microsoft.com/defender-xdr/advanced-hunting-schema-tables).
 func huntingSchemas() map[string]string {
 	all := officeSchemas()
 	maps.Copy(all, map[string]string{

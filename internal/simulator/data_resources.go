@@ -17,8 +17,8 @@ const tick = odata.Tick
 
 func at(t time.Time) moment { return odata.At(t) }
 
-// alert, and the resources after it, have the properties that Microsoft documents for them, and a few that the
-// service is known to answer beyond its documentation.
+// alert, and the resources after it, have the properties on their pages, such as
+// https://learn.microsoft.com/defender-endpoint/api/alerts, and a few that the service is known to answer beyond its documentation.
 type alert struct {
 	ID                 string         `json:"id"`
 	IncidentID         int64          `json:"incidentId"`

@@ -199,7 +199,9 @@ func (t *Tenant) scriptedAnswer(w http.ResponseWriter, r *http.Request, kind Kin
 	case KindAuthority:
 		number, err := strconv.Atoi(strings.TrimPrefix(code, "AADSTS"))
 		if err != nil {
-			number = 90033 // what Entra answers while it is not available for the moment
+			// What Entra answers while it is not available for the moment
+			// (https://learn.microsoft.com/entra/identity-platform/reference-error-codes).
+			number = 90033
 		}
 		answerJSON(w, f.Status, t.refusalBody(r, refuse(number, "%s", f.Message)))
 	case KindProxy:

@@ -8,7 +8,9 @@ import (
 )
 
 // The paths of the managed identity endpoints: the one that App Service announces in IDENTITY_ENDPOINT and the
-// one that Azure's instance metadata service has at 169.254.169.254.
+// one that Azure's instance metadata service has at 169.254.169.254. See
+// https://learn.microsoft.com/azure/app-service/overview-managed-identity and
+// https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token.
 const (
 	appServicePath = "/msi/token"
 	metadataPath   = "/metadata/identity/oauth2/token"
@@ -85,8 +87,9 @@ func (f identityForm) check(r *http.Request) (int, string) {
 	return 0, ""
 }
 
-// managedToken returns the answer for a managed identity, in which even the numbers are strings, as Microsoft
-// documents. Without an identifier it is the system assigned one.
+// managedToken returns the answer for a managed identity, in which even the numbers are strings
+// (https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token). Without an identifier it
+// is the system assigned one.
 func (t *Tenant) managedToken(q url.Values) (token map[string]string, problem string) {
 	id := t.registration.systemIdentity
 	switch {

@@ -30,7 +30,7 @@ func Modes() []string {
 }
 
 // redirectURI is where the authorization code instance sends the browser. Entra lets the port of a loopback
-// redirect vary, and so does the tenant.
+// redirect vary (https://learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions), and so does the tenant.
 const redirectURI = "http://localhost:8400/callback"
 
 // The scopes that stand for all permissions at the Defender API and at Microsoft Graph.

@@ -7,7 +7,8 @@ import (
 )
 
 // rateWindows counts calls per operation over the last minute and the last hour of the tenant's clock.
-// Microsoft documents the rates per operation; that they are counted over sliding windows is an assumption.
+// The page of each operation has its rates (https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list); that
+// they are counted over sliding windows is an assumption.
 type rateWindows struct {
 	mu      sync.Mutex
 	enforce bool

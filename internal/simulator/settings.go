@@ -65,7 +65,8 @@ type settings struct {
 	conditions                           map[string]time.Time // that are on, with their ends; zero is no end
 }
 
-// defaultTokenLifetime is the lifetime of an access token that Microsoft documents, about an hour.
+// defaultTokenLifetime is the life of an access token, about an hour
+// (https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow#successful-response-1).
 const defaultTokenLifetime = 3599 * time.Second
 
 func (t *Tenant) newSettings() settings {
@@ -140,13 +141,13 @@ func (t *Tenant) SetTokenLifetime(d time.Duration) {
 }
 
 // SetPermissions sets the application permissions, of the Defender API and of Microsoft Graph together, that
-// access tokens carry from now on; at the start they are all that Microsoft documents.
+// access tokens carry from now on; at the start they are all that there are.
 func (t *Tenant) SetPermissions(roles ...string) {
 	t.change(func(s *settings) { s.roles = slices.Clone(roles) })
 }
 
 // SetScopes sets the delegated permissions that a user's access tokens carry from now on; at the start they
-// are all that Microsoft documents.
+// are all that there are.
 func (t *Tenant) SetScopes(scopes ...string) {
 	t.change(func(s *settings) { s.scopes = slices.Clone(scopes) })
 }
@@ -163,7 +164,8 @@ func (t *Tenant) AddRedirectURI(uri string) {
 }
 
 // StrictRotation reports whether a refresh token works once only. At the start it works until it is revoked, as
-// Entra's refresh tokens for confidential clients do, although each use gives a new one.
+// Entra's refresh tokens do (https://learn.microsoft.com/entra/identity-platform/refresh-tokens), although each use gives
+// a new one.
 func (t *Tenant) StrictRotation(once bool) {
 	t.change(func(s *settings) { s.strictRotation = once })
 }

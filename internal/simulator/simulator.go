@@ -34,8 +34,8 @@ import (
 	"xsoar-defender/internal/system"
 )
 
-// maxBody is the most that the tenant reads of a request, in bytes. Microsoft documents 20 MB for the largest
-// upload there is, a live response library file sent by API.
+// maxBody is the most that the tenant reads of a request, in bytes. The largest upload there is, of a file
+// for the live response library, may have 20 MB (https://learn.microsoft.com/defender-endpoint/api/upload-library).
 const maxBody = 32 << 20
 
 // Options say how a tenant starts. The zero value is a tenant of seed 0 on a free loopback port with the
@@ -376,9 +376,10 @@ func (t *Tenant) serveDownload(w http.ResponseWriter, r *http.Request) {
 	t.company.serveDownload(w, r)
 }
 
-// retired refuses the hunting queries of the Defender API once SetHuntingRetired says so. Microsoft documents
-// that this API is being retired in favour of Microsoft Graph, but not what it answers afterwards: 410 is the
-// plainest reading.
+// retired refuses the hunting queries of the Defender API once SetHuntingRetired says so. Microsoft
+// documents that this API is being retired in favour of Microsoft Graph
+// (https://learn.microsoft.com/defender-endpoint/api/run-advanced-query-api), but not what it answers afterwards: 410 is the plainest
+// reading.
 func (t *Tenant) retired(r *http.Request) *apiError {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// How long grants live, as Microsoft documents them.
+// How long grants live: an authorization code (https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow), and a
+// refresh token that is not used (https://learn.microsoft.com/entra/identity-platform/refresh-tokens).
 const (
 	codeLifetime    = 10 * time.Minute
 	refreshIdleTime = 90 * 24 * time.Hour

@@ -13,8 +13,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// The permissions that Microsoft documents for the Defender API, for applications and for users, and the one
-// of Microsoft Graph that its hunting queries need, which has the same name for both.
+// The permissions of the Defender API for applications and for users, which the page of each operation names
+// (https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list), and those of Microsoft Graph, which have the same
+// names for both.
 var (
 	applicationPermissions = []string{
 		"AdvancedQuery.Read.All", "Alert.Read.All", "Alert.ReadWrite.All", "File.Read.All", "Ip.Read.All",
@@ -39,7 +40,8 @@ var (
 )
 
 // defenderAudiences are the resources whose tokens the Defender API takes, besides the tenant's own address.
-// The last two are those that others were seen to use in the government clouds; Microsoft documents none for them.
+// The last two are those that others were seen to use in the government clouds; Microsoft
+// documents none for them (https://learn.microsoft.com/defender-endpoint/gov).
 var defenderAudiences = []string{
 	"https://api.securitycenter.microsoft.com",
 	"https://securitycenter.onmicrosoft.com/windowsatpservice",
@@ -48,7 +50,8 @@ var defenderAudiences = []string{
 }
 
 // graphAudience is the resource of Microsoft Graph. xdrAudience is the resource of the newer API host: a token
-// for it can be had, but Microsoft documents that the Defender for Endpoint API refuses it with 403.
+// for it can be had, but the Defender for Endpoint API refuses it with 403
+// (https://learn.microsoft.com/defender-endpoint/api/exposed-apis-create-app-webapp).
 const (
 	graphAudience = "https://graph.microsoft.com"
 	xdrAudience   = "https://api.security.microsoft.com"
@@ -223,7 +226,7 @@ func (t *Tenant) checkAudience(kind Kind, audience string) *apiError {
 }
 
 // permit checks that the application, or the user through it, holds one of the permissions of the operation.
-// Where Microsoft documents none, none is asked for.
+// Where the page of the operation names none, none is asked for.
 func permit(app application, r *http.Request) *apiError {
 	forApplication, delegated := permissionsOf(r.Method, r.URL.EscapedPath())
 	what, needed, held := "application", forApplication, app.Roles
@@ -247,7 +250,8 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// The federated identity of the workload, as a cluster's issuer would describe it.
+// The federated identity of the workload, as a cluster's issuer would describe it
+// (https://learn.microsoft.com/entra/workload-id/workload-identity-federation).
 const (
 	workloadIssuer   = "https://cluster." + domain
 	workloadSubject  = "system:serviceaccount:xsoar:engine"
