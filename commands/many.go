@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"xsoar-defender/defender"
@@ -16,15 +15,14 @@ import (
 	"xsoar-defender/warroom"
 )
 
-// atOnce is the number of requests that one command makes at the same time.
-const atOnce = 8
-
-// After the first requests of a command fewer are made at the same time: the quota is then what limits it, and every request
-// that is under way when the quota is exhausted is refused.
-const (
-	soon        = 50
-	atOnceLater = 4
-)
+// atOnce is the number of requests that a command for a number of ids makes at the same time. The quota is what limits one
+// with many, and when the quota ends, the service refuses every request that is under way: of each process that shares it.
+func atOnce(ids int) int {
+	if ids <= 50 {
+		return 8
+	}
+	return 4
+}
 
 // done is the result for one of many ids.
 type done[T any] struct {
@@ -47,7 +45,7 @@ type outcome[T any] struct {
 	After time.Duration
 }
 
-// forEach calls ask for every id, atOnce at a time. A failure does not affect the other ids. The ids that the service
+// forEach calls ask for every id, several at a time. A failure does not affect the other ids. The ids that the service
 // no longer accepted are reported separately, so that only they are asked for again.
 func forEach[T any](ctx context.Context, ids []string, ask func(ctx context.Context, id string) (T, error)) outcome[T] {
 	return forEachInLanes(ctx, ids, func(id string) string { return id }, ask)
@@ -68,17 +66,11 @@ func forEachInLanes[T any](ctx context.Context, ids []string, lane func(string) 
 	}
 	expect(ctx, len(ids))
 	var group sync.WaitGroup
-	places := make(chan struct{}, atOnce)
-	var finished, retired atomic.Int32
+	places := make(chan struct{}, atOnce(len(ids)))
 	for _, name := range order {
 		places <- struct{}{}
 		group.Go(func() {
-			defer func() {
-				if finished.Add(1) > soon && retired.Add(1) <= atOnce-atOnceLater {
-					return // one request less at a time from now on
-				}
-				<-places
-			}()
+			defer func() { <-places }()
 			for _, i := range lanes[name] {
 				if values[i], errs[i] = guarded(ctx, ids[i], ask); errs[i] == nil {
 					expect(ctx, -1)
