@@ -1,21 +1,26 @@
 // Mutate changes the code of packages in one place at a time and runs their tests, to find what no test would notice.
 //
-//	go run .ci/mutate.go [-file REGEXP] [-run REGEXP] [-skip REGEXP] [-timeout DURATION] PACKAGE ...
+//	go run .ci/mutate.go [-sample N] [-seed N] [-file REGEXP] [-run REGEXP] [-skip REGEXP] [-timeout DURATION] [-jobs N] PACKAGE ...
 //
-// It prints every change that the tests of its own package survive, as FILE:LINE: what was changed. A change whose tests run
-// out of time counts as found, and is printed too. Nothing in the work tree is written to: the changed file is built through
-// an overlay. It ends with the numbers, and with exit code 0 whatever it has found: a survivor needs a test or a reason.
+// A package is its folder. It prints every change that the package's own tests survive, as FILE:LINE: what was changed. A
+// change whose tests run out of time counts as found, and is printed too; one that does not build is no change. With -sample
+// it tries that many changes of a package, which the seed chooses: the same in every run. Nothing in the work tree is written
+// to: the changed file is built through an overlay. It ends with a line of numbers for each package, and with exit code 0
+// whatever it has found: a survivor needs a test, simpler code or a reason.
 package main
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"go/ast"
+	"go/build"
 	"go/format"
 	"go/parser"
 	"go/token"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,40 +33,90 @@ import (
 )
 
 func main() {
-	only := flag.String("file", ".", "change only files whose name matches")
-	run := flag.String("run", ".", "run only the tests whose name matches")
-	skip := flag.String("skip", "^$", "leave out the tests whose name matches: those that are slow and show nothing of the package alone")
-	limit := flag.Duration("timeout", time.Minute, "how long the tests of one change may take")
-	jobs := flag.Int("jobs", max(1, runtime.NumCPU()/2), "how many changes are tried at once")
+	var m mutation
+	flag.IntVar(&m.sample, "sample", 0, "how many changes of each package are tried; 0 is all")
+	flag.Uint64Var(&m.seed, "seed", 1, "what chooses the changes of a sample")
+	file := flag.String("file", ".", "change only files whose name matches")
+	flag.StringVar(&m.run, "run", ".", "run only the tests whose name matches")
+	flag.StringVar(&m.skip, "skip", "^$", "leave out the tests whose name matches: those that are slow and show nothing of the package alone")
+	flag.DurationVar(&m.limit, "timeout", 0, "how long the tests of one change may take; 0 is four times as long as without a change")
+	flag.IntVar(&m.jobs, "jobs", max(1, runtime.NumCPU()/2), "how many changes are tried at once")
 	flag.Parse()
-	files := regexp.MustCompile(*only)
-	tried, survived, late := 0, 0, 0
-	var mu sync.Mutex
+	m.files = regexp.MustCompile(*file)
+	var summary []string
 	for _, folder := range flag.Args() {
-		var group sync.WaitGroup
-		places := make(chan struct{}, *jobs)
-		for _, one := range changesOf(folder, files) {
-			places <- struct{}{}
-			group.Go(func() {
-				defer func() { <-places }()
-				outcome := try(folder, one, *run, *skip, *limit)
-				mu.Lock()
-				defer mu.Unlock()
-				tried++
-				switch outcome {
-				case "survived":
-					survived++
-					fmt.Printf("%s: survived: %s\n", one.where, one.what)
-				case "late":
-					late++
-					fmt.Printf("%s: found only by its time: %s\n", one.where, one.what)
-				}
-			})
+		line, err := m.mutate(filepath.ToSlash(filepath.Clean(folder)))
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", folder, err)
+			os.Exit(1)
 		}
-		group.Wait()
+		summary = append(summary, line)
 	}
-	fmt.Printf("%d changes, %d survived, %d found only by their time\n", tried, survived, late)
+	fmt.Println(strings.Join(summary, "\n"))
 }
+
+// mutation says which changes are tried, and how.
+type mutation struct {
+	sample, jobs int
+	seed         uint64
+	files        *regexp.Regexp
+	run, skip    string
+	limit        time.Duration
+}
+
+// mutate tries the changes of a package, and returns their numbers as a line.
+func (m mutation) mutate(folder string) (string, error) {
+	all := changesOf(folder, m.files)
+	possible := len(all)
+	random := rand.New(rand.NewPCG(m.seed, 0))
+	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	if m.sample == 0 {
+		m.sample = len(all)
+	}
+	began := time.Now()
+	if out, err := m.test(folder); err != nil {
+		return "", fmt.Errorf("the tests fail without a change: %w\n%s", err, out)
+	}
+	if m.limit == 0 {
+		const times, least = 4, 20 * time.Second
+		m.limit = max(least, times*time.Since(began))
+	}
+	var mu sync.Mutex
+	tried := map[string]int{}
+	var group sync.WaitGroup
+	for range m.jobs {
+		group.Go(func() {
+			for {
+				mu.Lock()
+				if len(all) == 0 || tried[survived]+tried[late]+tried[found] >= m.sample {
+					mu.Unlock()
+					return
+				}
+				one := all[0]
+				all = all[1:]
+				mu.Unlock()
+				outcome := m.try(folder, one)
+				mu.Lock()
+				tried[outcome]++
+				if outcome == survived || outcome == late {
+					fmt.Printf("%s: %s: %s\n", one.where, outcome, one.what)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	return fmt.Sprintf("%s: %d of %d changes tried, %d found, %d found by their time alone, %d survived, %d did not build", folder,
+		tried[survived]+tried[late]+tried[found], possible, tried[found], tried[late], tried[survived], tried[unbuilt]), nil
+}
+
+// The outcomes of a change.
+const (
+	survived = "survived"
+	found    = "found"
+	late     = "found only by its time"
+	unbuilt  = "does not build"
+)
 
 // change is one change of one file.
 type change struct {
@@ -77,20 +132,17 @@ func changesOf(folder string, only *regexp.Regexp) []change {
 	}
 	var all []change
 	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") || !only.MatchString(filepath.Base(name)) {
+		built, err := build.Default.MatchFile(folder, filepath.Base(name)) // on this system
+		if err != nil {
+			panic(err)
+		}
+		if !built || strings.HasSuffix(name, "_test.go") || !only.MatchString(filepath.Base(name)) {
 			continue
 		}
 		set := token.NewFileSet()
 		file, err := parser.ParseFile(set, name, nil, parser.ParseComments)
 		if err != nil {
 			panic(err)
-		}
-		original, err := os.ReadFile(name)
-		if err != nil {
-			panic(err)
-		}
-		if strings.Contains(string(original), "//go:build !linux") {
-			continue
 		}
 		note := func(at token.Pos, format_ string, values ...any) {
 			var text bytes.Buffer
@@ -161,8 +213,8 @@ func without(list *[]ast.Stmt, note func(token.Pos, string, ...any)) {
 	}
 }
 
-// try builds and tests a change: "survived", "found", "late" if only the time limit found it, or "" if it does not build.
-func try(folder string, one change, run, skip string, limit time.Duration) string {
+// try builds and tests a change.
+func (m mutation) try(folder string, one change) string {
 	scratch, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		panic(err)
@@ -174,23 +226,23 @@ func try(folder string, one change, run, skip string, limit time.Duration) strin
 		panic(err)
 	}
 	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{full: changed}})
-	if err != nil {
+	if err := errors.Join(err, os.WriteFile(changed, one.text, 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
 		panic(err)
 	}
-	if err := os.WriteFile(changed, one.text, 0o600); err != nil {
-		panic(err)
-	}
-	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
-		panic(err)
-	}
-	out, err := exec.Command("go", "test", "-overlay", overlay, "-vet=off", "-failfast", "-run", run, "-skip", skip, "-timeout", limit.String(), "./"+filepath.ToSlash(folder)).CombinedOutput()
+	out, err := m.test(folder, "-overlay", overlay, "-timeout", m.limit.String())
 	switch {
 	case err == nil:
-		return "survived"
+		return survived
 	case bytes.Contains(out, []byte("[build failed]")):
-		return ""
+		return unbuilt
 	case bytes.Contains(out, []byte("test timed out")):
-		return "late"
+		return late
 	}
-	return "found"
+	return found
+}
+
+// test runs the tests of a package. What debuggers need is left out: it takes the linker as long as all else.
+func (m mutation) test(folder string, flags ...string) ([]byte, error) {
+	args := append([]string{"test", "-vet=off", "-ldflags=-w", "-failfast", "-count=1", "-run", m.run, "-skip", m.skip}, flags...)
+	return exec.Command("go", append(args, "./"+folder)...).CombinedOutput()
 }

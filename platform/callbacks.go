@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -51,8 +52,7 @@ func (h *host) callback(kind, command string, args any) (rawjson.Value, error) {
 	defer h.mu.Unlock()
 	select {
 	case <-h.loop.ended: // nobody would answer
-		h.loop.cut = true
-		return "", errInputEnded
+		return "", h.loop.cutShort()
 	default:
 	}
 	message := h.loop.encoder
@@ -69,24 +69,19 @@ func (h *host) callback(kind, command string, args any) (rawjson.Value, error) {
 	if err := message.Flush(); err != nil {
 		return "", fmt.Errorf("writing to the platform: %w", err)
 	}
-	name := command
-	if name == "" {
-		name = kind
-	}
+	name := cmp.Or(command, kind)
 	var reply line
 	select {
 	case <-h.stopped:
 		select {
 		case <-h.loop.ended:
-			h.loop.cut = true
-			return "", errInputEnded
+			return "", h.loop.cutShort()
 		default:
 			return "", fmt.Errorf("waiting for the answer to %s: %w", name, errStopped)
 		}
 	case received, open := <-h.loop.lines:
 		if !open {
-			h.loop.cut = true
-			return "", errInputEnded
+			return "", h.loop.cutShort()
 		}
 		reply = received
 	}
@@ -105,6 +100,12 @@ func (h *host) callback(kind, command string, args any) (rawjson.Value, error) {
 		return "", fmt.Errorf("the answer to %s: %w", name, err)
 	}
 	return object, nil
+}
+
+// cutShort notes that the input ended in the middle of a callback, and returns the error that says so.
+func (l *loop) cutShort() error {
+	l.cut = true
+	return errInputEnded
 }
 
 func (h *host) execute(command string, args any) (rawjson.Value, error) {
@@ -289,10 +290,7 @@ func (h *host) Open(_ context.Context, entry string) (string, warroom.InputFile,
 	if err != nil {
 		return "", nil, &warroom.FileError{Entry: entry, Err: err}
 	}
-	name := got.Text("name")
-	if name == "" {
-		name = path
-	}
+	name := cmp.Or(got.Text("name"), path)
 	return name[strings.LastIndexAny(name, `/\`)+1:], file, nil
 }
 

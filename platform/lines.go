@@ -29,7 +29,7 @@ func readLines(in io.Reader, stop <-chan struct{}) (<-chan line, <-chan struct{}
 		defer close(ended)
 		reader := bufio.NewReaderSize(in, 16<<10)
 		for {
-			text, err := readLine(reader)
+			text, err := readLine(reader, MaxLine)
 			if err != nil && !errors.Is(err, errLongLine) {
 				return
 			}
@@ -43,13 +43,14 @@ func readLines(in io.Reader, stop <-chan struct{}) (<-chan line, <-chan struct{}
 	return lines, ended
 }
 
-// readLine reads one line without its end. A last line without an end counts as a line.
-func readLine(reader *bufio.Reader) ([]byte, error) {
+// readLine reads one line without its end, which with it has no more than most bytes. A last line without an end counts as
+// a line.
+func readLine(reader *bufio.Reader, most int) ([]byte, error) {
 	var text []byte
 	tooLong := false
 	for {
 		part, err := reader.ReadSlice('\n')
-		if len(text)+len(part) > MaxLine {
+		if len(text)+len(part) > most {
 			tooLong, text = true, nil
 		}
 		if !tooLong {
