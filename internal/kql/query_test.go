@@ -34,6 +34,8 @@ func TestParseRefusesQueriesThatWouldLoseACondition(t *testing.T) {
 		{"no key", "// device_name: DeviceName", "// device name", `head line "// device name" is not of the form "// key: value"`},
 		{"an unknown key", "// device_name:", "// device:", `head key "device" is unknown`},
 		{"a requirement without a column", "requires: device_name", "requires: md5", `the required condition "md5" has no column`},
+		{"an unknown condition to ignore", "// requires: device_name", "// ignores: shoe_size\n// requires: device_name", `the ignored condition "shoe_size" is unknown or has a column`},
+		{"a condition to ignore that has a column", "// requires: device_name", "// ignores: device_name\n// requires: device_name", `the ignored condition "device_name" is unknown or has a column`},
 		{"no time", "//@time\n", "", "the marker //@time is missing"},
 		{"no conditions", "//@where\n", "", "the marker //@where appears 0 times instead of once"},
 		{"conditions twice", "//@where\n", "//@where\n//@where\n", "the marker //@where appears 2 times instead of once"},

@@ -72,6 +72,7 @@ func TestParseBoundsTheDepth(t *testing.T) {
 		{"brackets in a text", `["` + strings.Repeat(`[{`, rawjson.MaxDepth) + `"]`, nil},
 		{"brackets in a text behind an escaped quote", `["\"` + strings.Repeat(`[`, 2*rawjson.MaxDepth) + `"]`, nil},
 		{"brackets behind a text that ends in a backslash", `["\\",` + strings.Repeat(`[`, 2*rawjson.MaxDepth), rawjson.ErrTooDeep},
+		{"brackets behind an empty text", `["",` + strings.Repeat(`[`, 2*rawjson.MaxDepth), rawjson.ErrTooDeep},
 		{"an open text", `["` + strings.Repeat(`[`, 2*rawjson.MaxDepth), rawjson.ErrNotJSON},
 	}
 	for _, row := range rows {
