@@ -54,11 +54,15 @@ func TestDetect(t *testing.T) {
 			"a gateway on the way (HTTP 403: Forbidden)",
 		},
 		{
-			"a proxy that signs with its name alone", 502, map[string]string{"Via": "1.1 proxy"}, "<html>",
+			"a proxy that signs with its name alone", 502,
+			map[string]string{"Via": "1.1 proxy"},
+			"<html>",
 			"a gateway on the way, proxy (HTTP 502: Bad Gateway)",
 		},
 		{
-			"a proxy that signs without a name", 502, map[string]string{"Via": "1.1", "Server": "squid"}, "<html>",
+			"a proxy that signs without a name", 502,
+			map[string]string{"Via": "1.1", "Server": "squid"},
+			"<html>",
 			"a gateway on the way, squid (HTTP 502: Bad Gateway)",
 		},
 		{
