@@ -54,7 +54,7 @@ func (r incidentRemote) get(ctx context.Context, id string) (rawjson.Value, erro
 func (r incidentRemote) read(incident rawjson.Value) remoteState {
 	seen := remoteState{
 		ID: incident.Text("id"), Updated: incident.Text("lastUpdateDateTime"), Status: canonicalStatus(incident.Text("status")),
-		AssignedTo: incident.Text("assignedTo"), MergedInto: incident.Text("redirectIncidentId"), Link: incident.Text("incidentWebUrl"),
+		AssignedTo: incident.Text("assignedTo"), MergedInto: incident.Text("redirectIncidentId"), Resolving: incident.Text("resolvingComment"), Link: incident.Text("incidentWebUrl"),
 		Classification: canonicalClassification(incident.Text("classification")), Determination: canonicalDetermination(incident.Text("determination")),
 		Comments: commentsOf(incident), Alerts: incident.Items("alerts"),
 	}

@@ -3,6 +3,7 @@ package commands
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -209,8 +210,12 @@ func readIncident(ctx context.Context, run *Run, asked string, follow bool) (mer
 		if next == "" || slices.Contains(seen, next) || len(seen) > maxMerges {
 			break
 		}
+		target, targetErr := run.API.Incident(ctx, next)
+		if defender.NotFound(targetErr) { // no longer there, or not for this application to see
+			return mergedIncident{incident, "Incident " + strings.Join(append(seen, next), " was merged into ") + ", which the service does not show."}, nil
+		}
 		seen = append(seen, next)
-		incident, err = run.API.Incident(ctx, next)
+		incident, err = target, targetErr
 	}
 	found := mergedIncident{incident: incident}
 	if len(seen) > 1 {
@@ -323,28 +328,49 @@ func (u incidentUpdate) apply(ctx context.Context, run *Run, incidentID string) 
 			return "", err
 		}
 	}
+	var unclosed error
 	if u.closeAlerts {
 		closed := closeAlerts(ctx, run, before, remoteChange{Classification: canonicalClassification(u.Classification), Determination: canonicalDetermination(u.determination)})
-		if err := failuresError(closed.Failed); err != nil {
-			return "", err
-		}
 		if len(closed.Left) > 0 {
 			return "", &defender.ThrottledError{Operation: defender.UpdateGraphAlert, After: closed.After}
+		}
+		if len(closed.Failed) > 0 {
+			unclosed = &OpenAlertsError{closed.Failed}
 		}
 	}
 	if u.comment != "" {
 		comments, err := run.API.CommentIncident(ctx, incidentID, u.comment)
 		if err != nil {
-			return "", err
+			return "", errors.Join(unclosed, err)
 		}
 		if len(comments) > 0 {
-			return withComments(changed, incidentID, comments), nil
+			return withComments(changed, incidentID, comments), unclosed
 		}
 	}
-	if changed == "" {
+	if changed == "" && unclosed == nil {
 		return run.API.Incident(ctx, incidentID)
 	}
-	return changed, nil
+	return changed, unclosed
+}
+
+// OpenAlertsError reports that an incident was changed as asked, but that alerts of it could not be resolved.
+type OpenAlertsError struct{ failed []failure }
+
+func (e *OpenAlertsError) Error() string {
+	texts := make([]string, len(e.failed))
+	for i, one := range e.failed {
+		texts[i] = "alert " + one.ID + ": " + one.Err.Error()
+	}
+	return "The incident was changed, but some of its alerts are still open: " + strings.Join(texts, "; ")
+}
+
+// Unwrap returns the failures for errors.Is and errors.As.
+func (e *OpenAlertsError) Unwrap() []error {
+	errs := make([]error, len(e.failed))
+	for i, one := range e.failed {
+		errs[i] = one.Err
+	}
+	return errs
 }
 
 // withComments returns an incident with all of its comments, of which nothing else may be known.

@@ -272,3 +272,45 @@ func TestAnIncidentFillsTheStandardContext(t *testing.T) {
 		}
 	}
 }
+
+func TestAnIncidentThatAwaitsActionIsReopenedOnceItIsOpen(t *testing.T) {
+	m := mirrorIncidents(t)
+	steps := []struct {
+		status string
+		want   string
+	}{{"Resolved", "dbotIncidentClose"}, {"AwaitingAction", ""}, {"Active", "dbotIncidentReopen"}}
+	m.modified()
+	for _, step := range steps {
+		m.Clock.Advance(time.Second)
+		m.Tenant.ChangeIncident(m.alert, simulator.Change{Status: step.status})
+		m.modified()
+		_, entries := m.look()
+		switch {
+		case step.want == "" && len(entries) != 0:
+			t.Errorf("%s: got %d entries, want none", step.status, len(entries))
+		case step.want != "" && (len(entries) != 1 || !entries[0].Raw().Get(step.want).Bool()):
+			t.Errorf("%s: got %d entries, want %s", step.status, len(entries), step.want)
+		}
+	}
+}
+
+func TestAMergeIntoAnIncidentThatIsNotShownIsReported(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer("GET", "/v1.0/security/incidents/7", 200, `{"id":"7","displayName":"n","redirectIncidentId":"9"}`)
+	entry := i.Run("microsoft-atp-incident-get", map[string]any{"incident_id": "7"}).Entry()
+	entry.WantReadable("Incident 7 was merged into 9, which the service does not show.")
+	if got := entry.Raw().Get("0.id").Str; got != "7" {
+		t.Errorf("got %q, want what is left of the incident", got)
+	}
+}
+
+func TestAnIncidentWhoseAlertsStayOpenIsChangedAndReported(t *testing.T) {
+	i := commandstest.New(t)
+	id := i.Tenant.OpenIncidents(1, "Low", i.Clock.Now(), 0)[0]
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindGraph, Method: "PATCH", Path: "/v1.0/security/alerts_v2/", Status: 403})
+	i.Run("microsoft-atp-incident-update", map[string]any{"incident_id": id, "status": "resolved", "close_alerts": true, "comment": "done"}).
+		WantFailure("The incident was changed, but some of its alerts are still open", "HTTP 403")
+	if got := i.Tenant.IncidentState(id); got.Status != "Resolved" || !slices.Equal(got.Comments, []string{"done"}) {
+		t.Errorf("got %+v, want it resolved with the comment", got)
+	}
+}

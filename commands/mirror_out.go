@@ -74,6 +74,8 @@ type outgoing struct {
 	change   remoteChange
 	comments []string
 	alerts   bool
+	// unassigns reports whether the analyst removed the assignee.
+	unassigns bool
 	// reopens reports whether the incident was reopened, which matters only if the alert is resolved.
 	reopens bool
 	// keeps reports whether a verdict that was not set by the analyst gives way to an existing determination.
@@ -101,7 +103,11 @@ func field(object rawjson.Value, name string) (text string, given bool) {
 
 // closes reports whether the incident is closed, and reopened whether it was closed before.
 func (o *outgoing) closes() bool {
-	return slices.Contains([]string{"2", "3", "done", "closed", "archive"}, strings.ToLower(o.status))
+	if o.status == "" {
+		reason, _ := field(o.delta, "closeReason")
+		return reason != ""
+	}
+	return slices.Contains([]string{"2", "3", "done", "closed", "archive"}, strings.TrimSuffix(strings.ToLower(o.status), ".0"))
 }
 
 func (o *outgoing) reopened() bool {
@@ -116,17 +122,30 @@ func (o *outgoing) reopened() bool {
 // wants collects what the incident asks for.
 func (o *outgoing) wants(ctx context.Context) {
 	settings := o.run.Instance.Mirror
-	status, _ := field(o.delta, "status")
-	if status = canonicalStatus(status); slices.Contains([]string{statusNew, statusInProgress, statusResolved}, status) {
+	given, _ := field(o.delta, "status")
+	switch status := canonicalStatus(given); status {
+	case statusNew, statusInProgress, statusResolved:
 		o.change.Status = status
+	case "", statusRedirected, statusAwaiting: // not for an analyst to set
+	default:
+		o.unknown("status", given)
 	}
-	o.change.AssignedTo, _ = field(o.delta, "assignedTo")
-	if owner, given := field(o.delta, "owner"); given && settings.Owners {
+	assignee, assigned := field(o.delta, "assignedTo")
+	o.change.AssignedTo, o.unassigns = assignee, assigned && assignee == ""
+	if owner, given := field(o.delta, "owner"); given && owner != "" && settings.Owners {
 		o.change.AssignedTo = cmp.Or(o.address(ctx, owner), o.change.AssignedTo)
+		if o.change.AssignedTo == "" {
+			o.notes = append(o.notes, fmt.Sprintf("The owner %s was not sent: Cortex XSOAR knows no email address of that user.", owner))
+		}
 	}
 	classification, _ := field(o.delta, "classification")
+	if o.change.Classification = canonicalClassification(classification); o.change.Classification == "" && !standsForNone(classification) {
+		o.unknown("classification", classification)
+	}
 	verdict, _ := field(o.delta, "determination")
-	o.change.Classification, o.change.Determination = canonicalClassification(classification), canonicalDetermination(verdict)
+	if o.change.Determination = canonicalDetermination(verdict); o.change.Determination == "" && !standsForNone(verdict) {
+		o.unknown("determination", verdict)
+	}
 	if text, _ := field(o.delta, "comment"); text != "" {
 		o.change.Comment = o.signed(text, fieldMark)
 	}
@@ -140,6 +159,11 @@ func (o *outgoing) wants(ctx context.Context) {
 	case o.reopened():
 		o.reopens, o.change.Status = true, statusInProgress
 	}
+}
+
+// unknown notes that a value was not sent because Defender does not know it.
+func (o *outgoing) unknown(name, value string) {
+	o.notes = append(o.notes, fmt.Sprintf("The %s %s was not sent to %s: Defender has none of that name.", name, value, o.id))
 }
 
 // address returns the email address of a user of the platform.
@@ -241,7 +265,7 @@ func entryText(entry rawjson.Value) string {
 // only running out of quota ends the work. What stays to be tried again is left in change, comments and alerts.
 func (o *outgoing) send(ctx context.Context) error {
 	o.asked, o.askedComments = o.change, o.comments
-	if !o.left() {
+	if !o.left() && !o.unassigns {
 		return nil
 	}
 	now, err := o.look(ctx)
@@ -345,6 +369,9 @@ func (o *outgoing) fit(now remoteState) {
 	}
 	if notes, own, _ := cutLast(o.change.Comment, "\n"); strings.HasSuffix(own, "/"+closeMark+"]") && isEcho(notes, now) {
 		o.change.Comment = ""
+	}
+	if o.unassigns && o.change.AssignedTo == "" && now.AssignedTo != "" {
+		o.notes = append(o.notes, fmt.Sprintf("The assignee %s of %s stays in Defender: mirroring removes none.", now.AssignedTo, o.id))
 	}
 	if o.keeps && o.change.Classification == now.Classification && now.Determination != "" {
 		o.change.Determination = ""

@@ -27,7 +27,7 @@ type processes struct {
 	lost int
 }
 
-var errLost = errors.New("the answer was lost")
+var errLost = fmt.Errorf("the answer was lost: %w", mirroring.ErrNoAnswer)
 
 func (p *processes) Execute(ctx context.Context, command string, args map[string]any) ([]mirroring.Entry, error) {
 	at := p.random.IntN(len(p.all))
@@ -127,9 +127,9 @@ func (w *twoSides) act() {
 // trouble makes the next requests fail in some way.
 func (w *twoSides) trouble() {
 	w.instance.Tenant.ClearFaults()
-	kind := simulator.KindAPI
+	kind, things := simulator.KindAPI, "/api/alerts/"
 	if w.instance.Params["fetch_type"] != nil {
-		kind = simulator.KindGraph
+		kind, things = simulator.KindGraph, "/v1.0/security/incidents/"
 	}
 	fault := simulator.Fault{Kind: kind, Times: 1 + w.random.IntN(3)}
 	switch w.random.IntN(10) {
@@ -143,7 +143,7 @@ func (w *twoSides) trouble() {
 		fault.Status = http.StatusServiceUnavailable
 	case 4, 5:
 		fault.Status, fault.Times = http.StatusInternalServerError, 0 // until the next trouble
-		fault.Method = []string{http.MethodGet, http.MethodPatch, http.MethodPost}[w.random.IntN(3)]
+		fault.Method, fault.Path = []string{http.MethodGet, http.MethodPatch, http.MethodPost}[w.random.IntN(3)], things
 	default:
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
@@ -45,6 +46,8 @@ type remoteState struct {
 	Classification, Determination string
 	Tags                          []string
 	ResolvedAt                    time.Time
+	// Resolving is why an incident was resolved, in the words of its analyst.
+	Resolving string
 	// MergedInto is the id of the incident that this one was merged into, or empty.
 	MergedInto string
 	Comments   []remoteComment
@@ -70,11 +73,12 @@ const (
 	statusInProgress = "InProgress"
 	statusResolved   = "Resolved"
 	statusRedirected = "Redirected"
+	statusAwaiting   = "AwaitingAction" // of the customer, in an incident on which Microsoft's experts work
 )
 
 // canonicalStatus returns a status as the Defender for Endpoint API spells it. Microsoft Graph says active for New.
 func canonicalStatus(text string) string {
-	switch strings.ToLower(strings.NewReplacer(" ", "", "_", "").Replace(text)) {
+	switch letters(text) {
 	case "new", "active":
 		return statusNew
 	case "inprogress":
@@ -84,15 +88,31 @@ func canonicalStatus(text string) string {
 	case "redirected":
 		return statusRedirected
 	case "awaitingaction":
-		return "AwaitingAction"
+		return statusAwaiting
 	}
 	return text
+}
+
+// letters returns the letters of a text in lower case. Names that differ only in the rest are the same: the API says
+// FalsePositive, and the portal and analysts say "False positive".
+func letters(text string) string {
+	return strings.Map(func(char rune) rune {
+		if !unicode.IsLetter(char) {
+			return -1
+		}
+		return unicode.ToLower(char)
+	}, text)
+}
+
+// standsForNone reports whether a classification or a determination says that nobody has set one.
+func standsForNone(text string) bool {
+	return slices.Contains([]string{"", "unknown", "none", "notset", "notavailable"}, letters(text))
 }
 
 // canonicalClassification returns a classification as the Defender for Endpoint API spells it, or "" for none.
 func canonicalClassification(text string) string {
 	for _, known := range []string{params.TruePositive, params.Expected, params.FalsePositive} {
-		if strings.EqualFold(known, text) {
+		if letters(known) == letters(text) {
 			return known
 		}
 	}
@@ -125,7 +145,7 @@ func determinations() []determination {
 // namesOf finds a determination by any of its names.
 func namesOf(text string) (determination, bool) {
 	for _, one := range determinations() {
-		if slices.ContainsFunc(slices.Concat(one.endpoint, one.graph), func(name string) bool { return strings.EqualFold(name, text) }) {
+		if slices.ContainsFunc(slices.Concat(one.endpoint, one.graph), func(name string) bool { return letters(name) == letters(text) }) {
 			return one, true
 		}
 	}

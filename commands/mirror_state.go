@@ -18,6 +18,9 @@ import (
 // for the whole instance, so all lists in it are bounded. The fields are in the order of their keys, which is the order
 // in which the platform returns them.
 type mirrorState struct {
+	// Again holds the IDs of objects that could not be read when the platform asked for them, each with the time from which it
+	// asked. They are reported until they are read: the platform is not known to ask again by itself.
+	Again map[string]string `json:"again,omitempty"`
 	// Cursor is the time of the newest change that was reported.
 	Cursor string `json:"cursor,omitempty"`
 	// Looks holds the last hand-over of each object, by id. Only that of the object that is asked for is decoded.
@@ -71,6 +74,7 @@ const (
 	maxLooks    = 1000
 	maxTurned   = 1000
 	maxMissing  = 500
+	maxAgain    = 1000
 )
 
 func readMirrorState(kept json.RawMessage) *mirrorState {
@@ -79,7 +83,7 @@ func readMirrorState(kept json.RawMessage) *mirrorState {
 	if json.Unmarshal(kept, state) != nil {
 		state = &mirrorState{}
 	}
-	for _, list := range []*map[string]string{&state.Missing, &state.Reported} {
+	for _, list := range []*map[string]string{&state.Again, &state.Missing, &state.Reported} {
 		if *list == nil {
 			*list = map[string]string{}
 		}
@@ -111,6 +115,7 @@ func (s *mirrorState) encode() json.RawMessage {
 	}
 	bound(s.Turned, maxTurned, func(turn, turn) int { return 0 })
 	bound(s.Missing, maxMissing, cmp.Compare[string])
+	bound(s.Again, maxAgain, cmp.Compare[string])
 	return json.RawMessage(rawjson.Make(s))
 }
 
@@ -150,8 +155,12 @@ func markAt(marks, mark string) int {
 	}
 }
 
-// observe takes note of whether something is resolved, and of a change since it was last read.
+// observe takes note of whether something is resolved, and of a change since it was last read. A status that is neither
+// changes nothing.
 func (s *mirrorState) observe(seen remoteState) (changed bool) {
+	if !slices.Contains([]string{statusNew, statusInProgress, statusResolved, statusRedirected}, seen.Status) {
+		return false // on the way between open and resolved
+	}
 	own := mark(seen.ID)
 	at := markAt(s.Resolved, own)
 	switch {
@@ -215,6 +224,17 @@ func parseTime(text string) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// platformTime reads the time from which the platform asks. A person who tries mirroring may give a span back from now, such
+// as 2 hours; the zero time stands for none.
+func platformTime(text string, now time.Time) time.Time {
+	at := parseTime(text)
+	var moment Moment
+	if at.IsZero() && text != "" && setMoment(&moment, text, now) == nil {
+		return moment.Time
+	}
+	return at
 }
 
 // loadMirrorState reads the state. Without one, such as on a platform before 6.6, known is false.

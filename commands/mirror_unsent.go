@@ -348,7 +348,7 @@ func (m *incoming) told(ctx context.Context, id string) (problem string, entries
 	if kept.left() {
 		problem = kept.Problem
 	}
-	if kept.Told != "" && kept.Told != since {
+	if kept.Told != "" && m.from.After(parseTime(kept.Told)) {
 		if !kept.left() { // was received
 			changeUnsent(ctx, m.run, id, func(newest unsent, _ bool) unsent {
 				if newest.Told == kept.Told {
@@ -359,7 +359,7 @@ func (m *incoming) told(ctx context.Context, id string) (problem string, entries
 		}
 		return problem, nil
 	}
-	if kept.Told == "" {
+	if kept.Told == "" && !m.since.IsZero() { // else a person asks
 		changeUnsent(ctx, m.run, id, func(newest unsent, found bool) unsent {
 			if found && newest.Problem == kept.Problem {
 				newest.Told = since

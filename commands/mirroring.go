@@ -131,7 +131,7 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 	now, lookBack := run.Now().UTC(), run.Instance.Mirror.LookBack
 	start := parseTime(state.Cursor)
 	if start.IsZero() {
-		start = parseTime(since)
+		start = platformTime(since, now)
 	}
 	if start.Year() <= 1 {
 		start = now.Add(-firstLookBack)
@@ -161,9 +161,12 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 			ids = append(ids, seen.ID)
 		}
 	}
+	for id := range state.Again {
+		ids = once(ids, id)
+	}
 	for id, kept := range loadUnsent(ctx, run) {
-		if kept.open() && !slices.Contains(ids, id) {
-			ids = append(ids, id) // so that its analyst is told
+		if kept.open() {
+			ids = once(ids, id) // so that its analyst is told
 		}
 	}
 	slices.Sort(ids)
@@ -218,10 +221,17 @@ func getRemoteData() Command {
 		if problems := run.Instance.Fetch.Problems; problems != nil {
 			return Report{}, problems
 		}
-		m := &incoming{run: run, kind: remoteOf(run, in.ID), since: parseTime(in.Since)}
+		m := &incoming{run: run, kind: remoteOf(run, in.ID), since: platformTime(in.Since, run.Now())}
 		m.state, m.known = loadMirrorState(ctx, run)
+		m.from = m.since
+		if failed, again := m.state.Again[in.ID]; again && parseTime(failed).Before(m.since) {
+			m.from = parseTime(failed)
+		}
 		result, err := m.look(ctx, in.ID)
-		return result, rateLimited(err)
+		if err = rateLimited(err); err != nil && !isMirrorError(err) {
+			m.again(ctx, in.ID)
+		}
+		return result, err
 	})
 }
 
@@ -235,11 +245,29 @@ func remoteOutputs() [2]Output {
 
 // incoming brings the changes of one alert or incident to the platform.
 type incoming struct {
-	run   *Run
-	kind  remote
-	since time.Time
-	state *mirrorState
-	known bool
+	run  *Run
+	kind remote
+	// since is the time from which the platform asks. from is the time since which nothing was handed over; it is earlier if
+	// the last answer was a failure.
+	since, from time.Time
+	state       *mirrorState
+	known       bool
+}
+
+// again takes note that an object could not be read, for another reason than the quota, after which the platform goes on by
+// itself.
+func (m *incoming) again(ctx context.Context, id string) {
+	if _, noted := m.state.Again[id]; !m.known || noted {
+		return
+	}
+	m.state.Again[id] = m.since.Format(time.RFC3339Nano)
+	m.saveState(ctx)
+}
+
+func (m *incoming) saveState(ctx context.Context) {
+	if err := m.state.save(ctx, m.run); err != nil {
+		m.run.Host.Log(ctx, "The state of mirroring could not be saved: "+err.Error())
+	}
 }
 
 // look reads the object and returns it with the entries that belong to its changes.
@@ -261,6 +289,10 @@ func (m *incoming) look(ctx context.Context, id string) (Report, error) {
 		return Report{}, &defender.AnswerError{Operation: defender.GetAlert, Status: http.StatusOK, Problem: "not that of " + id}
 	}
 	changed := m.state.observe(seen)
+	if _, failed := m.state.Again[seen.ID]; failed {
+		delete(m.state.Again, seen.ID)
+		changed = true
+	}
 	before, unreceived := m.before(seen.ID)
 	next := before
 	problem, told := m.told(ctx, id)
@@ -288,7 +320,7 @@ func (m *incoming) look(ctx context.Context, id string) (Report, error) {
 // unreceived records the last hand-over if the platform did not receive it.
 func (m *incoming) before(id string) (received, unreceived look) {
 	last := m.state.lookAt(id)
-	if m.since.After(parseTime(last.Since)) {
+	if m.from.After(parseTime(last.Since)) {
 		last.Before = nil
 		return last, look{}
 	}
@@ -305,23 +337,20 @@ func (m *incoming) save(ctx context.Context, id string, before, next look) {
 	next.Before = &before
 	m.state.Looks[id] = json.RawMessage(rawjson.Make(next))
 	delete(m.state.Turned, id)
-	if err := m.state.save(ctx, m.run); err != nil {
-		m.run.Host.Log(ctx, "The state of mirroring could not be saved: "+err.Error())
-	}
+	m.saveState(ctx)
 }
 
 // missing tells once a day that something no longer exists: Defender keeps alerts for 180 days.
 func (m *incoming) missing(ctx context.Context, id string, err error) (Report, error) {
 	_, told := m.told(ctx, id)
 	today := m.run.Now().UTC().Format(time.DateOnly)
-	if m.known && m.state.Missing[id] == today {
+	if m.known && m.state.Missing[id] == today && m.state.Again[id] == "" {
 		return report(append([]warroom.Entry{{Contents: warroom.Text("{}")}}, told...)...), nil
 	}
 	if m.known {
 		m.state.Missing[id] = today
-		if err := m.state.save(ctx, m.run); err != nil {
-			m.run.Host.Log(ctx, "The state of mirroring could not be saved: "+err.Error())
-		}
+		delete(m.state.Again, id)
+		m.saveState(ctx)
 	}
 	object := rawjson.Make(struct {
 		ID    string `json:"id"`
@@ -372,7 +401,7 @@ func mirrorKeys(run *Run) []keyValue {
 // turned returns the entry that closes or reopens the incident. An analyst's close is undone only by a reopening.
 func (m *incoming) turned(seen remoteState, turned turn) []warroom.Entry {
 	settings := m.run.Instance.Mirror
-	closes := turned == closed || (turned == "" && !m.since.IsZero() && seen.ResolvedAt.After(m.since))
+	closes := turned == closed || (turned == "" && !m.from.IsZero() && seen.ResolvedAt.After(m.from))
 	switch {
 	case seen.Status == statusRedirected && closes && !settings.CloseIncident:
 		return []warroom.Entry{m.say(mergedText(seen))}
@@ -412,13 +441,16 @@ func mergedText(seen remoteState) string {
 		seen.MergedInto + " ; !microsoft-atp-incident-get incident_id=" + seen.MergedInto + " shows it."
 }
 
-// closeNotes returns the newest comment and the verdict of something that was resolved.
+// closeNotes returns why something was resolved, or else its newest comment, and the verdict.
 func closeNotes(seen remoteState) string {
 	notes := ""
 	for _, one := range seen.Comments {
 		if !isOwn(one.Text) {
 			notes = one.Text + "\n"
 		}
+	}
+	if strings.TrimSpace(seen.Resolving) != "" {
+		notes = seen.Resolving + "\n"
 	}
 	return notes + closingVerdict(seen)
 }
@@ -446,7 +478,7 @@ func isEcho(notes string, now remoteState) bool {
 	verdict, _, found := strings.Cut(verdict, verdictOwn)
 	classification, _, _ := strings.Cut(verdict, " - ")
 	ours := found && (classification == noVerdict || canonicalClassification(classification) == classification && classification != "")
-	known := comment == "" || slices.ContainsFunc(now.Comments, func(one remoteComment) bool { return sameComment(one.Text, comment) })
+	known := comment == "" || sameComment(now.Resolving, comment) || slices.ContainsFunc(now.Comments, func(one remoteComment) bool { return sameComment(one.Text, comment) })
 	return ours && known
 }
 
@@ -459,7 +491,7 @@ func (m *incoming) arrived(seen remoteState, next *look) []warroom.Entry {
 		fresh := !marked(known, own)
 		if known == "" {
 			// Nothing is known about the alerts of this incident: those are new that were created since.
-			fresh = fresh && !m.since.IsZero() && parseTime(alert.Text("createdDateTime")).After(m.since)
+			fresh = fresh && !m.from.IsZero() && parseTime(alert.Text("createdDateTime")).After(m.from)
 		}
 		if fresh {
 			titles = append(titles, alert.Text("title"))
@@ -497,7 +529,7 @@ const maxAlertMarks = 150
 // comments returns an entry for each comment that the platform does not have yet, the oldest first.
 func (m *incoming) comments(object rawjson.Value, seen remoteState, next *look) []warroom.Entry {
 	lookBack := m.run.Instance.Mirror.LookBack
-	from := m.since
+	from := m.from
 	if m.state.Cursor != "" && !from.IsZero() {
 		// The platform has received no comment of this object so far, so that one which appeared late is new as well.
 		from = from.Add(-lookBack)

@@ -379,3 +379,105 @@ func TestMappingFieldsNameWhatIsSent(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesAreReadAsThePortalAndAnalystsWriteThem(t *testing.T) {
+	for _, test := range []struct{ classification, determination, wantClassification, wantDetermination string }{
+		{"False positive", "Not malicious", "FalsePositive", "NotMalicious"},
+		{"true_positive", "Multi-staged attack", "TruePositive", "MultiStagedAttack"},
+		{"Informational, expected activity", "Line of business application", "InformationalExpectedActivity", "LineOfBusinessApplication"},
+	} {
+		m := mirror(t)
+		entries := m.send(map[string]any{"delta": map[string]any{"classification": test.classification, "determination": test.determination, "status": "In progress"}, "status": 1})
+		got := m.Tenant.AlertState(m.alert)
+		if len(entries) != 0 || got.Status != "InProgress" || got.Classification != test.wantClassification || got.Determination != test.wantDetermination {
+			t.Errorf("%s, %s: got %+v and %d warnings, want %s and %s", test.classification, test.determination, got, len(entries), test.wantClassification, test.wantDetermination)
+		}
+	}
+}
+
+func TestWhatMirroringDoesNotSendIsReported(t *testing.T) {
+	for _, test := range []struct {
+		delta map[string]any
+		want  string
+	}{
+		{map[string]any{"status": "Pending"}, "The status Pending was not sent"},
+		{map[string]any{"classification": "Harmless"}, "The classification Harmless was not sent"},
+		{map[string]any{"determination": "Apt"}, "The determination Apt was not sent"},
+		{map[string]any{"owner": "ghost"}, "The owner ghost was not sent"},
+		{map[string]any{"assignedTo": ""}, "The assignee nora@contoso.example of"},
+		{map[string]any{"classification": "Unknown", "determination": "NotAvailable", "status": "Redirected"}, ""},
+	} {
+		m := mirror(t)
+		m.Params["sync_owners"] = true
+		m.Tenant.ChangeAlert(m.alert, simulator.Change{AssignedTo: "nora@contoso.example"})
+		m.modified()
+		m.look()
+		entries := m.send(map[string]any{"delta": test.delta, "status": 1})
+		m.modified()
+		_, notes := m.look()
+		if test.want == "" {
+			if len(entries) != 0 || len(notes) != 0 {
+				t.Errorf("%v: got %d warnings and %d notes, want none", test.delta, len(entries), len(notes))
+			}
+			continue
+		}
+		if len(entries) != 1 || len(notes) != 1 || !strings.HasPrefix(notes[0].Literal, test.want) {
+			t.Errorf("%v: got %d warnings and %d notes, want one that begins with %q", test.delta, len(entries), len(notes), test.want)
+			continue
+		}
+		entries[0].WantReadable(test.want)
+	}
+}
+
+func TestTheTimeOfARoundMayBeASpan(t *testing.T) {
+	m := mirror(t)
+	m.Clock.Advance(3 * time.Hour)
+	m.since = "10 minutes"
+	if got := m.modified(); len(got) != 0 {
+		t.Errorf("got %q, want no change in 10 minutes", got)
+	}
+	if err := m.Host.SetMirrorRun(t.Context(), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	m.since = "5 hours ago"
+	if got := m.modified(); !slices.Contains(got, m.alert) {
+		t.Errorf("got %q, want the alert that changed within 5 hours", got)
+	}
+}
+
+func TestTheStateOfAClosedIncidentMayBeMissing(t *testing.T) {
+	for _, status := range []any{nil, "2", 2.0, "Done", 3} {
+		m := mirror(t)
+		args := closing("Resolved", "n")
+		if args["status"] = status; status == nil {
+			delete(args, "status")
+		}
+		m.send(args)
+		if got := m.Tenant.AlertState(m.alert).Status; got != "Resolved" {
+			t.Errorf("state %v: got %s, want the alert resolved", status, got)
+		}
+	}
+}
+
+func TestAnAlertThatCouldNotBeReadIsReportedAgain(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.look()
+	m.change(simulator.Change{Comment: "first"})
+	m.Clock.Advance(time.Minute)
+	m.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: "/api/alerts/", Status: 500})
+	m.Run("get-remote-data", map[string]any{"id": m.alert, "lastUpdate": m.since}).WantFailure("HTTP 500")
+	m.Tenant.ClearFaults()
+	for range 10 { // longer than the look-back, and the platform asks from a later time
+		m.now()
+		if got := m.modified(); !slices.Contains(got, m.alert) {
+			t.Fatalf("got %q, want the alert until it is read", got)
+		}
+	}
+	if _, entries := m.look(); len(entries) != 1 || !strings.HasSuffix(entries[0].Literal, "first") {
+		t.Errorf("got %d entries, want the comment that could not be read at first", len(entries))
+	}
+	if got := m.modified(); len(got) != 0 {
+		t.Errorf("got %q, want no more reports", got)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -156,7 +157,8 @@ func (s *Server) apply(one *Incident, object gjson.Result, tell bool) {
 	one.Problem = object.Get("mirror_error").String()
 }
 
-// Incoming brings the changes in Defender to the incidents.
+// Incoming brings the changes in Defender to the incidents. After an error the platform skips an incident, unless it goes on
+// there in the next round.
 func (s *Server) Incoming(ctx context.Context) error {
 	began := s.Now()
 	if s.Round.IsZero() {
@@ -174,16 +176,30 @@ func (s *Server) Incoming(ctx context.Context) error {
 			}
 		}
 	}
+	var problems []error
 	for len(s.Queue) > 0 {
 		one := s.Find(s.Queue[0])
 		if one != nil && one.Direction != "" && one.Direction != "Out" {
-			if err := s.bring(ctx, one); err != nil {
+			began := s.Now()
+			if err := s.bring(ctx, one); err != nil && goesOn(err) {
 				return err
+			} else if err != nil {
+				one.Synced = began
+				problems = append(problems, err)
 			}
 		}
 		s.Queue = s.Queue[1:]
 	}
-	return nil
+	return errors.Join(problems...)
+}
+
+// ErrNoAnswer is the error of a plugin whose answer did not arrive, such as that of a process that ended.
+var ErrNoAnswer = errors.New("no answer came")
+
+// goesOn reports whether the platform asks for the same incident again after an error: when it got no answer, and after the words
+// that are documented to have that effect.
+func goesOn(err error) bool {
+	return errors.Is(err, ErrNoAnswer) || strings.Contains(err.Error(), "API rate limit")
 }
 
 // bring brings the changes of one incident. Only if the answer arrives, the platform asks from a later time.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ type mortal struct {
 	killed bool
 }
 
-var errKilled = errors.New("the process was killed")
+var errKilled = fmt.Errorf("the process was killed: %w", mirroring.ErrNoAnswer)
 
 func (m *mortal) Execute(_ context.Context, command string, args map[string]any) ([]mirroring.Entry, error) {
 	request := platformtest.Request{Command: command, Args: args, Params: m.e.params}
