@@ -315,39 +315,23 @@ var parameters = [fieldCount]Parameter{
 		Name: "is_gcc", Display: "GCC endpoint (replaced by Endpoint Type)", Type: TypeCheckbox, Default: "false", Section: SectionConnect, Hidden: true,
 		Help: "The earlier way to choose the endpoint type US GCC.",
 	},
-	fieldPlainID: {
-		Name: "_auth_id", Display: "ID (not encrypted, replaced by ID)", Type: TypeText, Section: SectionConnect, Hidden: true,
-		Help: "The earlier field for the ID.",
-	},
-	fieldPlainToken: {
-		Name: "_tenant_id", Display: "Token (not encrypted, replaced by Token)", Type: TypeText, Section: SectionConnect, Hidden: true,
-		Help: "The earlier field for the token.",
-	},
-	fieldOldID: {
-		Name: "auth_id", Display: "ID (replaced by ID)", Type: TypeEncryptedText, Section: SectionConnect, Hidden: true,
-		Help: "The oldest field for the ID.",
-	},
-	fieldOldToken: {
-		Name: "tenant_id", Display: "Token (replaced by Token)", Type: TypeEncryptedText, Section: SectionConnect, Hidden: true,
-		Help: "The oldest field for the token.",
-	},
-	fieldOldKey: {
-		Name: "enc_key", Display: "Key (replaced by Key)", Type: TypeEncryptedText, Section: SectionConnect, Hidden: true,
-		Help: "The earlier field for the key.",
-	},
-	fieldOldThumbprint: {
-		Name: "certificate_thumbprint", Display: "Thumbprint (replaced by Certificate Thumbprint)", Type: TypeEncryptedText, Section: SectionConnect, Hidden: true,
-		Help: "The earlier field for the thumbprint of the certificate.",
-	},
-	fieldOldPrivateKey: {
-		Name: "private_key", Display: "Key of the certificate (replaced by Private Key)", Type: TypeEncryptedMultiLine, Section: SectionConnect, Hidden: true,
-		Help: "The earlier field for the private key of the certificate.",
-	},
+	fieldPlainID:       hidden("_auth_id", "ID (not encrypted, replaced by ID)", TypeText, "The earlier field for the ID."),
+	fieldPlainToken:    hidden("_tenant_id", "Token (not encrypted, replaced by Token)", TypeText, "The earlier field for the token."),
+	fieldOldID:         hidden("auth_id", "ID (replaced by ID)", TypeEncryptedText, "The oldest field for the ID."),
+	fieldOldToken:      hidden("tenant_id", "Token (replaced by Token)", TypeEncryptedText, "The oldest field for the token."),
+	fieldOldKey:        hidden("enc_key", "Key (replaced by Key)", TypeEncryptedText, "The earlier field for the key."),
+	fieldOldThumbprint: hidden("certificate_thumbprint", "Thumbprint (replaced by Certificate Thumbprint)", TypeEncryptedText, "The earlier field for the thumbprint of the certificate."),
+	fieldOldPrivateKey: hidden("private_key", "Key of the certificate (replaced by Private Key)", TypeEncryptedMultiLine, "The earlier field for the private key of the certificate."),
 	fieldOldFetchSource: {
 		Name: "fetch_detection_source", Display: "Detection sources (replaced by Alert detection sources to fetch)", Type: TypeSeveralOf, Section: SectionCollect, Hidden: true,
 		Options: earlierDetectionSources.labels(),
 		Help:    "An earlier name of the field for detection sources.",
 	},
+}
+
+// hidden declares a field that existing instances may still hold, although another one has replaced it.
+func hidden(name, display string, kind int, help string) Parameter {
+	return Parameter{Name: name, Display: display, Type: kind, Section: SectionConnect, Hidden: true, Help: help}
 }
 
 // Parameters returns the declaration of every instance parameter, in the order in which an instance shows them.
