@@ -39,7 +39,7 @@ func TestReadClaims(t *testing.T) {
 		{name: "not JSON", token: jwtOf(`{`), unreadable: true},
 		{name: "a list of scopes", token: jwtOf(`{"scp":["a","b c"]}`), want: auth.Claims{Scopes: []string{"a", "b", "c"}}},
 		{name: "no time", token: jwtOf(`{"tid":"t","exp":"soon","nbf":[]}`), want: auth.Claims{Tenant: "t", Scopes: []string{}}},
-		{name: "roles that are no text", token: jwtOf(`{"roles":["a",7,null,{"b":1},"c"],"tid":"t"}`), want: auth.Claims{Roles: []string{"a", "c"}, Tenant: "t", Scopes: []string{}}},
+		{name: "roles that are not text", token: jwtOf(`{"roles":["a",7,null,{"b":1},"c"],"tid":"t"}`), want: auth.Claims{Roles: []string{"a", "c"}, Tenant: "t", Scopes: []string{}}},
 		{name: "one role", token: jwtOf(`{"roles":"a"}`), want: auth.Claims{Roles: []string{"a"}, Scopes: []string{}}},
 		{name: "no list of roles", token: jwtOf(`{"roles":{"a":1},"aud":7,"tid":null,"appid":[],"azp":"p"}`), want: auth.Claims{AppID: "p", Scopes: []string{}}},
 		{name: "list", token: jwtOf(`[]`), unreadable: true},

@@ -232,7 +232,7 @@ func TestAFailureOfTheUsersDoesNotCount(t *testing.T) {
 func TestAnswersOfTheProxy(t *testing.T) {
 	for _, test := range []struct {
 		name, body string
-		life       time.Duration // 0 means that it is no token
+		life       time.Duration // 0 means that it is not a token
 	}{
 		{"number", `{"access_token":"` + canary + `1","expires_in":1200}`, 1200 * time.Second},
 		{"text", `{"access_token":"` + canary + `2","expires_in":"1200"}`, 1200 * time.Second},

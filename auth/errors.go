@@ -274,7 +274,7 @@ func readRefusal(body []byte) refusal {
 	return r
 }
 
-// plainText returns a text that is neither JSON nor a page, or "" if it is no text.
+// plainText returns a text that is neither JSON nor a page, or "" if it is not text.
 func plainText(body []byte) string {
 	if start := bytes.TrimSpace(body); len(start) == 0 || !utf8.Valid(body) || bytes.ContainsAny(start[:1], "{[<") {
 		return ""

@@ -103,7 +103,7 @@ func TestAnswersThatAreNoAnswers(t *testing.T) {
 		{"proxy", 407, ``, auth.CodeGateway, "the credentials"},
 		{"policy", 403, `<!DOCTYPE html><title>Blocked by policy</title>`, auth.CodeGateway, "administrator of the gateway"},
 		{"code only", 400, `{"error":"invalid_client"}`, "invalid_client", "ID"},
-		{"code that is no code", 400, `{"error":"` + strings.Repeat("x", 65) + `"}`, "HTTP 400", "ID"},
+		{"code that is not a code", 400, `{"error":"` + strings.Repeat("x", 65) + `"}`, "HTTP 400", "ID"},
 		{"code in the text", 400, `{"error":"invalid_client","error_description":"AADSTS7000215: No."}`, "AADSTS7000215", "not its ID"},
 		{"refusal with status 200", 200, `{"error":"invalid_client","error_description":"AADSTS7000215: No."}`, "AADSTS7000215", "not its ID"},
 		{"no token", 200, `{"expires_in":3600}`, auth.CodeInvalidAnswer, "proxy on the way"},

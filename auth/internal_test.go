@@ -64,7 +64,7 @@ func TestRemediesAreHalfSentencesWithFieldsThatExist(t *testing.T) {
 		for _, row := range table {
 			for _, code := range row.codes {
 				if !isPlainCode(code) || listed[code] {
-					t.Errorf("%q is no code, or has two remedies", code)
+					t.Errorf("%q is not a code, or has two remedies", code)
 				}
 				listed[code] = true
 			}
@@ -83,7 +83,7 @@ func TestRemediesAreHalfSentencesWithFieldsThatExist(t *testing.T) {
 		for _, match := range field.FindAllStringSubmatch(remedy, -1) {
 			found++
 			if !shown[match[1]] {
-				t.Errorf("%q names %q, which is no field of the instance", remedy, match[1])
+				t.Errorf("%q names %q, which is not a field of the instance", remedy, match[1])
 			}
 		}
 	}

@@ -100,7 +100,7 @@ func TestAlertsRefusedBeforeAnyRequest(t *testing.T) {
 		{"no title", "microsoft-atp-create-alert", newAlert("title", " "), "title is missing"},
 		{"a negative limit of files", "microsoft-atp-get-alert-related-files", map[string]any{"id": "da1", "limit": "-3"}, "limit must be 0 or more"},
 		{"a negative offset of addresses", "microsoft-atp-get-alert-related-ips", map[string]any{"id": "da1", "offset": -1}, "offset must be 0 or more"},
-		{"a limit of domains that is no number", "microsoft-atp-get-alert-related-domains", map[string]any{"id": "da1", "limit": "all"}, "limit must be a number"},
+		{"a limit of domains that is not a number", "microsoft-atp-get-alert-related-domains", map[string]any{"id": "da1", "limit": "all"}, "limit must be a number"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			result := commandstest.New(t).Run(test.command, test.args)

@@ -125,7 +125,7 @@ func argumentOf(place []int, field reflect.StructField) Argument {
 		if text := tag.Get(name); text != "" {
 			limit, err := strconv.ParseFloat(text, 64)
 			if err != nil {
-				panic("commands: " + argument.Name + ": " + name + " is no number")
+				panic("commands: " + argument.Name + ": " + name + " is not a number")
 			}
 			*into = limit
 		}

@@ -330,7 +330,7 @@ func (o *outcome[T]) unknown() []string {
 	return names
 }
 
-// finishKnown is finish for ids of which some are unknown to the service. That is no error, even if all of them are:
+// finishKnown is finish for ids of which some are unknown to the service. That is not an error, even if all of them are:
 // playbooks look into the context.
 func (o outcome[T]) finishKnown(argument string, missing []string, entry warroom.Entry) (Report, error) {
 	if missing != nil {

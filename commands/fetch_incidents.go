@@ -121,7 +121,7 @@ func (p *incidentProgress) encode(kept json.RawMessage) json.RawMessage {
 	return json.RawMessage(rawjson.Make(whole))
 }
 
-// handedOver reports whether an incident was handed over. One whose id is no number, which Microsoft does not document,
+// handedOver reports whether an incident was handed over. One whose id is not a number, which Microsoft does not document,
 // is known by the number of its mark.
 func (p *incidentProgress) handedOver(id string) bool {
 	number := incidentNumber(id)

@@ -602,7 +602,7 @@ func TestOldUpdateKeepsWhatIsNotGiven(t *testing.T) {
 		result.WantFailure("expiration_time must be longer")
 		result.WantAsked()
 	})
-	t.Run("an answer that is no indicator", func(t *testing.T) {
+	t.Run("an answer that is not an indicator", func(t *testing.T) {
 		instance := commandstest.New(t)
 		instance.Answer(http.MethodGet, "/api/indicators/996", 200, `{"id": "996", "title": ["x"]}`)
 		result := instance.Run("microsoft-atp-indicator-update", map[string]any{"indicator_id": "996", "expiration_time": "7 days"})
@@ -652,7 +652,7 @@ func TestOldCommandsNameTheirReplacement(t *testing.T) {
 			t.Errorf("%s: got %q, want the replacement %q", old, command.Deprecated, want)
 		}
 		if _, known := registry.Find(want); !known {
-			t.Errorf("%s: the replacement %s is no command", old, want)
+			t.Errorf("%s: the replacement %s is not a command", old, want)
 		}
 	}
 }

@@ -162,7 +162,7 @@ func exactText(run *Run, argument, trimmed string) string {
 	return trimmed
 }
 
-// FileNameError says that a text is no name for a file of the library.
+// FileNameError says that a text is not a name for a file of the library.
 type FileNameError struct{ Name string }
 
 func (e *FileNameError) Error() string {

@@ -332,7 +332,7 @@ func sameSent(text, there string) bool {
 	return strings.HasSuffix(strings.TrimSpace(there), own)
 }
 
-// The marks of comments that are no entries.
+// The marks of comments that are not entries.
 const (
 	closeMark = "close"
 	fieldMark = "comment"

@@ -379,7 +379,7 @@ func (s *scanner) member(key string, visit func([]byte) error, next *string) err
 		if err != nil {
 			return err
 		}
-		if record[0] == '{' { // what is no object says nothing of a machine
+		if record[0] == '{' { // what is not an object says nothing of a machine
 			if err := visit(record); err != nil {
 				return err
 			}
@@ -451,7 +451,7 @@ func (s *scanner) fill(keep int) (moved int, err error) {
 	return keep, err
 }
 
-// token takes the next character that is no white space.
+// token takes the next character that is not white space.
 func (s *scanner) token() (byte, error) {
 	for {
 		for s.at < s.got {

@@ -68,7 +68,7 @@ func TestPaging(t *testing.T) {
 		},
 		{"so is one with a name and password", 4, 0, []string{page(0, 2, "https://a:b@HOST/api/machines?p=2"), page(2, 1, "")}, "0 1 2", false, []string{"?$top=4", "?$top=2&$skip=2"}},
 		{"so is one over http", 4, 0, []string{page(0, 2, "http://HOST/api/machines?p=2"), page(2, 1, "")}, "0 1 2", false, []string{"?$top=4", "?$top=2&$skip=2"}},
-		{"so is one that is no address", 4, 0, []string{page(0, 2, "%zz"), page(2, 1, "")}, "0 1 2", false, []string{"?$top=4", "?$top=2&$skip=2"}},
+		{"so is one that is not an address", 4, 0, []string{page(0, 2, "%zz"), page(2, 1, "")}, "0 1 2", false, []string{"?$top=4", "?$top=2&$skip=2"}},
 		{"so is one without a host", 4, 0, []string{page(0, 2, "/api/machines?p=2"), page(2, 1, "")}, "0 1 2", false, []string{"?$top=4", "?$top=2&$skip=2"}},
 		{"without a limit there is no other way than the link", 0, 0, []string{page(0, 2, "https://attacker.example/x")}, "0 1", true, []string{""}},
 		{"counting starts after the skipped items", 4, 7, []string{page(0, 2, "https://attacker.example/x"), page(2, 1, "")}, "0 1 2", false, []string{"?$top=4&$skip=7", "?$top=2&$skip=9"}},

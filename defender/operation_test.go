@@ -62,7 +62,7 @@ func readDocumented(t *testing.T) map[string]documented {
 	}
 	byPath := make(map[string]documented, len(list))
 	for _, one := range list {
-		path, _, _ := strings.Cut(one.Path, "?") // options are no part of an operation's path
+		path, _, _ := strings.Cut(one.Path, "?") // options are not part of an operation's path
 		byPath[one.Method+" "+placeholder.ReplaceAllString(path, "{}")] = one
 	}
 	return byPath

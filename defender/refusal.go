@@ -38,7 +38,7 @@ func readError(whole rawjson.Value) (code, message, target string) {
 		if found := whole.Key(name); found.IsObject() {
 			inner = rawjson.Value(found.Raw)
 			break
-		} else if word == "" && !found.IsArray() { // a list is no word
+		} else if word == "" && !found.IsArray() { // a list is not a word
 			word = rawjson.Plain(found)
 		}
 	}

@@ -134,7 +134,7 @@ func TestDiagnosisOfTheWayToTheHosts(t *testing.T) {
 			map[string]string{"DNS: authority": "not checked", "DNS: proxy": "failed: proxy.example has no address", "Proxy: authority": "ok: http://proxy.example"},
 		},
 		{
-			"a proxy that is no address", elsewhere,
+			"a proxy that is not an address", elsewhere,
 			map[string]string{"https_proxy": "http://[::1"},
 			nil,
 			map[string]string{"DNS: authority": "not checked: the proxy is not known", "Proxy: authority": "failed: HTTPS_PROXY"},

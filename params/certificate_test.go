@@ -81,7 +81,7 @@ func TestCertificateProblems(t *testing.T) {
 		{"a thumbprint without a key", keys.thumbprint, "", privateKey, "belongs to the thumbprint"},
 		{"a key without a thumbprint", "", keys.pkcs8, thumbprint, "add the certificate"},
 		{"39 digits", keys.thumbprint[1:], keys.pkcs8, thumbprint, "40 hexadecimal"},
-		{"letters that are no digits", "Z" + keys.thumbprint[1:], keys.pkcs8, thumbprint, "40 hexadecimal"},
+		{"letters that are not digits", "Z" + keys.thumbprint[1:], keys.pkcs8, thumbprint, "40 hexadecimal"},
 		{"a SHA-256 thumbprint", keys.thumbprint + keys.thumbprint[:24], keys.pkcs8, thumbprint, "40 hexadecimal"},
 		{"a bad thumbprint and no key", "12", "", thumbprint + "|" + privateKey, "40 hexadecimal"},
 		{"no PEM", keys.thumbprint, "s3cret", privateKey, "BEGIN"},

@@ -145,7 +145,7 @@ func (f *form) largestAnswer() int64 {
 
 // Decode reads the params object of an execution. A missing or null object counts as an empty one. env looks up an
 // environment variable, of which only AZURE_AUTHORITY_HOST is asked for, as the authority of a Custom cloud that names
-// none. The error is a *Problems that lists everything that must be changed. Problems of the fetch alone are no error:
+// none. The error is a *Problems that lists everything that must be changed. Problems of the fetch alone are not errors:
 // see Fetch.Problems.
 func Decode(raw json.RawMessage, env func(string) string) (Instance, error) {
 	f, err := newForm(raw)

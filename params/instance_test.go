@@ -204,7 +204,7 @@ func TestFetch(t *testing.T) {
 			fields{"fetch_status": "", "fetch_severity": "", "fetch_detectionsource": []string{"SmartScreen"}, "fetch_detection_source": "EDR"},
 			params.Fetch{DetectionSources: []string{"WindowsDefenderSmartScreen"}},
 		},
-		{"nothing chosen is no restriction", fields{"fetch_status": "", "fetch_severity": []string{}}, params.Fetch{}},
+		{"nothing chosen is not a restriction", fields{"fetch_status": "", "fetch_severity": []string{}}, params.Fetch{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := decode(t, ownApplication().with(test.given)).Fetch

@@ -144,7 +144,7 @@ const writeTries = 32
 
 // Update changes the integration context under its version, so that nothing that another process wrote in
 // between is lost: after a conflict the newest context is read and changed again. A refusal after which the version
-// is still the same is no conflict, and another try would not help.
+// is still the same is not a conflict, and another try would not help.
 func (h *host) Update(ctx context.Context, change func(values map[string]json.RawMessage) (bool, error)) error {
 	read, err := h.integrationContext(false)
 	if err != nil {

@@ -37,7 +37,7 @@ func TestParagraphsAreText(t *testing.T) {
 		{"a picture", "![x](https://attacker.example/pixel)", `![x]\(https://attacker.example/pixel)`},
 		{"a link definition", "[open]: javascript:alert(1)", `[open]\: javascript:alert(1)`},
 		{"an autolink", "<javascript:alert(1)>", "&lt;javascript:alert(1)>"},
-		{"brackets that are no link", "[a] (b) c(d)", "[a] (b) c(d)"},
+		{"brackets that are not a link", "[a] (b) c(d)", "[a] (b) c(d)"},
 		{"a right-to-left override", "invoice\u202efdp.exe", "invoiceU+202Efdp.exe"},
 		{"isolates and marks", "\u2066a\u2069\u200e\u200f\u061c", "U+2066aU+2069U+200EU+200FU+061C"},
 		{"invisible characters", "a\u200b\ufeff\u00ad\u2060b\U000E0041", "aU+200BU+FEFFU+00ADU+2060bU+E0041"},
@@ -176,7 +176,7 @@ func TestTables(t *testing.T) {
 			warroom.Table{Columns: []string{"b", "missing"}, Records: objects(`{"b":{"x":1,"y":null},"a":1}`)},
 			"| b |\n| --- |\n| x: 1 |\n",
 		},
-		{"without a view what is no object is left out", warroom.Table{Records: objects(`{"a":1}`, `[1]`, `"x"`, ``)}, "| a |\n| --- |\n| 1 |\n|  |\n|  |\n|  |\n"},
+		{"without a view what is not an object is left out", warroom.Table{Records: objects(`{"a":1}`, `[1]`, `"x"`, ``)}, "| a |\n| --- |\n| 1 |\n|  |\n|  |\n|  |\n"},
 		{"a key that comes twice", warroom.Table{Records: objects(`{"a":1,"a":2}`)}, "| a |\n| --- |\n| 2 |\n"},
 		{
 			"what is in cells cannot leave them",

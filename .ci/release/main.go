@@ -2,7 +2,7 @@
 // archive, a bill of materials, and checksums. It needs Go alone. The same commit and version give the same bytes on
 // every machine.
 //
-// It is a module of its own, so that what it imports is no part of the program's.
+// It is a module of its own, so that what it imports is not part of the program's.
 package main
 
 import (

@@ -121,7 +121,7 @@ const few = 12
 // nearest returns the known names that are spelled almost like an unknown one.
 func nearest(name string, known []string) []string {
 	const (
-		longest = 200 // in bytes: what is longer is no name
+		longest = 200 // in bytes: what is longer is not a name
 		share   = 3   // of the letters of a name that may differ
 	)
 	if len(name) > longest {

@@ -294,7 +294,7 @@ const completionTime = 2 * time.Second
 var errNoPatience = errors.New("nobody waits for a completion")
 
 // machines finds machines of an instance, for a completion. Without an instance, and when something fails, there are
-// none: what is typed is no place for an error.
+// none: a line that is being typed is not a place for an error.
 func (p *program) machines(ctx context.Context, options runOptions, beginning string) []rawjson.Value {
 	if options.instance == "" {
 		return nil

@@ -81,7 +81,7 @@ func (p *program) demo(ctx context.Context, verbose bool) (err error) {
 	return nil
 }
 
-// demoWidth is how wide the demonstration is where the output is no terminal, in columns.
+// demoWidth is how wide the demonstration is where the output is not a terminal, in columns.
 const demoWidth = 120
 
 // directTo redirects requests to the managed identity endpoint, whose address is the same everywhere, to a tenant.

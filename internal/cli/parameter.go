@@ -90,7 +90,7 @@ func parameterNamed(name string) (params.Parameter, bool) {
 	return params.Parameter{}, false
 }
 
-// unknownParameters names the keys of an instance that are no parameters, each with the one that was meant. They have no
+// unknownParameters names the keys of an instance that are not parameters, each with the one that was meant. They have no
 // effect, so they are reported.
 func unknownParameters(given json.RawMessage) []string {
 	var lines []string
@@ -148,5 +148,5 @@ func (v parameterValues) set(one params.Parameter, key, value string) {
 	v[one.Name] = both
 }
 
-// isThumbprint reports whether a key names the identifier of the certificate, which is no secret.
+// isThumbprint reports whether a key names the identifier of the certificate, which is not a secret.
 func isThumbprint(key string) bool { return strings.Contains(strings.ToLower(key), "thumbprint") }

@@ -638,7 +638,7 @@ func TestValuesThatFitNoQueryAreRefused(t *testing.T) {
 			`device_name cannot be "": give a text in UTF-8 that is not empty`,
 		},
 		{
-			"bytes that are no text",
+			"bytes that are not text",
 			kql.Conditions{Limit: 1, Page: 1, FileNames: []string{"a\xff"}},
 			"file_name",
 			`file_name cannot be "a\xff": give a text in UTF-8 that is not empty`,

@@ -293,6 +293,6 @@ func TestHelpNamesWhatIsThere(t *testing.T) {
 	// A way to sign in names its fields as they are shown; one that is not declared would be there by its name.
 	ways, _, _ := strings.Cut(read.Help, "### Permissions")
 	if unknown := regexp.MustCompile("`[a-z_]+`").FindAllString(ways, -1); unknown != nil {
-		t.Errorf("the ways to sign in name %q, which are no fields", unknown)
+		t.Errorf("the ways to sign in name %q, which are not fields", unknown)
 	}
 }

@@ -271,7 +271,7 @@ func TestExamplesCanBeRun(t *testing.T) {
 			}
 		}
 		if rest := strings.TrimSpace(argument.ReplaceAllString(one.Example, "")); rest != "" {
-			t.Errorf("%s: the example has %q, which is no argument", one.Name, rest)
+			t.Errorf("%s: the example has %q, which is not an argument", one.Name, rest)
 		}
 	}
 }

@@ -221,7 +221,7 @@ func fieldProblems(text string, all referenced) []string {
 		problems = append(problems, missing("incident type", one, all.types)...)
 	}
 	if len(read.AssociatedTypes) == 0 || read.Description == "" || read.Version != -1 || read.System || !read.Content {
-		problems = append(problems, "the field is for no type, has no description, or is no field of a pack")
+		problems = append(problems, "the field is for no type, has no description, or is not a field of a pack")
 	}
 	for _, column := range read.Columns {
 		if !machineName.MatchString(column.Key) || column.DisplayName == "" || column.Width == 0 {

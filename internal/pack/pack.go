@@ -37,7 +37,7 @@ type Source struct {
 	Image string
 	// Version is the version of the pack: three numbers, as Version returns them.
 	Version string
-	// Copy makes a pack for a trial next to the integration of the Marketplace and next to a pack that is no copy: the IDs and names
+	// Copy makes a pack for a trial next to the integration of the Marketplace and next to a pack that is not a copy: the IDs and names
 	// of the integration and of all items end in "_copy", as upload-custom-integration of demisto-sdk asks of copies.
 	Copy bool
 }
@@ -50,7 +50,7 @@ type ManifestError struct{ Key string }
 
 func (e *ManifestError) Error() string { return "the manifest of the integration has no " + e.Key }
 
-// ImageError says that a text is no name of a container image with a tag or a digest, without which the platform would
+// ImageError says that a text is not a name of a container image with a tag or a digest, without which the platform would
 // run whatever image is the latest.
 type ImageError struct{ Image string }
 
@@ -58,7 +58,7 @@ func (e *ImageError) Error() string {
 	return fmt.Sprintf("%q is not the name of an image: write it as NAME:TAG, with its registry where it needs one", e.Image)
 }
 
-// VersionError says that a text is no version of a pack.
+// VersionError says that a text is not a version of a pack.
 type VersionError struct{ Version string }
 
 func (e *VersionError) Error() string {

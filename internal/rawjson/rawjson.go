@@ -130,7 +130,7 @@ func (v Value) Has(key string) bool {
 	return found.Exists() && found.Type != gjson.Null
 }
 
-// Items are the elements of the list at path; path "" is the value itself. Something that is no list
+// Items are the elements of the list at path; path "" is the value itself. Something that is not a list
 // has no elements.
 func (v Value) Items(path string) []Value {
 	list := gjson.Parse(string(v))

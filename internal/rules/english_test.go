@@ -27,30 +27,31 @@ func phrases() []phrase {
 	var all []phrase
 	for found, instead := range map[string]string{
 		// Comments.
-		`^\s*// [\w, ]+ (say|tell)s? whether\b`:  "X reports whether …",
-		`^\s*// \w+ gives\b`:                     "X returns …",
-		`\band gives (the|an?|its?|what|how)\b`:  "and returns …",
-		`\bgives an? \*\w+Error\b`:               "returns a *SomeError",
-		`^\s*// \w+ (is|are|was|were) what\b`:    "name the thing, or say what it does",
-		`\blook(s|ed)? (whether|if)\b`:           "check whether",
-		`\btells? of\b`:                          "report, or show",
-		`\bonce more\b`:                          "again",
-		`\b(is|are|was) not there\b`:             "is missing, or does not exist",
-		`\bgood for (one|two|ten|an?)\b`:         "works in one, or is valid for ten",
-		`\bin vain\b|\bhence\b|\blikewise\b`:     "say it plainly",
-		`\b(there )?(is|are|was|were|it) none\b`: "is not a …, has none, or 0 if there is none",
-		`\bstands? (for|still|up)\b|\bstands?\b`: "is, or see",
-		`\blies\b`:                               "is, or see",
-		`\bhas to\b`:                             "must",
-		`\bin place of\b`:                        "instead of",
-		`\banew\b`:                               "again",
-		`\bfor ever\b`:                           "forever",
-		`\b[Ww]hoever\b`:                         "anyone who",
-		`\b[Bb]eside\b`:                          "next to, or in addition to",
-		`\bso many\b`:                            "the number's name",
-		`\bof (before|old)\b|OfOld\b`:            "earlier, or retired",
-		`\bhas \w+ be \w+ed\b`:                   "the verb itself",
-		`\b[Ww]anted [^"]*,? got\b`:              "got X, want Y",
+		`^\s*// [\w, ]+ (say|tell)s? whether\b`:    "X reports whether …",
+		`^\s*// \w+ gives\b`:                       "X returns …",
+		`\band gives (the|an?|its?|what|how)\b`:    "and returns …",
+		`\bgives an? \*\w+Error\b`:                 "returns a *SomeError",
+		`^\s*// \w+ (is|are|was|were) what\b`:      "name the thing, or say what it does",
+		`\blook(s|ed)? (whether|if)\b`:             "check whether",
+		`\btells? of\b`:                            "report, or show",
+		`\bonce more\b`:                            "again",
+		`\b(is|are|was) not there\b`:               "is missing, or does not exist",
+		`\b(that|which|what) (is|are) no [a-z]+\b`: "is not a …",
+		`\bgood for (one|two|ten|an?)\b`:           "works in one, or is valid for ten",
+		`\bin vain\b|\bhence\b|\blikewise\b`:       "say it plainly",
+		`\b(there )?(is|are|was|were|it) none\b`:   "is not a …, has none, or 0 if there is none",
+		`\bstands? (for|still|up)\b|\bstands?\b`:   "is, or see",
+		`\blies\b`:                                 "is, or see",
+		`\bhas to\b`:                               "must",
+		`\bin place of\b`:                          "instead of",
+		`\banew\b`:                                 "again",
+		`\bfor ever\b`:                             "forever",
+		`\b[Ww]hoever\b`:                           "anyone who",
+		`\b[Bb]eside\b`:                            "next to, or in addition to",
+		`\bso many\b`:                              "the number's name",
+		`\bof (before|old)\b|OfOld\b`:              "earlier, or retired",
+		`\bhas \w+ be \w+ed\b`:                     "the verb itself",
+		`\b[Ww]anted [^"]*,? got\b`:                "got X, want Y",
 		// Texts that users see.
 		`\bat the most\b`:                       "at most, or the maximum number of",
 		`\bto pass over\b|\bpass(es|ed) over\b`: "skip",
@@ -94,9 +95,10 @@ func (p phrase) in(line string) string {
 		return ""
 	}
 	for _, words := range p.found.FindAllString(line, -1) {
-		// A value can stand for something, a clock can stand still, and "if there is none" is as good as English gets.
+		// A value can stand for something, a clock can stand still, "if there is none" is as good as English gets, and what was
+		// can be no longer.
 		_, second, _ := strings.Cut(words, " ")
-		if strings.HasPrefix(words, "stand") && second != "" || strings.HasPrefix(words, "there ") && strings.HasSuffix(words, "none") {
+		if strings.HasSuffix(words, " no longer") || strings.HasPrefix(words, "stand") && second != "" || strings.HasPrefix(words, "there ") && strings.HasSuffix(words, "none") {
 			continue
 		}
 		return words

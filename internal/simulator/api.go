@@ -208,13 +208,13 @@ var graphOperations = []operation{
 }
 
 // permissionsOf tells which permissions an operation needs, any one of each list: of an application, and of a user who
-// signed in to one. Both are empty for a path that is no operation.
+// signed in to one. Both are empty for a path that is not an operation.
 func permissionsOf(method, path string) (application, delegated []string) {
 	op, _, _ := findOperation(method, path)
 	return op.application, op.delegated
 }
 
-// rateOf tells how often an operation may be called; 0 is no limit.
+// rateOf tells how often an operation may be called; 0 means no limit.
 func rateOf(method, path string) (perMinute, perHour int) {
 	op, _, _ := findOperation(method, path)
 	return op.perMinute, op.perHour

@@ -90,7 +90,7 @@ func TestEveryTableHasRows(t *testing.T) {
 		for row := range table {
 			for column := range row {
 				if !slices.Contains(known, column) {
-					t.Fatalf("%s has a value of %s, which is no column of it", name, column)
+					t.Fatalf("%s has a value of %s, which is not a column of it", name, column)
 				}
 			}
 		}

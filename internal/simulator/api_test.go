@@ -50,7 +50,7 @@ func (a told) all(path string) []string {
 	return each(a.get(path).Array(), gjson.Result.String)
 }
 
-// ask makes a request; a body that is no text is sent as JSON.
+// ask makes a request; a body that is not text is sent as JSON.
 func (w *world) ask(method, path string, body any) told {
 	w.Helper()
 	text, ok := body.(string)

@@ -256,7 +256,7 @@ func (c *company) changed(id string, now time.Time) {
 func (c *company) mergeInto(target, one *xdrIncident, now time.Time) {
 	number, err := strconv.ParseInt(target.ID, 10, 64)
 	if err != nil {
-		panic(fmt.Sprintf("the id %q of an incident is no number", target.ID)) // they are counted
+		panic(fmt.Sprintf("the id %q of an incident is not a number", target.ID)) // they are counted
 	}
 	for _, a := range one.members {
 		a.IncidentID = number

@@ -35,7 +35,7 @@ type Fault struct {
 	Kind   Kind
 	Method string
 	Path   string
-	// After is the number of requests that are left alone at first, Times the number of those that meet the fault; 0 is no end.
+	// After is the number of requests that are left alone at first, Times the number of those that meet the fault; 0 means no end.
 	After, Times int
 
 	// Act has the tenant carry the request out although its answer is then replaced or lost.
@@ -71,7 +71,7 @@ type faultScript struct {
 	faults []*Fault
 }
 
-// Script adds faults to come. It panics when a path is no pattern of path.Match.
+// Script adds faults to come. It panics when a path is not a pattern of path.Match.
 func (t *Tenant) Script(faults ...Fault) {
 	t.faults.mu.Lock()
 	defer t.faults.mu.Unlock()

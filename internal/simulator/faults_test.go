@@ -114,7 +114,7 @@ func TestABadPatternPanics(t *testing.T) {
 	s := start(t, 1)
 	defer func() {
 		if recover() == nil {
-			t.Error("a path that is no pattern was taken")
+			t.Error("a path that is not a pattern was taken")
 		}
 	}()
 	s.Script(simulator.Fault{Path: "["})

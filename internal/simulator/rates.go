@@ -47,7 +47,7 @@ func (x *rateWindows) admit(r *http.Request, now time.Time) time.Duration {
 	return wait
 }
 
-// room is how long it takes until fewer than limit of the calls lie within the window; 0 is no limit.
+// room is how long it takes until fewer than limit of the calls lie within the window; 0 means no limit.
 func room(calls []time.Time, limit int, window time.Duration, now time.Time) time.Duration {
 	if limit == 0 || len(calls) < limit {
 		return 0

@@ -252,7 +252,7 @@ func TestTheTenantComesBackWithItsState(t *testing.T) {
 		}
 	}
 	if _, err := simulator.Start(simulator.Options{State: bytes.NewBufferString("no state\n")}); err == nil {
-		t.Error("a file that is no state was accepted")
+		t.Error("a file that is not a state was accepted")
 	}
 }
 

@@ -62,7 +62,7 @@ type settings struct {
 	firstCertificate, renewedCertificate bool
 	huntingRetired                       bool
 	assertionClock                       func() time.Time
-	conditions                           map[string]time.Time // that are on, with their ends; zero is no end
+	conditions                           map[string]time.Time // that are on, with their ends; zero means no end
 }
 
 // defaultTokenLifetime is the life of an access token, about an hour

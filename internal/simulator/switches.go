@@ -14,7 +14,7 @@ type condition struct {
 	// fault happens to requests to the parts of the tenant in meets, unless it is nil.
 	fault *Fault
 	meets []Kind
-	// set switches what is no fault of single requests.
+	// set switches what is not a fault of single requests.
 	set func(t *Tenant, on bool)
 }
 

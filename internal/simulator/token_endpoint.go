@@ -141,7 +141,7 @@ func (t *Tenant) serveToken(v1 bool) http.HandlerFunc {
 			return
 		}
 		if err := r.ParseForm(); err != nil {
-			t.answerRefusal(w, r, refuse(900144, "The request's body is no form."))
+			t.answerRefusal(w, r, refuse(900144, "The request's body is not a form."))
 			return
 		}
 		if id, secret, found := r.BasicAuth(); found {

@@ -14,7 +14,7 @@ import (
 const RefusedMark = "[ERROR-fd5a7750-7182-4b38-90ba-091824478903]"
 
 // Platform is a platform with the data that it keeps for one instance. Plugins that share it see the same integration context,
-// as the processes and engines of an installation do. The zero value is no platform; use New.
+// as the processes and engines of an installation do. The zero value is not a platform; use New.
 type Platform struct {
 	mu      sync.Mutex
 	context json.RawMessage

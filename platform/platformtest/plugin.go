@@ -283,7 +283,7 @@ func (p *Plugin) Complete() (Outcome, error) {
 		}
 		var m message
 		if err := json.Unmarshal([]byte(text), &m); err != nil {
-			return outcome, fmt.Errorf("the plugin's line %.200q is no message: %w", text, err)
+			return outcome, fmt.Errorf("the plugin's line %.200q is not a message: %w", text, err)
 		}
 		switch m.Type {
 		case "completed":

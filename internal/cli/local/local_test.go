@@ -375,7 +375,7 @@ func FuzzFileNames(f *testing.F) {
 		for range 2 {
 			kept := save(t, host, name, "content")
 			if !filepath.IsLocal(kept) || filepath.Base(kept) != kept || strings.HasPrefix(kept, ".") {
-				t.Errorf("%q was saved as %q, which is no plain file name", name, kept)
+				t.Errorf("%q was saved as %q, which is not a plain file name", name, kept)
 			}
 			if !utf8.ValidString(kept) || strings.ContainsFunc(kept, func(r rune) bool { return !unicode.IsPrint(r) }) {
 				t.Errorf("%q was saved as %q, which hides something", name, kept)

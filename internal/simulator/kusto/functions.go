@@ -14,7 +14,7 @@ type function struct {
 	// takes has a letter for the type of each argument, of which the last one means all that follow: (a)ny, te(x)t, (n)umber,
 	// (d)atetime, time(s)pan, d(y)namic, (b)ool.
 	takes string
-	// min and max are the numbers of arguments; a max of -1 is no limit.
+	// min and max are the numbers of arguments; a max of -1 means no limit.
 	min, max int
 	// result is the type of the value; typ computes it where it depends on the arguments.
 	result Type

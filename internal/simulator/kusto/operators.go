@@ -672,7 +672,7 @@ func (p *parser) as() (Table, error) {
 	return p.current, nil
 }
 
-// render says how a result is drawn, which is no matter of the rows.
+// render says how a result is drawn, which does not depend on the rows.
 func (p *parser) render() (Table, error) {
 	if _, err := p.name(); err != nil {
 		return Table{}, err

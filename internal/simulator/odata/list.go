@@ -150,7 +150,7 @@ func parseOptions(query url.Values, resource reflect.Type, of Collection) (listO
 	return options, nil
 }
 
-// natural reads a number that is not negative and not over the limit; 0 is no limit.
+// natural reads a number that is not negative and not over the limit; 0 means no limit.
 func natural(query url.Values, name string, limit int) (int, error) {
 	n, err := strconv.Atoi(query.Get(name))
 	if err != nil || n < 0 {
