@@ -204,7 +204,8 @@ type Records struct {
 	Single bool
 }
 
-// EncodeJSON writes the objects with the keys of the view. Keys without a value are left out.
+// EncodeJSON writes the objects with the keys of the view. Keys without a value are left out, and so are the objects of a
+// list that have no other keys: nulls of the service make no empty objects.
 func (r Records) EncodeJSON(e *Encoder) {
 	rows := r.Rows
 	if r.Single {
@@ -216,15 +217,18 @@ func (r Records) EncodeJSON(e *Encoder) {
 	} else {
 		e.Raw("[")
 	}
-	r.each(rows, func(i int, row *row, object rawjson.Value) {
-		if i > 0 {
-			e.Raw(",")
-		}
-		if row == nil {
+	lead := ""
+	r.each(rows, func(_ int, row *row, object rawjson.Value) {
+		switch {
+		case row == nil:
+			e.write(lead)
 			Raw(object).EncodeJSON(e)
-			return
+			lead = ","
+		case row.encode(e, lead):
+			lead = ","
+		case r.Single:
+			e.write("{}")
 		}
-		row.encode(e)
 	})
 	if !r.Single {
 		e.Raw("]")
@@ -249,11 +253,13 @@ func (r Records) each(rows []rawjson.Value, visit func(i int, row *row, object r
 	}
 }
 
-func (r *row) encode(e *Encoder) {
+// encode writes the object behind lead, unless it has no value for any field.
+func (r *row) encode(e *Encoder, lead string) bool {
 	empty := true
 	begin := func(i int) {
 		prefix := r.view.prefix[i]
 		if empty {
+			e.write(lead)
 			e.write("{")
 			prefix = prefix[len(","):]
 		}
@@ -278,8 +284,8 @@ func (r *row) encode(e *Encoder) {
 			value.EncodeJSON(e)
 		}
 	}
-	if empty {
-		e.write("{")
+	if !empty {
+		e.write("}")
 	}
-	e.write("}")
+	return !empty
 }

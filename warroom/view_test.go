@@ -136,7 +136,10 @@ func TestRecords(t *testing.T) {
 		{"no objects", warroom.Records{View: view}, `[]`},
 		{"no object where a single one is shown", warroom.Records{View: view, Single: true}, `{}`},
 		{"an answer without a body", warroom.Records{Rows: []rawjson.Value{""}}, `[null]`},
-		{"no value of one object gets into the next", warroom.Records{View: view, Rows: []rawjson.Value{`{"id":"1"}`, `{}`}}, `[{"ID":"1"},{}]`},
+		{"no value of one object gets into the next", warroom.Records{View: view, Rows: []rawjson.Value{`{"id":"1","n":1}`, `{"id":"2"}`}}, `[{"ID":"1"},{"ID":"2"}]`},
+		{"no object of nulls alone", warroom.Records{View: view, Rows: []rawjson.Value{`{"id":null}`, `{"id":"1"}`, `{}`, `null`, `{"id":"2"}`}}, `[{"ID":"1"},{"ID":"2"}]`},
+		{"nothing but nulls", warroom.Records{View: view, Rows: []rawjson.Value{`{"id":null}`}}, `[]`},
+		{"a single object of nulls", warroom.Records{View: view, Rows: []rawjson.Value{`{"id":null}`}, Single: true}, `{}`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
