@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -291,4 +292,15 @@ func TestALinkThatLostTheFilterIsTold(t *testing.T) {
 		result.WantAsked("GET " + path)
 		result.Entry().WantReadable("lost the filter of this command", "there may be more")
 	}
+}
+
+func TestALimitThatCannotBeRaisedIsNotAdvised(t *testing.T) {
+	rows := make([]string, 10_000)
+	for n := range rows {
+		rows[n] = `{"id":"` + strconv.Itoa(n) + `"}`
+	}
+	i := commandstest.New(t)
+	i.Answer(http.MethodGet, "/api/machineactions", http.StatusOK, list(rows...))
+	entry := i.Run("microsoft-atp-list-machine-actions-details", map[string]any{"limit": "10000"}).Entry()
+	entry.WantReadable("These are the first 10000; the service may have more. Narrow the filter to see them.")
 }

@@ -192,7 +192,7 @@ func noteMore(entry warroom.Entry, list defender.List) warroom.Entry {
 	case list.Skipped > 0:
 		note = fmt.Sprintf("These are numbers %d to %d; the service may have more. Ask for the next page to see them.",
 			list.Skipped+1, list.Skipped+len(list.Items))
-	case list.Limited:
+	case list.Limited && len(list.Items) < defender.Everything: // beyond that most limits cannot be raised
 		note += " Raise the limit or narrow the filter to see them."
 	default:
 		note += " Narrow the filter to see them."
