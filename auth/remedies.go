@@ -50,7 +50,7 @@ type cure struct {
 // https://learn.microsoft.com/entra/workload-id/workload-identity-federation); the words are those of RFC 6749.
 var remedies = []cure{
 	// The application and how it proves itself.
-	{remedyClient, []string{"AADSTS70001", "AADSTS700011", "AADSTS700016"}},
+	{remedyClient, []string{"AADSTS70001", "AADSTS700011", "AADSTS700016", "AADSTS700038"}},
 	{remedyEnable, []string{"AADSTS7000112"}},
 	{remedySecret, []string{"AADSTS70002", "AADSTS7000215"}},
 	{remedyProof, []string{"AADSTS7000218"}},
@@ -72,15 +72,16 @@ var remedies = []cure{
 	// Permissions and policies.
 	{remedyConsent, []string{
 		"AADSTS65001", "AADSTS65005", "AADSTS650056", "AADSTS650057", "AADSTS90094", "AADSTS90095", "AADSTS90099",
+		"AADSTS7000229",
 	}},
 	{remedyAssign, []string{"AADSTS50105"}},
 	{remedyPolicy, []string{
 		"AADSTS500021", "AADSTS500022", "AADSTS500212", "AADSTS500213", "AADSTS50131", "AADSTS53000", "AADSTS53001",
-		"AADSTS53002", "AADSTS53003", "AADSTS53011", "AADSTS530032", "AADSTS530034", "AADSTS530035",
+		"AADSTS53002", "AADSTS53003", "AADSTS530003", "AADSTS530031", "AADSTS53011", "AADSTS530032", "AADSTS530034", "AADSTS530035",
 	}},
 
 	// The user and the login.
-	{remedyUser, []string{"AADSTS50020", "AADSTS50034", "AADSTS50053", "AADSTS50055", "AADSTS50057", "AADSTS90072"}},
+	{remedyUser, []string{"AADSTS50020", "AADSTS50034", "AADSTS50053", "AADSTS50055", "AADSTS50057", "AADSTS500341", "AADSTS90072"}},
 	{remedyLogin, []string{"AADSTS50147", "AADSTS501481", "AADSTS700005", "AADSTS65004"}},
 	{remedyLoginAgain, []string{
 		"AADSTS50072", "AADSTS50074", "AADSTS50076", "AADSTS50078", "AADSTS50079", "AADSTS50089", "AADSTS50132",
