@@ -219,13 +219,16 @@ func TestFetch(t *testing.T) {
 	if got.Max != 200 || got.First != 12*time.Hour || got.LookBack != 0 {
 		t.Errorf("want 200 alerts, 12 hours, no look back, got %+v", got)
 	}
+	if got := decode(t, ownApplication().with(fields{"look_back": "259200"})).Fetch; got.LookBack != 180*24*time.Hour {
+		t.Errorf("got a look back of %s, want all 180 days for which alerts are kept", got.LookBack)
+	}
 }
 
 func TestFetchProblems(t *testing.T) {
 	for name, values := range map[string][]any{
 		"Maximum alerts per fetch":         {fields{"max_fetch": "0"}, fields{"max_fetch": "201"}, fields{"max_fetch": "-1"}, fields{"max_fetch": "many"}, fields{"max_fetch": "99999999999999999999"}},
 		"First fetch time span":            {fields{"first_fetch_timestamp": "soon"}, fields{"first_fetch_timestamp": "3"}, fields{"first_fetch_timestamp": "2026-01-01"}},
-		"Look back (minutes)":              {fields{"look_back": "-1"}, fields{"look_back": "15 minutes"}, fields{"look_back": "999999999999"}},
+		"Look back (minutes)":              {fields{"look_back": "-1"}, fields{"look_back": "15 minutes"}, fields{"look_back": "259201"}, fields{"look_back": "999999999999"}},
 		"Alert statuses to fetch":          {fields{"fetch_status": "New,Old"}, fields{"fetch_status": true}},
 		"Alert severities to fetch":        {fields{"fetch_severity": []string{"Critical"}}},
 		"Alert detection sources to fetch": {fields{"fetch_detectionsource": "WindowsDefenderAv"}, fields{"fetch_detection_source": "Custom TI"}},

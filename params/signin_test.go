@@ -135,6 +135,14 @@ func TestAuthorizationCodeKeepsTheRedirectURIAsItIsRegistered(t *testing.T) {
 	}
 }
 
+func TestDomainsOfTenants(t *testing.T) {
+	for _, domain := range []string{"contoso.com", "0az9.AZ", "a-b.c", strings.Repeat("a", 63) + ".com", strings.Repeat("a.", 125) + "com"} {
+		if got := decode(t, ownApplication().with(fields{"_tenant_id": domain})); got.TenantID != domain {
+			t.Errorf("got the tenant %q, want %q", got.TenantID, domain)
+		}
+	}
+}
+
 func TestSignInProblems(t *testing.T) {
 	const id, tenant, secret = "ID", "Token", "Key"
 	for _, test := range []struct {
@@ -151,6 +159,9 @@ func TestSignInProblems(t *testing.T) {
 		{"tenant with a path", ownApplication().with(fields{"_tenant_id": "contoso.com/../x"}), tenant},
 		{"tenant in braces", ownApplication().with(fields{"_tenant_id": "{" + tenantID + "}"}), tenant},
 		{"tenant with a short GUID", ownApplication().with(fields{"_tenant_id": tenantID[1:]}), tenant},
+		{"tenant with another character", ownApplication().with(fields{"_tenant_id": "contoso_x.com"}), tenant},
+		{"tenant with a label of 64 characters", ownApplication().with(fields{"_tenant_id": strings.Repeat("a", 64) + ".com"}), tenant},
+		{"tenant of one label", ownApplication().with(fields{"_tenant_id": "contoso"}), tenant},
 		{"tenant with an empty label", ownApplication().with(fields{"_tenant_id": "contoso..com"}), tenant},
 		{"tenant with a hyphen at an end", ownApplication().with(fields{"_tenant_id": "-contoso.com"}), tenant},
 		{"tenant that is an address", ownApplication().with(fields{"_tenant_id": "10.0.0.1"}), tenant},

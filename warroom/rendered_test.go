@@ -144,6 +144,30 @@ func TestAddressesInWhichSomethingIsQuotedAreNoLinks(t *testing.T) {
 		"http://ok.example/a_b *x*":       `http://ok.example/a_b \*x\*`,
 		"http://bad.example/?a=1&lt;=b":   `http\://bad.example/?a=1&amp;lt;=b`,
 		"http://a.example http://b/_c_/d": `http://a.example http\://b/\_c\_/d`,
+		"http://bad.example/?a&aZ9;":      `http\://bad.example/?a&amp;aZ9;`,
+		"http://bad.example/?a&zA0;":      `http\://bad.example/?a&amp;zA0;`,
+		"http://ok.example/?a&_b;":        `http://ok.example/?a&_b;`,
+		"http://ok.example/?a&a{b;":       `http://ok.example/?a&a{b;`,
+	} {
+		if got := markdown(warroom.Heading(value)); got != "### "+want {
+			t.Errorf("got %q, want %q", got, "### "+want)
+		}
+	}
+}
+
+// TestOnlyWhatMayBeginOrEndEmphasisIsQuoted looks at what is sent: more backslashes than are needed would be shown by a reader
+// that takes fewer characters for emphasis.
+func TestOnlyWhatMayBeginOrEndEmphasisIsQuoted(t *testing.T) {
+	for value, want := range map[string]string{
+		"*a* *":   `\*a\* *`,
+		"* *a*":   `* \*a\*`,
+		"*a* * b": `\*a\* * b`,
+		"a *b* c": `a \*b\* c`,
+		"*a b *":  `*a b *`,
+		"C#":      `C#`,
+		"C #":     `C \#`,
+		"##":      `\##`,
+		"":        ``,
 	} {
 		if got := markdown(warroom.Heading(value)); got != "### "+want {
 			t.Errorf("got %q, want %q", got, "### "+want)
