@@ -21,7 +21,8 @@ func TestEntriesAsThePlatformReadsThem(t *testing.T) {
 		want  string
 	}{
 		{
-			"a text", warroom.Entry{Blocks: said},
+			"a text",
+			warroom.Entry{Blocks: said},
 			`{"Type":1,"ContentsFormat":"text","Contents":"a \\*b\\* c","HumanReadable":"a \\*b\\* c","ReadableContentsFormat":"markdown",` + rest,
 		},
 		{"nothing", warroom.Entry{}, `{"Type":1,"ContentsFormat":"text","Contents":"",` + rest},
@@ -34,11 +35,13 @@ func TestEntriesAsThePlatformReadsThem(t *testing.T) {
 		{"a text for the platform", warroom.Entry{Literal: `["da1"]`, Contents: warroom.Raw("1")}, `{"Type":1,"ContentsFormat":"text","Contents":"[\"da1\"]",` + rest},
 		{"a failure", warroom.Fail("a *b* c"), `{"Type":4,"ContentsFormat":"text","Contents":"a *b* c",` + rest},
 		{
-			"a file", warroom.Entry{Kind: warroom.Download, File: &warroom.File{Name: "a.gz", ID: "7"}, Contents: warroom.Raw("1")},
+			"a file",
+			warroom.Entry{Kind: warroom.Download, File: &warroom.File{Name: "a.gz", ID: "7"}, Contents: warroom.Raw("1")},
 			`{"Type":3,"ContentsFormat":"text","Contents":"","File":"a.gz","FileID":"7",` + rest,
 		},
 		{
-			"a file with information", warroom.Entry{Kind: warroom.Info, File: &warroom.File{Name: "a.txt", ID: "8"}},
+			"a file with information",
+			warroom.Entry{Kind: warroom.Info, File: &warroom.File{Name: "a.txt", ID: "8"}},
 			`{"Type":9,"ContentsFormat":"text","Contents":"","File":"a.txt","FileID":"8",` + rest,
 		},
 		{
@@ -52,7 +55,8 @@ func TestEntriesAsThePlatformReadsThem(t *testing.T) {
 			`{"Type":1,"ContentsFormat":"text","Contents":"w","PollingCommand":"again","NextRun":"10","PollingArgs":{},` + rest,
 		},
 		{
-			"a note of the incident with a tag", warroom.Entry{Literal: "w", Pinned: true, Tags: []string{"FromDefender"}},
+			"a note of the incident with a tag",
+			warroom.Entry{Literal: "w", Pinned: true, Tags: []string{"FromDefender"}},
 			`{"Type":1,"ContentsFormat":"text","Contents":"w","IgnoreAutoExtract":false,"Note":true,"Tags":["FromDefender"],"IndicatorTimeline":[],"Relationships":[]}`,
 		},
 	} {
