@@ -613,7 +613,7 @@ func TestANewerLoginIsNotOverwrittenByARefreshUnderWay(t *testing.T) {
 		expire()
 		w.token(second)
 		if got := w.entra.last().form.Get("grant_type"); got != "refresh_token" {
-			t.Errorf("grant_type = %q, want the login of the second code to go on", got)
+			t.Errorf("grant_type = %q, want the login of the second code to continue", got)
 		}
 	})
 }

@@ -5,7 +5,7 @@ import (
 )
 
 // expectation is the argument of commands that select what they change. A selection is counted before anything is sent,
-// and the command goes on only when the analyst has said how many things that should be.
+// and the command continues only when the analyst has said how many things that should be.
 type expectation struct {
 	Expect *int `arg:"expect" min:"0" help:"The number of objects that the command is expected to act on. Required when they are selected by conditions, or when more than 500 are named; the command does nothing and returns the count when the number is missing or differs."`
 }

@@ -179,7 +179,7 @@ func (s *exportSummary) rows() []summaryRow {
 	return all
 }
 
-// exportState passes an export from one execution to the next: where the file is sound, and where the source goes on. It is kept
+// exportState passes an export from one execution to the next: where the file is sound, and where the source continues. It is kept
 // in a file, because links of the service do not go in arguments that everybody reads.
 type exportState struct {
 	Kind, Via string
@@ -191,7 +191,7 @@ type exportState struct {
 	Headed  bool
 	// Since is the time since when changes are exported.
 	Since time.Time
-	// Next is the link of the page to go on with. Parts is how many pages or files are complete.
+	// Next is the link of the page to continue with. Parts is how many pages or files are complete.
 	Next  string
 	Parts int
 	// Generated and Names identify the files of the service, which may be replaced by newer ones.
@@ -548,7 +548,7 @@ func (e *exporter) drop(err error) error {
 	return errors.Join(err, e.open.Close(), e.run.Host.Discard(e.state.File))
 }
 
-// ExportLostError says that an export could not go on where the execution before it stopped, time and again.
+// ExportLostError says that an export could not continue where the execution before it stopped, time and again.
 type ExportLostError struct{ Kind string }
 
 func (e *ExportLostError) Error() string {
@@ -685,7 +685,7 @@ func exportNamed(run *Run, name, via string, since Moment, filter recordFilter) 
 	return kind, nil
 }
 
-// longestExport is how long a throttled export goes on in all where the arguments do not say so.
+// longestExport is how long a throttled export continues in all where the arguments do not say so.
 const longestExport = 6 * time.Hour
 
 // leave leaves the rest to the next execution.

@@ -27,7 +27,7 @@ const (
 )
 
 // exportFile is the file of an export while it is written. It grows by parts, each of which is sound by itself: a part
-// whose source fails is taken back and written again, and another execution can go on behind the last one. What is
+// whose source fails is taken back and written again, and another execution can continue after the last one. What is
 // compressed has one member of gzip for each part, which every program that reads gzip joins.
 type exportFile struct {
 	file   warroom.OutputFile
@@ -58,7 +58,7 @@ type resumableHash interface {
 	encoding.BinaryUnmarshaler
 }
 
-// newExportFile goes on behind what the file holds, of which sha256 has the given hash; empty for a new file.
+// newExportFile continues after what the file holds, of which sha256 has the given hash; empty for a new file.
 func newExportFile(file warroom.OutputFile, format string, columns []string, headed bool, size int64, known string) (*exportFile, error) {
 	sum, resumable := sha256.New().(resumableHash)
 	if !resumable {

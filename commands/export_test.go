@@ -252,7 +252,7 @@ func TestAnExportFiltersRecords(t *testing.T) {
 	}
 }
 
-// TestLinksThatExpireAreAskedForAgain lets the link to the second file expire: it goes on with a new one.
+// TestLinksThatExpireAreAskedForAgain lets the link to the second file expire: it continues with a new one.
 func TestLinksThatExpireAreAskedForAgain(t *testing.T) {
 	i := commandstest.New(t)
 	second := "/download/2026-11-20T06:00:00Z/part-1"
@@ -399,7 +399,7 @@ func TestEveryExportHasRecords(t *testing.T) {
 }
 
 // TestMachinesThatMovedAreNoChange lists a machine that moved to another device group, one that is fixed, and one that is
-// new; and the time to go on from.
+// new; and the time from which to continue.
 func TestMachinesThatMovedAreNoChange(t *testing.T) {
 	change := func(machine, group, status, at string) string {
 		return fmt.Sprintf(`{"id":"%s_x","deviceId":%q,"rbacGroupName":%q,"softwareVendor":"v","softwareName":"s","softwareVersion":"1","cveId":"CVE-1","vulnerabilitySeverityLevel":"High","exploitabilityLevel":"ExploitIsInKit","status":%q,"eventTimestamp":%q}`, machine, machine, group, status, at)

@@ -334,7 +334,7 @@ func TestAFetchThatReadsMuchAndFindsNothingGoesOn(t *testing.T) {
 	f.refuseAfter = 400
 	ids, commit, err := f.fetch(t, host, settings)
 	if err != nil || len(ids) > 0 {
-		t.Fatalf("got %q and %v, want no incidents and a fetch that went on", ids, err)
+		t.Fatalf("got %q and %v, want no incidents and a fetch that continued", ids, err)
 	}
 	if err := commit(); err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func TestTestsNeverPassWithAStoredToken(t *testing.T) {
 					return // the library dates its tokens by the clock of the machine, not by that of the test
 				}
 				if result := i.Run("microsoft-atp-get-machines", nil); result.Err != nil {
-					t.Errorf("got %v, want other commands to go on with the stored token", result.Err)
+					t.Errorf("got %v, want other commands to continue with the stored token", result.Err)
 				}
 			})
 		}

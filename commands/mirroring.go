@@ -32,7 +32,7 @@ func mirroringCommands() []func() Command {
 // MirrorPatience is how long one round of mirroring waits because the service asks for it.
 const MirrorPatience = 20 * time.Second
 
-// MirrorError is a failure in the words that the platform understands. Those are exact: "API rate limit" makes it go on
+// MirrorError is a failure in the words that the platform understands. Those are exact: "API rate limit" makes it continue
 // later, and "skip update" makes it leave out the round.
 type MirrorError struct {
 	Word string
@@ -190,7 +190,7 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 const maxMirrorRequests = 8
 
 // changedBetween reads everything that changed from since until the end that it returns. If more changed than a list holds,
-// that is a first part: the next round goes on from there.
+// that is a first part: the next round continues from there.
 func changedBetween(ctx context.Context, kind remote, since, until time.Time) (changed []rawjson.Value, end time.Time, err error) {
 	for range maxMirrorRequests {
 		list, err := kind.changed(ctx, since, until)
@@ -254,7 +254,7 @@ type incoming struct {
 	known       bool
 }
 
-// again takes note that an object could not be read, for another reason than the quota, after which the platform goes on by
+// again takes note that an object could not be read, for another reason than the quota, after which the platform continues by
 // itself.
 func (m *incoming) again(ctx context.Context, id string) {
 	if _, noted := m.state.Again[id]; !m.known || noted {

@@ -135,7 +135,7 @@ func TestPollingFollowsActionsAndStartsNoneAgain(t *testing.T) {
 	done, err = service.again(t, second)
 	last := only(t, done, err)
 	if last.Poll != nil {
-		t.Error("the command goes on after all actions have ended")
+		t.Error("the command continues after all actions have ended")
 	}
 	if rows := last.Context[0].Value.(warroom.Records).Rows; len(rows) != 1 || rows[0].Text("id") != "action-b" || rows[0].Text("status") != "Succeeded" {
 		t.Errorf("got %v in the last entry, want the other action as it ended", rows)
@@ -233,7 +233,7 @@ func TestWaitForActiveStartsOnceTheMachineIsFree(t *testing.T) {
 	service.busy["a"] = false
 	done, err = service.again(t, first)
 	if entry := only(t, done, err); entry.Poll != nil {
-		t.Error("the command goes on after the last machine")
+		t.Error("the command continues after the last machine")
 	}
 	if service.started["a"] != 1 || service.started["b"] != 1 {
 		t.Errorf("got actions started %v times, want once each", service.started)

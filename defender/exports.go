@@ -139,7 +139,7 @@ func (p ExportPage) firstQuery() Query {
 
 // ownLink is the link to a next page on this API; empty if the page has no link. Microsoft's own sample has a link to another
 // host (https://learn.microsoft.com/defender-endpoint/api/get-assessment-software-vulnerabilities): of such a one the
-// query is taken, which says where to go on, and the token stays where it belongs.
+// query is taken, which says where to continue, and the token stays where it belongs.
 func (c *Client) ownLink(page ExportPage) string {
 	if c.ours(page.Operation, page.Next) {
 		return page.Next

@@ -151,7 +151,7 @@ func TestAnAnswerThatBrokeOffIsReadAgain(t *testing.T) {
 	}
 }
 
-// A service may answer before it has read the request, and net/http then goes on sending it next to the following one.
+// A service may answer before it has read the request, and net/http then keeps sending it next to the following one.
 func TestEveryAttemptHasABodyOfItsOwn(t *testing.T) {
 	codes := []int{429, 401, 200}
 	var bodies []io.Reader

@@ -120,13 +120,13 @@ func TestATLSSessionGoesOnWithThoseWhoReachTheNetworkAlike(t *testing.T) {
 		response.Body.Close()
 		client.CloseIdleConnections()
 		if got := response.TLS.DidResume; got != want {
-			t.Errorf("connection %d: went on with a session: %t, want %t", connection+1, got, want)
+			t.Errorf("connection %d: continued with a session: %t, want %t", connection+1, got, want)
 		}
 	}
 	careful := decode(t, with(tenant.Instance("client-secret"), map[string]any{"insecure": false}))
 	if response, err := transports.For(careful, noEnvironment).Get(tenant.URL()); err == nil {
 		response.Body.Close()
-		t.Error("an instance that checks certificates went on with the session of one that does not")
+		t.Error("an instance that checks certificates continued with the session of one that does not")
 	}
 }
 

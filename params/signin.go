@@ -157,7 +157,7 @@ func isTenant(text string) bool {
 const AnyOrganization = "organizations"
 
 // loginTenant returns the tenant in which users log in. The implementation that existing instances come from redeemed
-// codes at AnyOrganization whatever Token held. So an instance that names no tenant there goes on that way, with a
+// codes at AnyOrganization whatever Token held. So an instance that names no tenant there continues that way, with a
 // warning.
 func (f *form) loginTenant(instance *Instance) string {
 	given := f.token()

@@ -35,7 +35,7 @@ type Options struct {
 	Runner Runner
 	// Resources limits what the process takes of the machine; nil leaves it as it is.
 	Resources *Resources
-	// Grace is how long an execution may go on after the process was asked to end: 5 s when zero.
+	// Grace is how long an execution may continue after the process was asked to end: 5 s when zero.
 	Grace time.Duration
 }
 

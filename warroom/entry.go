@@ -73,7 +73,7 @@ type FileStore interface {
 }
 
 // OutputFile is a file that is being written. What was written can be read and taken back, so that a file whose
-// source fails can go on from where it was sound.
+// source fails can continue from where it was sound.
 type OutputFile interface {
 	io.ReadWriteSeeker
 	io.Closer

@@ -249,7 +249,7 @@ func TestLoginThatFailsIsOneSentence(t *testing.T) {
 			w.OpenBrowser = func(string) error { return nil }
 			w.Sleep = func(context.Context, time.Duration) error { return nil }
 		}, nil, "Nobody logged in within 17m0s: run it again", false, 1},
-		{"an instance that would go on with another login", func(w *loginWorld) {
+		{"an instance that would continue with another login", func(w *loginWorld) {
 			w.params["auth_code"] = map[string]any{"password": "refresh_token:old"}
 		}, []string{"--store"}, "remove it from the file", false, 2},
 		{"no place for the state", func(w *loginWorld) { w.Getenv = func(string) string { return "" } }, []string{"--store"}, "state", false, 1},

@@ -45,7 +45,7 @@ func (t *terminal) Write(part []byte) (int, error) {
 
 func (t *terminal) last() string { return strings.TrimRight(string(t.lines[len(t.lines)-1]), " ") }
 
-// playedProgress is a live progress on a terminal, whose clock goes on when somebody sleeps.
+// playedProgress is a live progress on a terminal, whose clock advances when somebody sleeps.
 func playedProgress(width int) (*progress, *terminal, *testclock.Clock) {
 	clock := testclock.New(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	shown := &terminal{}
@@ -227,7 +227,7 @@ func TestTheLineGoesAwayWithWhatAnInterruptionShows(t *testing.T) {
 		if shown.last() == "" {
 			t.Fatal("there is no line: the test shows nothing")
 		}
-		if room := width - 1 - len(shown.last()); room >= len("^C") { // else the terminal goes on in the next line
+		if room := width - 1 - len(shown.last()); room >= len("^C") { // else the terminal continues in the next line
 			if _, err := shown.Write([]byte("^C")); err != nil {
 				t.Fatal(err)
 			}

@@ -136,7 +136,7 @@ func (p *program) run(ctx context.Context, options runOptions) error {
 		return failed(err)
 	}
 	if ctx.Err() != nil {
-		told.sayWhatGoesOn(s, options.instance)
+		told.sayWhatContinues(s, options.instance)
 	}
 	return codeOf(failures)
 }
@@ -155,8 +155,8 @@ func codeOf(failures error) error {
 	return &exitError{code: exitFailed}
 }
 
-// sayWhatGoesOn names, after an interruption, the commands that look at the machine actions which go on in the tenant.
-func (p *program) sayWhatGoesOn(s *scheduler, instance string) {
+// sayWhatContinues names, after an interruption, the commands that look at the machine actions which continue in the tenant.
+func (p *program) sayWhatContinues(s *scheduler, instance string) {
 	if s.interrupted.Command == "" {
 		return
 	}

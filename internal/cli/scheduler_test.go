@@ -30,7 +30,7 @@ func later(command, id string, after, limit time.Duration) warroom.Entry {
 	return warroom.Entry{Poll: &warroom.Poll{Command: command, Args: map[string]any{"id": id}, After: after, Limit: limit}}
 }
 
-// playedScheduler is a scheduler over a runner, with a clock that goes on when somebody sleeps, and what it has shown.
+// playedScheduler is a scheduler over a runner, with a clock that advances when somebody sleeps, and what it has shown.
 func playedScheduler(run runnerFunc) (s *scheduler, clock *testclock.Clock, shown *[]execution.Result) {
 	shown = &[]execution.Result{}
 	clock = testclock.New(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))

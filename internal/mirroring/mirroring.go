@@ -80,7 +80,7 @@ type Server struct {
 	Incidents []*Incident
 	// Round is the time of the last round.
 	Round time.Time
-	// Queue holds the IDs of what changed and was not brought yet: after a failure the platform goes on there.
+	// Queue holds the IDs of what changed and was not brought yet: after a failure the platform continues there.
 	Queue []string
 	// Written counts the entries of analysts.
 	Written int
@@ -157,7 +157,7 @@ func (s *Server) apply(one *Incident, object gjson.Result, tell bool) {
 	one.Problem = object.Get("mirror_error").String()
 }
 
-// Incoming brings the changes in Defender to the incidents. After an error the platform skips an incident, unless it goes on
+// Incoming brings the changes in Defender to the incidents. After an error the platform skips an incident, unless it continues
 // there in the next round.
 func (s *Server) Incoming(ctx context.Context) error {
 	began := s.Now()

@@ -106,7 +106,7 @@ func (p *Playbook) add(id string, whole *node) {
 	} else {
 		one.mentions = mentions(arguments)
 	}
-	// A loop can ask a command whether to go on.
+	// A loop can ask a command whether to continue.
 	if loop := whole.get("loop"); loop != nil {
 		if made, ok := invocationOf(loop, argumentsIn(loop)); ok {
 			one.invocations = append(one.invocations, made)

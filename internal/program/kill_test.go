@@ -149,7 +149,7 @@ func wanted(t *testing.T, e *engine, request platformtest.Request) []string {
 }
 
 // TestPollingSurvivesDeathAtEveryCallback kills the process that looks at a machine action at each of its
-// callbacks. The next look goes on from the arguments of the poll, and the action is started once.
+// callbacks. The next look continues from the arguments of the poll, and the action is started once.
 func TestPollingSurvivesDeathAtEveryCallback(t *testing.T) {
 	t.Parallel()
 	for _, done := range []bool{false, true} {

@@ -94,7 +94,7 @@ func tenantOf(ts *testscript.TestScript) *scriptedTenant {
 	return ts.Value(tenantKey{}).(*scriptedTenant)
 }
 
-// scriptTenant starts the simulated tenant with its instances in a folder, and goes on when it is ready:
+// scriptTenant starts the simulated tenant with its instances in a folder, and continues when it is ready:
 // tenant FOLDER.
 func scriptTenant(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {

@@ -357,7 +357,7 @@ func TestProcessesAtOnceRotateTokensSafely(t *testing.T) {
 		}
 		e.work("a process after them", 0)
 		e.tenant.ExpireTokens()
-		e.work("a process that goes on with what they left", 1)
+		e.work("a process that continues with what they left", 1)
 	})
 }
 

@@ -49,7 +49,7 @@ func actionKinds() map[string]actionKind {
 	}
 }
 
-// plan is how a machine action will go on.
+// plan is how a machine action will proceed.
 type plan struct {
 	begins time.Time // when the machine takes it up; zero if it never will
 	ends   time.Time

@@ -20,7 +20,7 @@ type sceneStep struct {
 	do    func(c *company, r *runningScene, when time.Time)
 }
 
-// runningScene is a scene that goes on.
+// runningScene is a scene in progress.
 type runningScene struct {
 	scene
 	started time.Time

@@ -74,7 +74,7 @@ func (f *feed) close() {
 	}
 }
 
-// Telling tells the page how one call goes on.
+// Telling tells the page about the progress of one call.
 type Telling struct {
 	room *room
 	call int

@@ -43,7 +43,7 @@ func (r *room) offer(file File) string {
 	return id
 }
 
-// begin begins a call, which goes on when the request has ended.
+// begin begins a call, which continues when the request has ended.
 func (r *room) begin(w http.ResponseWriter, line string, run func(ctx context.Context, told *Telling)) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	r.mu.Lock()
@@ -89,7 +89,7 @@ func (r *room) run(w http.ResponseWriter, request *http.Request) {
 	r.begin(w, call.Line, call.Run)
 }
 
-// confirmed reports whether something that changes the tenant may go on. A tenant that is not simulated wants it confirmed.
+// confirmed reports whether something that changes the tenant may proceed. A tenant that is not simulated wants it confirmed.
 func (r *room) confirmed(w http.ResponseWriter, confirmed bool) bool {
 	about := r.desk.About()
 	if about.Simulated || confirmed {
@@ -101,7 +101,7 @@ func (r *room) confirmed(w http.ResponseWriter, confirmed bool) bool {
 	return false
 }
 
-// stop stops a call that is running or waiting. What it has started in the tenant goes on.
+// stop stops a call that is running or waiting. What it has started in the tenant continues.
 func (r *room) stop(w http.ResponseWriter, request *http.Request) {
 	var asked struct {
 		Call int `json:"call"`

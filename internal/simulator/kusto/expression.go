@@ -113,7 +113,7 @@ func folded(f func(a, b string) bool) func(a, b string) bool {
 	return func(a, b string) bool { return f(strings.ToLower(a), strings.ToLower(b)) }
 }
 
-// findTerm looks for a term in a text, at the start and the end of which no letter or digit goes on, as far as asked for.
+// findTerm looks for a term in a text, which no letter or digit may adjoin at its start and end, as far as asked for.
 func findTerm(text, term string, start, end bool) bool {
 	head, _ := utf8.DecodeRuneInString(term)
 	tail, _ := utf8.DecodeLastRuneInString(term)

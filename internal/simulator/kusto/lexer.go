@@ -260,7 +260,7 @@ func dynamicValue(tokens []token, depth int) (any, []token, error) {
 // errIncomplete is the error of a dynamic value that does not end, or has something in it that is not one.
 var errIncomplete = errors.New("a dynamic value is not complete")
 
-// more reports whether the value goes on: it drops a comma, or the sign that ends the value.
+// more reports whether the value continues: it drops a comma, or the sign that ends the value.
 func more(tokens []token, end string) (rest []token, goesOn bool, err error) {
 	if tokens[0].kind == signToken && tokens[0].text == end {
 		return tokens[1:], false, nil
