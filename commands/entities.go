@@ -65,8 +65,8 @@ func checkHash(run *Run, argument, hash string, accepted ...hashKind) error {
 	return wrong(run, "%s must be %s, but %q is %s", argument, strings.Join(wanted, " or "), hash, names[kind])
 }
 
-// checked asks for a file by its hash, unless that is of a kind that the service does not accept. So one odd value of a
-// list keeps nobody from the others.
+// checked asks for a file by its hash, unless that is of a kind that the service does not accept. So one odd value does
+// not affect the others of a list.
 func checked[T any](run *Run, argument string, ask func(ctx context.Context, hash string) (T, error), accepted ...hashKind) func(context.Context, string) (T, error) {
 	return func(ctx context.Context, hash string) (value T, err error) {
 		if err := checkHash(run, argument, hash, accepted...); err != nil {

@@ -24,8 +24,8 @@ func exportCommands() []func() Command {
 	return []func() Command{exportEverything, listVulnerabilityChanges}
 }
 
-// exportKind is a kind of export: its two variants, of which one may be missing, and the keys of its records that other
-// kinds call otherwise.
+// exportKind is a kind of export: its two variants, of which one may be missing, and the keys of its records that have
+// other names in other kinds.
 type exportKind struct {
 	name         string
 	pages, files defender.Operation
@@ -122,7 +122,7 @@ func newSummary() exportSummary {
 	return exportSummary{Severity: map[string]int64{}, Product: map[string]int64{}}
 }
 
-// mostProducts bounds the memory of a summary. Products beyond are counted under one name.
+// mostProducts bounds the memory of a summary. Further products are counted under one name.
 const (
 	mostProducts  = 20_000
 	otherProducts = "(others)"
@@ -450,7 +450,7 @@ func (c exportCopy) Write(part []byte) (int, error) { return c.file.out.Write(pa
 func (e *exporter) save() (id string, err error) {
 	if e.file != nil {
 		e.state.Size, e.state.Headed = e.file.keptSize, e.file.keptHeaded
-		// The hash of the sound part: what came behind is taken back.
+		// The hash of the sound part: what came after it is discarded.
 		if err := e.file.begin(); err != nil {
 			return "", err
 		}

@@ -27,7 +27,7 @@ const (
 )
 
 // exportFile is the file of an export while it is written. It grows by parts, each of which is sound by itself: a part
-// whose source fails is taken back and written again, and another execution can continue after the last one. What is
+// whose source fails is discarded and written again, and another execution can continue after the last one. What is
 // compressed has one member of gzip for each part, which every program that reads gzip joins.
 type exportFile struct {
 	file   warroom.OutputFile
@@ -51,7 +51,7 @@ type exportFile struct {
 	cells  []string
 }
 
-// resumableHash is a hash that can go back to an earlier state, as crypto/sha256 documents of its own.
+// resumableHash is a hash that can go back to an earlier state, as crypto/sha256 documents for its own.
 type resumableHash interface {
 	hash.Hash
 	encoding.BinaryMarshaler
@@ -86,7 +86,7 @@ func (f *exportFile) keep() error {
 	return err
 }
 
-// begin begins a part, after whatever was written since the last one is taken back.
+// begin begins a part, after whatever was written since the last one is discarded.
 func (f *exportFile) begin() error {
 	f.counted, f.columns, f.headed = f.keptSize, f.keptColumns, f.keptHeaded
 	if err := f.hash.UnmarshalBinary(f.keptHash); err != nil {

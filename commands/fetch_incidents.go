@@ -176,7 +176,7 @@ const maxIncidentReads = 40
 // reads the part again.
 const incidentPart = 200
 
-// next returns the incidents to hand over, the oldest first. If a request fails after others have brought the fetch on, that
+// next returns the incidents to hand over, the oldest first. If a request fails after others have advanced the fetch, that
 // is kept; the next fetch meets the error again.
 func (f *incidentFetcher) next(ctx context.Context) ([]rawjson.Value, error) {
 	var taken []rawjson.Value

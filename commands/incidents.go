@@ -144,7 +144,7 @@ func getXDRIncidents() Command {
 	})
 }
 
-// filled returns the summary with empty lists instead of none.
+// filled returns the summary with empty lists instead of missing ones.
 func (s incidentSummary) filled() incidentSummary {
 	for _, list := range []*[]string{&s.Users, &s.IPs, &s.URLs, &s.Mailboxes, &s.Techniques} {
 		if *list == nil {

@@ -260,7 +260,7 @@ func (p indicatorPaths) standardContext(indicators ...rawjson.Value) []warroom.C
 	return contexts
 }
 
-// noIndicators is said, and is not an error, when the service knows none of the requested indicators.
+// noIndicators is a message, and not an error, for when the service knows none of the requested indicators.
 const noIndicators = "No indicators were found."
 
 func listIndicators() Command {

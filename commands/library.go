@@ -195,7 +195,7 @@ func copyAtMost(to io.Writer, from io.Reader, most int64) (int64, error) {
 	return copied, err
 }
 
-// inLibrary finds a file of the library by its name, in any case, as the service does.
+// inLibrary finds a file of the library by its name, whatever the case, as the service does.
 func inLibrary(ctx context.Context, run *Run, name string) (rawjson.Value, error) {
 	list, err := run.API.LibraryFiles(ctx)
 	if err != nil {

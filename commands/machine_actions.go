@@ -113,7 +113,7 @@ func isolateMachine() Command {
 // unmanagedDevice is the kind of isolation for devices that are not onboarded.
 const unmanagedDevice = "UnManagedDevice"
 
-// IsolationError is the refusal to isolate a machine that may be none of those that can be isolated this way.
+// IsolationError is the refusal to isolate a machine that may not be of a kind that can be isolated this way.
 type IsolationError struct{ Err error }
 
 func (e *IsolationError) Error() string {

@@ -91,7 +91,7 @@ type outgoing struct {
 	notes           []string
 }
 
-// field reads a mapped field, whose name may be written in any case.
+// field reads a mapped field, whose name may be in upper or lower case.
 func field(object rawjson.Value, name string) (text string, given bool) {
 	object.Each(func(key string, value rawjson.Value) {
 		if strings.EqualFold(key, name) && value != "null" {

@@ -25,7 +25,7 @@ type mirrorState struct {
 	Cursor string `json:"cursor,omitempty"`
 	// Looks holds the last hand-over of each object, by id. Only that of the object that is asked for is decoded.
 	Looks map[string]json.RawMessage `json:"looks,omitempty"`
-	// Missing holds the day on which it was last told that something no longer exists, by id.
+	// Missing holds the day on which it was last reported that something no longer exists, by id.
 	Missing map[string]string `json:"missing,omitempty"`
 	// Reported holds the times of the changes within the look-back that were reported, by id.
 	Reported map[string]string `json:"reported,omitempty"`

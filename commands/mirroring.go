@@ -340,7 +340,7 @@ func (m *incoming) save(ctx context.Context, id string, before, next look) {
 	m.saveState(ctx)
 }
 
-// missing tells once a day that something no longer exists: Defender keeps alerts for 180 days.
+// missing reports once a day that something no longer exists: Defender keeps alerts for 180 days.
 func (m *incoming) missing(ctx context.Context, id string, err error) (Report, error) {
 	_, told := m.told(ctx, id)
 	today := m.run.Now().UTC().Format(time.DateOnly)

@@ -177,7 +177,7 @@ func readQuotaNote(values map[string]json.RawMessage) quotaNote {
 // ticketKey is the key of the command's place in the quota in the context of a run.
 type ticketKey struct{}
 
-// expect tells the ticket of the run that a number of requests are about to be made, or negative that they were.
+// expect tells the ticket of the run that a number of requests are about to be made, or, if the number is negative, that they were.
 func expect(ctx context.Context, requests int) {
 	if t, ok := ctx.Value(ticketKey{}).(*Quota); ok {
 		t.pending.Add(int64(requests))
