@@ -113,7 +113,7 @@ func (p *pageReader) page(ctx context.Context) ([]rawjson.Value, string, error) 
 	return parts[0].Items(""), link, nil
 }
 
-// advance prepares the next page; false says that there is no way to ask for it.
+// advance prepares the next page; false means that there is no way to ask for it.
 func (p *pageReader) advance(link string) bool {
 	if link != "" && !p.seen[link] && p.client.ours(p.request.operation, link) {
 		p.seen[link] = true

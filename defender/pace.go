@@ -65,7 +65,7 @@ func (p *pace) lastMinute(operation Operation, now time.Time) []time.Time {
 func (o Operation) key() string { return o.Method + o.Path }
 
 // Headroom is how many more calls of an operation this client would send within the minute, of those that the service
-// states for it. Calls of other executions, which count as well, are not known here. False says that the service
+// states for it. Calls of other executions, which count as well, are not known here. False means that the service
 // states no rate for it.
 func (c *Client) Headroom(operation Operation) (left int, stated bool) {
 	c.pace.mu.Lock()

@@ -43,7 +43,7 @@ func (p *patience) ready(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// shared takes a pause of all requests from the budget; false says that the budget does not have it, and that
+// shared takes a pause of all requests from the budget; false means that the budget does not have it, and that
 // nothing is sent until the pause has passed.
 func (p *patience) shared(pause time.Duration) bool {
 	p.mu.Lock()
@@ -62,7 +62,7 @@ func (p *patience) shared(pause time.Duration) bool {
 	return !p.closed
 }
 
-// alone takes a pause of one request from the budget and waits; false says that the budget does not have it
+// alone takes a pause of one request from the budget and waits; false means that the budget does not have it
 // or that ctx ended.
 func (p *patience) alone(ctx context.Context, pause time.Duration) bool {
 	p.mu.Lock()

@@ -171,7 +171,7 @@ func Says(whole rawjson.Value) string {
 	return joined(code, message)
 }
 
-// joined puts the texts that there are behind each other, each once.
+// joined puts the texts that there are after each other, each once.
 func joined(texts ...string) string {
 	var all string
 	for _, text := range texts {
