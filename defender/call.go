@@ -57,12 +57,14 @@ func (c *call) traced(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { c.sent.Store(true) }})
 }
 
+// shortestToken is the length from which secrets are hidden: no service issues a shorter one, and it would be found in
+// harmless words.
+const shortestToken = 8
+
 // hide removes the tokens from a text of the service, which may repeat what it was sent.
 func (c *call) hide(text string) string {
-	// No service issues a shorter token, and a short one would be found in harmless words.
-	const shortest = 8
 	for _, token := range c.tokens {
-		if len(token) >= shortest {
+		if len(token) >= shortestToken {
 			text = strings.ReplaceAll(text, token, "[redacted]")
 		}
 	}

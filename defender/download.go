@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,7 +11,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
+
+	"xsoar-defender/internal/gateway"
 )
 
 // Downloaded describes a downloaded file.
@@ -27,19 +31,32 @@ type DownloadError struct {
 	Status int
 	// TooLarge is the limit in bytes that the file passed; zero when that was not the reason.
 	TooLarge int64
-	Err      error
+	// Gateway is the gateway that answered instead of the file store, or nil.
+	Gateway *gateway.Answer
+	// Said is what the file store says, or "".
+	Said string
+	Err  error
 }
 
 func (*DownloadError) defenderError() {}
 
 func (e *DownloadError) Error() string {
+	answer := fmt.Sprintf("HTTP %d", e.Status)
+	if e.Said != "" {
+		answer += ": " + e.Said
+	}
 	switch {
 	case e.TooLarge > 0:
 		return fmt.Sprintf("The download failed: the file is larger than %d MB. Raise max_size_in_mb.", e.TooLarge>>20)
+	case e.Gateway != nil:
+		return fmt.Sprintf("The download failed: the answer came from %s, not from the file store. %s.", e.Gateway, capitalized(e.Gateway.Remedy()))
 	case e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized:
-		return fmt.Sprintf("The download failed: the link has expired or was refused (HTTP %d). Ask for the result again.", e.Status)
+		return fmt.Sprintf("The download failed: the link has expired or was refused (%s). Ask for the result again.", answer)
 	case e.Status > 0:
-		return fmt.Sprintf("The download failed: the file store answered HTTP %d. Try again later.", e.Status)
+		return fmt.Sprintf("The download failed: the file store answered %s. Try again later.", answer)
+	}
+	if refused, ok := errors.AsType[*gateway.ConnectError](e.Err); ok {
+		return fmt.Sprintf("The download failed: %s. %s.", refused, capitalized(refused.Remedy()))
 	}
 	if tooManyFiles(e.Err) {
 		return fmt.Sprintf("The download failed: %s. %s", innermost(e.Err), moreFiles)
@@ -51,6 +68,9 @@ func (e *DownloadError) Unwrap() error { return e.Err }
 
 // Expired reports whether the link no longer leads to the file, so that a new one may.
 func (e *DownloadError) Expired() bool {
+	if e.Gateway != nil {
+		return false
+	}
 	switch e.Status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusGone:
 		return true
@@ -128,19 +148,61 @@ func (c *Client) fetch(ctx context.Context, target *url.URL) (*http.Response, er
 		}
 		request.Header.Set("User-Agent", "xsoar-defender/"+c.options.Version)
 		response, err := c.options.Transport.Do(request)
-		if err == nil && response.StatusCode == http.StatusOK {
+		if err == nil && response.StatusCode == http.StatusOK && !isPage(response) {
 			return response, nil
 		}
 		failed := &DownloadError{Err: cause(ctx, err)}
 		again := err != nil
 		if err == nil {
-			drain(response.Body)
-			failed.Status, again = response.StatusCode, response.StatusCode >= http.StatusInternalServerError
+			failed, again = refusedDownload(response, target), response.StatusCode >= http.StatusInternalServerError
 		}
 		if !again || attempt == attempts || ctx.Err() != nil || !c.patience.alone(ctx, firstPause<<(attempt-1)) {
 			return nil, failed
 		}
 	}
+}
+
+// isPage reports whether an answer is a web page, which no file of the service is: those are archives and JSON. It leaves the
+// body to be read from its beginning.
+func isPage(response *http.Response) bool {
+	if !strings.Contains(strings.ToLower(response.Header.Get("Content-Type")), "html") {
+		return false
+	}
+	body := bufio.NewReader(response.Body)
+	head, _ := body.Peek(pageHead) // the rest of a shorter body, or an error that reading the body meets as well
+	response.Body = struct {
+		io.Reader
+		io.Closer
+	}{body, response.Body}
+	_, page := gateway.Detect(response.StatusCode, response.Header, string(head))
+	return page
+}
+
+// pageHead is within how many bytes a page shows that it is one.
+const pageHead = 1 << 10
+
+// refusedDownload reads an answer that is not the file. The link is kept out of what it says.
+func refusedDownload(response *http.Response, target *url.URL) *DownloadError {
+	body := drain(response.Body)
+	hidden := func(text string) string {
+		parts := []string{target.RawQuery}
+		for _, values := range target.Query() {
+			parts = append(parts, values...)
+		}
+		for _, part := range parts {
+			if len(part) >= shortestToken {
+				text = strings.ReplaceAll(text, part, "[redacted]")
+			}
+		}
+		return text
+	}
+	failed := &DownloadError{Status: response.StatusCode}
+	if page, ok := gateway.Detect(response.StatusCode, response.Header, hidden(body)); ok {
+		failed.Gateway = &page
+	} else if strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(body, gateway.ByteOrderMark)), "<") {
+		failed.Said = hidden(plainWords(body))
+	}
+	return failed
 }
 
 // cause is why a context ended, when that is why something failed, and else the failure without the link, which

@@ -94,6 +94,50 @@ func TestDownloadsFail(t *testing.T) {
 	}
 }
 
+func TestAPageIsNoFile(t *testing.T) {
+	page := "<html><head><title>Blocked: https://store.example/a?" + secretPart + "</title></head></html>"
+	html := map[string]string{"Content-Type": "text/html; charset=utf-8", "Via": "1.1 proxy.corp.test"}
+	for _, row := range []struct {
+		status, asked int
+		remedy        string
+	}{{200, 1, "allow the engine"}, {403, 1, "allow the engine"}, {404, 1, "Check the addresses"}, {407, 1, "credentials that the proxy expects"}, {502, 4, "Try again"}} {
+		store := serve(t, anAnswer(row.status, html, page))
+		var file bytes.Buffer
+		_, err := at(t, store).client().Download(t.Context(), store.URL+"/a?"+secretPart, &file, 1<<20)
+		failed := as[*defender.DownloadError](t, err)
+		for _, want := range []string{"proxy.corp.test", fmt.Sprintf("HTTP %d", row.status), "Blocked", row.remedy} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("HTTP %d: got %v, want %q in it", row.status, err, want)
+			}
+		}
+		if failed.Expired() || file.Len() > 0 || len(store.requests()) != row.asked {
+			t.Errorf("HTTP %d: got expired %t, %d bytes and %d requests, want neither and %d requests", row.status, failed.Expired(), file.Len(), len(store.requests()), row.asked)
+		}
+		wantNoLink(t, err)
+	}
+	// A file that is said to be HTML and is none, and one that is shorter than what is looked at.
+	store := serve(t, anAnswer(200, html, "<x"))
+	var file bytes.Buffer
+	if _, err := at(t, store).client().Download(t.Context(), store.URL, &file, 1<<20); err != nil || file.String() != "<x" {
+		t.Errorf("got %q and %v, want the file", file.String(), err)
+	}
+}
+
+func TestTheReasonOfAFileStoreIsQuoted(t *testing.T) {
+	for status, want := range map[int]string{
+		403: "the link has expired or was refused (HTTP 403: AuthenticationFailed: Not in the time frame of [redacted])",
+		404: "the file store answered HTTP 404: AuthenticationFailed",
+	} {
+		store := serve(t, anAnswer(status, map[string]string{"Content-Type": "application/xml"},
+			"\uFEFF<?xml version='1.0'?><Error><Code>AuthenticationFailed</Code><Message>Not in the time frame of "+secretPart+"</Message></Error>"))
+		_, err := at(t, store).client().Download(t.Context(), store.URL+"/a?"+secretPart, io.Discard, 1<<20)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
+		wantNoLink(t, err)
+	}
+}
+
 func TestDownloadsGetThroughInTheEnd(t *testing.T) {
 	store := serve(t, following(cut(""), status(500, ""), body("content")))
 	w := at(t, store)
