@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"xsoar-defender/internal/gateway"
+	"xsoar-defender/internal/rawjson"
 )
 
 // Downloaded describes a downloaded file.
@@ -33,7 +34,7 @@ type DownloadError struct {
 	TooLarge int64
 	// Gateway is the gateway that answered instead of the file store, or nil.
 	Gateway *gateway.Answer
-	// Said is what the file store says, or "".
+	// Said has the words of the file store, if there are any.
 	Said string
 	Err  error
 }
@@ -197,9 +198,13 @@ func refusedDownload(response *http.Response, target *url.URL) *DownloadError {
 		return text
 	}
 	failed := &DownloadError{Status: response.StatusCode}
-	if page, ok := gateway.Detect(response.StatusCode, response.Header, hidden(body)); ok {
+	whole, noJSON := rawjson.Parse(body)
+	switch page, isPage := gateway.Detect(response.StatusCode, response.Header, hidden(body)); {
+	case isPage:
 		failed.Gateway = &page
-	} else if strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(body, gateway.ByteOrderMark)), "<") {
+	case noJSON == nil:
+		failed.Said = hidden(Says(whole))
+	default:
 		failed.Said = hidden(plainWords(body))
 	}
 	return failed

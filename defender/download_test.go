@@ -115,7 +115,7 @@ func TestAPageIsNoFile(t *testing.T) {
 		}
 		wantNoLink(t, err)
 	}
-	// A file that is said to be HTML and is none, and one that is shorter than what is looked at.
+	// A file that is only said to be HTML, and is shorter than the part that is looked at.
 	store := serve(t, anAnswer(200, html, "<x"))
 	var file bytes.Buffer
 	if _, err := at(t, store).client().Download(t.Context(), store.URL, &file, 1<<20); err != nil || file.String() != "<x" {
@@ -135,6 +135,15 @@ func TestTheReasonOfAFileStoreIsQuoted(t *testing.T) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}
 		wantNoLink(t, err)
+	}
+}
+
+func TestOtherWordsOfAFileStoreAreQuoted(t *testing.T) {
+	for body, want := range map[string]string{`{"error":{"code":"X","message":"m"}}`: "HTTP 400: X: m.", "no such container": "HTTP 400: no such container.", "\x00\x01": "HTTP 400.", "": "HTTP 400."} {
+		store := serve(t, anAnswer(400, nil, body))
+		if _, err := at(t, store).client().Download(t.Context(), store.URL, io.Discard, 10); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q in it", body, err, want)
+		}
 	}
 }
 
