@@ -183,12 +183,16 @@ func (f *incidentFetcher) next(ctx context.Context) ([]rawjson.Value, error) {
 	begun := f.progress.cursor
 	start := begun.Add(-f.settings.LookBack).Truncate(serviceTick)
 	for {
-		part, end, err := f.part(ctx, start)
+		part, err := f.part(ctx, start)
 		rest := false
-		if err == nil {
+		for again := false; err == nil; again = true {
 			var found []rawjson.Value
-			found, rest, err = f.take(ctx, part, f.settings.Max-len(taken))
+			found, rest, err = f.take(ctx, part.incidents, f.settings.Max-len(taken))
 			taken = append(taken, found...)
+			if err != nil || rest || again || !f.readsOnce(part) {
+				break
+			}
+			part, err = f.again(ctx, part)
 		}
 		switch {
 		case err != nil && len(taken) == 0 && !f.progress.cursor.After(begun):
@@ -196,33 +200,47 @@ func (f *incidentFetcher) next(ctx context.Context) ([]rawjson.Value, error) {
 		case err != nil || rest:
 			return taken, nil //nolint:nilerr // a part of which some are left is read again
 		}
-		f.advance(part, end)
-		if end.Equal(f.now) || len(taken) >= f.settings.Max {
+		f.advance(part)
+		if part.end.Equal(f.now) || len(taken) >= f.settings.Max {
 			return taken, nil
 		}
-		start = end
+		start = part.end
 	}
 }
 
-// reached returns the cursor behind a part that was read whole.
-func (f *incidentFetcher) reached(part []listedIncident, end time.Time) time.Time {
+// incidentsPart is a part of the feed that was read whole: the incidents that changed from start until end.
+type incidentsPart struct {
+	start, end time.Time
+	incidents  []listedIncident
+	items      []rawjson.Value
+	// several reports whether the list had several pages.
+	several bool
+}
+
+// reached returns the cursor behind a part.
+func (f *incidentFetcher) reached(part incidentsPart) time.Time {
 	newest := f.progress.cursor
-	for _, one := range part {
+	for _, one := range part.incidents {
 		newest = later(newest, one.changed)
 	}
 	if newest.After(f.now) {
 		newest = f.now
 	}
 	// A part that is over may have changes that appear late, by a clock that differs from that of this machine.
-	if past := f.now.Add(-2 * clockSkew); end.Before(past) {
-		return later(newest, end).UTC()
+	if past := f.now.Add(-2 * clockSkew); part.end.Before(past) {
+		return later(newest, part.end).UTC()
 	}
 	return newest.UTC()
 }
 
-// advance moves the cursor behind a part that was read whole.
-func (f *incidentFetcher) advance(part []listedIncident, end time.Time) {
-	f.progress.cursor = f.reached(part, end)
+// readsOnce reports whether the look-back of the next fetch will not cover all of a part of several pages.
+func (f *incidentFetcher) readsOnce(part incidentsPart) bool {
+	return part.several && f.reached(part).Add(-f.settings.LookBack).After(f.progress.cursor)
+}
+
+// advance moves the cursor behind a part.
+func (f *incidentFetcher) advance(part incidentsPart) {
+	f.progress.cursor = f.reached(part)
 	oldest := f.progress.cursor.Add(-f.settings.LookBack)
 	for id, text := range f.progress.passed {
 		if parseTime(text).Before(oldest) {
@@ -231,29 +249,30 @@ func (f *incidentFetcher) advance(part []listedIncident, end time.Time) {
 	}
 }
 
-// part reads all incidents that changed from start until end, which is as late as a part is not too large.
-func (f *incidentFetcher) part(ctx context.Context, start time.Time) (part []listedIncident, end time.Time, err error) {
-	for end = f.now; f.requests < maxIncidentReads; {
+// part reads all incidents that changed since start, until as late as a part is not too large.
+func (f *incidentFetcher) part(ctx context.Context, start time.Time) (incidentsPart, error) {
+	for end := f.now; f.requests < maxIncidentReads; {
 		list, err := f.read(ctx, start, end, incidentPart)
 		if err != nil {
-			return nil, end, err
+			return incidentsPart{}, err
 		}
 		half := end.Sub(start) / 2
 		switch {
 		case !list.More:
-			part = datedIncidents(list.Items)
-			// What the look-back of the next fetch will not cover is read only now.
-			if list.Whole == "" && f.reached(part, end).Add(-f.settings.LookBack).After(f.progress.cursor) {
-				list.Items, err = readAgain(list.Items, func() (defender.List, error) { return f.read(ctx, start, end, incidentPart) })
-				part = datedIncidents(list.Items)
-			}
-			return part, end, err
+			return incidentsPart{start, end, datedIncidents(list.Items), list.Items, list.Whole == ""}, nil
 		case half < serviceTick:
-			return nil, end, &FeedError{At: start, Incidents: true}
+			return incidentsPart{}, &FeedError{At: start, Incidents: true}
 		}
 		end = start.Add(half.Truncate(serviceTick))
 	}
-	return nil, end, &FeedError{Requests: maxIncidentReads}
+	return incidentsPart{}, &FeedError{Requests: maxIncidentReads}
+}
+
+// again reads a part again, as readAgain does.
+func (f *incidentFetcher) again(ctx context.Context, part incidentsPart) (incidentsPart, error) {
+	items, err := readAgain(part.items, func() (defender.List, error) { return f.read(ctx, part.start, part.end, incidentPart) })
+	part.items, part.incidents = items, datedIncidents(items)
+	return part, err
 }
 
 // read requests the incidents that changed from start until end.

@@ -232,6 +232,13 @@ func TestTheTestButtonReadsWhatTheInstanceFetches(t *testing.T) {
 	i.Run("test-module", nil).WantFailure("SecurityIncident.Read.All", "Microsoft Graph", "not of WindowsDefenderATP")
 }
 
+func TestTheTestButtonReportsThatAlertsAreHidden(t *testing.T) {
+	i := commandstest.New(t)
+	i.Params["fetch_type"] = "XDR incidents"
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindGraph, Path: "/v1.0/security/incidents/", Status: 403})
+	i.Run("test-module", nil).WantFailure("not read with their alerts", "SecurityAlert.Read.All")
+}
+
 func TestTheDiagnosisReadsWhatTheInstanceFetches(t *testing.T) {
 	i := commandstest.New(t)
 	i.Params["fetch_type"] = "XDR incidents"

@@ -27,8 +27,10 @@ type unsent struct {
 	// Reopens and Keeps are those of the outgoing change.
 	Reopens bool `json:"reopens,omitempty"`
 	Keeps   bool `json:"keeps,omitempty"`
-	// Before holds the fields in Defender when the change failed, or is nil if they could not be read.
-	Before *remoteChange `json:"before,omitempty"`
+	// Before holds the fields in Defender when the change failed, or is nil if they could not be read. Resolved reports whether it
+	// was resolved then, or else when it was last read.
+	Before   *remoteChange `json:"before,omitempty"`
+	Resolved bool          `json:"resolved,omitempty"`
 	// Problem tells the analyst what happened. Told is the time from which the platform asked when it was told, or empty.
 	Problem string `json:"problem,omitempty"`
 	Told    string `json:"told,omitempty"`
@@ -114,8 +116,10 @@ func (o *outgoing) keep(ctx context.Context) {
 	if _, known := loadUnsent(ctx, o.run)[o.id]; !known && !o.left() && len(o.notes) == 0 && len(o.refused) == 0 {
 		return
 	}
+	resolved := o.wasResolved(ctx)
 	changeUnsent(ctx, o.run, o.id, func(kept unsent, _ bool) unsent {
 		next := o.unsent()
+		next.Resolved = resolved
 		next.Change = next.Change.over(kept.Change.without(o.asked))
 		for _, text := range kept.Comments {
 			if !isAmong(text, o.askedComments) && !isAmong(text, next.Comments) {
@@ -144,6 +148,18 @@ func (u unsent) resolved(id string) string {
 		return ""
 	}
 	return "What mirroring could not send to " + id + " since " + u.Since.Format(time.RFC3339) + " is now in Defender."
+}
+
+// wasResolved reports whether the object was resolved before the change, as far as is known.
+func (o *outgoing) wasResolved(ctx context.Context) bool {
+	if o.before != nil {
+		return o.before.Status == statusResolved
+	}
+	state, known := loadMirrorState(ctx, o.run)
+	if known {
+		o.run.Mirrored.putState(state) // as it was read
+	}
+	return marked(state.Resolved, mark(o.id))
 }
 
 // left reports whether something of the change could not be sent and may be tried again.
@@ -303,8 +319,8 @@ func (s remoteState) fields() remoteChange {
 	return remoteChange{Status: s.Status, AssignedTo: s.AssignedTo, Classification: s.Classification, Determination: s.Determination, Tags: s.Tags}
 }
 
-// outdated drops of a change that is sent late what somebody has changed in Defender since, and says so. A close stays, and so
-// does a reopening, which is only sent to something that is still resolved.
+// outdated drops of a change that is sent late what somebody has changed in Defender since, and says so. A reopening stays, which
+// is only sent to something that is still resolved, and so does a close, unless what was resolved already was reopened.
 func (o *outgoing) outdated(now remoteState) {
 	if o.earlier == nil {
 		return
@@ -322,6 +338,9 @@ func (o *outgoing) outdated(now remoteState) {
 			*text = ""
 		}
 	}
+	if o.change.Status == statusResolved && o.earlier.Resolved && now.Status != statusResolved {
+		dropped, o.change.Status = append(dropped, "the status Resolved"), ""
+	}
 	if !o.reopens && o.change.Status != statusResolved {
 		drop("the status", &o.change.Status, func(c remoteChange) string { return c.Status })
 	}
@@ -335,6 +354,17 @@ func (o *outgoing) outdated(now remoteState) {
 	if len(dropped) > 0 {
 		o.notes = append(o.notes, "Not sent to "+o.id+", because it was changed in Defender since: "+strings.Join(dropped, ", ")+".")
 	}
+}
+
+// overtake drops a status that was not sent, because the platform takes over that of Defender.
+func (m *incoming) overtake(ctx context.Context, id string) {
+	if kept, known := loadUnsent(ctx, m.run)[id]; !known || kept.Change.Status == "" {
+		return
+	}
+	changeUnsent(ctx, m.run, id, func(newest unsent, _ bool) unsent {
+		newest.Change.Status, newest.Reopens = "", false
+		return newest
+	})
 }
 
 // told returns what the analyst must know of changes that were not sent, and the entry with it. The entry comes once; if the

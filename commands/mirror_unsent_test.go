@@ -171,6 +171,26 @@ func TestAChangeThatIsSentLateUndoesNothingNewer(t *testing.T) {
 	})
 }
 
+func TestACloseThatIsSentLateUndoesNoReopening(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.send(closing("Resolved", "done"))
+	m.modified()
+	m.look()
+	m.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: "/api/alerts/", Status: http.StatusInternalServerError})
+	m.send(map[string]any{"delta": map[string]any{"assignedTo": "nora@contoso.example"}, "status": 2}) // of the closed incident
+	m.change(simulator.Change{Status: "InProgress"})
+	m.Tenant.ClearFaults()
+	m.modified()
+	m.modified()
+	if got := m.Tenant.AlertState(m.alert); got.Status != "InProgress" {
+		t.Errorf("got %+v, want the reopened alert to stay open", got)
+	}
+	if _, entries := m.look(); len(entries) == 0 || !entries[0].Raw().Get("dbotIncidentReopen").Bool() {
+		t.Errorf("got %d entries, want the incident reopened", len(entries))
+	}
+}
+
 func TestAChangeForWhichThereIsNoQuotaIsSentLater(t *testing.T) {
 	m := mirror(t)
 	m.modified()

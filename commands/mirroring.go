@@ -300,7 +300,10 @@ func (m *incoming) look(ctx context.Context, id string) (Report, error) {
 	if next.Turn = m.state.Turned[seen.ID]; next.Turn == "" {
 		next.Turn = unreceived.Turn
 	}
-	entries = append(entries, m.turned(seen, next.Turn)...)
+	if turned := m.turned(seen, next.Turn); len(turned) > 0 {
+		m.overtake(ctx, seen.ID)
+		entries = append(entries, turned...)
+	}
 	entries = append(entries, m.arrived(seen, &next)...)
 	entries = append(entries, m.comments(object, seen, &next)...)
 	// Newer than what was reported, and handed over now. In the very moment of the change another one may follow.

@@ -190,8 +190,21 @@ func Try(ctx context.Context, signIn interface{ Forget() }, api *defender.Client
 		return err
 	}
 	_, err = api.Incident(ctx, list.Items[0].Text("id"))
+	if defender.StatusOf(err) == http.StatusForbidden {
+		return &HiddenAlertsError{err}
+	}
 	return err
 }
+
+// HiddenAlertsError reports that Defender XDR incidents can be listed, but not read with their alerts.
+type HiddenAlertsError struct{ Err error }
+
+func (e *HiddenAlertsError) Error() string {
+	return "The Defender XDR incidents can be listed, but not read with their alerts: besides SecurityIncident.Read.All, grant SecurityAlert.Read.All of Microsoft Graph and admin consent. " +
+		e.Err.Error()
+}
+
+func (e *HiddenAlertsError) Unwrap() error { return e.Err }
 
 // readsGraph reports whether the request of the diagnosis goes to Microsoft Graph.
 func (s Subject) readsGraph() bool {
