@@ -101,7 +101,8 @@ func getModifiedRemoteData() Command {
 	}
 	return declare(Command{
 		Name: "get-modified-remote-data", Area: Mirroring, Mirrors: true,
-		Help:    "Lists the IDs of the alerts, or of the XDR incidents, that changed since the last round of mirroring. It costs one request.",
+		Help: "Lists the IDs of the alerts, or of the XDR incidents, that changed since the last round of mirroring, which costs one request. It also sends what update-remote-system could not send.",
+		// What is sent again needs the permissions of update-remote-system, without which nothing is.
 		Uses:    []defender.Operation{defender.ListAlerts, defender.ListIncidents},
 		Example: `lastUpdate=2026-11-20T10:00:00Z`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
