@@ -8,7 +8,7 @@ ARG TARGETARCH
 ARG VERSION=devel
 RUN container/assemble /image
 
-# Nothing below but what was assembled. There is no entry point: the platform names the program to start, python, itself.
+# The image has only what was assembled. There is no entry point: the platform names the program to start, python, itself.
 FROM scratch
 COPY --from=build /image/ /
 ENV PATH=/usr/local/bin GOMAXPROCS=1

@@ -1,4 +1,4 @@
-# What needs more than Go: a container engine. Everything else is a go command, which README.md and CONTRIBUTING.md name.
+# The targets that need more than Go: a container engine. Everything else is a go command, which README.md and CONTRIBUTING.md name.
 ENGINE ?= docker
 IMAGE ?= xsoar-defender/runtime
 VERSION ?= devel

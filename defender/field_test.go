@@ -78,7 +78,7 @@ func TestASuccessWithoutAnObjectIsAnError(t *testing.T) {
 			"machine":   func(c *defender.Client) error { return reads(t.Context(), c) },
 			"file":      func(c *defender.Client) error { _, err := c.File(t.Context(), "1"); return err },
 			"indicator": func(c *defender.Client) error { _, err := c.Indicator(t.Context(), "1"); return err },
-			"incident": func(c *defender.Client) error {
+			"incident": func(*defender.Client) error {
 				w, _, _ := withGraph(t, serve(t, nil), serve(t, anAnswer(200, nil, body)))
 				_, err := w.client().Incident(t.Context(), "1")
 				return err

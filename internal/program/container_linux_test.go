@@ -100,7 +100,7 @@ func wantOnlyTheProgram(t *testing.T, tree string) {
 func wantTheDockerfileToSaySo(t *testing.T) {
 	text := repository.Read(t, "Dockerfile")
 	building, image, _ := strings.Cut(string(text), "\nFROM scratch\n")
-	if !strings.HasSuffix(building, "\nRUN container/assemble /image\n\n# Nothing below but what was assembled. There is no entry point: the platform names the program to start, python, itself.") {
+	if !strings.HasSuffix(building, "\nRUN container/assemble /image\n\n# The image has only what was assembled. There is no entry point: the platform names the program to start, python, itself.") {
 		t.Errorf("the image is not assembled by container/assemble alone:\n%s", building)
 	}
 	want := fmt.Sprintf("COPY --from=build /image/ /\nENV %s\nWORKDIR %s\nCMD [\"python\"]\n", strings.Join(environmentOfImage(), " "), workFolder)

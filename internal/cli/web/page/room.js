@@ -273,7 +273,7 @@
         const typed = values.slice(comma), before = name + "=" + values.slice(0, comma);
         if (argument && argument.values) found = argument.values.filter((value) => fits(value, typed)).map((value) => ({ text: before + value, help: "", after: " " }));
         else if (argument && argument.looked) {
-          await new Promise((resolve) => setTimeout(resolve, 150)); // one request for what is typed in one go
+          await new Promise((resolve) => setTimeout(resolve, 150)); // one request for what is typed at once
           if (number !== looking) return;
           const { body } = await ask("/api/complete", { command: command.name, argument: name, typed });
           if (number !== looking) return;
@@ -370,7 +370,7 @@
     const tenant = at("tenant");
     at("banner").classList.toggle("real", !about.simulated);
     tenant.textContent = about.simulated
-      ? `Instance ${about.instance}, on a simulated tenant inside this program. Nothing real is asked or changed.`
+      ? `Instance ${about.instance}, on a simulated tenant inside this program. No real tenant is contacted or changed.`
       : `Instance ${about.instance}, on the tenant at ${about.tenant}. What you run here happens there.`;
     document.title = (about.simulated ? "" : "⚠ ") + "War Room: " + about.instance;
     document.querySelector('[data-panel="portal"]').hidden = !about.simulated;
