@@ -43,8 +43,8 @@ func (*DownloadError) defenderError() {}
 
 func (e *DownloadError) Error() string {
 	answer := fmt.Sprintf("HTTP %d", e.Status)
-	if e.Said != "" {
-		answer += ": " + e.Said
+	if said := strings.TrimRight(e.Said, ". "); said != "" {
+		answer += ": " + said
 	}
 	switch {
 	case e.TooLarge > 0:

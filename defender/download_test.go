@@ -67,12 +67,12 @@ func TestDownloadsFail(t *testing.T) {
 		asked   int
 		message string
 	}{
-		{"a link that has expired", status(403, ""), 10, 403, 1, "The download failed: the link has expired or was refused (HTTP 403). Ask for the result again."},
-		{"a file that is gone", status(404, ""), 10, 404, 1, "The download failed: the file store answered HTTP 404. Try again later."},
+		{"a link that has expired", status(403, ""), 10, 403, 1, "The download failed: the link has expired or was refused (HTTP 403: Code403: Said so). Ask for the result again."},
+		{"a file that is gone", status(404, ""), 10, 404, 1, "The download failed: the file store answered HTTP 404: Code404: Said so. Try again later."},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://attacker.example/", http.StatusFound)
 		}, 10, 302, 1, "The download failed: the file store answered HTTP 302. Try again later."},
-		{"a store in trouble", status(503, ""), 10, 503, 4, "The download failed: the file store answered HTTP 503. Try again later."},
+		{"a store in trouble", status(503, ""), 10, 503, 4, "The download failed: the file store answered HTTP 503: Code503: Said so. Try again later."},
 		{"a connection cut before the answer", cut(""), 10, 0, 4, "The download failed: EOF. Try again."},
 		{"a connection cut in the file", cutFile, 1000, 0, 1, "The download failed: unexpected EOF. Try again."},
 		{"a file that is too large", body(strings.Repeat("x", 3<<20+1)), 3 << 20, 0, 1, "The download failed: the file is larger than 3 MB. Raise max_size_in_mb."},
