@@ -46,6 +46,8 @@ type APIError struct {
 	Code, Message, Target string
 	// RetryAfter is the wait that the service asked for, or zero.
 	RetryAfter time.Duration
+	// Foreign reports whether the answer is not JSON, as all of the service is: something on the way may have sent it.
+	Foreign bool
 }
 
 func (*APIError) defenderError() {}
@@ -102,9 +104,9 @@ func (e *APIError) remedy() string {
 func (e *APIError) forbidden() string {
 	switch strings.ToLower(e.Code) {
 	case "":
-		if e.Message == "" {
-			return "The answer gives no reason: check that the application has " + strings.Join(e.Operation.Application, " or ") + e.owner() +
-				" with admin consent, and that no gateway on the way refuses the request."
+		if e.Foreign || e.Message == "" {
+			return "The service gives its reasons in another form: check that no gateway on the way refuses the request, and that the application has " +
+				strings.Join(e.Operation.Application, " or ") + e.owner() + " with admin consent."
 		}
 		fallthrough
 	case "forbidden", "accessdenied", "unauthorized", "authorization_requestdenied", "insufficientprivileges", "insufficientpermissions",

@@ -134,7 +134,7 @@ func TestErrorsSayWhatFailedAndWhatToDo(t *testing.T) {
 		},
 		{
 			"403 without a reason", &defender.APIError{Operation: deletion, Status: 403},
-			"The attempt to delete the indicator failed: Forbidden (HTTP 403). The answer gives no reason: check that the application has Ti.ReadWrite or Ti.ReadWrite.All with admin consent, and that no gateway on the way refuses the request.",
+			"The attempt to delete the indicator failed: Forbidden (HTTP 403). The service gives its reasons in another form: check that no gateway on the way refuses the request, and that the application has Ti.ReadWrite or Ti.ReadWrite.All with admin consent.",
 		},
 		{
 			"an answer that says something else", &defender.AnswerError{Operation: machine, Status: 200, Problem: "without the list that it must have", Said: "Boom."},

@@ -175,6 +175,15 @@ func TestAdviceFollowsWhatWasRefused(t *testing.T) {
 	}
 }
 
+func TestARefusalInTextAdvisesNoPermission(t *testing.T) {
+	for _, body := range []string{"Blocked by the web filter", "<error><message>Blocked by the web filter</message></error>", ""} {
+		err := reads(t.Context(), at(t, serve(t, anAnswer(403, nil, body))).client())
+		if err == nil || strings.Contains(err.Error(), "Grant") || !strings.Contains(err.Error(), "no gateway on the way") || body != "" && !strings.Contains(err.Error(), "Blocked by the web filter") {
+			t.Errorf("%q: got %v, want it quoted, and a gateway to be looked for first", body, err)
+		}
+	}
+}
+
 func TestALinkThatLostTheOptionsIsNotFollowed(t *testing.T) {
 	for _, row := range []struct {
 		name, link string

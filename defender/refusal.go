@@ -21,7 +21,7 @@ func refusal(operation Operation, response *http.Response, body string, after ti
 	if whole, err := rawjson.Parse(body); err == nil {
 		refused.Code, refused.Message, refused.Target = readError(whole)
 	} else {
-		refused.Message = plainWords(body)
+		refused.Message, refused.Foreign = plainWords(body), true
 	}
 	return refused
 }
