@@ -143,9 +143,9 @@ func TestASlowIdentityIsWaitedFor(t *testing.T) {
 func (w *world) namedInAssertion() string {
 	w.t.Helper()
 	requests := w.tenant.Requests()
-	for i := len(requests) - 1; i >= 0; i-- {
+	for _, request := range slices.Backward(requests) {
 		// A body in another form is that of another request.
-		form, _ := url.ParseQuery(string(requests[i].Body))
+		form, _ := url.ParseQuery(string(request.Body))
 		header, _, found := strings.Cut(form.Get("client_assertion"), ".")
 		if !found {
 			continue
