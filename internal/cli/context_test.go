@@ -66,6 +66,7 @@ func TestContextIsMergedAsThePlatformMergesIt(t *testing.T) {
 		{"null keys that both have to hold", []put{{heldID, `{"ID":null}`}, {heldID, `{"ID":null}`}}, `{"A":{"B":[{"ID":null},{"ID":null}]}}`},
 		{"keys that are false and have to hold", []put{{heldID, `{"ID":false}`}, {heldID, `{"ID":false}`}}, `{"A":{"B":[{"ID":false},{"ID":false}]}}`},
 		{"keys that are zero and have to hold", []put{{heldID, `{"ID":0}`}, {heldID, `{"ID":0}`}}, `{"A":{"B":[{"ID":0},{"ID":0}]}}`},
+		{"a text that lacks the key, too", []put{{byID, `{"X":1}`}, {byID, `"text"`}}, `{"A":{"B":"text"}}`},
 		{"keys of two names", []put{{"A.B(val.ID == obj.Of)", `{"ID":"1","Of":"2"}`}, {"A.B(val.ID == obj.Of)", `{"Of":"1","X":1}`}}, `{"A":{"B":{"ID":"1","Of":"1","X":1}}}`},
 		{"the second alternative", []put{{byHash, `{"SHA1":"a"}`}, {byHash, `{"MD5":"m","SHA1":"a"}`}}, `{"File":{"SHA1":"a","MD5":"m"}}`},
 		{
