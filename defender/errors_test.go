@@ -52,6 +52,8 @@ func TestErrorBodiesOfEveryShape(t *testing.T) {
 		{"of OData 3", `{"odata.error":{"code":"Request_X","message":{"lang":"en","value":"m"}}}`, "Request_X", "m", ""},
 		{"inside only", `{"error":{"innererror":{"code":"X","message":"m"}}}`, "X", "m", ""},
 		{"inner alone", `{"innererror":{"code":"X","message":"m"}}`, "X", "m", ""},
+		{"a code outside, and more inside", `{"error":{"code":"Y","innererror":{"code":"X","message":"m"}}}`, "Y", "", ""},
+		{"a message outside, and more inside", `{"error":{"message":"n","innererror":{"code":"X","message":"m"}}}`, "", "n", ""},
 		{"problem details", `{"type":"about:blank","title":"Blocked","detail":"By a rule."}`, "", "Blocked: By a rule.", ""},
 		{"cut off", `{"error":{"code":"X","mess`, "", "", ""},
 		{"nothing", ``, "", "", ""},

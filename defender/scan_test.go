@@ -3,6 +3,7 @@ package defender
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -163,6 +164,7 @@ func TestTextsOfRecords(t *testing.T) {
 		{`{"b":"\"a\":\"no\"","a": "x"}`, "a", "x"},
 		{`{"a": 7}`, "a", "7"},
 		{`{"a":"x"}`, "b", ""},
+		{`{"a":"x}`, "a", ""},
 		{`{"a":"","b":"y"}`, "a b", ""},
 		{`{"` + longest + `":"x"}`, longest, "x"},
 	} {
@@ -183,6 +185,25 @@ func TestTextsOfTheServiceAreClipped(t *testing.T) {
 	} {
 		if got := clip(text); got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestUpdatesOfIncidents(t *testing.T) {
+	nobody := ""
+	for want, update := range map[string]IncidentUpdate{
+		`{}`:                            {},
+		`{"status":"inProgress"}`:       {Status: "inProgress"},
+		`{"classification":"unknown"}`:  {Classification: "unknown"},
+		`{"determination":"malware"}`:   {Determination: "malware"},
+		`{"assignedTo":null}`:           {AssignedTo: &nobody},
+		`{"customTags":[]}`:             {CustomTags: []string{}},
+		`{"customTags":["a"]}`:          {CustomTags: []string{"a"}},
+		`{"resolvingComment":"closed"}`: {ResolvingComment: "closed"},
+	} {
+		got, err := json.Marshal(update.body())
+		if err != nil || string(got) != want || update.Empty() != (want == `{}`) {
+			t.Errorf("got %s (%v) of an update that says %t whether it is empty, want %s", got, err, update.Empty(), want)
 		}
 	}
 }
