@@ -217,7 +217,8 @@ func TestFormsOfLibraryFiles(t *testing.T) {
 	}{
 		{"the file alone", LibraryFile{}, map[string]string{"HasParameters": "false", "OverrideIfExists": "false"}},
 		{
-			"all there is", LibraryFile{Description: "d", ParametersDescription: "p", Override: true},
+			"all there is",
+			LibraryFile{Description: "d", ParametersDescription: "p", Override: true},
 			map[string]string{"Description": "d", "ParametersDescription": "p", "HasParameters": "true", "OverrideIfExists": "true"},
 		},
 	} {
