@@ -182,7 +182,7 @@ func TestDebuggingLogsRequestsWithoutSecrets(t *testing.T) {
 		t.Fatal(result.Err)
 	}
 	logged := strings.Join(host.Logged(), "\n")
-	for _, want := range []string{`(?m)^GET 127\.0\.0\.1:\d+/api/machines: 200 OK in \d+ ms$`, `(?m)^POST 127\.0\.0\.1:\d+/.*/oauth2/v2\.0/token: 200 OK in \d+ ms$`} {
+	for _, want := range []string{`(?m)^GET 127\.0\.0\.1:\d+/api/machines: 200 OK in \d+ ms$`, `(?m)^POST 127\.0\.0\.1:\d+/.*/oauth2/v2\.0/token: 200 OK in \d+ ms$`, `(?m)^` + listMachines + ` spent 1 of the application's requests: 1 \S+$`} {
 		if !regexp.MustCompile(want).MatchString(logged) {
 			t.Errorf("got %q, want a line like %s", logged, want)
 		}
@@ -207,6 +207,19 @@ func TestDebuggingCountsAttempts(t *testing.T) {
 		if !regexp.MustCompile(want).MatchString(logged) {
 			t.Errorf("got %q, want a line like %s", logged, want)
 		}
+	}
+}
+
+func TestDebuggingLogsWhyThereIsNoAnswer(t *testing.T) {
+	w := newWorld(t)
+	host, instance := w.host(), w.tenant.Instance("client-secret")
+	instance["url"] = "https://127.0.0.1:1"
+	if result := w.Run(t.Context(), execution.Request{Command: listMachines, Params: encode(t, instance), Debug: true}, host); result.Err == nil {
+		t.Fatal("got an answer of a port where nothing listens")
+	}
+	logged, want := strings.Join(host.Logged(), "\n"), `(?m)^GET 127\.0\.0\.1:1/api/machines: no answer: .*refused.* in \d+ ms$`
+	if !regexp.MustCompile(want).MatchString(logged) {
+		t.Errorf("got %q, want a line like %s", logged, want)
 	}
 }
 
@@ -304,6 +317,20 @@ func TestAnErrorIsReadableWhoeverWroteIt(t *testing.T) {
 		}
 		if len(got) > longest {
 			t.Errorf("%s: got %d bytes, want a line that a person can read", name, len(got))
+		}
+	}
+}
+
+// TestTheLimitOfAnswersIsThatOfTheInstance asks for an answer of more than a megabyte.
+func TestTheLimitOfAnswersIsThatOfTheInstance(t *testing.T) {
+	w := newWorld(t)
+	w.tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Body: `{"value":[{"id":"m1","more":"` + strings.Repeat("x", 2<<20) + `"}]}`})
+	for limit, refused := range map[string]bool{"": false, "1": true, "3": false} {
+		instance := w.tenant.Instance("client-secret")
+		instance["largest_answer"] = limit
+		result := w.Run(t.Context(), execution.Request{Command: listMachines, Params: encode(t, instance)}, w.host())
+		if (result.Err != nil) != refused || refused && !strings.Contains(result.Err.Error(), "larger than") {
+			t.Errorf("got %v with the limit %q, want a refusal: %t", result.Err, limit, refused)
 		}
 	}
 }
