@@ -40,6 +40,9 @@ type mirrorState struct {
 	// Turned holds the changes between open and resolved that were not handed over yet, by id.
 	Turned map[string]turn `json:"turned,omitempty"`
 
+	// Unsent holds the IDs of what was not sent when the last round began, so that looking at others costs no callback.
+	Unsent []string `json:"unsent,omitempty"`
+
 	// saved is the text that the platform keeps of it.
 	saved string
 }

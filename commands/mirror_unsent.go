@@ -370,6 +370,9 @@ func (m *incoming) overtake(ctx context.Context, id string) {
 // told returns what the analyst must know of changes that were not sent, and the entry with it. The entry comes once; if the
 // platform asks from the same time again, it did not receive it.
 func (m *incoming) told(ctx context.Context, id string) (problem string, entries []warroom.Entry) {
+	if m.known && !slices.Contains(m.state.Unsent, id) {
+		return "", nil
+	}
 	kept, known := loadUnsent(ctx, m.run)[id]
 	if !known || kept.Problem == "" || kept.Quiet {
 		return "", nil

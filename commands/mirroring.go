@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -165,7 +166,9 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 	for id := range state.Again {
 		ids = once(ids, id)
 	}
-	for id, kept := range loadUnsent(ctx, run) {
+	unsent := loadUnsent(ctx, run)
+	state.Unsent = slices.Sorted(maps.Keys(unsent))
+	for id, kept := range unsent {
 		if kept.open() {
 			ids = once(ids, id) // so that its analyst is told
 		}
