@@ -37,7 +37,7 @@ func ReadClaims(token string) (Claims, bool) {
 		// Tokens of version 1 say appid, those of version 2 azp.
 		AppID: cmp.Or(firstText(body["appid"]), firstText(body["azp"])),
 	}
-	// What is not a time says nothing about the other claims.
+	// A claim that is not a time does not make the others unreadable.
 	if from, err := body.GetNotBefore(); err == nil && from != nil {
 		claims.NotBefore = from.Time
 	}

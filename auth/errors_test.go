@@ -190,7 +190,7 @@ func TestErrorsOfTheNetwork(t *testing.T) {
 	}
 }
 
-// What a real server and a real client make of it.
+// The same with a real server and a real client.
 func TestErrorsOfARealNetwork(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it says that its certificate was refused

@@ -110,7 +110,7 @@ func (p *incidentProgress) encode(kept json.RawMessage) json.RawMessage {
 		last = id
 	}
 	whole := map[string]json.RawMessage{}
-	// What is not readable was refused when the progress was read.
+	// An unreadable value was refused when the progress was read.
 	_ = json.Unmarshal(kept, &whole)
 	if whole == nil {
 		whole = map[string]json.RawMessage{}

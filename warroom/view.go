@@ -267,7 +267,7 @@ func (r *row) encode(e *Encoder, lead string) bool {
 		empty = false
 	}
 	for i := range r.view.Fields {
-		// What is shown as received needs no Value made of it, which over thousands of objects takes its time.
+		// A field that is shown as received needs no Value, which for thousands of objects would take its time.
 		if field := &r.view.Fields[i]; field.Make == nil && field.Of == nil {
 			if found := r.received(i); found != nil {
 				begin(i)

@@ -212,7 +212,7 @@ func (p *program) results(options runOptions) results {
 	case options.output != outputTable || options.query != "":
 		return &dataResults{program: p, options: options}
 	}
-	// What a command that waits shows is shown at once.
+	// The entries of a command that waits are shown at once.
 	command, _ := commands.NewRegistry().Find(options.command)
 	paged := p.paged(options.noPager || command.Polls)
 	screen := paged.screen(options.where.files)

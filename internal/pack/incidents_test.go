@@ -135,7 +135,7 @@ func fetched(t *testing.T) []gjson.Result {
 		"isFetch": true, "fetch_evidence": true, "fetch_status": "New,InProgress,Resolved", "max_fetch": "200", "first_fetch_timestamp": "30 days",
 	})
 	var alerts []gjson.Result
-	// What the platform takes incidents from is a text that holds JSON.
+	// The platform takes incidents from a text that holds JSON.
 	incidents := gjson.Parse(instance.Run("fetch-incidents", nil).Entry().Raw().Str)
 	for _, incident := range incidents.Array() {
 		alerts = append(alerts, gjson.Parse(incident.Get("rawJSON").Str))

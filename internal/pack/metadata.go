@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// What the platform's marketplace shows of the pack.
+// The texts of the pack in the platform's marketplace.
 const (
 	packID      = "XsoarDefender"
 	packName    = "Microsoft Defender for Endpoint (xsoar-defender)"

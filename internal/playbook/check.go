@@ -25,7 +25,7 @@ const (
 	UnfilledPath    Kind = "context path that nothing fills"
 )
 
-// What is served, and better changed.
+// Findings that are served, but should be changed.
 const (
 	DeprecatedCommand  Kind = "deprecated command"
 	DeprecatedArgument Kind = "deprecated argument"

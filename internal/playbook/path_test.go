@@ -21,7 +21,7 @@ func TestOwnPath(t *testing.T) {
 		{"MicrosoftATP.Machine.ID=val.toUpperCase()}", "MicrosoftATP.Machine.ID"},
 		{"MicrosoftATP.Machine.=val.ID}", "MicrosoftATP.Machine"},
 		{"MicrosoftATP.Machine.ID == 'x'", "MicrosoftATP.Machine.ID"},
-		// What is not below the root is of no interest.
+		// Paths outside the root are of no interest.
 		{"=val.MicrosoftATP.Machine}", ""},
 		{"inputs.MicrosoftATP}", ""},
 		{"MicrosoftATPX.Machine}", ""},

@@ -122,7 +122,7 @@ func surviveDeath(t *testing.T, whenCompleted bool) {
 				}
 			}
 			if got := len(slices.Collect(maps.Keys(times))); got != len(want) || got < 20 {
-				t.Errorf("callback %d (done %t): %d alerts were handed over, wanted %d, and no less than 20", callback, done, got, len(want))
+				t.Errorf("callback %d (done %t): got %d alerts handed over, want %d, and at least 20", callback, done, got, len(want))
 			}
 			if alive && callback < 5 {
 				t.Errorf("a fetch makes %d callbacks: too few for this test to mean something", callback-1)

@@ -228,7 +228,7 @@ func TestTestsNeitherWaitNorSkip(t *testing.T) {
 func TestPackageVariablesAreConstant(t *testing.T) {
 	for folder, files := range repository.Packages(t) {
 		information := &types.Info{Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}
-		// What is imported is left out: only names of the package itself are looked at, and they resolve without it.
+		// Imports are left out: only names of the package itself are looked at, and they resolve without it.
 		config := types.Config{Importer: nothing{}, Error: func(error) {}}
 		var parsed []*ast.File
 		for _, file := range files {

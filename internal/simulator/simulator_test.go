@@ -112,7 +112,7 @@ func (s tenant) try(req *http.Request) (answer, error) {
 	}
 	got := answer{status: res.StatusCode, header: res.Header, text: string(body)}
 	if strings.Contains(res.Header.Get("Content-Type"), "json") {
-		// What is no JSON object stays text.
+		// A body that is not a JSON object stays text.
 		_ = json.Unmarshal(body, &got.json)
 	}
 	return got, nil

@@ -113,7 +113,7 @@ func (t *Tenant) resume() error {
 				return errors.New("simulator: the state has a request that cannot be read")
 			}
 			r.Header.Set("Content-Type", e.Content)
-			// What the service refused then it refuses again.
+			// A request that the service refused then is refused again.
 			_, _, _ = t.company.answer(r, e.Body, *e.By)
 		case "scene":
 			if err := t.company.begin(e.Name, e.Speed); err != nil {
@@ -131,7 +131,7 @@ func (t *Tenant) resume() error {
 		}
 	}
 	t.replaying.Store(nil)
-	// What is drawn from now on must not be what was drawn before.
+	// The draws from now on must differ from the earlier ones.
 	sum := sha256.Sum256(fmt.Append(t.key[:], t.now().UnixNano()))
 	t.random.source = rand.NewChaCha8(sum)
 	return nil

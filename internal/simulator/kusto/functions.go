@@ -427,12 +427,12 @@ func window() map[string]function {
 // windows returns the functions that look at other rows.
 func windows() map[string]func(a []expression) func(*frame) any {
 	return map[string]func(a []expression) func(*frame) any{
-		"row_number": rowNumber, "prev": besideBy(-1), "next": besideBy(1), "row_cumsum": runningSum,
+		"row_number": rowNumber, "prev": neighborBy(-1), "next": neighborBy(1), "row_cumsum": runningSum,
 	}
 }
 
-// besideBy returns the function that looks at a row before (-1) or after (1) the current one.
-func besideBy(direction int) func(a []expression) func(*frame) any {
+// neighborBy returns the function that looks at a row before (-1) or after (1) the current one.
+func neighborBy(direction int) func(a []expression) func(*frame) any {
 	return func(a []expression) func(*frame) any {
 		return func(f *frame) any {
 			offset := 1
