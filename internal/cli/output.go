@@ -259,7 +259,7 @@ func (r *dataResults) writeCSV(rows []rawjson.Value, columns []string) error {
 	return writer.Error()
 }
 
-// plainOut is where text that is no JSON goes: on a terminal, hidden characters are spelled out.
+// plainOut is where text that is not JSON goes: on a terminal, hidden characters are spelled out.
 func (p *program) plainOut() io.Writer {
 	if p.Width() > 0 {
 		return &visibleText{to: p.Out}

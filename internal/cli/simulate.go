@@ -207,7 +207,7 @@ type labInstance struct {
 // signedIn is added to the name of an instance at which a user has logged in.
 const signedIn = "-signed-in"
 
-// ForeignFileError reports that a file which simulate would write is there already.
+// ForeignFileError reports that a file which simulate would write already exists.
 type ForeignFileError struct{ Path string }
 
 func (e *ForeignFileError) Error() string {

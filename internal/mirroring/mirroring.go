@@ -1,6 +1,6 @@
 // Package mirroring plays the platform's part of mirroring: it fetches incidents, brings changes of Defender to them, and
-// takes their changes to Defender, with the commands that the platform calls. The command line shows with it what mirroring
-// would do, and tests look with it at what mirroring does.
+// takes their changes to Defender, with the commands that the platform calls. With it, the command line shows what mirroring
+// would do, and tests check what mirroring does.
 package mirroring
 
 import (
@@ -202,7 +202,7 @@ func goesOn(err error) bool {
 	return errors.Is(err, ErrNoAnswer) || strings.Contains(err.Error(), "API rate limit")
 }
 
-// bring brings the changes of one incident. Only if the answer arrives, the platform asks from a later time.
+// bring brings the changes of one incident. Only if the answer arrives does the platform ask from a later time.
 func (s *Server) bring(ctx context.Context, one *Incident) error {
 	began := s.Now()
 	entries, err := s.Plugin.Execute(ctx, "get-remote-data", map[string]any{"id": one.RemoteID, "lastUpdate": one.Synced.Format(time.RFC3339Nano)})
@@ -265,8 +265,8 @@ func (s *Server) Comment(one *Incident, text string) {
 // Pending reports whether an incident has changes that were not sent.
 func (one *Incident) Pending() bool { return len(one.Delta) > 0 || len(one.Unsent) > 0 }
 
-// Outgoing takes the changes of the incidents to Defender. Only if no answer comes, or an error, they are sent again in the next
-// round; a warning is an answer.
+// Outgoing takes the changes of the incidents to Defender. They are sent again in the next round only if no answer comes, or an
+// error; a warning is an answer.
 func (s *Server) Outgoing(ctx context.Context) error {
 	for _, one := range s.Incidents {
 		if !one.Pending() || one.Direction == "" || one.Direction == "In" {
