@@ -441,7 +441,7 @@ func closing(settings params.Mirror, seen remoteState) warroom.Entry {
 // mergedPrefix begins the notes of an incident that was closed because it was merged.
 const mergedPrefix = "Merged into Defender XDR incident "
 
-// mergedText tells which incident is left of two that were merged. The platform lets an integration search no incidents, so
+// mergedText says which incident is left of two that were merged. The platform lets an integration search no incidents, so
 // the analyst is told how to find the other one.
 func mergedText(seen remoteState) string {
 	return mergedPrefix + seen.MergedInto + ": " + seen.Link + " . To find its incident in Cortex XSOAR, if it was fetched, search for dbotMirrorId:" +

@@ -125,7 +125,7 @@ func (w *countedWriter) Write(part []byte) (int, error) {
 	return written, err
 }
 
-// secureLink lets through https, and http on this machine, where tests serve it.
+// secureLink reports whether a link is https, or http on this machine, where tests serve it.
 func secureLink(target *url.URL) bool {
 	address := net.ParseIP(target.Hostname())
 	return target.Scheme == "https" || target.Scheme == "http" && address != nil && address.IsLoopback()

@@ -163,7 +163,7 @@ func NotFound(err error) bool {
 	return ok && refused.Status == http.StatusNotFound && isNotFoundCode(refused.Code)
 }
 
-// isNotFoundCode takes ResourceNotFound, NotFound and those of single functions, such as Request_ResourceNotFound.
+// isNotFoundCode reports whether a code is ResourceNotFound, NotFound or one of those of single functions, such as Request_ResourceNotFound.
 func isNotFoundCode(code string) bool { return strings.HasSuffix(strings.ToLower(code), "notfound") }
 
 // GatewayError reports that a proxy or another gateway answered instead of the service.

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Fit tells how well the audience of a token fits a cloud.
+// Fit is how well the audience of a token fits a cloud.
 type Fit int
 
 // The fits.
@@ -38,7 +38,7 @@ var familyAudiences = [][]string{
 // audienceOf returns the audience of tokens for a scope.
 func audienceOf(scope string) string { return plainAudience(strings.TrimSuffix(scope, defaultScope)) }
 
-// Fit tells how well the audience of a token fits the cloud's API. For an API that is not Microsoft's, only the audience
+// Fit returns how well the audience of a token fits the cloud's API. For an API that is not Microsoft's, only the audience
 // that the instance requests fits.
 func (c Cloud) Fit(audience string) Fit {
 	audience = plainAudience(audience)

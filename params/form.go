@@ -32,7 +32,7 @@ type finding struct {
 // stopsEverything reports whether no command can run with the finding. Findings about the fetch stop only the fetch.
 func (f finding) stopsEverything() bool { return parameters[f.field].Section != SectionCollect }
 
-// part tells the two inputs of a credentials field apart.
+// part is one of the two inputs of a credentials field.
 type part int
 
 const (

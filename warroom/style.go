@@ -41,7 +41,7 @@ func (s Style) shown(column, text string) string {
 	return text
 }
 
-// looksLikeTime rules out nearly all values that are not times, at little cost.
+// looksLikeTime reports whether a value may be a time. It rules out nearly all others at little cost.
 func looksLikeTime(text string) bool {
 	const shortest = len("2026-11-25T10:00:05Z")
 	return len(text) >= shortest && text[4] == '-' && text[7] == '-' && text[10] == 'T' && text[13] == ':'

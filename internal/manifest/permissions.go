@@ -76,7 +76,7 @@ func purposes() []purpose {
 	}
 }
 
-// onlyReads says that nothing that a command may do changes anything.
+// onlyReads reports whether a command changes nothing.
 func onlyReads(one commands.Command) bool {
 	for _, operation := range one.Uses {
 		if !operation.Repeatable() {
@@ -86,7 +86,7 @@ func onlyReads(one commands.Command) bool {
 	return true
 }
 
-// actsOnMachines says that a command belongs to those that act on machines, or get what that has brought.
+// actsOnMachines reports whether a command belongs to those that act on machines, or get what that has brought.
 func actsOnMachines(one commands.Command) bool {
 	return one.Area == commands.MachineActions || one.Area == commands.LiveResponse
 }

@@ -291,7 +291,7 @@ func visible(all []commands.Argument) []string {
 	return names
 }
 
-// ofThePlatform tells the arguments that the platform takes for every command and does not pass on.
+// ofThePlatform reports whether an argument is one that the platform takes for every command and does not pass on.
 func ofThePlatform(name string) bool {
 	switch name {
 	case "using", "using-brand", "using-category", "extend-context", "ignore-outputs", "raw-response", "auto-extract", "debug-mode",

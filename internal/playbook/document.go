@@ -122,7 +122,7 @@ func parse(text []byte) (*node, error) {
 	return nil, &FormatError{Line: lineOf(documents[1]), Reason: "a second document begins, but a playbook is a single one"}
 }
 
-// invalid is where a file stops to be text; -1 when it does not.
+// invalid returns where a file stops being text; -1 if all of it is.
 func invalid(text []byte) int {
 	if at := bytes.IndexByte(text, 0); at >= 0 {
 		return at

@@ -93,5 +93,5 @@ func closing(text string, opens, closes byte) int {
 	return len(text)
 }
 
-// isPosition tells a position in a list from a key.
+// isPosition reports whether a text is a position in a list and not a key.
 func isPosition(key string) bool { return strings.Trim(key, "0123456789") == "" }

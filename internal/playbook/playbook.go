@@ -271,7 +271,7 @@ func noteComplex(value *node, note func(*node, string)) {
 	note(root, expression)
 }
 
-// isProse tells what is for the reader of a playbook, and what only its picture needs.
+// isProse reports whether a text is only for the readers of a playbook, or for its picture.
 func isProse(of pair) bool {
 	return of.value.kind == scalar && (strings.EqualFold(of.key, "description") || strings.EqualFold(of.key, "view"))
 }

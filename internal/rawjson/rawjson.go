@@ -43,7 +43,7 @@ func Parse(text string) (Value, error) {
 	return Value(text), nil
 }
 
-// tooDeep counts brackets outside of strings. What it says of a text that is no JSON holds up to its first mistake,
+// tooDeep reports whether brackets outside strings nest too deep. For a text that is not JSON the answer holds up to its first mistake,
 // which is as far as any reader gets.
 func tooDeep(text string) bool {
 	if strings.Count(text, "{")+strings.Count(text, "[") <= MaxDepth {

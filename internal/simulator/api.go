@@ -207,14 +207,14 @@ var graphOperations = []operation{
 	{"PATCH", "/security/alerts_v2/{id}", mayWriteGraphAlerts, mayWriteGraphAlerts, 150, 0, changeAlert((*company).updateGraphAlert)},
 }
 
-// permissionsOf tells which permissions an operation needs, any one of each list: of an application, and of a user who
+// permissionsOf returns the permissions that an operation needs, any one of each list: of an application, and of a user who
 // signed in to one. Both are empty for a path that is not an operation.
 func permissionsOf(method, path string) (application, delegated []string) {
 	op, _, _ := findOperation(method, path)
 	return op.application, op.delegated
 }
 
-// rateOf tells how often an operation may be called; 0 means no limit.
+// rateOf returns how often an operation may be called; 0 means no limit.
 func rateOf(method, path string) (perMinute, perHour int) {
 	op, _, _ := findOperation(method, path)
 	return op.perMinute, op.perHour
@@ -343,7 +343,7 @@ func matchPath(template string, segments []string) (map[string]string, bool) {
 	return arguments, true
 }
 
-// matchSegment compares one segment with its part of the template. A placeholder takes everything up to the literal
+// matchSegment reports whether one segment matches its part of the template. A placeholder takes everything up to the literal
 // text that follows it.
 func matchSegment(part, segment string, arguments map[string]string) bool {
 	for {

@@ -24,7 +24,7 @@ func isHash(digits int) func(string) bool {
 	}
 }
 
-// isDomain checks for a domain name of at least two labels, the last of which is not a number.
+// isDomain reports whether a text is a domain name of at least two labels, the last of which is not a number.
 func isDomain(name string) bool {
 	labels := strings.Split(name, ".")
 	wrong := slices.ContainsFunc(labels, func(label string) bool {

@@ -75,7 +75,7 @@ func (t *Tenant) redirectTarget(tenant string, q url.Values) (*url.URL, *refusal
 	return target, nil
 }
 
-// sameRedirect compares a registered redirect URI with the one of a request. The port does not count
+// sameRedirect reports whether a registered redirect URI is the one of a request. The port does not count
 // when the redirect is to http on the user's own machine
 // (https://learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions).
 func sameRedirect(registered string, got *url.URL) bool {

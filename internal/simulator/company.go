@@ -124,7 +124,7 @@ func (s source) span(below time.Duration) time.Duration {
 	return time.Duration(s.Int64N(int64(below))).Truncate(tick)
 }
 
-// chance is true once in of times.
+// chance reports true once in of times.
 func (s source) chance(of int) bool { return s.IntN(of) == 0 }
 
 func pick[T any](s source, list []T) T { return list[s.IntN(len(list))] }

@@ -392,7 +392,7 @@ func (t *Tenant) retired(r *http.Request) *apiError {
 	}
 }
 
-// kindOf tells which part of the tenant a path of the HTTPS server belongs to.
+// kindOf returns the part of the tenant that a path of the HTTPS server belongs to.
 func kindOf(path string) Kind {
 	switch {
 	case strings.HasPrefix(path, controlPath):

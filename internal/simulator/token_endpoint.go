@@ -335,7 +335,7 @@ func (t *Tenant) redeemed(q tokenRequest, given scope) (scope, *refusal) {
 	return given, nil
 }
 
-// verifies compares the verifier of PKCE with the challenge that the code was asked with.
+// verifies reports whether the verifier of PKCE belongs to the challenge that the code was asked with.
 func (c *codeGrant) verifies(verifier string) bool {
 	if c.method == "S256" {
 		sum := sha256.Sum256([]byte(verifier))
@@ -422,5 +422,5 @@ func (t *Tenant) refreshToken(who holder, s scope) string {
 	return token
 }
 
-// sameText compares secrets without telling how much of them fits.
+// sameText reports whether secrets are equal, without revealing how much of them matches.
 func sameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

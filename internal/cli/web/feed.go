@@ -74,13 +74,13 @@ func (f *feed) close() {
 	}
 }
 
-// Telling tells the page about the progress of one call.
+// Telling reports the progress of one call to the page.
 type Telling struct {
 	room *room
 	call int
 }
 
-// Entries tells entries of the call.
+// Entries reports entries of the call.
 func (t *Telling) Entries(entries []Entry) {
 	for i := range entries {
 		if entries[i].File != nil {
@@ -94,24 +94,24 @@ func (t *Telling) Entries(entries []Entry) {
 	}
 }
 
-// Failed tells an error of the call.
+// Failed reports an error of the call.
 func (t *Telling) Failed(text string) { t.Entries([]Entry{{Kind: "error", Text: text}}) }
 
-// Waiting tells that the call is run again by itself, and when. Of All things that it waits for, Done have ended; both
+// Waiting reports that the call runs again by itself, and when. Of All things that it waits for, Done have ended; both
 // are 0 where they are not counted.
 func (t *Telling) Waiting(command string, due time.Time, done, all int) {
 	t.room.feed.publish("waiting", map[string]any{"call": t.call, "command": command, "due": due.UTC().Format(time.RFC3339), "done": done, "all": all})
 }
 
-// ContextChanged tells that the context holds something else.
+// ContextChanged reports that the context has changed.
 func (t *Telling) ContextChanged() { t.room.feed.publish("context", map[string]any{"call": t.call}) }
 
-// IncidentsChanged tells that there are other incidents, or that some have changed.
+// IncidentsChanged reports that there are other incidents, or that some have changed.
 func (t *Telling) IncidentsChanged() {
 	t.room.feed.publish("incidents", map[string]any{"call": t.call})
 }
 
-// Mirrored tells a change that was carried from one side to the other.
+// Mirrored reports a change that was carried from one side to the other.
 func (t *Telling) Mirrored(format string, values ...any) {
 	t.room.feed.publish("mirrored", map[string]any{"call": t.call, "at": t.room.stamp(), "text": fmt.Sprintf(format, values...)})
 }
