@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io"
@@ -499,6 +501,55 @@ func TestSimulateRefusesWhatItDoesNotKnow(t *testing.T) {
 			t.Errorf("%s %s: got the exit code %d and %q, want 2 and %q", one.flag, one.value, got, &w.errs, one.says)
 		}
 	}
+}
+
+// TestAConditionOfTheSignInCanBeOnFromTheStart tries those under which no user could log in.
+func TestAConditionOfTheSignInCanBeOnFromTheStart(t *testing.T) {
+	t.Parallel()
+	for _, condition := range []string{"proxy-sign-in", "token-service-down"} {
+		ctx, end := context.WithCancel(context.Background())
+		w := newWorld(t, "simulate", "--json", "--out", t.TempDir(), "--condition", condition)
+		var state string
+		var once sync.Once
+		w.Sleep = func(ctx context.Context, _ time.Duration) error {
+			once.Do(func() { state = controlled(t, w.out.String()) })
+			end()
+			return context.Cause(ctx)
+		}
+		if got := cli.Execute(ctx, w.World); got != 0 {
+			t.Errorf("%s: the exit code is %d, want 0: %s", condition, got, &w.errs)
+		}
+		if got := gjson.Get(state, "conditions").Raw; got != `["`+condition+`"]` {
+			t.Errorf("%s: got the conditions %s, want it alone to be on", condition, got)
+		}
+		end()
+	}
+}
+
+// controlled asks the control endpoint of a tenant for its state, given what simulate says about it.
+func controlled(t *testing.T, facts string) string {
+	t.Helper()
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM([]byte(gjson.Get(facts, "certificate").Str))
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}}}
+	defer client.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, gjson.Get(facts, "control.url").Str, nil)
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	request.Header.Set("Authorization", "Bearer "+gjson.Get(facts, "control.key").Str)
+	response, err := client.Do(request)
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	defer response.Body.Close()
+	state, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(state)
 }
 
 func TestSimulateSaysWhatAClientNeeds(t *testing.T) {

@@ -115,9 +115,6 @@ func (p *program) tenant(options simulateOptions) (started *simulator.Tenant, en
 	if options.scene != "" {
 		err = started.StartScene(options.scene, options.speed)
 	}
-	if options.condition != "" {
-		err = errors.Join(err, started.Switch(options.condition, true, 0))
-	}
 	if err != nil {
 		return nil, nil, errors.Join(err, end())
 	}
@@ -160,6 +157,12 @@ func (p *program) simulate(ctx context.Context, options simulateOptions) (err er
 	defer func() { err = errors.Join(err, l.forget(context.WithoutCancel(ctx))) }()
 	if err := l.open(ctx); err != nil {
 		return err
+	}
+	// Not before: at some of them no user could have logged in.
+	if options.condition != "" {
+		if err := tenant.Switch(options.condition, true, 0); err != nil {
+			return err
+		}
 	}
 	if options.json {
 		fmt.Fprintln(l.Out, l.facts())
