@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"xsoar-defender/auth"
+	"xsoar-defender/internal/gateway"
 	"xsoar-defender/params"
 )
 
@@ -160,25 +161,26 @@ func TestErrorsOfTheManagedIdentityEndpoint(t *testing.T) {
 func TestErrorsOfTheNetwork(t *testing.T) {
 	verification := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
 	for _, test := range []struct {
-		name  string
-		cause error
-		code  string
+		name         string
+		cause        error
+		code, remedy string
 	}{
-		{"no such name", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}}, auth.CodeUnknownHost},
-		{"name service down", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "server misbehaving", Name: "x"}}, auth.CodeUnreachable},
-		{"refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, auth.CodeUnreachable},
-		{"cut", &net.OpError{Op: "read", Err: syscall.ECONNRESET}, auth.CodeUnreachable},
-		{"proxy", &net.OpError{Op: "proxyconnect", Err: syscall.ECONNREFUSED}, auth.CodeUnreachable},
-		{"network timeout", &net.OpError{Op: "dial", Err: syscall.ETIMEDOUT}, auth.CodeTimeout},
-		{"unknown authority", verification, auth.CodeTLS},
-		{"other host", &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: new(x509.Certificate)}}, auth.CodeTLS},
-		{"no TLS", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, auth.CodeTLS},
+		{"no such name", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}}, auth.CodeUnknownHost, "name service"},
+		{"name service down", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "server misbehaving", Name: "x"}}, auth.CodeUnreachable, ""},
+		{"refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, auth.CodeUnreachable, ""},
+		{"cut", &net.OpError{Op: "read", Err: syscall.ECONNRESET}, auth.CodeUnreachable, ""},
+		{"proxy", &net.OpError{Op: "proxyconnect", Err: syscall.ECONNREFUSED}, auth.CodeUnreachable, ""},
+		{"network timeout", &net.OpError{Op: "dial", Err: syscall.ETIMEDOUT}, auth.CodeTimeout, ""},
+		{"unknown authority", verification, auth.CodeTLS, "trust the authority that signed it"},
+		{"other host", &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: new(x509.Certificate)}}, auth.CodeTLS, "trust the authority that signed it"},
+		{"no TLS", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, auth.CodeTLS, "Endpoint Type"},
+		{"no agreement", &gateway.HandshakeError{Err: errors.New("tls: protocol version not supported")}, auth.CodeTLS, "TLS 1.2"},
 	} {
 		forEveryMode(t, func(w *world, i params.Instance, _ bool) {
 			w.entra.fail = func(r *http.Request) error { return &url.Error{Op: "Post", URL: r.URL.String(), Err: test.cause} }
 			err := w.refusal(i)
-			if err.Code != test.code {
-				w.Errorf("%s: Token() = %v, want code %q", test.name, err, test.code)
+			if err.Code != test.code || err.Remedy == "" || !strings.Contains(err.Remedy, test.remedy) {
+				w.Errorf("%s: Token() = %v with the remedy %q, want the code %q and %q", test.name, err, err.Remedy, test.code, test.remedy)
 			}
 			if !errors.Is(err, test.cause) {
 				w.Errorf("%s: the cause of %v is lost", test.name, err)
