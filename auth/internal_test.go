@@ -2,6 +2,8 @@ package auth
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -135,6 +137,35 @@ func TestRedaction(t *testing.T) {
 	} {
 		if got := r.clean(text); got != want {
 			t.Errorf("clean(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestOnlyFormsAreReadForSecrets leaves every other request as it is: its body may be read once, by the transport.
+func TestOnlyFormsAreReadForSecrets(t *testing.T) {
+	const form = "application/x-www-form-urlencoded"
+	for _, test := range []struct {
+		name, kind, body string
+		read             bool
+	}{
+		{"a form", form, "client_secret=s3cret&x=y", true},
+		{"a form in another spelling", "Application/X-WWW-Form-URLencoded; charset=utf-8", "client_secret=s3cret", true},
+		{"another body", "application/json", "client_secret=s3cret", false},
+		{"a body of no kind", "", "client_secret=s3cret", false},
+		{"a form that is not there", form, "", false},
+	} {
+		request := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(test.body))
+		request.Header.Set("Content-Type", test.kind)
+		if test.body == "" {
+			request.Body = nil
+		}
+		x := &exchange{}
+		sent, err := x.hideForm(request)
+		if err != nil || (sent != request) != test.read {
+			t.Errorf("%s: got %v, and that it was read %t, want %t", test.name, err, sent != request, test.read)
+		}
+		if hidden := x.hidden.clean("s3cret") != "s3cret"; hidden != test.read {
+			t.Errorf("%s: the secret is hidden %t, want %t", test.name, hidden, test.read)
 		}
 	}
 }

@@ -58,6 +58,10 @@ func TestTheScopeThatTheTenantKnowsIsFoundOnce(t *testing.T) {
 		if got := w.entra.count(); got != 2 {
 			t.Fatalf("got %d requests for the first token, want one for each of the first two scopes", got)
 		}
+		w.token(i)
+		if got := w.entra.count(); got != 2 {
+			t.Errorf("got %d requests, want no more while the token of the scope is kept", got)
+		}
 		expire()
 		w.token(i)
 		if got := w.entra.count(); got != 3 {
