@@ -152,7 +152,7 @@ func TestOnlyFormsAreReadForSecrets(t *testing.T) {
 		{"a form in another spelling", "Application/X-WWW-Form-URLencoded; charset=utf-8", "client_secret=s3cret", true},
 		{"another body", "application/json", "client_secret=s3cret", false},
 		{"a body of no kind", "", "client_secret=s3cret", false},
-		{"a form that is not there", form, "", false},
+		{"a form without a body", form, "", false},
 	} {
 		request := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(test.body))
 		request.Header.Set("Content-Type", test.kind)
