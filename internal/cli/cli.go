@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +53,8 @@ type World struct {
 	ConfigDir func() (string, error)
 	// OpenBrowser shows a page in the user's browser. It may return only when the browser has ended.
 	OpenBrowser func(address string) error
+	// CompletionTime is how long a completion may take to look up machines; zero means 2 s.
+	CompletionTime time.Duration
 	// Manifest is that of the integration, as the package manifest writes it.
 	Manifest string
 }

@@ -47,7 +47,7 @@ func newWorld(t *testing.T, args ...string) *world {
 	w := &world{}
 	w.World = cli.World{
 		Args: append([]string{"xsoar-defender"}, args...), In: strings.NewReader(""), Out: &w.out, Errors: &w.errs,
-		Width: func() int { return 0 }, ConfigDir: func() (string, error) { return home, nil },
+		Width: func() int { return 0 }, ConfigDir: func() (string, error) { return home, nil }, CompletionTime: time.Hour,
 	}
 	w.Runner = &execution.Runner{
 		System: system.System{

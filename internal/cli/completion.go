@@ -287,8 +287,8 @@ func completeMachine(held commands.Held, machine rawjson.Value) string {
 	return cobra.CompletionWithDesc(value, strings.Join(told, ", "))
 }
 
-// completionTime is how long a completion may take to look machines up.
-const completionTime = 2 * time.Second
+// usualCompletionTime is how long a completion may take to look up machines: the user waits for it.
+const usualCompletionTime = 2 * time.Second
 
 // errNoPatience ends a completion that would have to wait.
 var errNoPatience = errors.New("nobody waits for a completion")
@@ -310,7 +310,7 @@ func (p *program) machines(ctx context.Context, options runOptions, beginning st
 
 // machinesOf finds machines of an instance by the beginning of their name or ID, or none where that takes too long.
 func (p *program) machinesOf(ctx context.Context, of instance, host *local.Host, beginning string) []rawjson.Value {
-	ctx, cancel := context.WithTimeout(ctx, completionTime)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(p.CompletionTime, usualCompletionTime))
 	defer cancel()
 	runner := p.runner()
 	runner.Sleep = func(context.Context, time.Duration) error { return errNoPatience }
