@@ -36,10 +36,10 @@ const huntSlack = 15 * time.Second
 // Results.
 func (c *Client) Hunt(ctx context.Context, query string, timeout time.Duration) (rawjson.Value, error) {
 	whole, err := c.hunt(ctx, RunHuntingQuery, query, timeout)
-	if err == nil && !whole.Key("Results").IsArray() {
-		return "", lacks(RunHuntingQuery, "without the results that it must have", whole)
+	if err != nil || whole.Key("Results").IsArray() {
+		return whole, err
 	}
-	return whole, err
+	return asHunt(RunHuntingQuery, whole)
 }
 
 // GraphHunt runs a query through Microsoft Graph. The answer has the shape of Hunt's.
@@ -48,8 +48,13 @@ func (c *Client) GraphHunt(ctx context.Context, query string, timeout time.Durat
 	if err != nil {
 		return "", err
 	}
+	return asHunt(RunGraphHuntingQuery, whole)
+}
+
+// asHunt returns an answer in the shape of the Defender API, whose keys begin with capitals.
+func asHunt(operation Operation, whole rawjson.Value) (rawjson.Value, error) {
 	if !whole.Key("results").IsArray() && !whole.Key("Results").IsArray() {
-		return "", lacks(RunGraphHuntingQuery, "without the results that it must have", whole)
+		return "", lacks(operation, "without the results that it must have", whole)
 	}
 	type column struct{ Name, Type string }
 	columns := []column{}

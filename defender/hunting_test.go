@@ -1,6 +1,7 @@
 package defender_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 )
 
 func TestHuntGivesTheAnswerAsReceived(t *testing.T) {
@@ -104,6 +106,19 @@ func TestGraphWithoutASignIn(t *testing.T) {
 	w.GraphTokens = func() (defender.TokenSource, error) { return nil, failure }
 	if _, err := w.client().GraphHunt(t.Context(), "T", time.Minute); !errors.Is(err, failure) {
 		t.Errorf("got %v, want the error of the sign-in", err)
+	}
+}
+
+func TestAHuntIsReadWhateverTheCaseOfItsKeys(t *testing.T) {
+	for _, body := range []string{`{"Schema":[{"Name":"A","Type":"String"}],"Results":[{"A":"1"}]}`, `{"schema":[{"name":"A","type":"String"}],"results":[{"A":"1"}]}`} {
+		answers := func(w http.ResponseWriter, _ *http.Request) { answerWith(w, http.StatusOK, body) }
+		w, _, _ := withGraph(t, serve(t, answers), serve(t, answers))
+		for name, hunt := range map[string]func(context.Context, string, time.Duration) (rawjson.Value, error){"Defender": w.client().Hunt, "Graph": w.client().GraphHunt} {
+			got, err := hunt(t.Context(), "T", time.Minute)
+			if want := `{"Schema":[{"Name":"A","Type":"String"}],"Results":[{"A":"1"}]}`; err != nil || string(got) != want {
+				t.Errorf("%s, %s: got %s and %v, want %s", name, body, got, err, want)
+			}
+		}
 	}
 }
 

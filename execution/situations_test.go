@@ -236,3 +236,18 @@ func countSignIns(tenant *simulator.Tenant) int {
 	}
 	return count
 }
+
+func TestTheDiagnosisNamesAProxyThatNobodyConfigured(t *testing.T) {
+	w := newWorld(t)
+	w.in("proxy-sign-in")
+	wantRows(t, w.diagnose(t.Context(), t, w.tenant.Instance("client-secret")), map[string]string{
+		"Proxy: authority": "failed: none: Use system proxy settings is not selected; the answer to the request to", "Authority": "failed: a gateway answered instead of 127.0.0.1",
+		"Token": "failed: the answer to the request to", "API": "not checked: there is no token",
+	})
+	// A managed identity is on the machine, so only the API is behind the proxy.
+	wantRows(t, w.diagnose(t.Context(), t, w.tenant.Instance("managed-identity")), map[string]string{
+		"Proxy: managed identity endpoint": "ok: none: it is always contacted directly",
+		"Proxy: API":                       "failed: none: Use system proxy settings is not selected; the answer came from a gateway on the way, proxy.contoso.example (HTTP 407",
+		"Token":                            "ok: ", "API": "failed: ",
+	})
+}

@@ -165,7 +165,7 @@ func (e *examination) proxies() []Check {
 	for _, p := range e.peers() {
 		route, err := e.route(p)
 		check := judgeRoute(p, route, err, e.Instance.UseProxy)
-		if route.Proxy != nil && err == nil {
+		if err == nil && !p.direct {
 			check = e.judgeProxy(p, check)
 		}
 		checks = append(checks, check)
@@ -173,7 +173,8 @@ func (e *examination) proxies() []Check {
 	return checks
 }
 
-// judgeProxy adds to the check of a route what the proxy has answered instead of the peer.
+// judgeProxy adds to the check of a route what a proxy has answered instead of the peer. It may be one that nobody has
+// configured, which the network leads all requests through.
 func (e *examination) judgeProxy(p peer, check Check) Check {
 	failure := e.noToken
 	if p.role == e.service.role {
@@ -307,6 +308,9 @@ func (e *examination) signInAnswers() Check {
 		return passed(check, "%s answers", p.host())
 	}
 	found := passed(check, "%s did not answer", p.host()).but(Failed, "Check that the engine can reach this host.")
+	if p.contact.Err == nil {
+		found.Found = "a gateway answered instead of " + p.host()
+	}
 	if failed, ok := errors.AsType[*auth.Error](e.noToken); ok {
 		found.Remedy = upperFirst(failed.Remedy) + "."
 	}
