@@ -212,9 +212,7 @@ func (f *incidentFetcher) next(ctx context.Context) ([]rawjson.Value, error) {
 type incidentsPart struct {
 	start, end time.Time
 	incidents  []listedIncident
-	items      []rawjson.Value
-	// several reports whether the list had several pages.
-	several bool
+	list       defender.List
 }
 
 // reached returns the cursor behind a part.
@@ -235,7 +233,7 @@ func (f *incidentFetcher) reached(part incidentsPart) time.Time {
 
 // readsOnce reports whether the look-back of the next fetch will not cover all of a part of several pages.
 func (f *incidentFetcher) readsOnce(part incidentsPart) bool {
-	return part.several && f.reached(part).Add(-f.settings.LookBack).After(f.progress.cursor)
+	return part.list.Whole == "" && f.reached(part).Add(-f.settings.LookBack).After(f.progress.cursor)
 }
 
 // advance moves the cursor behind a part.
@@ -259,7 +257,7 @@ func (f *incidentFetcher) part(ctx context.Context, start time.Time) (incidentsP
 		half := end.Sub(start) / 2
 		switch {
 		case !list.More:
-			return incidentsPart{start, end, datedIncidents(list.Items), list.Items, list.Whole == ""}, nil
+			return incidentsPart{start, end, datedIncidents(list.Items), list}, nil
 		case half < serviceTick:
 			return incidentsPart{}, &FeedError{At: start, Incidents: true}
 		}
@@ -270,8 +268,8 @@ func (f *incidentFetcher) part(ctx context.Context, start time.Time) (incidentsP
 
 // again reads a part again, as readAgain does.
 func (f *incidentFetcher) again(ctx context.Context, part incidentsPart) (incidentsPart, error) {
-	items, err := readAgain(part.items, func() (defender.List, error) { return f.read(ctx, part.start, part.end, incidentPart) })
-	part.items, part.incidents = items, datedIncidents(items)
+	items, err := readAgain(part.list, func() (defender.List, error) { return f.read(ctx, part.start, part.end, incidentPart) })
+	part.incidents = datedIncidents(items)
 	return part, err
 }
 
@@ -281,14 +279,18 @@ func (f *incidentFetcher) read(ctx context.Context, start, end time.Time, limit 
 	return f.run.API.Incidents(ctx, defender.Query{Filter: f.filter(start, end), Limit: limit})
 }
 
-// readAgain reads a list of several pages again until that brings nothing new. An incident that changes meanwhile leaves the
-// list, and those behind it move up, so that one may move to a page that was read before.
-func readAgain(items []rawjson.Value, read func() (defender.List, error)) ([]rawjson.Value, error) {
-	known := map[string]bool{}
+// readings is how many times a list is read again at most.
+const readings = 5
+
+// readAgain reads a list of several pages again until that brings nothing new, and no incident is on two pages. An incident
+// that changes meanwhile leaves the list, and those behind it move up, so that one may move to a page that was read before; and
+// incidents of the same time may change places.
+func readAgain(first defender.List, read func() (defender.List, error)) ([]rawjson.Value, error) {
+	items, known := first.Items, map[string]bool{}
 	for _, item := range items {
 		known[item.Text("id")] = true
 	}
-	for range 3 {
+	for range readings {
 		list, err := read()
 		if err != nil {
 			return nil, err
@@ -300,7 +302,7 @@ func readAgain(items []rawjson.Value, read func() (defender.List, error)) ([]raw
 				items = append(items, item)
 			}
 		}
-		if len(items) == before {
+		if len(items) == before && !list.Repeated {
 			break
 		}
 	}

@@ -86,10 +86,11 @@ func (f *incidentFeed) Do(request *http.Request) (*http.Response, error) {
 	defer f.mu.Unlock()
 	f.requests++
 	random := f.chance(request.URL.Path)
+	trouble := random.IntN(80)
 	switch {
-	case f.refuseAfter > 0 && f.requests > f.refuseAfter, f.troubles && random.IntN(80) == 0:
+	case f.refuseAfter > 0 && f.requests > f.refuseAfter, f.troubles && trouble == 0:
 		return respond(request, http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests"}}`, http.Header{"Retry-After": {"60"}}), nil
-	case f.troubles && random.IntN(80) == 0:
+	case f.troubles && trouble == 1:
 		return nil, &url.Error{Op: "Get", URL: "feed", Err: io.ErrUnexpectedEOF}
 	}
 	if _, id, one := strings.Cut(request.URL.Path, "/security/incidents/"); one {

@@ -42,7 +42,7 @@ func (r incidentRemote) changed(ctx context.Context, since, until time.Time) (de
 	}
 	// What the look-back of the next round will not cover is read only now.
 	if newest.Sub(since) > 2*r.run.Instance.Mirror.LookBack {
-		list.Items, err = readAgain(list.Items, read)
+		list.Items, err = readAgain(list, read)
 	}
 	return list, err
 }

@@ -325,7 +325,7 @@ func (s remoteState) has(text string) bool {
 // sameSent reports whether a comment that is there is the one that is to be sent. That of an entry has a mark of its own; the
 // notes of a close and a mapped comment may be written several times.
 func sameSent(text, there string) bool {
-	_, own, _ := cutLast(text, "\n")
+	_, own := cutLast(text)
 	if strings.HasSuffix(own, "/"+closeMark+"]") || strings.HasSuffix(own, "/"+fieldMark+"]") {
 		return sameComment(text, there)
 	}
@@ -338,13 +338,13 @@ const (
 	fieldMark = "comment"
 )
 
-// cutLast is strings.Cut at the last separator.
-func cutLast(text, separator string) (before, after string, found bool) {
-	at := strings.LastIndex(text, separator)
+// cutLast cuts a text before its last line.
+func cutLast(text string) (before, last string) {
+	at := strings.LastIndex(text, "\n")
 	if at < 0 {
-		return "", text, false
+		return "", text
 	}
-	return text[:at], text[at+len(separator):], true
+	return text[:at], text[at+1:]
 }
 
 func (o *outgoing) look(ctx context.Context) (remoteState, error) {
@@ -367,7 +367,7 @@ func (o *outgoing) fit(now remoteState) {
 		}
 		o.change = remoteChange{Comment: o.change.Comment}
 	}
-	if notes, own, _ := cutLast(o.change.Comment, "\n"); strings.HasSuffix(own, "/"+closeMark+"]") && isEcho(notes, now) {
+	if notes, own := cutLast(o.change.Comment); strings.HasSuffix(own, "/"+closeMark+"]") && isEcho(notes, now) {
 		o.change.Comment = ""
 	}
 	if o.unassigns && o.change.AssignedTo == "" && now.AssignedTo != "" {

@@ -481,7 +481,7 @@ func isEcho(notes string, now remoteState) bool {
 	if now.Status == statusRedirected {
 		return strings.HasPrefix(notes, mergedPrefix)
 	}
-	comment, verdict, _ := cutLast(notes, "\n")
+	comment, verdict := cutLast(notes)
 	verdict, _, found := strings.Cut(verdict, verdictOwn)
 	classification, _, _ := strings.Cut(verdict, " - ")
 	ours := found && (classification == noVerdict || canonicalClassification(classification) == classification && classification != "")

@@ -81,6 +81,7 @@ func (c *Client) Incidents(ctx context.Context, q Query) (List, error) {
 		id := incident.Text("id")
 		repeated := known[id] && id != ""
 		known[id] = true
+		found.Repeated = found.Repeated || repeated
 		return repeated
 	})
 	return found, nil

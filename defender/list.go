@@ -22,6 +22,8 @@ type List struct {
 	More bool
 	// Lost reports whether the link to a next page had lost the options of the query, so that it was not followed.
 	Lost bool
+	// Repeated reports whether an item was on several pages, so that another one may be on none. Only lists of incidents know it.
+	Repeated bool
 	// Limited reports whether the query had a limit, and Skipped is how many items it skipped.
 	Limited bool
 	Skipped int
