@@ -67,8 +67,18 @@ func (e *UnknownOutcomeError) Error() string {
 		return fmt.Sprintf("%s A check of machine %s right afterwards found no such machine action, but one may still appear.", e.Err, e.Machine)
 	}
 	found := *e.Found
-	return inOneLine(fmt.Sprintf("%s It most likely did: machine %s has the machine action %s (%s), requested by %s at %s, which is %s.",
-		e.Err, e.Machine, found.ID(), found.Text("type"), found.Text("requestor"), found.Text("creationDateTimeUtc"), found.Status()))
+	text := fmt.Sprintf("%s It most likely did: machine %s has the machine action %s", e.Err, e.Machine, found.ID())
+	for _, detail := range []struct{ format, value string }{
+		{" (%s)", found.Text("type")},
+		{", requested by %s", found.Text("requestor")},
+		{" at %s", found.Text("creationDateTimeUtc")},
+		{", which is %s", found.Status()},
+	} {
+		if detail.value != "" {
+			text += fmt.Sprintf(detail.format, detail.value)
+		}
+	}
+	return inOneLine(text + ".")
 }
 
 func (e *UnknownOutcomeError) Unwrap() error { return e.Err }

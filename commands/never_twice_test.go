@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/internal/simulator"
 	"xsoar-defender/warroom"
 )
@@ -242,6 +244,19 @@ func TestAnAnswerWithoutAnActionIsNoStart(t *testing.T) {
 				result.WantFailure("not a machine action", "may have acted")
 				wantOutcomeTold(t, i, result, true)
 			})
+		}
+	}
+}
+
+func TestAnActionWithoutDetailsIsNamedWithoutThem(t *testing.T) {
+	for action, want := range map[string]string{
+		`{"id":"a1","type":"Isolate","requestor":"eve","creationDateTimeUtc":"2026-11-25T00:00:00Z","status":"Pending"}`: "the machine action a1 (Isolate), requested by eve at 2026-11-25T00:00:00Z, which is Pending.",
+		`{"id":"a1","type":null,"status":"Pending"}`: "the machine action a1, which is Pending.",
+		`{"id":"a1"}`: "the machine action a1.",
+	} {
+		err := &commands.UnknownOutcomeError{Machine: "m1", Found: &defender.MachineAction{Value: rawjson.Value(action)}, Err: errors.New("It broke.")}
+		if got := err.Error(); !strings.HasSuffix(got, want) {
+			t.Errorf("got %q, want it to end with %q", got, want)
 		}
 	}
 }
