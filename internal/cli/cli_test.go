@@ -608,6 +608,29 @@ func TestCompletionWaitsForNothing(t *testing.T) {
 	}
 }
 
+func TestAnUnknownFlagIsNamedAsItWasTyped(t *testing.T) {
+	t.Parallel()
+	for _, flag := range []string{"-Z", "--contxt"} {
+		w := newWorld(t, "run", "microsoft-atp-get-machines", flag)
+		w.run(t, 2)
+		if got := w.errs.String(); !strings.Contains(got, " "+flag) || strings.Contains(got, "-"+flag) {
+			t.Errorf("got %q, want it to name %s", got, flag)
+		}
+	}
+}
+
+func TestContextOfAFailureIsEmptyAndTheErrorIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tenant := w.tenant(t)
+	tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Status: 403})
+	w.Args = append(w.Args, "run", "microsoft-atp-get-machines", "--context", "--instance", instance(t, tenant))
+	w.run(t, 1)
+	if got, said := w.out.String(), w.errs.String(); got != "{}\n" || !strings.Contains(said, "HTTP 403") {
+		t.Errorf("got %q and %q on the standard error, want no context, and the error there", got, said)
+	}
+}
+
 func TestContextIsIndentedOnATerminal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
