@@ -46,6 +46,7 @@ func TestAnswersOfThePlatform(t *testing.T) {
 	}{
 		{"a user", user, `{"username":"nora"}`, `{"username":"nora"}`},
 		{"a user in a list", user, `[{"username":"nora"},{"username":"noran"}]`, `{"username":"nora"}`},
+		{"a user alone in a list", user, `[{"username":"nora"}]`, `{"username":"nora"}`},
 		{"no user", user, `null`, `{}`},
 		{"no user in a list", user, `[]`, `{}`},
 		{"a text for a user", user, `"nora"`, `{}`},

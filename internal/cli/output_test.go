@@ -10,6 +10,10 @@ import (
 
 	"github.com/tidwall/gjson"
 	"go.yaml.in/yaml/v3"
+
+	"xsoar-defender/execution"
+	"xsoar-defender/internal/rawjson"
+	"xsoar-defender/warroom"
 )
 
 // TestJSONNeverMovesATerminal writes every kind of dangerous character, in pieces that cut characters apart.
@@ -86,6 +90,47 @@ func TestTypedLinesAreWhole(t *testing.T) {
 		lines := &typedLines{in: bufio.NewReader(strings.NewReader(typed)), echo: &echo}
 		if got, err := lines.line(); got != want || err != nil {
 			t.Errorf("of %.40q: got %.40q, %v, want %.40q", typed, got, err, want)
+		}
+	}
+}
+
+// TestWordsNextToATableAreNoData writes what an entry says in addition to its table where it is in nobody's way.
+func TestWordsNextToATableAreNoData(t *testing.T) {
+	t.Parallel()
+	var said bytes.Buffer
+	r := &dataResults{program: &program{World: World{Errors: &said}}}
+	r.add(warroom.Entry{Blocks: []warroom.Block{
+		warroom.Paragraph("Two of three were found.\u202e"),
+		warroom.Table{Columns: []string{"ID"}, Records: warroom.Records{Rows: []rawjson.Value{`{"ID":"1"}`, `{"ID":"2"}`}}},
+	}})
+	if len(r.rows) != 2 || said.String() != "Two of three were found.U+202E\n" {
+		t.Errorf("got the rows %q and %q on the standard error, want two, and the words", r.rows, said.String())
+	}
+}
+
+func TestProgressIsShownAsItIsChosen(t *testing.T) {
+	t.Parallel()
+	mode := progressAuto
+	for _, typed := range []string{"always", "never", "auto"} {
+		if err := mode.Set(typed); err != nil || mode.String() != typed {
+			t.Errorf("got %s (%v), want %s", mode, err, typed)
+		}
+	}
+	if err := mode.Set("often"); err == nil || mode != progressAuto {
+		t.Errorf("got %v and %s, want a refusal that changes nothing", err, mode)
+	}
+}
+
+// TestValuesOfAContextPath finds what a step of the demonstration takes from the result of the one before.
+func TestValuesOfAContextPath(t *testing.T) {
+	t.Parallel()
+	result := execution.Result{Entries: []warroom.Entry{
+		entryWith(put{"B", `{"ID":"b"}`}),
+		entryWith(put{"A(val.ID === obj.ID)", `[{"ID":"1"},{"ID":"2"}]`}, put{"A.C", `{"ID":"c"}`}),
+	}}
+	for path, want := range map[string]string{"A": "1", "B": "b", "A.C": "c", "D": ""} {
+		if got := contextText(result, path, "ID"); got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
 		}
 	}
 }
