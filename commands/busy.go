@@ -67,7 +67,8 @@ func (e *UnknownOutcomeError) Error() string {
 		return fmt.Sprintf("%s A check of machine %s right afterwards found no such machine action, but one may still appear.", e.Err, e.Machine)
 	}
 	found := *e.Found
-	text := fmt.Sprintf("%s It most likely did: machine %s has the machine action %s", e.Err, e.Machine, found.ID())
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s It most likely did: machine %s has the machine action %s", e.Err, e.Machine, found.ID())
 	for _, detail := range []struct{ format, value string }{
 		{" (%s)", found.Text("type")},
 		{", requested by %s", found.Text("requestor")},
@@ -75,10 +76,10 @@ func (e *UnknownOutcomeError) Error() string {
 		{", which is %s", found.Status()},
 	} {
 		if detail.value != "" {
-			text += fmt.Sprintf(detail.format, detail.value)
+			fmt.Fprintf(&text, detail.format, detail.value)
 		}
 	}
-	return inOneLine(text + ".")
+	return inOneLine(text.String() + ".")
 }
 
 func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
