@@ -2,7 +2,7 @@
 //
 //	go run .ci/mutate.go [-sample N] [-seed N] [-file REGEXP] [-run REGEXP] [-skip REGEXP] [-timeout DURATION] [-jobs N] PACKAGE ...
 //
-// A package is its folder. It prints every change that the package's own tests survive, as FILE:LINE: what was changed. A
+// A package is its folder. It prints every change that survives the package's own tests, as FILE:LINE: what was changed. A
 // change whose tests run out of time counts as found, and is printed too; one that does not build is no change. With -sample
 // it tries that many changes of a package, which the seed chooses: the same in every run. Nothing in the work tree is written
 // to: the changed file is built through an overlay. It ends with a line of numbers for each package, and with exit code 0
