@@ -177,7 +177,7 @@ func TestTextsOfRecords(t *testing.T) {
 // TestTextsOfTheServiceAreClipped looks at the form of what is quoted in a sentence.
 func TestTextsOfTheServiceAreClipped(t *testing.T) {
 	for text, want := range map[string]string{
-		" a\n\tb  c ":                  "a b c",
+		"\na\n\tb  c\n":                "a b c",
 		strings.Repeat("a", 600):       strings.Repeat("a", 600),
 		strings.Repeat("a", 601):       strings.Repeat("a", 600) + "…",
 		strings.Repeat("a", 599) + "é": strings.Repeat("a", 599) + "…",

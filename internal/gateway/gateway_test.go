@@ -98,7 +98,7 @@ func TestLinesAreCutAfter120Characters(t *testing.T) {
 	for text, want := range map[string]string{
 		strings.Repeat("ä", 120): strings.Repeat("ä", 120),
 		strings.Repeat("ä", 121): strings.Repeat("ä", 120) + "…",
-		" a\tb\x00\n c ":         "a b c",
+		"\na\tb\x00\n c\n":       "a b c",
 	} {
 		if got := gateway.Line(text); got != want {
 			t.Errorf("got %q, want %q", got, want)
