@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -108,6 +109,26 @@ func TestStatesOfSensors(t *testing.T) {
 		}
 		if got, want := endpoint.Get("OSVersion").String(), "22H2 64-bit"; got != want {
 			t.Errorf("got the version %q, want %q", got, want)
+		}
+	}
+}
+
+func TestEndpointsShowTheWholeAnswerOnlyIfItIsSmall(t *testing.T) {
+	for machines, want := range map[int]int{1: 1, 50: 50, 51: 1} {
+		var all []string
+		for n := range machines {
+			all = append(all, fmt.Sprintf(`{"id":"m%d","computerDnsName":"ws"}`, n))
+		}
+		i := commandstest.New(t)
+		i.Answer(http.MethodGet, "/api/machines", http.StatusOK, list(all...))
+		entries := i.Run("endpoint", map[string]any{"hostname": "ws"}).All()
+		if len(entries) != machines {
+			t.Fatalf("got %d entries for %d machines, want one for each", len(entries), machines)
+		}
+		for _, entry := range entries {
+			if got := len(entry.Raw().Get("value").Array()); got != want {
+				t.Fatalf("%d machines: got %d of them in an entry, want %d", machines, got, want)
+			}
 		}
 	}
 }

@@ -172,12 +172,20 @@ func findEndpoints() Command {
 		whole := machines.Joined()
 		return report(endpoint.objectEntries(machines, func(one rawjson.Value) warroom.Entry {
 			rows := []rawjson.Value{one}
-			entry := endpoint.rowsEntry(rows, whole)
+			contents := whole
+			if len(machines.Items) > wholeInEach {
+				contents = defender.List{Items: rows}.Joined()
+			}
+			entry := endpoint.rowsEntry(rows, contents)
 			entry.Context = append(entry.Context, machine.context(rows))
 			return entry
 		})...), nil
 	})
 }
+
+// wholeInEach is for how many machines the contents of every endpoint are the whole answer, as playbooks know them. With more
+// machines each has its own: 1,000 would be a gigabyte.
+const wholeInEach = 50
 
 func getMachineByIP() Command {
 	type args struct {
