@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -173,7 +172,7 @@ func unreachable() []trouble {
 		}
 	}
 	return []trouble{
-		{name: "a port where nothing listens", ending: fails, says: "no connection", breaks: address(closedPort)},
+		{name: "a port where nothing listens", ending: fails, says: "no connection", breaks: address(func(*testing.T) string { return "https://127.0.0.1:1" })},
 		// Go does not send a name with an empty label to a resolver, and fails as if the name were unknown.
 		{name: "a name that nobody knows", ending: fails, says: "no such host", breaks: address(func(*testing.T) string { return "https://api..example" })},
 		{name: "a certificate that is not trusted", ending: fails, says: "certificate", breaks: func(_ *testing.T, i *commandstest.Instance) func() {
@@ -181,18 +180,6 @@ func unreachable() []trouble {
 			return func() { i.Params["insecure"] = true }
 		}},
 	}
-}
-
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return "https://" + listener.Addr().String()
 }
 
 // anything is an answer with the keys of many objects, for requests whose trial leaves the answer to the tenant.

@@ -70,7 +70,7 @@ func TestNoSecretIsWrittenAnywhere(t *testing.T) {
 // instance needs. The engine then looks for each of them, as above.
 func TestNoParameterIsWrittenAnywhere(t *testing.T) {
 	eachWay(t, every, func(t *testing.T, e *engine) {
-		e.environment["HTTPS_PROXY"] = "http://user:" + e.canary("proxy") + "@" + strings.TrimPrefix(nowhere(t, "http"), "http://")
+		e.environment["HTTPS_PROXY"] = "http://user:" + e.canary("proxy") + "@" + strings.TrimPrefix(nowhere("http"), "http://")
 		plugin := e.ready().start()
 		working, planted := e.params, 0
 		for _, parameter := range params.Parameters() {
