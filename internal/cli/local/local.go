@@ -3,7 +3,6 @@
 package local
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"time"
 
 	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
@@ -32,13 +30,6 @@ type Options struct {
 	// Errors is where lines for an operator go.
 	Errors io.Writer
 	Random io.Reader
-	// QuietLock and LongLock are how long another process may hold the lock of the state file: without a word, and until
-	// waiting is given up. Zero means 2 and 30 seconds.
-	QuietLock, LongLock time.Duration
-}
-
-func (o Options) lockTimes() (quiet, whole time.Duration) {
-	return cmp.Or(o.QuietLock, quietLock), cmp.Or(o.LongLock, longLock)
 }
 
 // Host keeps the state of one instance. Hosts of several processes may share a file, and the methods of one may

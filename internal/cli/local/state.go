@@ -126,8 +126,7 @@ func (e *LockedError) Error() string {
 
 // acquire waits for the lock, and after a while says so.
 func (h *Host) acquire(ctx context.Context, try func(context.Context, time.Duration) (bool, error)) error {
-	quiet, whole := h.options.lockTimes()
-	for _, wait := range []time.Duration{quiet, whole - quiet} {
+	for _, wait := range []time.Duration{quietLock, longLock - quietLock} {
 		limited, end := context.WithTimeout(ctx, wait)
 		_, err := try(limited, lockRetry)
 		end()
@@ -139,11 +138,11 @@ func (h *Host) acquire(ctx context.Context, try func(context.Context, time.Durat
 		case !errors.Is(err, context.DeadlineExceeded):
 			return fmt.Errorf("locking the state of instances: %w", err)
 		}
-		if wait == quiet {
+		if wait == quietLock {
 			fmt.Fprintf(h.options.Errors, "Waiting for another process that uses the state file %s.\n", h.options.State)
 		}
 	}
-	return &LockedError{h.options.State, whole}
+	return &LockedError{h.options.State, longLock}
 }
 
 // lock is a separate file, because every write replaces the state file. It is never removed: another process could be
