@@ -3,6 +3,7 @@ package commands_test
 import (
 	"errors"
 	"flag"
+	"net/http"
 	"os"
 	"runtime"
 	"slices"
@@ -16,7 +17,7 @@ import (
 )
 
 // soakFor is the number of executions of TestSoak: go test ./commands -run TestSoak -v -soak=20000.
-var soakFor = flag.Int("soak", 1000, "how many executions TestSoak makes")
+var soakFor = flag.Int("soak", 400, "how many executions TestSoak makes")
 
 // footprint is the resources that a process holds.
 type footprint struct {
@@ -29,10 +30,11 @@ func (f footprint) within(most footprint) bool {
 	return f.goroutines <= most.goroutines && f.descriptors <= most.descriptors && f.heap <= most.heap
 }
 
-// measure collects garbage first, and allows a while for what ends by itself, such as the connections of a cut answer. It
-// stops early when the process holds no more than enough.
-func measure(t *testing.T, enough footprint) footprint {
+// measure closes idle connections and collects garbage first, and allows a while for what ends by itself, such as the
+// connections of a cut answer. It stops early when the process holds no more than enough.
+func measure(t *testing.T, i *commandstest.Instance, enough footprint) footprint {
 	t.Helper()
+	i.CloseIdleConnections()
 	var best footprint
 	for round := 0; round == 0 || round < 50 && !best.within(enough); round++ {
 		runtime.GC()
@@ -59,8 +61,8 @@ func openDescriptors(t *testing.T) int {
 	return len(open)
 }
 
-// The allowed growth after a quarter of the executions: a few connections, and the actions that the simulated tenant,
-// which is in the same process, remembers.
+// The allowed growth after a quarter of the executions: a few connections that are about to end, and the actions that the
+// simulated tenant, which is in the same process, remembers.
 const (
 	moreGoroutines  = 12
 	moreDescriptors = 8
@@ -76,12 +78,12 @@ func TestSoak(t *testing.T) {
 	began := time.Now()
 	for number := range *soakFor {
 		if number == *soakFor/quarter {
-			before = measure(t, footprint{})
+			before = measure(t, s.instance, footprint{})
 			most = footprint{before.goroutines + moreGoroutines, before.descriptors + moreDescriptors, before.heap + moreHeap}
 		}
 		s.execute(number)
 	}
-	after := measure(t, most)
+	after := measure(t, s.instance, most)
 	if after.goroutines > most.goroutines {
 		t.Errorf("there are %d goroutines, after a quarter there were %d", after.goroutines, before.goroutines)
 	}
@@ -103,6 +105,7 @@ type soak struct {
 	commands []commands.Command
 	troubles []trouble
 	failed   int
+	pause    time.Duration // before the next execution
 }
 
 func newSoak(t *testing.T) *soak {
@@ -128,12 +131,17 @@ func (s *soak) execute(number int) {
 	tries := trialsOf(command)
 	try := tries[round%len(tries)]
 	i.Params = s.params
-	i.Clock.Advance(10 * time.Minute)
+	faulty := number%2 == 1
+	i.Clock.Advance(s.pause)
+	s.pause = 10 * time.Minute
 	i.Tenant.ResetRequests()
 	i.Tenant.ClearFaults()
-	faulty := number%2 == 1
 	if faulty {
-		i.Tenant.Script(s.troubles[(round+at)%len(s.troubles)].fault)
+		fault := s.troubles[(round+at)%len(s.troubles)].fault
+		i.Tenant.Script(fault)
+		if fault.Status == http.StatusTooManyRequests { // it may name a day to wait, which commands remember
+			s.pause = 25 * time.Hour
+		}
 	}
 	try.script(i)
 	result := i.Run(command.Name, resolve(i, try.args))

@@ -23,6 +23,7 @@ import (
 	"xsoar-defender/internal/simulator"
 	"xsoar-defender/internal/system"
 	"xsoar-defender/internal/testclock"
+	"xsoar-defender/params"
 )
 
 // Instance is an integration instance with a simulated tenant of its own.
@@ -100,6 +101,16 @@ func (i *Instance) In(t testing.TB) *Instance {
 	part := *i
 	part.t = t
 	return &part
+}
+
+// CloseIdleConnections closes the connections that commands left open for those after them.
+func (i *Instance) CloseIdleConnections() {
+	i.runner.Transports.Direct().CloseIdleConnections()
+	instance, err := params.Decode(rawJSON(i.t, i.Params), i.runner.Getenv)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	i.runner.Transports.For(instance, i.runner.Getenv).CloseIdleConnections()
 }
 
 // Answer scripts the answer of the API, or of Microsoft Graph, to every request of a method and a path from now on.
