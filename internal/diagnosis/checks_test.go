@@ -102,6 +102,8 @@ func TestCertificatesThatEnd(t *testing.T) {
 		{"in fourteen days and a second", judge(14*day+time.Second, false), Passed, "2026-12-04"},
 		{"in fourteen days", judge(14*day, false), Warning, "valid until 2026-12-04, in 14 days"},
 		{"in an hour", judge(time.Hour, false), Warning, "in 0 days"},
+		{"in a moment", judge(time.Nanosecond, false), Warning, "in 0 days"},
+		{"now", judge(0, false), Warning, "which has passed"},
 		{"in months, and nobody verifies it", judge(90*day, true), Warning, "not verified"},
 		{"yesterday, and nobody verifies it", judge(-day, true), Warning, "which has passed, not verified"},
 		{"an issuer without a common name", judgeCertificate("TLS", tls.VersionTLS12, nameless, aDay(), false), Passed, "…"},
@@ -122,6 +124,7 @@ func TestCertificatesOfApplicationsThatEnd(t *testing.T) {
 		{"known by its thumbprint", judge(&params.Certificate{Thumbprint: []byte{1}}), Passed, "all | "},
 		{"in months", judge(ends(90 * day)), Passed, "all; the application's certificate is valid until 2027-02-18"},
 		{"in fourteen days", judge(ends(14 * day)), Warning, "Create a new certificate"},
+		{"in a moment", judge(ends(time.Nanosecond)), Warning, "valid until 2026-11-20"},
 		{"now", judge(ends(0)), Failed, "valid until 2026-11-20"},
 	})
 }

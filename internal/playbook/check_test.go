@@ -154,19 +154,20 @@ func TestContextPaths(t *testing.T) {
 		"below what is given as received": {
 			playbook: printed("{simple: '${MicrosoftATP.Hunt.Result.mine.DeviceId} ${MicrosoftATP.LiveResponseResult.anything}'}"), paths: 2,
 		},
-		"that nothing fills any more":  {playbook: printed("{simple: '${MicrosoftATP.Indicators.threatType}'}"), problem: unfilled + "MicrosoftATP.Indicators.threatType", paths: 1},
-		"that some command still does": {playbook: printed("{simple: '${MicrosoftATP.Machine.OSProcessor}'}"), paths: 1},
-		"of every integration":         {playbook: printed("{simple: '${File.Nonsense} ${Endpoint.Nonsense} ${DBotScore.Nonsense}'}")},
-		"of root and accessor":         {playbook: printed("{complex: {root: MicrosoftATP.Machine, accessor: Owner}}"), problem: unknown + "MicrosoftATP.Machine.Owner", paths: 1},
-		"in a filter":                  {playbook: printed("{complex: {root: MicrosoftATP.Machine, filters: [[{operator: x, left: {value: {simple: MicrosoftATP.Machine.Owner}, iscontext: true}}]]}}"), problem: unknown + "MicrosoftATP.Machine.Owner", paths: 2},
-		"in a transformer":             {playbook: printed("{complex: {root: inputs.x, transformers: [{operator: append, args: {item: {iscontext: true, value: {simple: MicrosoftATP.Machine.Owner}}}}]}}"), problem: unknown + "MicrosoftATP.Machine.Owner", paths: 1},
-		"as a plain text in one":       {playbook: printed("{complex: {root: inputs.x, transformers: [{operator: append, args: {item: {value: {simple: MicrosoftATP.Machine.Owner}}}}]}}")},
-		"in a condition":               {playbook: "tasks: {'1': {task: {}, conditions: [{label: 'yes', condition: [[{operator: x, left: {iscontext: true, value: {simple: MicrosoftATP.Owner}}}]]}]}}", problem: unknown + "MicrosoftATP.Owner", paths: 1},
-		"in a question":                {playbook: "tasks: {'1': {task: {}, message: {body: {simple: '${MicrosoftATP.Owner}'}}}}", problem: unknown + "MicrosoftATP.Owner", paths: 1},
-		"in a description":             {playbook: "tasks: {'1': {task: {description: 'Reads ${MicrosoftATP.Owner}.'}}}"},
-		"in an input":                  {playbook: "tasks: {}\ninputs: [{key: x, value: {complex: {root: MicrosoftATP, accessor: Owner}}}]", problem: unknown + "MicrosoftATP.Owner", paths: 1},
-		"in an output":                 {playbook: "tasks: {}\noutputs: [{contextPath: MicrosoftATP.Owner}]", problem: unknown + "MicrosoftATP.Owner", paths: 1},
-		"in an expression for a poll":  {playbook: "tasks: {'1': {task: {}, scriptarguments: {dt: {simple: MicrosoftATP.Owner(val.x).ID}}}}", problem: unknown + "MicrosoftATP.Owner.ID", paths: 1},
+		"that nothing fills any more":   {playbook: printed("{simple: '${MicrosoftATP.Indicators.threatType}'}"), problem: unfilled + "MicrosoftATP.Indicators.threatType", paths: 1},
+		"that some command still does":  {playbook: printed("{simple: '${MicrosoftATP.Machine.OSProcessor}'}"), paths: 1},
+		"of every integration":          {playbook: printed("{simple: '${File.Nonsense} ${Endpoint.Nonsense} ${DBotScore.Nonsense}'}")},
+		"of root and accessor":          {playbook: printed("{complex: {root: MicrosoftATP.Machine, accessor: Owner}}"), problem: unknown + "MicrosoftATP.Machine.Owner", paths: 1},
+		"of an accessor without a root": {playbook: printed("{complex: {accessor: MicrosoftATP.Owner}}")},
+		"in a filter":                   {playbook: printed("{complex: {root: MicrosoftATP.Machine, filters: [[{operator: x, left: {value: {simple: MicrosoftATP.Machine.Owner}, iscontext: true}}]]}}"), problem: unknown + "MicrosoftATP.Machine.Owner", paths: 2},
+		"in a transformer":              {playbook: printed("{complex: {root: inputs.x, transformers: [{operator: append, args: {item: {iscontext: true, value: {simple: MicrosoftATP.Machine.Owner}}}}]}}"), problem: unknown + "MicrosoftATP.Machine.Owner", paths: 1},
+		"as a plain text in one":        {playbook: printed("{complex: {root: inputs.x, transformers: [{operator: append, args: {item: {value: {simple: MicrosoftATP.Machine.Owner}}}}]}}")},
+		"in a condition":                {playbook: "tasks: {'1': {task: {}, conditions: [{label: 'yes', condition: [[{operator: x, left: {iscontext: true, value: {simple: MicrosoftATP.Owner}}}]]}]}}", problem: unknown + "MicrosoftATP.Owner", paths: 1},
+		"in a question":                 {playbook: "tasks: {'1': {task: {}, message: {body: {simple: '${MicrosoftATP.Owner}'}}}}", problem: unknown + "MicrosoftATP.Owner", paths: 1},
+		"in a description":              {playbook: "tasks: {'1': {task: {description: 'Reads ${MicrosoftATP.Owner}.'}}}"},
+		"in an input":                   {playbook: "tasks: {}\ninputs: [{key: x, value: {complex: {root: MicrosoftATP, accessor: Owner}}}]", problem: unknown + "MicrosoftATP.Owner", paths: 1},
+		"in an output":                  {playbook: "tasks: {}\noutputs: [{contextPath: MicrosoftATP.Owner}]", problem: unknown + "MicrosoftATP.Owner", paths: 1},
+		"in an expression for a poll":   {playbook: "tasks: {'1': {task: {}, scriptarguments: {dt: {simple: MicrosoftATP.Owner(val.x).ID}}}}", problem: unknown + "MicrosoftATP.Owner.ID", paths: 1},
 		"that the playbook fills": {
 			playbook: "tasks: {'1': {task: {script: '|||microsoft-atp-get-machines', iscommand: true}, scriptarguments: {extend-context: {simple: 'a=b::MicrosoftATP.Mine.Deep=value'}}}, " +
 				"'2': {task: {scriptName: Set}, scriptarguments: {key: {simple: MicrosoftATP.Count}, value: {simple: '${MicrosoftATP.Mine.Deep.ID} ${MicrosoftATP.Mine} ${MicrosoftATP.Count}'}}}}",
@@ -322,5 +323,167 @@ func TestASubPlaybookThatIsNotThereMaySetAPath(t *testing.T) {
 	checker.Add(read(`{name: Inner, tasks: {'1': {task: {name: Nothing}}}}`))
 	if got := checker.Check(main); len(got.Problems) != 1 || len(got.Notes) != 0 || len(got.NotLookedInto) != 0 {
 		t.Errorf("with a sub-playbook that does not set it: got %+v, want a problem", got)
+	}
+}
+
+// TestAFindingSaysWhatToDo has one finding of each kind, whole.
+func TestAFindingSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		playbook        string
+		problems, notes []playbook.Finding
+	}{
+		"an unknown command": {
+			playbook: withCommand("|||microsoft-atp-TEST"),
+			problems: []playbook.Finding{{Kind: playbook.UnknownCommand, What: "microsoft-atp-TEST", Why: "there is no such command", Instead: "microsoft-atp-test"}},
+		},
+		"a missing argument": {
+			playbook: withCommand("|||microsoft-atp-unisolate-machine", "machine_id: {simple: m1}"),
+			problems: []playbook.Finding{{
+				Kind: playbook.MissingArgument, What: "microsoft-atp-unisolate-machine without comment", Why: "the argument is required",
+				Instead: "comment: a comment for the action, shown in Microsoft's action center",
+			}},
+		},
+		"a value that is refused": {
+			playbook: withCommand("|||microsoft-atp-get-machines", "page_size: {simple: many}"),
+			problems: []playbook.Finding{{Kind: playbook.RefusedValue, What: "microsoft-atp-get-machines page_size", Why: `the value must be a number; got "many"`}},
+		},
+		"what is deprecated": {
+			playbook: withCommand("|||microsoft-atp-indicator-list", "page_size: {simple: '50'}"),
+			notes: []playbook.Finding{
+				{Kind: playbook.DeprecatedCommand, What: "microsoft-atp-indicator-list", Why: "the command is deprecated", Instead: "microsoft-atp-sc-indicator-list"},
+				{
+					Kind: playbook.DeprecatedArgument, What: "microsoft-atp-indicator-list page_size",
+					Why: "it is deprecated: no longer has any effect: pages are as large as the service allows",
+				},
+			},
+		},
+		"an argument that is refused": {
+			playbook: withCommand(
+				"|||microsoft-atp-indicator-create-file", "action: {simple: block}", "description: {simple: x}", "expiration_time: {simple: 1 day}",
+				"threat_type: {simple: C2}", "file_name: {simple: x.exe}",
+			),
+			problems: []playbook.Finding{{
+				Kind: playbook.RefusedArgument, What: "microsoft-atp-indicator-create-file file_name",
+				Why: "the command refuses it: no longer supported: the file's name", Instead: "microsoft-atp-sc-indicator-create",
+			}},
+			notes: []playbook.Finding{{Kind: playbook.DeprecatedCommand, What: "microsoft-atp-indicator-create-file", Why: "the command is deprecated", Instead: "microsoft-atp-sc-indicator-create"}},
+		},
+		"a path that nothing fills": {
+			playbook: withCommand("|||another", "x: {simple: '${MicrosoftATP.Indicators.threatType}'}"),
+			problems: []playbook.Finding{{Kind: playbook.UnfilledPath, What: "MicrosoftATP.Indicators.threatType", Why: "no longer filled: the service has nothing to show here"}},
+		},
+		"a path with nothing near": {
+			playbook: withCommand("|||another", "x: {simple: '${MicrosoftATP.Machine.Owner}'}"),
+			problems: []playbook.Finding{{
+				Kind: playbook.UnknownPath, What: "MicrosoftATP.Machine.Owner", Why: "no command declares it, and no task sets it", Instead: "what microsoft-atp-get-machines declares",
+			}},
+		},
+		"a path at the root with nothing near": {
+			playbook: withCommand("|||another", "x: {simple: '${MicrosoftATP.Owner}'}"),
+			problems: []playbook.Finding{{Kind: playbook.UnknownPath, What: "MicrosoftATP.Owner", Why: "no command declares it, and no task sets it"}},
+		},
+	} {
+		for _, all := range [][]playbook.Finding{test.problems, test.notes} {
+			for i := range all {
+				all[i].Task, all[i].Name, all[i].Line = "1", "One", 1
+			}
+		}
+		got := checked(t, test.playbook)
+		if !slices.Equal(got.Problems, test.problems) {
+			t.Errorf("%s: got the problems\n%+v\nwant\n%+v", name, got.Problems, test.problems)
+		}
+		if !slices.Equal(got.Notes, test.notes) {
+			t.Errorf("%s: got the notes\n%+v\nwant\n%+v", name, got.Notes, test.notes)
+		}
+	}
+}
+
+// TestResultsNameEachThingOnce has a playbook that uses the same things in two tasks and twice in one of them.
+func TestResultsNameEachThingOnce(t *testing.T) {
+	t.Parallel()
+	got := checked(t, `tasks:
+  '2':
+    task: {name: Two, iscommand: true, script: '|||microsoft-atp-test'}
+    scriptarguments: {using: {simple: '${MicrosoftATP.Owner} ${MicrosoftATP.Machine} ${MicrosoftATP.Owner}'}}
+  '1':
+    task: {name: One, iscommand: true, script: '|||microsoft-atp-test'}
+    scriptarguments: {using: {simple: '${MicrosoftATP.Owner}'}}
+  '3':
+    task: {name: Three, iscommand: true, script: '|||endpoint'}
+inputs:
+- key: x
+  value:
+    simple: ${MicrosoftATP.Owner}
+outputs:
+- contextPath: MicrosoftATP.Other
+  description: Not ${MicrosoftATP.This}.
+`)
+	if want := []string{"endpoint", "microsoft-atp-test"}; !slices.Equal(got.Commands, want) {
+		t.Errorf("got the commands %q, want %q", got.Commands, want)
+	}
+	if want := []string{"MicrosoftATP.Machine", "MicrosoftATP.Other", "MicrosoftATP.Owner"}; !slices.Equal(got.Paths, want) {
+		t.Errorf("got the paths %q, want %q", got.Paths, want)
+	}
+	var places []string
+	for _, one := range got.Problems {
+		places = append(places, fmt.Sprintf("%d %s %s %s", one.Line, one.Task, one.Name, one.What))
+	}
+	if want := []string{"13  the playbook's inputs MicrosoftATP.Owner", "15  the playbook's outputs MicrosoftATP.Other", "7 1 One MicrosoftATP.Owner", "4 2 Two MicrosoftATP.Owner"}; !slices.Equal(places, want) {
+		t.Errorf("got the problems at %q, want %q", places, want)
+	}
+}
+
+// TestSuggestionsEndBeforeTheyTakeTooLong has more problems than something near is looked for.
+func TestSuggestionsEndBeforeTheyTakeTooLong(t *testing.T) {
+	t.Parallel()
+	var reads strings.Builder
+	const problems = 1_001
+	for i := range problems {
+		fmt.Fprintf(&reads, "${MicrosoftATP.machine%d} ", i)
+	}
+	read, err := playbook.Read([]byte("tasks: {'1': {task: {}, scriptarguments: {x: {simple: '" + reads.String() + "'}}}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	got := playbook.NewChecker(nil, brand, func(string, []string) []string { asked++; return []string{"Machine", "Machines"} }).Check(read)
+	if len(got.Problems) != problems || asked != problems-1 {
+		t.Fatalf("got %d problems and %d suggestions, want %d and one less", len(got.Problems), asked, problems)
+	}
+	if first, last := got.Problems[0].Instead, got.Problems[problems-1].Instead; first != "MicrosoftATP.Machine or MicrosoftATP.Machines" || last != "" {
+		t.Errorf("got the suggestions %q for the first and %q for the last, want two names and none", first, last)
+	}
+}
+
+func TestCommandsThatATaskHandsOn(t *testing.T) {
+	t.Parallel()
+	handed := func(arguments string) string {
+		return "tasks: {'1': {task: {scriptName: Other}, scriptarguments: {" + arguments + "}}}"
+	}
+	for name, test := range map[string]struct {
+		playbook string
+		want     []string // the commands
+		problems []string
+	}{
+		"by its name":                            {handed("a: {simple: microsoft-atp-test}"), []string{"microsoft-atp-test"}, nil},
+		"of another integration":                 {handed("a: {simple: ip-block}"), nil, nil},
+		"after one of another integration":       {handed("a: {simple: ip-block}, b: {simple: microsoft-atp-test}"), []string{"microsoft-atp-test"}, nil},
+		"after nothing":                          {handed("a: {}, b: {simple: microsoft-atp-test}"), []string{"microsoft-atp-test"}, nil},
+		"in a list":                              {handed("a: {simple: 'microsoft-atp-test,microsoft-atp-none'}"), nil, nil},
+		"put together in a run":                  {handed("a: {simple: 'microsoft-atp-${x}'}"), nil, nil},
+		"with arguments that are not looked at":  {handed("a: {simple: microsoft-atp-test}, PollingCommandArgName: {simple: ids}"), []string{"microsoft-atp-test"}, nil},
+		"with an argument put together in a run": {handed("PollingCommandName: {simple: microsoft-atp-test}, PollingCommandArgName: {simple: '${x}'}, AdditionalPollingCommandArgNames: {simple: 'ids, '}"), []string{"microsoft-atp-test"}, []string{"unknown argument: microsoft-atp-test ids"}},
+		"by a task that runs a command itself":   {withCommand("|||microsoft-atp-test", "using: {simple: microsoft-atp-none}"), []string{"microsoft-atp-test"}, nil},
+		"as a script and not a command":          {"tasks: {'1': {task: {script: microsoft-atp-none}}}", nil, nil},
+		"without a name":                         {"tasks: {'1': {task: {iscommand: true, script: '" + brand + "|||'}}}", nil, nil},
+	} {
+		got := checked(t, test.playbook)
+		if !slices.Equal(got.Commands, append([]string{}, test.want...)) {
+			t.Errorf("%s: got the commands %q, want %q", name, got.Commands, test.want)
+		}
+		if problems := shown(got.Problems); !slices.Equal(problems, append([]string{}, test.problems...)) {
+			t.Errorf("%s: got the problems %q, want %q", name, problems, test.problems)
+		}
 	}
 }

@@ -42,6 +42,7 @@ func TestWhatIsNoPlaybookSaysWhere(t *testing.T) {
 		"deep blocks":            {text: deep(maxDepth + 1), line: maxDepth + 1, reason: "deep"},
 		"deep tags":              {text: "a: " + strings.Repeat("!b ", maxDepth+2) + "c", line: 1, reason: "deep"},
 		"wide":                   {text: "a:\n" + wide, line: maxEntries + 2, reason: "entries"},
+		"a bracket too many":     {text: "]", line: 1, reason: "no YAML"},
 		"wide brackets":          {text: "a: [" + strings.Repeat("1,", maxEntries+1) + "1]", line: 1, reason: "entries"},
 		"many parts":             {text: strings.Repeat("#\n", maxTokens+1), line: maxTokens + 1, reason: "parts"},
 		"aliases of aliases":     {text: bomb(), line: 6, reason: "expands to more"},
@@ -91,7 +92,7 @@ func TestAliasesStandForWhatTheyName(t *testing.T) {
 
 func TestTasksComeInTheOrderOfTheirNumbers(t *testing.T) {
 	t.Parallel()
-	read, err := Read([]byte("tasks: {'10': {task: {}}, 'b': {task: {}}, '9': {task: {}}, 'a': {task: {}}}"))
+	read, err := Read([]byte("tasks: {'10': {task: {}}, 'b': {task: {}}, '2000000000': {task: {}}, '-1': {task: {}}, '9': {task: {}}, '0': {task: {}}, 'a': {task: {}}}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,8 +100,111 @@ func TestTasksComeInTheOrderOfTheirNumbers(t *testing.T) {
 	for _, one := range read.tasks {
 		got = append(got, one.id)
 	}
-	if want := "9 10 a b"; strings.Join(got, " ") != want {
+	if want := "0 9 10 -1 2000000000 a b"; strings.Join(got, " ") != want {
 		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
+// TestTheLargestPlaybooksAreRead goes to each of the bounds; TestWhatIsNoPlaybookSaysWhere goes one beyond.
+func TestTheLargestPlaybooksAreRead(t *testing.T) {
+	t.Parallel()
+	const tasks = "tasks: {}\n"
+	for name, text := range map[string]string{
+		"large":         tasks + "#" + strings.Repeat(" ", MaxSize-len(tasks)-1),
+		"deep brackets": tasks + "a:\n  " + strings.Repeat("[", maxDepth-1) + strings.Repeat("]", maxDepth-1),
+		"deep lists":    tasks + "a:\n" + strings.Repeat("- ", maxDepth-1) + "a",
+		"deep blocks":   tasks + deep(maxDepth),
+		"wide":          tasks + "a:\n" + entries(maxEntries),
+		"wide brackets": tasks + "a: [" + strings.Repeat("1,", maxEntries) + "1]",
+		"wide, twice":   tasks + "a:\n" + entries(maxEntries) + "b:\n" + entries(maxEntries),
+		"many brackets": tasks + "a: [" + strings.Repeat("[{}],", maxDepth+1) + "1]",
+	} {
+		if _, err := Read([]byte(text)); err != nil {
+			t.Errorf("%s: got %v, want a playbook", name, err)
+		}
+	}
+}
+
+// entries are those of a mapping.
+func entries(count int) string {
+	var text strings.Builder
+	for i := range count {
+		fmt.Fprintf(&text, "  k%d: v\n", i)
+	}
+	return text.String()
+}
+
+func TestFormatErrorsNameTheLine(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                      "the file is empty",
+		"a: 1\nb: \x00":         "line 2: this is not text",
+		"- 1\n":                 "line 1: this is not a playbook: it has no tasks",
+		"tasks:\n  '0':\n":      `line 2: this is not a playbook: the task "0" has no key task`,
+		"a: *b\n":               "line 1: this alias refers to something that does not come before it",
+		"tasks: {}\n---\n---\n": "",
+	} {
+		_, err := Read([]byte(text))
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestEveryFormOfYAMLIsRead has the forms that the exports of the platform do not have, but people write.
+func TestEveryFormOfYAMLIsRead(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"a byte order mark": "\ufefftasks: {'1': {task: {name: One}}}",
+		"a tag":             "tasks: {'1': {task: !!map {name: !!str One}}}",
+		"explicit keys":     "? tasks\n: {'1': {task: {name: One}}}",
+		"quotes":            `tasks: {"1": {"task": {'name': "\x4fne"}}}`,
+		"a literal":         "tasks:\n  1:\n    task:\n      name: |\n        One\n",
+		"an alias":          "x: &x {name: &n One}\ny: *n\ntasks: {1: {task: *x}}",
+	} {
+		read, err := Read([]byte(text))
+		if err != nil || len(read.tasks) != 1 || read.tasks[0].id != "1" || read.tasks[0].name != "One" {
+			t.Errorf("%s: got %+v and %v, want the task 1 with the name One", name, read, err)
+		}
+	}
+}
+
+func TestAPlaybookNamesItselfAndWhatItRuns(t *testing.T) {
+	t.Parallel()
+	read, err := Read([]byte(`{id: ' abc ', name: Main, tasks: {'1': {task: {playbookName: B}}, '2': {task: {playbookId: A}}, '3': {task: {playbookname: B}}}}`))
+	if err != nil || read.ID != "abc" || read.Name != "Main" || strings.Join(read.SubPlaybooks, " ") != "B A" {
+		t.Errorf("got %+v and %v, want the playbook abc with the name Main, which runs B and A", read, err)
+	}
+}
+
+func TestArgumentsOfATask(t *testing.T) {
+	t.Parallel()
+	read, err := Read([]byte(`tasks:
+  '1':
+    task: {script: Brand|||command}
+    scriptarguments:
+      a: {simple: ' x '}
+      b: {simple: '${y}'}
+      c: {simple: ''}
+      d: {complex: {root: z}}
+      e: {}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := invocation{line: 3, brand: "Brand", command: "command", arguments: []argument{
+		{line: 5, name: "a", given: true, fixed: true, value: "x"},
+		{line: 6, name: "b", given: true, value: "${y}"},
+		{line: 7, name: "c", fixed: true},
+		{line: 8, name: "d", given: true},
+		{line: 9, name: "e"},
+	}}
+	if got := read.tasks[0].invocations; len(got) != 1 || fmt.Sprintf("%+v", got[0]) != fmt.Sprintf("%+v", want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
 

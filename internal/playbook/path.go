@@ -40,7 +40,7 @@ func ownPath(expression string) (string, bool) {
 		if end < 0 {
 			end = len(expression)
 		}
-		if key := strings.TrimSpace(expression[:end]); key != "" && !isPosition(key) {
+		if key := expression[:end]; key != "" && !isPosition(key) {
 			keys = append(keys, key)
 		}
 		expression, more = afterKey(expression[end:])

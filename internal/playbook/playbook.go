@@ -85,8 +85,8 @@ func Read(text []byte) (*Playbook, error) {
 // number is that of a task by which the platform's editor shows it. Others come last.
 func number(id string) int {
 	const last = 1 << 30
-	if n, err := strconv.Atoi(id); err == nil && n >= 0 && n < last {
-		return n
+	if n, err := strconv.Atoi(id); err == nil && n >= 0 {
+		return min(n, last)
 	}
 	return last
 }
