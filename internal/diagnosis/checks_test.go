@@ -274,3 +274,16 @@ func TestFailedChecksExplainAnError(t *testing.T) {
 		})
 	}
 }
+
+func TestTextsFromOutsideAreShort(t *testing.T) {
+	const most = 120
+	for text, want := range map[string]string{
+		"":                          "",
+		strings.Repeat("é", most):   strings.Repeat("é", most),
+		strings.Repeat("é", most+1): strings.Repeat("é", most) + "…",
+	} {
+		if got := clipped(text); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

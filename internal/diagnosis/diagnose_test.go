@@ -296,6 +296,9 @@ func TestFindingsOfADiagnosis(t *testing.T) {
 		{"commands that lack permissions", func(s *scene) { s.gaps = []Gap{{"a", "A"}, {"b", "B"}} }, []string{
 			"Permissions: warning: do not cover 2 commands. Grant the permissions that these commands lack, with admin consent, if the commands are needed.",
 		}},
+		{"a command that lacks permissions", func(s *scene) { s.gaps = []Gap{{"a", "A"}} }, []string{
+			"Permissions: warning: do not cover 1 commands. Grant the permissions that these commands lack, with admin consent, if the commands are needed.",
+		}},
 		{"another tenant", func(s *scene) { s.instance.TenantID = "another" }, []string{
 			"Tenant: failed: " + tenantID + ", but the instance names another. Check Token of the instance.",
 		}},

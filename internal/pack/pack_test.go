@@ -326,3 +326,99 @@ func TestImageIsAReference(t *testing.T) {
 		}
 	}
 }
+
+// TestPagesListTheItemsUnderTheHeadingsOfTheirKinds compares the outline of both pages with the kinds.
+func TestPagesListTheItemsUnderTheHeadingsOfTheirKinds(t *testing.T) {
+	_, files := unpack(t, source(t))
+	readme, notes := files["README.md"], files["ReleaseNotes/1_2_3.md"]
+	want := []string{"Integrations", "Incident Types", "Incident Fields", "Layouts", "Dashboards", "Mappers", "Classifiers", "Playbooks"}
+	for page, mark := range map[string]string{readme: "## ", notes: "#### "} {
+		var got []string
+		for line := range strings.Lines(page) {
+			if heading, ok := strings.CutPrefix(line, mark); ok {
+				got = append(got, strings.TrimSpace(heading))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got the headings %q, want %q", got, want)
+		}
+	}
+	for page, parts := range map[string][]string{
+		readme: {"\n\n## Integrations\n\n- **Microsoft Defender for Endpoint**: Reads ", "- **Microsoft Defender XDR Incident**\n\n## Incident Fields\n\n- **Defender Alerts**: The alerts that belong to it.\n- "},
+		notes: {
+			"#### Integrations\n\n##### Microsoft Defender for Endpoint\n\n- Runs version 1.2.3 of xsoar-defender in the image *registry.example:5000/xsoar-defender:1.2.3*.\n\n#### Incident Types\n",
+			"\n\n##### Microsoft Defender XDR Incident\n\n- Comes with version 1.2.3.\n\n#### Incident Fields\n\n##### Defender Alerts\n\n",
+		},
+	} {
+		for _, part := range parts {
+			if !strings.Contains(page, part) {
+				t.Errorf("got the page\n%s\nwant in it\n%s", page, part)
+			}
+		}
+	}
+	if !strings.HasPrefix(notes, "#### Integrations\n") || strings.Contains(notes, "\n\n\n") || strings.Contains(readme, "\n\n\n") {
+		t.Errorf("got the pages\n%s\n%s\nwant neither to have two empty lines", readme, notes)
+	}
+}
+
+// TestMetadataCountsKindsAndNamesOtherPacks is about the words and the packs that the platform shows before an upload.
+func TestMetadataCountsKindsAndNamesOtherPacks(t *testing.T) {
+	_, files := unpack(t, source(t))
+	server, repository := files["metadata.json"], files["pack_metadata.json"]
+	for path, want := range map[string]string{
+		"contentDisplays.integration": "Integration", "contentDisplays.dashboard": "Dashboard", "contentDisplays.incidenttype": "Incident Types",
+		"contentDisplays.layoutscontainer": "Layouts Containers", "contentDisplays.classifier": "Classifiers", "contentDisplays.playbook": "Playbooks",
+		"dependencies.CommonTypes": `{"mandatory":true,"minVersion":"","author":"Cortex XSOAR","name":"Common Types","certification":"certified"}`,
+		"id":                       "XsoarDefender", "supportDetails": "{}",
+	} {
+		if got := gjson.Get(server, path); got.Type == gjson.String && got.Str != want || got.Type != gjson.String && string(compact(t, got.Raw)) != want {
+			t.Errorf("metadata.json: got %s %s, want %s", path, got.Raw, want)
+		}
+	}
+	if got, want := string(compact(t, gjson.Get(repository, "dependencies.CommonScripts").Raw)), `{"mandatory":true,"display_name":"Common Scripts"}`; got != want {
+		t.Errorf("pack_metadata.json: got the dependency %s, want %s", got, want)
+	}
+	if !strings.HasPrefix(repository, "{\n    \"name\"") || !strings.HasSuffix(repository, "}\n") {
+		t.Errorf("got %q, want lines as the platform's repository has them", repository)
+	}
+}
+
+func compact(t *testing.T, text string) []byte {
+	t.Helper()
+	var short bytes.Buffer
+	if err := json.Compact(&short, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return short.Bytes()
+}
+
+// TestDeprecatedCommandsAreMarked wants the platform to strike through what playbooks should no longer use.
+func TestDeprecatedCommandsAreMarked(t *testing.T) {
+	of := source(t)
+	of.Commands = []commands.Command{{Name: "a", Help: "Does a."}, {Name: "b", Help: "Does b.", Deprecated: "a"}, {Name: "c", Platform: true}}
+	_, files := unpack(t, of)
+	const want = `[{"name":"a","description":"Does a.","deprecated":false},{"name":"b","description":"Does b.","deprecated":true}]`
+	if got := string(compact(t, gjson.Get(files["metadata.json"], "contentItems.integration.0.commands").Raw)); got != want {
+		t.Errorf("got the commands %s, want %s", got, want)
+	}
+}
+
+func TestRefusalsSayWhatToWrite(t *testing.T) {
+	for want, err := range map[string]error{
+		"the manifest of the integration has no display": func() error {
+			_, err := pack.Source{Manifest: "name: x\ncommonfields:\n  id: x\nscript:\n  dockerimage: y:z\n", Version: "1.0.0", Copy: true}.Integration()
+			return err
+		}(),
+		"the manifest of the integration has no dockerimage": func() error {
+			_, err := pack.Source{Manifest: "script:\n  dockerimage: y:z", Version: "1.0.0"}.Integration() // the line does not end
+			return err
+		}(),
+		`"a" is not the name of an image: write it as NAME:TAG, with its registry where it needs one`: &pack.ImageError{Image: "a"},
+		`"1" is not the version of a pack: write three numbers, such as 1.0.0`:                        &pack.VersionError{Version: "1"},
+		"the file a/b is not of a kind that our packs have":                                           &pack.KindError{Path: "a/b"},
+	} {
+		if err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
