@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -36,5 +37,35 @@ func TestAFeedWakesThoseWhoWait(t *testing.T) {
 	f.close()
 	if _, _, open := f.since(1); open {
 		t.Error("the feed is open, want it closed")
+	}
+}
+
+// TestAFeedCountsTheBytesThatItKeeps fills a feed to its last byte, and one beyond.
+func TestAFeedCountsTheBytesThatItKeeps(t *testing.T) {
+	f := newFeed()
+	const quotes = 2 // of the text as JSON
+	half := strings.Repeat("x", mostBytes/2-quotes)
+	kept := func() (numbers []int) {
+		events, _, _ := f.since(0)
+		for _, one := range events {
+			numbers = append(numbers, one.number)
+		}
+		return numbers
+	}
+	f.publish("entries", half)
+	f.publish("entries", half)
+	if got, want := kept(), []int{1, 2}; !slices.Equal(got, want) {
+		t.Errorf("got the events %v, want %v", got, want)
+	}
+	f.publish("entries", "")
+	if got, want := kept(), []int{2, 3}; !slices.Equal(got, want) {
+		t.Errorf("got the events %v after one that is too much, want %v", got, want)
+	}
+	f.publish("entries", half[quotes:])
+	if got, want := kept(), []int{2, 3, 4}; !slices.Equal(got, want) {
+		t.Errorf("got the events %v after what was left is filled, want %v", got, want)
+	}
+	if events, _, _ := f.since(3); len(events) != 1 || events[0].number != 4 {
+		t.Errorf("got %d events since 3, want the fourth", len(events))
 	}
 }

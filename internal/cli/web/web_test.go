@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -416,5 +417,94 @@ func TestCompletionAsksTheDesk(t *testing.T) {
 	_, body := serve(t, &desk{}).enter().ask(http.MethodPost, "/api/complete", `{"command":"c","argument":"a","typed":"t"}`)
 	if want := `[{"value":"c a t","help":""}]`; body != want {
 		t.Errorf("got %s, want %s", body, want)
+	}
+}
+
+// TestThePageOpensFromWhereverItsAddressIsClicked has the ways in which a browser comes to the page.
+func TestThePageOpensFromWhereverItsAddressIsClicked(t *testing.T) {
+	for name, change := range map[string]func(*http.Request){
+		"typed":                        header("Sec-Fetch-Site", "none"),
+		"a link in another page":       header("Sec-Fetch-Site", "cross-site"),
+		"by the other name":            func(r *http.Request) { r.Host = "LOCALHOST:" + r.URL.Port() },
+		"from the page":                header("Sec-Fetch-Site", "same-origin"),
+		"with the origin of the page":  func(r *http.Request) { r.Header.Set("Origin", "http://"+r.URL.Host) },
+		"with the origin by its other": func(r *http.Request) { r.Header.Set("Origin", "http://localhost:"+r.URL.Port()) },
+	} {
+		browser := serve(t, &desk{})
+		response, body := browser.ask(http.MethodGet, "/?"+browser.address.RawQuery, "", change)
+		if response.StatusCode != http.StatusSeeOther {
+			t.Errorf("%s: got %d %s, want a redirect", name, response.StatusCode, body)
+		}
+		for header, want := range map[string]string{
+			"Cache-Control": "no-store", "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+			"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
+		} {
+			if got := response.Header.Get(header); got != want {
+				t.Errorf("%s: got %s %q, want %q", name, header, got, want)
+			}
+		}
+	}
+}
+
+// TestALinkWithTheTokenLeadsToThePageAlone has requests of another site that carry the token and ask for more.
+func TestALinkWithTheTokenLeadsToThePageAlone(t *testing.T) {
+	browser := serve(t, &desk{})
+	for _, test := range []struct{ method, path string }{{http.MethodPost, "/"}, {http.MethodHead, "/"}, {http.MethodGet, "/api/context"}} {
+		response, _ := browser.ask(test.method, test.path+"?"+browser.address.RawQuery, "", header("Sec-Fetch-Site", "cross-site"))
+		if response.StatusCode != http.StatusForbidden || response.Header.Get("Set-Cookie") != "" {
+			t.Errorf("%s %s: got %d, want 403", test.method, test.path, response.StatusCode)
+		}
+	}
+	if response, _ := browser.ask(http.MethodGet, "/api/context?"+browser.address.RawQuery, ""); response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("got %d for the token with another path, want 401", response.StatusCode)
+	}
+}
+
+func TestRefusalsOfThePage(t *testing.T) {
+	browser := serve(t, &desk{simulated: true}).enter()
+	for _, test := range []struct {
+		path, body, want string
+		status           int
+	}{
+		{"/api/run", `{"line":"nonsense"}`, `{"error":"there is no command nonsense"}`, http.StatusBadRequest},
+		{"/api/run", `{`, `{"error":"the body is not the JSON that is expected"}`, http.StatusBadRequest},
+		{"/api/stop", `{"call":7}`, `{"error":"This command has ended already."}`, http.StatusNotFound},
+		{"/api/stop", `[]`, `{"error":"the body is not the JSON that is expected"}`, http.StatusBadRequest},
+		{"/api/complete", `[]`, `{"error":"the body is not the JSON that is expected"}`, http.StatusBadRequest},
+		{"/api/incidents/1/close", `[]`, `{"error":"the body is not the JSON that is expected"}`, http.StatusBadRequest},
+	} {
+		if response, body := browser.ask(http.MethodPost, test.path, test.body); response.StatusCode != test.status || body != test.want {
+			t.Errorf("%s %s: got %d %s, want %d %s", test.path, test.body, response.StatusCode, body, test.status, test.want)
+		}
+	}
+}
+
+func TestThePageShowsWhatTheDeskHas(t *testing.T) {
+	browser := serve(t, &desk{}).enter()
+	for path, want := range map[string]string{
+		"/api/about":   `{"instance":"prod","tenant":"api.contoso.example","simulated":false,"commands":[{"name":"echo","help":"","arguments":[]}]}`,
+		"/api/context": `{"a":1}`, "/api/portal": "null", "/api/incidents": "null",
+	} {
+		response, body := browser.ask(http.MethodGet, path, "")
+		if body != want || response.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: got %s %s, want %s as JSON", path, response.Header.Get("Content-Type"), body, want)
+		}
+	}
+}
+
+// TestAPageThatCannotBeServedSaysWhy has a port that is taken, and a machine without randomness.
+func TestAPageThatCannotBeServedSaysWhy(t *testing.T) {
+	taken, err := strconv.Atoi(serve(t, &desk{}).address.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, options := range map[string]web.Options{
+		"listening for the browser: ":    {Port: taken, Random: &counting{}},
+		"drawing the token of the page:": {Random: strings.NewReader("too short")},
+	} {
+		options.Desk, options.Ready = &desk{}, func(address string) { t.Errorf("got the address %s, want none", address) }
+		if err := web.Serve(t.Context(), options); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want an error that begins with %q", err, want)
+		}
 	}
 }
