@@ -60,7 +60,6 @@ func newQuoted(text string, where place) *quoted {
 	for _, delimiter := range []byte("*_~") {
 		q.emphasis(delimiter)
 	}
-	q.codeSpans()
 	if where == inParagraph {
 		for start := 0; start < len(text); {
 			q.lineStart(start)
@@ -74,6 +73,7 @@ func newQuoted(text string, where place) *quoted {
 	if where == inHeading {
 		q.closingSequence()
 	}
+	q.codeSpans()
 	q.links()
 	return q
 }
@@ -160,16 +160,17 @@ func isPunctuation(b byte) bool {
 	return '!' <= b && b <= '/' || ':' <= b && b <= '@' || '[' <= b && b <= '`' || '{' <= b && b <= '~'
 }
 
-// codeSpans marks all backticks if two runs of them have the same length, which makes the text between them code.
+// codeSpans marks all backticks if two runs of them have the same length, which makes the text between them code. One that is
+// marked for the beginning of its line belongs to no run.
 func (q *quoted) codeSpans() {
 	var lengths []int
 	matched := false
 	for i := 0; i < len(q.text); i++ {
-		if q.text[i] != '`' {
+		if !q.ticks(i) {
 			continue
 		}
 		end := i
-		for end < len(q.text) && q.text[end] == '`' {
+		for end < len(q.text) && q.ticks(end) {
 			end++
 		}
 		for _, length := range lengths {
@@ -182,6 +183,9 @@ func (q *quoted) codeSpans() {
 		q.marks[i] = q.marks[i] || q.text[i] == '`'
 	}
 }
+
+// ticks reports whether there is a backtick at i that is not marked.
+func (q *quoted) ticks(i int) bool { return q.text[i] == '`' && !q.marks[i] }
 
 // lineStart marks what would make a line of a paragraph begin something else: a list, a heading, a quotation, a block of code
 // that swallows everything after it, a rule, or the second row of a table.
