@@ -86,8 +86,8 @@ func (h *Host) Keep(file warroom.File) (string, error) {
 	}
 	defer root.Close()
 	wanted := safeName(file.Name)
-	for number := 1; number <= mostNumbers; number++ {
-		name := numbered(wanted, number)
+	for before := range mostNumbers {
+		name := numbered(wanted, before+1)
 		// The empty file holds the name against every other process; the rename then replaces it.
 		place, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, ownFile)
 		if errors.Is(err, fs.ErrExist) {
