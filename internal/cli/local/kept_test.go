@@ -54,6 +54,13 @@ func TestEveryPartOfTheStateOutlivesTheHost(t *testing.T) {
 	}
 }
 
+func TestTheIntegrationContextAloneKeepsAnInstance(t *testing.T) {
+	t.Parallel()
+	state := filepath.Join(t.TempDir(), "state.json")
+	set(t, newHost(state, "a", ""), "key", `1`)
+	holds(t, state, `{"instances":{"a":{"name":"a","context":{"key":1}}}}`+"\n")
+}
+
 func part(get func(context.Context) (json.RawMessage, error)) string {
 	value, err := get(context.Background())
 	if err != nil {

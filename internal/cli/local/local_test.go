@@ -223,6 +223,10 @@ func TestKeyTellsInstancesApart(t *testing.T) {
 	}
 	same := func(*params.Instance) {}
 	first := local.Key("prod", instance(same))
+	// Another key would cut an instance off from its state when the program is updated.
+	if want := "095965096dd6cc4d279ef0fe8b7f9135"; first != want {
+		t.Errorf("got the key %s, want %s as before", first, want)
+	}
 	for _, test := range []struct {
 		what   string
 		name   string
