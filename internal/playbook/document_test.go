@@ -25,6 +25,7 @@ func TestWhatIsNoPlaybookSaysWhere(t *testing.T) {
 		"nothing":                {text: "", reason: "empty"},
 		"only comments":          {text: "# nothing\n\n", reason: "empty"},
 		"bytes":                  {text: "a: 1\nb: \x00\x01", line: 2, reason: "not text"},
+		"a zero byte alone":      {text: "\x00", line: 1, reason: "not text"},
 		"broken characters":      {text: "a: 1\nb: \xff", line: 2, reason: "not text"},
 		"too large":              {text: strings.Repeat(" ", MaxSize+1), reason: "4 MiB"},
 		"broken":                 {text: "a: 1\nb: [1, 2\n", line: 2, reason: "no YAML"},
