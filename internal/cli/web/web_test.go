@@ -362,6 +362,9 @@ func TestADownloadIsSavedAndNotShown(t *testing.T) {
 	if body != "bytes" || response.Header.Get("Content-Type") != "application/octet-stream" || response.Header.Get("Content-Disposition") != `attachment; filename="a b.gz"` {
 		t.Errorf("got %q as %q with %q, want the bytes to save as a b.gz", body, response.Header.Get("Content-Type"), response.Header.Get("Content-Disposition"))
 	}
+	if got, want := response.Header.Get("Content-Security-Policy"), "default-src 'none'; sandbox"; got != want {
+		t.Errorf("got the policy %q for a file, want %q", got, want)
+	}
 	for _, path := range []string{"/files/2", "/files/..%2f..%2fetc", "/files/"} {
 		if response, _ := browser.ask(http.MethodGet, path, ""); response.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: got %d, want 404", path, response.StatusCode)
