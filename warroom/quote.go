@@ -160,17 +160,18 @@ func isPunctuation(b byte) bool {
 	return '!' <= b && b <= '/' || ':' <= b && b <= '@' || '[' <= b && b <= '`' || '{' <= b && b <= '~'
 }
 
-// codeSpans marks all backticks if two runs of them have the same length, which makes the text between them code. One that is
-// marked for the beginning of its line belongs to no run.
+// codeSpans marks all backticks if two runs of them have the same length, which makes the text between them code, or if one is
+// marked for the beginning of its line: it divides a run, and ends code all the same.
 func (q *quoted) codeSpans() {
 	var lengths []int
-	matched := false
+	matched, divided := false, false
 	for i := 0; i < len(q.text); i++ {
-		if !q.ticks(i) {
+		if q.text[i] != '`' {
 			continue
 		}
+		divided = divided || q.marks[i]
 		end := i
-		for end < len(q.text) && q.ticks(end) {
+		for end < len(q.text) && q.text[end] == '`' {
 			end++
 		}
 		for _, length := range lengths {
@@ -179,13 +180,11 @@ func (q *quoted) codeSpans() {
 		lengths = append(lengths, end-i)
 		i = end - 1
 	}
+	matched = matched || divided && len(lengths) > 1
 	for i := 0; matched && i < len(q.text); i++ {
 		q.marks[i] = q.marks[i] || q.text[i] == '`'
 	}
 }
-
-// ticks reports whether there is a backtick at i that is not marked.
-func (q *quoted) ticks(i int) bool { return q.text[i] == '`' && !q.marks[i] }
 
 // lineStart marks what would make a line of a paragraph begin something else: a list, a heading, a quotation, a block of code
 // that swallows everything after it, a rule, or the second row of a table.
