@@ -59,7 +59,7 @@ func arrows() map[string][]string {
 
 // helpers are the packages that only tests use.
 func helpers() []string {
-	return []string{"commands/commandstest", "internal/repository", "internal/manifest/manifesttest", "internal/testclock", "platform/platformtest", "internal/cli/loopback/loopbacktest", "warroom/warroomtest"}
+	return []string{"commands/commandstest", "internal/repository", "internal/manifest/manifesttest", "internal/testclock", "platform/platformtest", "internal/cli/loopback/loopbacktest", "internal/cli/terminal/terminaltest", "warroom/warroomtest"}
 }
 
 // TestImportsFollowTheArrows leaves tests and their helpers free: they look at packages from outside. An arrow that no

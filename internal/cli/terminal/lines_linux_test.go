@@ -1,37 +1,14 @@
 package terminal_test
 
 import (
-	"fmt"
 	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"xsoar-defender/internal/cli/terminal"
+	"xsoar-defender/internal/cli/terminal/terminaltest"
 )
-
-// open opens a new terminal, and returns the side at which a program reads.
-func open(t *testing.T) *os.File {
-	t.Helper()
-	window, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { window.Close() })
-	if err := unix.IoctlSetPointerInt(int(window.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	number, err := unix.IoctlGetInt(int(window.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	side, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { side.Close() })
-	return side
-}
 
 func mode(t *testing.T, side *os.File) unix.Termios {
 	t.Helper()
@@ -43,7 +20,7 @@ func mode(t *testing.T, side *os.File) unix.Termios {
 }
 
 func TestWithoutLinesReadsEveryCharacterAsItComes(t *testing.T) {
-	side := open(t)
+	side := terminaltest.Open(t)
 	before := mode(t, side)
 	before.Cc[unix.VMIN], before.Cc[unix.VTIME] = 4, 7 // as a program before it may have left them
 	if err := unix.IoctlSetTermios(int(side.Fd()), unix.TCSETS, &before); err != nil {
