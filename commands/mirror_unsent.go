@@ -176,14 +176,21 @@ func (o *outgoing) unsent() unsent {
 	return next
 }
 
-// problem tells the analyst what was not sent, and until when it is tried again.
+// expired reports whether the time until which a change is tried again is over.
+func (o *outgoing) expired(until time.Time) bool { return o.run.Now().After(until) }
+
+// problem tells the analyst what was not sent, and until when it is or was tried again.
 func (o *outgoing) problem(until time.Time) string {
+	ending := " It is tried again until " + until.Format(time.RFC3339) + "."
+	if o.expired(until) {
+		ending = " It was tried until " + until.Format(time.RFC3339) + ". It is not tried again."
+	}
 	texts := slices.Clone(o.notes)
 	for _, one := range o.refused {
 		texts = append(texts, o.failureText(one)+" It is not tried again.")
 	}
 	for _, one := range o.failed {
-		texts = append(texts, o.failureText(one)+" It is tried again until "+until.Format(time.RFC3339)+".")
+		texts = append(texts, o.failureText(one)+ending)
 	}
 	return strings.Join(texts, "\n")
 }
@@ -237,16 +244,13 @@ func resendOne(ctx context.Context, run *Run, id string) bool {
 	for _, one := range slices.Concat(o.refused, o.failed) {
 		run.Host.Log(ctx, o.failureText(one))
 	}
-	expired := run.Now().Sub(kept.Since) > unsentFor
-	changeUnsent(ctx, run, id, func(newest unsent, _ bool) unsent {
-		return o.afterResend(newest, expired)
-	})
+	changeUnsent(ctx, run, id, func(newest unsent, _ bool) unsent { return o.afterResend(newest) })
 	return !o.left()
 }
 
 // afterResend returns what is kept after a try to send it again. newest is what is kept now, to which another run may have
 // added.
-func (o *outgoing) afterResend(newest unsent, expired bool) unsent {
+func (o *outgoing) afterResend(newest unsent) unsent {
 	next := newest
 	next.Change, next.Alerts, next.Quiet = newest.Change.without(o.earlier.Change).over(o.change), o.alerts, false
 	next.Comments = slices.Clone(o.comments)
@@ -258,11 +262,12 @@ func (o *outgoing) afterResend(newest unsent, expired bool) unsent {
 	if next.Before == nil {
 		next.Before = o.before
 	}
-	problem := o.problem(newest.Since.Add(unsentFor))
+	until := newest.Since.Add(unsentFor)
+	problem := o.problem(until)
 	switch {
-	case next.left() && expired:
+	case next.left() && o.expired(until):
 		next.Change, next.Comments, next.Alerts = remoteChange{}, nil, false
-		next.Problem, next.Told = strings.ReplaceAll(problem, " It is tried again until ", " It was tried until ")+" It is not tried again.", ""
+		next.Problem, next.Told = problem, ""
 	case len(o.refused) > 0 || len(o.notes) > 0 || next.left() && newest.Told == "":
 		next.Problem, next.Told = problem, ""
 	case !next.left():

@@ -125,12 +125,23 @@ func TestAChangeIsTriedForADay(t *testing.T) {
 	m.modified()
 	m.refusing(http.StatusInternalServerError)
 	m.send(assign("nora@contoso.example"))
+	failed := m.Clock.Now()
 	m.modified()
-	m.look()
-	m.Clock.Advance(25 * time.Hour)
+	until := failed.Add(24 * time.Hour)
+	want := " It is tried again until " + until.Format(time.RFC3339) + "."
+	if _, entries := m.look(); len(entries) != 1 || !strings.HasSuffix(entries[0].Literal, want) {
+		t.Errorf("got %v, want one entry that ends with %q", entries, want)
+	}
+	m.Clock.Advance(until.Sub(m.Clock.Now()) - time.Minute)
+	m.modified() // the last try within the day
+	if _, entries := m.look(); len(entries) != 0 {
+		t.Errorf("got %v within the day, want no more", entries)
+	}
+	m.Clock.Advance(10 * time.Minute)
 	m.modified()
-	if _, entries := m.look(); len(entries) != 1 || !strings.Contains(entries[0].Literal, "It is not tried again.") {
-		t.Errorf("got %d entries, want one that reports the end of the tries", len(entries))
+	want = " It was tried until " + until.Format(time.RFC3339) + ". It is not tried again."
+	if _, entries := m.look(); len(entries) != 1 || !strings.HasSuffix(entries[0].Literal, want) {
+		t.Errorf("got %v, want one entry that ends with %q", entries, want)
 	}
 	m.Tenant.ClearFaults()
 	m.Tenant.ResetRequests()
