@@ -205,20 +205,21 @@ func final(err error) bool {
 	return defender.NotFound(err) || slices.Contains([]int{http.StatusBadRequest, http.StatusGone, http.StatusUnprocessableEntity}, defender.StatusOf(err))
 }
 
-// resend sends what earlier runs could not, as much as is due. It ends at the first failure, so that a service that does not
-// answer does not hold up the round.
-func resend(ctx context.Context, run *Run) {
-	if !mirrorsOut(run) {
-		return
-	}
+// resend sends what earlier runs could not, as much as is due, and returns what is kept after that. It ends at the first
+// failure, so that a service that does not answer does not hold up the round.
+func resend(ctx context.Context, run *Run) map[string]unsent {
 	all := loadUnsent(ctx, run)
 	due := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return all[a].Next.Compare(all[b].Next) })
 	due = slices.DeleteFunc(due, func(id string) bool { return !all[id].left() || all[id].Next.After(run.Now()) })
+	if len(due) == 0 {
+		return all
+	}
 	for _, id := range due[:min(len(due), resentInRound)] {
 		if !resendOne(ctx, run, id) {
-			return
+			break
 		}
 	}
+	return loadUnsent(ctx, run)
 }
 
 // resendOne reports whether nothing is left to be tried again.

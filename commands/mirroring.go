@@ -128,7 +128,7 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 	if problems := run.Instance.Fetch.Problems; problems != nil {
 		return Report{}, problems
 	}
-	resend(ctx, run)
+	unsent := resend(ctx, run)
 	state, known := loadMirrorState(ctx, run)
 	now, lookBack := run.Now().UTC(), run.Instance.Mirror.LookBack
 	start := parseTime(state.Cursor)
@@ -166,7 +166,6 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 	for id := range state.Again {
 		ids = once(ids, id)
 	}
-	unsent := loadUnsent(ctx, run)
 	state.Unsent = slices.Sorted(maps.Keys(unsent))
 	for id, kept := range unsent {
 		if kept.open() {

@@ -208,8 +208,9 @@ func (r *Runner) explain(err error, instance params.Instance) {
 // prepare makes the sign-in and the API client of an instance for a command.
 func (r *Runner) prepare(request Request, instance params.Instance, host commands.Host, limits defender.Limits) *commands.Run {
 	way := newNetwork(r.Transports, instance, r.Getenv, r.Now)
-	quotaHost := &quotaHost{Host: host, now: r.Now}
-	environment := r.Environment(instance, request.Instance, signInContext{host, quotaHost})
+	reads := &contextReads{Host: host, now: r.Now}
+	host = reads
+	environment := r.Environment(instance, request.Instance, &contextShare{contextReads: reads})
 	var log *requestLog
 	if request.Debug {
 		log = &requestLog{now: r.Now, failures: map[string]int{}, write: func(line string) {
@@ -229,7 +230,7 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 			return tokens{newSigner(instance, instance.Cloud.GraphScope, []string{instance.Cloud.Graph.Hostname()}, environment)}, nil
 		},
 	}
-	quota := commands.NewQuota(request.Command, quotaHost, r.Now, r.Random)
+	quota := commands.NewQuota(request.Command, &contextShare{contextReads: reads}, r.Now, r.Random)
 	if quota != nil {
 		options.Quota = quota
 	}

@@ -17,6 +17,7 @@ import (
 	"xsoar-defender/defender"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/testclock"
 	"xsoar-defender/params"
 )
 
@@ -80,20 +81,61 @@ func (c *counting) Load(ctx context.Context) (map[string]json.RawMessage, error)
 func TestACommandReadsTheIntegrationContextOnce(t *testing.T) {
 	w := newWorld(t)
 	host := &counting{Host: w.host(), after: func() {}}
-	reads := func(name string, want int) {
+	instance := w.tenant.Instance("client-secret")
+	instance["mirror_direction"] = "Incoming And Outgoing"
+	reads := func(name, command string, want int) {
 		t.Helper()
 		host.reads = 0
-		if result := w.run(listMachines, nil, w.tenant.Instance("client-secret"), host); result.Err != nil {
+		if result := w.run(command, nil, instance, host); result.Err != nil {
 			t.Fatalf("%s: %v", name, result.Err)
 		}
 		if host.reads != want {
 			t.Errorf("%s: got %d readings, want %d", name, host.reads, want)
 		}
 	}
-	reads("a command that signs in", 1)
-	reads("one with a stored token", 1)
+	reads("a command that signs in", listMachines, 1)
+	reads("one with a stored token", listMachines, 1)
+	reads("a round of mirroring, which looks for what was not sent", "get-modified-remote-data", 1)
 	host.after = func() { w.clock.Advance(time.Second) }
-	reads("one whose first reading is old when it needs the token", 2)
+	reads("one whose first reading is old when it needs the token", listMachines, 2)
+}
+
+func TestNobodyGetsAnOldIntegrationContext(t *testing.T) {
+	clock := testclock.New(time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC))
+	host := commandstest.NewHost(t.TempDir())
+	command, part := execution.ContextOf(host, clock.Now)
+	write := func(through commands.Host, value string) {
+		t.Helper()
+		if err := through.Update(t.Context(), func(values map[string]json.RawMessage) (bool, error) {
+			values["key"] = json.RawMessage(value)
+			return true, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load := func(from commands.Host, want string) {
+		t.Helper()
+		values, err := from.Load(t.Context())
+		if got := string(values["key"]); got != want || err != nil {
+			t.Errorf("got %s and %v, want %s", got, err, want)
+		}
+		clear(values) // is the caller's
+	}
+	write(host, "1")
+	load(command, "1")
+	write(host, "2") // by another process
+	load(part, "1")  // the reading of a moment ago
+	load(part, "2")
+	load(command, "2")
+	write(command, "3")
+	load(part, "3")
+	load(command, "3")
+	write(part, "4")
+	load(part, "4")
+	host.NoContext = errors.New("the server is away")
+	if _, err := part.Load(t.Context()); !errors.Is(err, host.NoContext) {
+		t.Errorf("got %v, want %v", err, host.NoContext)
+	}
 }
 
 func TestThePlatformsOwnCommandsAreNotCounted(t *testing.T) {
