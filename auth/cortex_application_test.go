@@ -3,6 +3,7 @@ package auth_test
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -158,6 +159,39 @@ func TestOneOutageCountsOneFailure(t *testing.T) {
 		if waiting := w.refusal(i); !strings.Contains(waiting.Message, "has just failed") || time.Until(waiting.Until) > 2*time.Second {
 			t.Errorf("got %v until %s, want one failure and its two seconds", waiting, waiting.Until)
 		}
+	})
+}
+
+// TestWhatOtherProcessesFoundMeanwhileCounts writes what another process has found just before a failure is counted.
+func TestWhatOtherProcessesFoundMeanwhileCounts(t *testing.T) {
+	t.Run("a failure is the same outage", func(t *testing.T) {
+		inWorld(t, func(w *world) {
+			i := instance(params.CortexApplication)
+			w.entra.answer = unavailable
+			other := w.refusal(i)
+			counted := w.store.values
+			w.store.values = map[string]json.RawMessage{}
+			time.Sleep(time.Second)
+			w.store.before = func(values map[string]json.RawMessage) { maps.Copy(values, counted) }
+			if failure := w.refusal(i); failure.Code != "HTTP 503" || !failure.Until.Equal(other.Until) {
+				t.Errorf("got %v until %s, want HTTP 503 until %s, as in the other process", failure, failure.Until, other.Until)
+			}
+			if waiting := w.refusal(i); !strings.Contains(waiting.Message, "has just failed") {
+				t.Errorf("got %v, want one failure", waiting)
+			}
+		})
+	})
+	t.Run("after a success the failure is the first", func(t *testing.T) {
+		inWorld(t, func(w *world) {
+			i := instance(params.CortexApplication)
+			w.entra.answer = unavailable
+			w.refusal(i)
+			time.Sleep(3 * time.Second)
+			w.store.before = func(values map[string]json.RawMessage) { clear(values) }
+			if failure := w.refusal(i); !failure.Until.Equal(time.Now().Add(2 * time.Second)) {
+				t.Errorf("got %v until %s, want two seconds", failure, failure.Until)
+			}
+		})
 	})
 }
 

@@ -26,12 +26,12 @@ func appendYAML(dst []byte, value gjson.Result, indent int) []byte {
 			dst = appendNewLine(dst, indent, first)
 			first = false
 			dst = append(append(dst, yamlText(key.String())...), ':')
-			if empty(below) || !below.IsObject() && !below.IsArray() {
-				dst = appendYAML(append(dst, ' '), below, 0)
-				return true
-			}
 			const step = 2
-			dst = append(append(dst, '\n'), strings.Repeat(" ", indent+step)...)
+			if empty(below) || !below.IsObject() && !below.IsArray() {
+				dst = append(dst, ' ')
+			} else {
+				dst = appendNewLine(dst, indent+step, false)
+			}
 			dst = appendYAML(dst, below, indent+step)
 			return true
 		})

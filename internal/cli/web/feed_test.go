@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestAFeedKeepsTheNewest fills a feed beyond what it keeps.
@@ -19,6 +20,14 @@ func TestAFeedKeepsTheNewest(t *testing.T) {
 	f.publish("entries", strings.Repeat("x", mostBytes))
 	if events, _, _ := f.since(0); len(events) != 1 {
 		t.Errorf("got %d events after a very large one, want that one", len(events))
+	}
+}
+
+func TestACallWithoutEntriesSaysNothingOfThem(t *testing.T) {
+	room := newRoom(t.Context(), nil, time.Now)
+	(&Telling{room: room}).Entries(nil)
+	if events, _, _ := room.feed.since(0); len(events) != 0 {
+		t.Errorf("got the event %s %s, want none", events[0].kind, events[0].data)
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"path"
 	"strconv"
 	"time"
 )
@@ -150,8 +149,9 @@ func Serve(ctx context.Context, o Options) error {
 		return errors.Join(err, listener.Close())
 	}
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	room := newRoom(ctx, o.Desk, o.Now)
+	defer room.running.Wait()
+	defer stop()
 	server := &http.Server{
 		Handler: guard.over(room.routes()), ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: largestHeader,
 		ErrorLog: log.New(io.Discard, "", 0), // what other programs send is of no interest to the user
@@ -163,24 +163,39 @@ func Serve(ctx context.Context, o Options) error {
 	case err = <-ended:
 		err = fmt.Errorf("serving the page: %w", err)
 	case <-ctx.Done():
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPeriod)
-		defer cancel()
 		room.feed.close()
-		if server.Shutdown(closing) != nil {
-			err = server.Close()
-		}
+		err = end(context.WithoutCancel(ctx), server, shutdownPeriod)
 	}
-	stop()
-	room.running.Wait()
 	return err
+}
+
+// end ends a server. It cuts off the answers that are not sent within patience.
+func end(ctx context.Context, server *http.Server, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if server.Shutdown(ctx) == nil {
+		return nil
+	}
+	return server.Close()
 }
 
 // routes are the addresses of the page.
 func (r *room) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { show(w, "index.html") })
-	for _, name := range []string{"room.css", "room.js", "icon.svg", "markdown-it/markdown-it.umd.min.js"} {
-		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, _ *http.Request) { show(w, name) })
+	// The types are written here: what a system knows of extensions may be wrong, and a browser that must not guess then
+	// takes no script.
+	const html, css, script, image = "text/html; charset=utf-8", "text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml"
+	for _, file := range []struct{ path, name, kind string }{
+		{"/{$}", "index.html", html},
+		{"/room.css", "room.css", css},
+		{"/room.js", "room.js", script},
+		{"/icon.svg", "icon.svg", image},
+		{"/markdown-it/markdown-it.umd.min.js", "markdown-it/markdown-it.umd.min.js", script},
+	} {
+		mux.HandleFunc("GET "+file.path, func(w http.ResponseWriter, request *http.Request) {
+			w.Header().Set("Content-Type", file.kind)
+			http.ServeFileFS(w, request, page, "page/"+file.name)
+		})
 	}
 	mux.HandleFunc("GET /api/about", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, struct {
@@ -201,17 +216,6 @@ func (r *room) routes() http.Handler {
 	mux.HandleFunc("POST /api/mirror", func(w http.ResponseWriter, _ *http.Request) { r.begin(w, "Mirror", r.desk.Mirror) })
 	mux.HandleFunc("POST /api/incidents/{id}/close", r.closeIncident)
 	return mux
-}
-
-// show sends a file of the page.
-func show(w http.ResponseWriter, name string) {
-	text, err := page.ReadFile("page/" + name)
-	if err != nil {
-		http.Error(w, "not found", http.StatusNotFound)
-		return
-	}
-	w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
-	_, _ = w.Write(text) // a browser that is gone needs no page
 }
 
 // answer sends JSON.

@@ -3,6 +3,7 @@ package web_test
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -183,7 +184,12 @@ func TestThePageIsForOneBrowserOfThisMachine(t *testing.T) {
 	if response.StatusCode != http.StatusSeeOther || response.Header.Get("Location") != "/" {
 		t.Errorf("got %d to %q for the token, want 303 to /", response.StatusCode, response.Header.Get("Location"))
 	}
-	for _, want := range []string{"HttpOnly", "SameSite=Strict", "xsoar-defender-" + browser.address.Port() + "="} {
+	drawn := make([]byte, 64) // the token, and then the value of the cookie
+	if _, err := new(counting).Read(drawn); err != nil {
+		t.Fatal(err)
+	}
+	session := "xsoar-defender-" + browser.address.Port() + "=" + base64.RawURLEncoding.EncodeToString(drawn[32:]) + ";"
+	for _, want := range []string{"HttpOnly", "SameSite=Strict", session} {
 		if !strings.Contains(cookie, want) {
 			t.Errorf("got the cookie %q, want it to hold %q", cookie, want)
 		}
@@ -239,10 +245,16 @@ func TestThePageIsForOneBrowserOfThisMachine(t *testing.T) {
 // TestThePageLoadsNothingFromElsewhere looks at the policy that browsers are given, and at what the page names.
 func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
 	browser := serve(t, &desk{}).enter()
-	for _, path := range []string{"/", "/room.css", "/room.js", "/icon.svg", "/markdown-it/markdown-it.umd.min.js", "/api/about"} {
+	for path, kind := range map[string]string{
+		"/": "text/html; charset=utf-8", "/room.css": "text/css; charset=utf-8", "/room.js": "text/javascript; charset=utf-8", "/icon.svg": "image/svg+xml",
+		"/markdown-it/markdown-it.umd.min.js": "text/javascript; charset=utf-8", "/api/about": "application/json",
+	} {
 		response, body := browser.ask(http.MethodGet, path, "")
 		if response.StatusCode != http.StatusOK || body == "" {
 			t.Errorf("%s: got %d with %d bytes, want 200 and some", path, response.StatusCode, len(body))
+		}
+		if got := response.Header.Get("Content-Type"); got != kind { // which the browser must not guess
+			t.Errorf("%s: got the type %q, want %q", path, got, kind)
 		}
 		policy := response.Header.Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "form-action 'none'", "frame-ancestors 'none'", "base-uri 'none'"} {
@@ -302,11 +314,15 @@ func TestWhatExecutesIsConfirmedOnARealTenant(t *testing.T) {
 }
 
 // follow reads events until one of a kind comes, and returns all.
-func (v *visitor) follow(kind, since string) (events []string) {
+func (v *visitor) follow(kind, since string) []string {
 	v.t.Helper()
-	ctx, stop := context.WithCancel(v.t.Context())
-	defer stop()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+v.address.Host+"/api/events", nil)
+	return v.events(since)(kind)
+}
+
+// events asks for the events after one. What it returns reads on until one of a kind comes.
+func (v *visitor) events(since string) (follow func(kind string) []string) {
+	v.t.Helper()
+	request, err := http.NewRequestWithContext(v.t.Context(), http.MethodGet, "http://"+v.address.Host+"/api/events", nil)
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -315,21 +331,24 @@ func (v *visitor) follow(kind, since string) (events []string) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	defer response.Body.Close()
+	v.t.Cleanup(func() { response.Body.Close() })
 	lines := bufio.NewScanner(response.Body)
-	for lines.Scan() {
-		name, is := strings.CutPrefix(lines.Text(), "event: ")
-		if !is {
-			continue
+	return func(kind string) (events []string) {
+		v.t.Helper()
+		for lines.Scan() {
+			name, is := strings.CutPrefix(lines.Text(), "event: ")
+			if !is {
+				continue
+			}
+			lines.Scan()
+			events = append(events, name+" "+strings.TrimPrefix(lines.Text(), "data: "))
+			if name == kind {
+				return events
+			}
 		}
-		lines.Scan()
-		events = append(events, name+" "+strings.TrimPrefix(lines.Text(), "data: "))
-		if name == kind {
-			return events
-		}
+		v.t.Fatalf("the events ended with %q before %s came", events, kind)
+		return nil
 	}
-	v.t.Fatalf("the events ended with %q before %s came", events, kind)
-	return nil
 }
 
 // TestThePageIsToldEverythingInOrder follows a call, again after a reload, and from where a connection was lost.
@@ -350,6 +369,19 @@ func TestThePageIsToldEverythingInOrder(t *testing.T) {
 		}
 		if got := browser.follow("ended", since); strings.Join(got, "\n") != strings.Join(want[from:], "\n") {
 			t.Errorf("since %q: got\n%s\nwant\n%s", since, strings.Join(got, "\n"), strings.Join(want[from:], "\n"))
+		}
+	}
+}
+
+// TestThePageIsToldWhatHappensLater reads on in one answer: a browser asks for another only after some seconds.
+func TestThePageIsToldWhatHappensLater(t *testing.T) {
+	browser := serve(t, &desk{simulated: true}).enter()
+	follow := browser.events("")
+	for call := 1; call <= 2; call++ {
+		browser.ask(http.MethodPost, "/api/run", `{"line":"echo"}`)
+		events := follow("ended")
+		if want := fmt.Sprintf(`ended {"at":"2001-09-09T01:46:40Z","call":%d}`, call); events[len(events)-1] != want {
+			t.Errorf("got %s, want %s", events[len(events)-1], want)
 		}
 	}
 }
