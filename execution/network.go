@@ -1,7 +1,6 @@
 package execution
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
@@ -52,11 +51,8 @@ func (n *network) Route(target *url.URL) (diagnosis.Route, error) {
 	settings := proxySettings(n.getenv)
 	proxy, err := proxyOf(settings)(&http.Request{URL: target})
 	if err != nil || proxy == nil {
-		named := cmp.Or(settings.HTTPSProxy, settings.HTTPProxy)
-		if target.Scheme == "https" {
-			named = settings.HTTPSProxy
-		}
-		return diagnosis.Route{Exempt: named != ""}, err
+		// A proxy for http is for no target: every host beyond this machine is one of https.
+		return diagnosis.Route{Exempt: settings.HTTPSProxy != ""}, err
 	}
 	return diagnosis.Route{Proxy: &url.URL{Scheme: proxy.Scheme, Host: proxy.Host}}, nil
 }

@@ -123,6 +123,12 @@ func TestDiagnosisOfTheWayToTheHosts(t *testing.T) {
 			map[string]string{"DNS: authority": "failed: login.example has no address", "Proxy: authority": "warning: none: HTTPS_PROXY in the environment is empty"},
 		},
 		{
+			"a proxy for http alone", elsewhere,
+			map[string]string{"HTTP_PROXY": "http://proxy.example"},
+			nil,
+			map[string]string{"DNS: authority": "failed: login.example has no address", "Proxy: authority": "warning: none: HTTPS_PROXY in the environment is empty"},
+		},
+		{
 			"name servers that are silent", elsewhere, nil,
 			map[string]string{"login.example": ""},
 			map[string]string{"DNS: authority": "failed: no name server answered for login.example"},

@@ -111,6 +111,32 @@ func TestTheAddressesOfLocalhostAreBothListenedAt(t *testing.T) {
 	}
 }
 
+// TestAPortThatIsHalfTakenIsGivenBack has a program at one address of localhost: the other must not stay taken.
+func TestAPortThatIsHalfTakenIsGivenBack(t *testing.T) {
+	t.Parallel()
+	uri := loopbacktest.URI(t)
+	address, err := url.Parse(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := net.Listen("tcp", net.JoinHostPort("::1", address.Port()))
+	if err != nil {
+		t.Logf("this machine has no ::1: %v", err)
+		return
+	}
+	defer other.Close()
+	if _, err := loopback.Listen(t.Context(), uri, state); err == nil {
+		t.Errorf("got a receiver at %s, want an error", uri)
+	}
+	again, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", address.Port()))
+	if err != nil {
+		t.Fatalf("got %v, want 127.0.0.1 free again", err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestOnlyTheAnswerOfTheLoginEndsIt sends what others could, and then the answer.
 func TestOnlyTheAnswerOfTheLoginEndsIt(t *testing.T) {
 	t.Parallel()

@@ -43,7 +43,7 @@ func Files() ([]manifest.File, error) {
 
 // manual returns the page of a command and those of its subcommands.
 func manual(command *cobra.Command) ([]manifest.File, error) {
-	// The date of a page is fixed, so that generated files do not change by themselves.
+	// The date of a page, of which the month and the year are shown, is fixed: generated files do not change by themselves.
 	date := time.Date(2026, time.November, 24, 0, 0, 0, 0, time.UTC)
 	name := strings.ReplaceAll(command.CommandPath(), " ", "-")
 	var page bytes.Buffer
@@ -53,13 +53,10 @@ func manual(command *cobra.Command) ([]manifest.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the manual page of %s: %w", name, err)
 	}
-	text := page.String()
-	// The sections that people look for at the end of a page, before the one that refers to others.
-	if at := strings.Index(text, "\n.SH SEE ALSO"); at >= 0 {
-		text = text[:at] + reference() + text[at:]
-	} else {
-		text += reference()
-	}
+	// The sections that people look for at the end of a page, before the one that refers to others: every command has some.
+	const others = "\n.SH SEE ALSO"
+	before, after, _ := strings.Cut(page.String(), others)
+	text := before + reference() + others + after
 	files := []manifest.File{{Path: ManualFolder + "/" + name + ".1", Content: []byte(text)}}
 	for _, below := range command.Commands() {
 		if !below.IsAvailableCommand() {
