@@ -37,7 +37,10 @@ func run(root string, check bool, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	files = append(files, manifest.Compare(os.DirFS(root), printed)...)
+	return update(root, append(files, manifest.Compare(os.DirFS(root), printed)...), check, out)
+}
+
+func update(root string, files []manifest.File, check bool, out io.Writer) error {
 	stale := 0
 	for _, file := range files {
 		if file.Current {
