@@ -1,16 +1,17 @@
 // Mutate changes the code of packages in one place at a time and runs their tests, to find what no test would notice.
 //
-//	go run .ci/mutate.go [-sample N] [-seed N] [-file REGEXP] [-run REGEXP] [-skip REGEXP] [-timeout DURATION] [-jobs N] PACKAGE ...
+//	go run .ci/mutate.go [-sample N] [-seed N] [-file REGEXP] [-run REGEXP] [-skip REGEXP] [-timeout DURATION] [-jobs N] [-tests PACKAGE] PACKAGE ...
 //
-// A package is its folder. It prints every change that survives the package's own tests, as FILE:LINE: what was changed. A
-// change whose tests run out of time counts as found, and is printed too; one that does not build is no change. With -sample
-// it tries that many changes of a package, which the seed chooses: the same in every run. Nothing in the work tree is written
-// to: the changed file is built through an overlay. It ends with a line of numbers for each package, and with exit code 0
-// whatever it has found: a survivor needs a test, simpler code or a reason.
+// A package is its folder. It prints every change that survives the package's own tests, or with -tests those of another
+// package, as FILE:LINE: what was changed. A change whose tests run out of time counts as found, and is printed too; one that
+// does not build is no change. With -sample it tries that many changes of a package, which the seed chooses: the same in every
+// run. Nothing in the work tree is written to: the changed file is built through an overlay. It ends with a line of numbers for
+// each package, and with exit code 0 whatever it has found: a survivor needs a test, simpler code or a reason.
 package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -41,7 +42,9 @@ func main() {
 	flag.StringVar(&m.skip, "skip", "^$", "leave out the tests whose name matches: those that are slow and show nothing of the package alone")
 	flag.DurationVar(&m.limit, "timeout", 0, "how long the tests of one change may take; 0 is four times as long as without a change")
 	flag.IntVar(&m.jobs, "jobs", max(1, runtime.NumCPU()/2), "how many changes are tried at once")
+	flag.StringVar(&m.tests, "tests", "", "the package whose tests are run instead of the changed package's own: they may build and run the changed program")
 	flag.Parse()
+	m.flags = os.Getenv("GOFLAGS")
 	m.files = regexp.MustCompile(*file)
 	var summary []string
 	for _, folder := range flag.Args() {
@@ -61,6 +64,7 @@ type mutation struct {
 	seed         uint64
 	files        *regexp.Regexp
 	run, skip    string
+	tests, flags string
 	limit        time.Duration
 }
 
@@ -229,7 +233,12 @@ func (m mutation) try(folder string, one change) string {
 	if err := errors.Join(err, os.WriteFile(changed, one.text, 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
 		panic(err)
 	}
-	out, err := m.test(folder, "-overlay", overlay, "-timeout", m.limit.String())
+	// A program that the tests build is the changed one as well.
+	m.flags = os.Getenv("GOFLAGS") + " -overlay=" + overlay
+	if m.tests != "" && m.command("build", "-o", os.DevNull, "./"+folder).Run() != nil {
+		return unbuilt
+	}
+	out, err := m.test(folder, "-timeout", m.limit.String())
 	switch {
 	case err == nil:
 		return survived
@@ -244,5 +253,11 @@ func (m mutation) try(folder string, one change) string {
 // test runs the tests of a package. What debuggers need is left out: it takes the linker as long as all else.
 func (m mutation) test(folder string, flags ...string) ([]byte, error) {
 	args := append([]string{"test", "-vet=off", "-ldflags=-w", "-failfast", "-count=1", "-run", m.run, "-skip", m.skip}, flags...)
-	return exec.Command("go", append(args, "./"+folder)...).CombinedOutput()
+	return m.command(append(args, "./"+cmp.Or(m.tests, folder))...).CombinedOutput()
+}
+
+func (m mutation) command(args ...string) *exec.Cmd {
+	command := exec.Command("go", args...)
+	command.Env = append(os.Environ(), "GOFLAGS="+m.flags)
+	return command
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/tidwall/gjson"
@@ -104,6 +105,15 @@ func TestSameSourceGivesTheSameBytes(t *testing.T) {
 	other.Version = "1.2.4"
 	if third, err := other.Zip(); err != nil || bytes.Equal(first, third) {
 		t.Errorf("a pack of another version is the same one, or failed: %v", err)
+	}
+	archive, err := zip.NewReader(bytes.NewReader(first), int64(len(first)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range archive.File {
+		if earliest := time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC); !file.Modified.Equal(earliest) {
+			t.Errorf("%s: got the time %s, want %s, whenever it is packed", file.Name, file.Modified, earliest)
+		}
 	}
 }
 
