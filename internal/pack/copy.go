@@ -53,12 +53,11 @@ func copied(files map[string][]byte, integration string) map[string][]byte {
 	return all
 }
 
-// alternatives returns a pattern for any of some texts, the longest first.
+// alternatives returns a pattern for any of some texts. Which comes first makes no difference where the end of the text is given.
 func alternatives(texts []string) string {
 	quoted := make([]string, len(texts))
 	for i, text := range texts {
 		quoted[i] = regexp.QuoteMeta(text)
 	}
-	slices.SortFunc(quoted, func(a, b string) int { return len(b) - len(a) })
 	return strings.Join(quoted, "|")
 }
