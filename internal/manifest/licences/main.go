@@ -57,6 +57,11 @@ func run(ctx context.Context, root string, check bool) error {
 	if err != nil {
 		return err
 	}
+	return update(root, page, check)
+}
+
+// update writes the page if it is another one, or fails then if it is only to check.
+func update(root string, page []byte, check bool) error {
 	name := filepath.Join(root, "docs", "licences.md")
 	written, err := os.ReadFile(name)
 	switch {

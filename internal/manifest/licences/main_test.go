@@ -8,6 +8,91 @@ import (
 	"testing"
 )
 
+// repository writes a repository with two modules, of which one is linked on Windows only, and with a script.
+func repository(t *testing.T) string {
+	t.Helper()
+	ours, err := os.ReadFile(filepath.Join("..", "..", "..", "LICENSE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	const script = "internal/cli/web/page/shown/"
+	for name, text := range map[string]string{
+		"go.mod": "module ours.example\n\ngo 1.24\n\nrequire (\n\ta.example v1.2.3\n\tw.example v0.4.0\n)\n\n" +
+			"replace (\n\ta.example v1.2.3 => ./a\n\tw.example v0.4.0 => ./w\n)\n",
+		"main.go":    "package main\n\nimport _ \"a.example\"\n\nfunc main() {}\n",
+		"windows.go": "//go:build windows\n\npackage main\n\nimport _ \"w.example\"\n",
+		"a/go.mod":   "module a.example\n", "a/a.go": "package a\n", "a/LICENSE": string(ours),
+		"w/go.mod": "module w.example\n", "w/w.go": "package w\n", "w/LICENSE": string(ours),
+		script + "package.json": `{"name":"shown","version":"5.6.7"}`, script + "LICENSE": string(ours),
+		"docs/licences.md": "old\n",
+	} {
+		path := filepath.Join(folder, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+func pageIn(t *testing.T, folder string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(folder, "docs", "licences.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestWhatIsLinkedOnAnySystemIsListed(t *testing.T) {
+	folder := repository(t)
+	if err := run(t.Context(), folder, false); err != nil {
+		t.Fatal(err)
+	}
+	const line = "| --- | --- | --- |\n"
+	modules, scripts, _ := strings.Cut(pageIn(t, folder), scriptsHead)
+	if want := line + "| `a.example` | v1.2.3 | MIT |\n| `w.example` | v0.4.0 | MIT |\n"; !strings.HasSuffix(modules, want) {
+		t.Errorf("got\n%s\nwant it to end with\n%s", modules, want)
+	}
+	if want := "| `shown` | 5.6.7 | MIT |\n"; scripts != want {
+		t.Errorf("got the scripts\n%swant\n%s", scripts, want)
+	}
+}
+
+func TestAPageThatIsNotUpToDateIsWrittenOrReported(t *testing.T) {
+	folder := repository(t)
+	if err := update(folder, []byte("new\n"), true); err == nil || !strings.Contains(err.Error(), "is not up to date") || pageIn(t, folder) != "old\n" {
+		t.Errorf("got %v of the check and the page %q, want that it is not up to date", err, pageIn(t, folder))
+	}
+	if err := update(folder, []byte("new\n"), false); err != nil || pageIn(t, folder) != "new\n" {
+		t.Errorf("got %v and the page %q, want the new one", err, pageIn(t, folder))
+	}
+	if err := update(folder, []byte("new\n"), true); err != nil {
+		t.Errorf("got %v of the check, want that the page is up to date", err)
+	}
+	if err := update(t.TempDir(), nil, false); err == nil {
+		t.Error("got no error without the folder of the page, want one")
+	}
+}
+
+func TestWhatIsNotKnownOfALicenceIsAnError(t *testing.T) {
+	for name, text := range map[string]string{"a/LICENSE": another, "internal/cli/web/page/shown/package.json": "no JSON", "go.mod": "no module\n"} {
+		folder := repository(t)
+		if err := os.WriteFile(filepath.Join(folder, filepath.FromSlash(name)), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := run(t.Context(), folder, false); err == nil {
+			t.Errorf("%s: got no error, want one", name)
+		}
+		if page := pageIn(t, folder); page != "old\n" {
+			t.Errorf("%s: got the page %q, want it left alone", name, page)
+		}
+	}
+}
+
 // another is the text of 0BSD, which nobody has decided about.
 const another = `Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted.
 
