@@ -51,6 +51,9 @@ func TestACheckNamesFilesAndWritesNone(t *testing.T) {
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
 		t.Errorf("got %v, %v; want an empty folder", entries, err)
 	}
+	if err := update(folder, files()[:1], true, &named); err == nil {
+		t.Error("got no error of one file that is not up to date, want one")
+	}
 	if err := update(folder, files()[1:2], true, &named); err != nil {
 		t.Errorf("got %v when all are up to date, want no error", err)
 	}
