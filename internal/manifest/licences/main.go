@@ -175,8 +175,8 @@ const mostlyLicence = 80
 // completed returns a text of a licence with the word that the BSD license of the npm package entities leaves out in two places: only
 // with it is the text known.
 func completed(text []byte) []byte {
-	text = bytes.Replace(text, []byte("THIS IS PROVIDED BY"), []byte("THIS SOFTWARE IS PROVIDED BY"), 1)
-	return bytes.Replace(text, []byte("OUT OF THE USE OF THIS,"), []byte("OUT OF THE USE OF THIS SOFTWARE,"), 1)
+	text = bytes.ReplaceAll(text, []byte("THIS IS PROVIDED BY"), []byte("THIS SOFTWARE IS PROVIDED BY"))
+	return bytes.ReplaceAll(text, []byte("OUT OF THE USE OF THIS,"), []byte("OUT OF THE USE OF THIS SOFTWARE,"))
 }
 
 // licencesOf reads the licence files at the root of a module.

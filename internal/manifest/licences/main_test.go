@@ -131,6 +131,26 @@ func TestWhatMayBeLinked(t *testing.T) {
 	}
 }
 
+// TestEveryLicenceOfAModuleIsNamedOnce has a module with three licence files, of which two say the same.
+func TestEveryLicenceOfAModuleIsNamedOnce(t *testing.T) {
+	ours, err := os.ReadFile(filepath.Join("..", "..", "..", "LICENSE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const condition = ", provided that the above copyright notice and this permission notice appear in all copies."
+	isc := strings.Replace(another, " is hereby granted.", " is hereby granted"+condition, 1)
+	folder := t.TempDir()
+	for name, text := range map[string]string{"LICENSE": string(ours), "LICENSE.isc": isc, "LICENSE-docs": string(ours)} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := licencesOf(module{"a.example/module", "v1.0.0", folder})
+	if want := []string{"ISC", "MIT"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
 func TestLicencesAreListed(t *testing.T) {
 	page, err := render([]module{{"a.example/module", "v1.2.3", filepath.Join("..", "..", "..")}}, nil)
 	if err != nil {
