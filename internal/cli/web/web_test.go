@@ -99,6 +99,7 @@ func serve(t *testing.T, of *desk) *visitor {
 	ctx, stop := context.WithCancel(t.Context())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
+		defer close(ended)
 		ended <- web.Serve(ctx, web.Options{
 			Desk: of, Now: func() time.Time { return time.Unix(1_000_000_000, 0) }, Random: &counting{}, Ready: func(address string) { ready <- address },
 		})
@@ -128,7 +129,10 @@ func newVisitor(t *testing.T, address *url.URL) *visitor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &visitor{t, address, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &visitor{t, address, &http.Client{
+		Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout: 10 * time.Second, // an event that never comes fails the test that waits for it
+	}}
 }
 
 // ask sends a request, changed by the functions, and returns the answer with its body read.
