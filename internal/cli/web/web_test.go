@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -243,6 +244,23 @@ func TestThePageIsForOneBrowserOfThisMachine(t *testing.T) {
 	case line := <-d.ran:
 		t.Errorf("%s was run, want nothing", line)
 	default:
+	}
+}
+
+// TestTheScriptIsAScriptWhateverTheSystemThinks has a system that takes scripts for text, as some registries of Windows do.
+func TestTheScriptIsAScriptWhateverTheSystemThinks(t *testing.T) {
+	usual := mime.TypeByExtension(".js")
+	t.Cleanup(func() {
+		if err := mime.AddExtensionType(".js", usual); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := mime.AddExtensionType(".js", "text/plain"); err != nil {
+		t.Fatal(err)
+	}
+	response, _ := serve(t, &desk{}).enter().ask(http.MethodGet, "/room.js", "")
+	if got, want := response.Header.Get("Content-Type"), "text/javascript; charset=utf-8"; got != want {
+		t.Errorf("got the type %q, want %q", got, want)
 	}
 }
 
