@@ -192,9 +192,13 @@ func (r *room) routes() http.Handler {
 		{"/icon.svg", "icon.svg", image},
 		{"/markdown-it/markdown-it.umd.min.js", "markdown-it/markdown-it.umd.min.js", script},
 	} {
-		mux.HandleFunc("GET "+file.path, func(w http.ResponseWriter, request *http.Request) {
+		text, err := page.ReadFile("page/" + file.name)
+		if err != nil {
+			panic(err) // a mistake in this package: these are its own files
+		}
+		mux.HandleFunc("GET "+file.path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", file.kind)
-			http.ServeFileFS(w, request, page, "page/"+file.name)
+			_, _ = w.Write(text) // a browser that is gone needs no page
 		})
 	}
 	mux.HandleFunc("GET /api/about", func(w http.ResponseWriter, _ *http.Request) {
