@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +39,8 @@ type incidentFeed struct {
 	requests int
 	// refuseAfter is how many requests are answered before all others are refused, or 0 for no end.
 	refuseAfter int
+	// refused, if set, is the id of an incident whose request is refused once all others were read.
+	refused string
 	// moves, if set, is called before a page that continues a list: the list moves while it is read.
 	moves func(random *rand.Rand)
 }
@@ -84,6 +87,14 @@ func (f *incidentFeed) chance(path string) *rand.Rand {
 func (f *incidentFeed) Do(request *http.Request) (*http.Response, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if strings.HasSuffix(request.URL.Path, "/incidents/"+f.refused) && f.refused != "" {
+		for f.requests < len(f.incidents) { // the list, and each of the others
+			f.mu.Unlock()
+			runtime.Gosched()
+			f.mu.Lock()
+		}
+		return respond(request, http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests"}}`, http.Header{"Retry-After": {"60"}}), nil
+	}
 	f.requests++
 	random := f.chance(request.URL.Path)
 	trouble := random.IntN(80)
@@ -353,6 +364,91 @@ func TestAFetchThatReadsMuchAndFindsNothingGoesOn(t *testing.T) {
 	}
 }
 
+// TestAnIncidentThatCouldNotBeReadIsFetchedNext refuses the request for one of three incidents, the one that changed first.
+func TestAnIncidentThatCouldNotBeReadIsFetchedNext(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	f, host := &incidentFeed{now: begin, refused: "1000"}, &lastRunHost{}
+	for i := range 3 {
+		at := begin.Add(time.Duration(i-10) * time.Minute)
+		f.incidents = append(f.incidents, &feedIncident{id: strconv.Itoa(1000 + i), created: at, updated: at})
+	}
+	settings := params.Fetch{Type: params.FetchXDRIncidents, Max: 20, First: time.Hour}
+	for _, want := range [][]string{{"1001", "1002"}, {"1000"}, nil} {
+		ids, commit, err := f.fetch(t, host, settings)
+		if err != nil || !slices.Equal(ids, want) {
+			t.Fatalf("got %q and %v, want %q", ids, err, want)
+		}
+		if err := commit(); err != nil {
+			t.Fatal(err)
+		}
+		f.refused = ""
+	}
+}
+
+func TestAFetchOfWhichNoIncidentCouldBeReadFails(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	f := &incidentFeed{now: begin, refuseAfter: 1} // the list
+	for i := range 3 {
+		at := begin.Add(time.Duration(i-10) * time.Minute)
+		f.incidents = append(f.incidents, &feedIncident{id: strconv.Itoa(1000 + i), created: at, updated: at})
+	}
+	_, _, err := f.fetch(t, &lastRunHost{}, params.Fetch{Type: params.FetchXDRIncidents, Max: 20, First: time.Hour})
+	if throttled, is := errors.AsType[*defender.ThrottledError](err); !is || throttled.After != time.Minute {
+		t.Errorf("got %v, want the refusal, with a wait of a minute", err)
+	}
+}
+
+func TestAFeedThatCannotBeReadInPartsIsTold(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	crowd := func(number int, at time.Time) *incidentFeed {
+		f := &incidentFeed{now: begin}
+		for i := range number {
+			f.incidents = append(f.incidents, &feedIncident{id: strconv.Itoa(1000 + i), created: at, updated: at})
+		}
+		return f
+	}
+	at := begin.Add(-time.Hour)
+	for name, test := range map[string]struct {
+		read func() error
+		want FeedError
+	}{
+		"more alerts of an instant than a page holds": {func() error {
+			f := &feed{now: begin, most: largestPage, order: "ascending"}
+			for i := range largestPage + 1 {
+				f.alerts = append(f.alerts, feedAlert{id: strconv.Itoa(i), created: at, visible: at})
+			}
+			_, _, err := f.fetch(t, &lastRunHost{}, params.Fetch{Max: 50, First: time.Hour})
+			return err
+		}, FeedError{At: at}},
+		"more incidents of an instant than a part holds": {func() error {
+			_, _, err := crowd(incidentPart+1, at).fetch(t, &lastRunHost{}, params.Fetch{Type: params.FetchXDRIncidents, Max: 20, First: time.Hour})
+			return err
+		}, FeedError{At: at, Incidents: true}},
+		"the same at the beginning of years": {func() error {
+			_, _, err := crowd(incidentPart+1, begin.AddDate(-5, 0, 0)).fetch(t, &lastRunHost{},
+				params.Fetch{Type: params.FetchXDRIncidents, Max: 20, First: begin.Sub(begin.AddDate(-5, 0, 0))})
+			return err
+		}, FeedError{Requests: 40}},
+		"more changes within a second than a round of mirroring reads": {func() error {
+			f := crowd(maxIncidents+1, at)
+			for i, one := range f.incidents {
+				one.updated = at.Add(time.Duration(i) * serviceTick)
+			}
+			run := newRun(t, f, func() time.Time { return f.now }, &mirrorRunHost{kept: json.RawMessage(`{}`)}, params.Fetch{Type: params.FetchXDRIncidents})
+			_, err := getModifiedRemoteData().Execute(t.Context(), run, map[string]json.RawMessage{"lastUpdate": json.RawMessage(`"` + at.Format(time.RFC3339) + `"`)})
+			return err
+		}, FeedError{Requests: 8}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := test.read()
+			told, is := errors.AsType[*FeedError](err)
+			if !is || *told != test.want {
+				t.Errorf("got %v, want %v", err, &test.want)
+			}
+		})
+	}
+}
+
 // TestARoundAfterAnOutageGoesOnWhereTheFirstPartEnds mirrors more changes than a list holds, all of them at the end of a long
 // time: the rounds come to them although the first part holds nothing, and report each once.
 func TestARoundAfterAnOutageGoesOnWhereTheFirstPartEnds(t *testing.T) {
@@ -446,6 +542,9 @@ func TestTheHandedIncidentsAreBounded(t *testing.T) {
 	}
 	for id := range maxHanded + 500 {
 		p.hand(strconv.Itoa(1_000_000 + id))
+	}
+	if len(p.handed) > maxHanded {
+		t.Errorf("got %d ids, want at most %d", len(p.handed), maxHanded)
 	}
 	kept := p.encode(nil)
 	if len(kept) > 100_000 {

@@ -316,3 +316,47 @@ func TestLateAlertsAreHandedOverHoweverFewAtATime(t *testing.T) {
 		}
 	}
 }
+
+// TestAFeedInTheOrderOfTimeTakesOneRequestForEachFetch catches up with many alerts of a service that returns the oldest first, as
+// it does: a page is complete but for its end.
+func TestAFeedInTheOrderOfTimeTakesOneRequestForEachFetch(t *testing.T) {
+	f := &feed{now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), most: 10_000, order: "ascending"}
+	const alerts, fetches = 6_000, 30
+	for i := range alerts {
+		at := f.now.Add(time.Duration(i-alerts) * 200 * time.Millisecond)
+		f.alerts = append(f.alerts, feedAlert{id: strconv.Itoa(i), created: at, visible: at})
+	}
+	host, settings := &lastRunHost{}, params.Fetch{Max: alerts / fetches, First: time.Hour, LookBack: 5 * time.Minute}
+	for range fetches {
+		ids, commit, err := f.fetch(t, host, settings)
+		if err != nil || len(ids) != alerts/fetches {
+			t.Fatalf("got %d alerts and %v, want %d", len(ids), err, alerts/fetches)
+		}
+		if err := commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if most := fetches + 2; f.requests > most { // the first fetch does not know where the feed begins
+		t.Errorf("got %d requests for %d fetches, want at most %d", f.requests, fetches, most)
+	}
+}
+
+// TestOnlyWhatNoFetchReadsAgainIsForgotten has alerts in the seconds around the beginning of the look-back, which begins within one.
+func TestOnlyWhatNoFetchReadsAgainIsForgotten(t *testing.T) {
+	now := time.Date(2026, 11, 1, 12, 0, 0, 500_000_000, time.UTC)
+	const lookBack = 15 * time.Minute
+	p := &progress{cursor: now, seen: map[int64]*marks{}}
+	start := now.Add(-lookBack)
+	before, within, after := dated{id: "before", at: start.Add(-time.Second)}, dated{id: "within", at: start.Add(time.Millisecond)}, dated{id: "after", at: start.Add(time.Second)}
+	for _, one := range []dated{before, within, after} {
+		p.hand(one)
+	}
+	p.forget(lookBack)
+	if p.handedOver(before) || !p.handedOver(within) || !p.handedOver(after) {
+		t.Errorf("got %t, %t and %t for the alerts before, at and after the beginning, want only the first to be forgotten",
+			p.handedOver(before), p.handedOver(within), p.handedOver(after))
+	}
+	if got := p.start(lookBack); !got.Equal(start) {
+		t.Errorf("got %s as the beginning of the next fetch, want %s: others may appear late", got, start)
+	}
+}

@@ -31,7 +31,7 @@ func TestPortalsOfClouds(t *testing.T) {
 }
 
 func TestTablesWithPagesAreLinked(t *testing.T) {
-	linked := warroom.Table{Style: warroom.Style{Pages: alertPages()}}
+	linked := warroom.Table{Style: warroom.Style{Pages: machinePages()}}
 	entries := []warroom.Entry{{Blocks: []warroom.Block{warroom.Paragraph("p"), linked, warroom.Table{}}}}
 	linkedTo("https://portal.example", entries)
 	if got := entries[0].Blocks[1].(warroom.Table).Style.Portal; got != "https://portal.example" {

@@ -158,6 +158,50 @@ func TestEightProcessesShareOneQuota(t *testing.T) {
 	}
 }
 
+// TestSharesOfTheQuota computes what commands are left with. Each minute that is over, those that had work shared 94 requests
+// equally.
+func TestSharesOfTheQuota(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	at := func(id string, from time.Duration, left int) quotaShare {
+		return quotaShare{ID: id, From: now.Add(from), Left: left}
+	}
+	for name, test := range map[string]struct {
+		waiting []quotaShare
+		left    map[string]int
+		active  int
+	}{
+		"nobody":                    {nil, map[string]int{}, 0},
+		"one that begins":           {[]quotaShare{at("a", 0, 300)}, map[string]int{"a": 300}, 1},
+		"within the first minute":   {[]quotaShare{at("a", -59*time.Second, 300)}, map[string]int{"a": 300}, 1},
+		"after a minute":            {[]quotaShare{at("a", -time.Minute, 300)}, map[string]int{"a": 206}, 1},
+		"done":                      {[]quotaShare{at("a", -time.Minute, 94)}, map[string]int{}, 0},
+		"one request short of done": {[]quotaShare{at("a", -time.Minute, 95)}, map[string]int{"a": 1}, 1},
+		"one that begins later":     {[]quotaShare{at("a", time.Hour, 300)}, map[string]int{"a": 300}, 1},
+		"two":                       {[]quotaShare{at("a", -2*time.Minute, 300), at("b", -2*time.Minute, 100)}, map[string]int{"a": 206, "b": 6}, 2},
+		"a second that came later":  {[]quotaShare{at("a", -2*time.Minute, 300), at("b", -time.Minute, 100)}, map[string]int{"a": 159, "b": 53}, 2},
+		"one that is done for both": {[]quotaShare{at("a", -2*time.Minute, 300), at("b", -2*time.Minute, 40)}, map[string]int{"a": 159}, 1},
+		"more than requests a minute": {func() (many []quotaShare) {
+			for _, id := range numbered("%d", 100) {
+				many = append(many, at(id, -time.Minute, 1))
+			}
+			return many
+		}(), map[string]int{}, 0},
+	} {
+		left, active := quotaNote{Waiting: test.waiting}.shares(now)
+		if !maps.Equal(left, test.left) || active != test.active {
+			t.Errorf("%s: got %v left for %d commands, want %v for %d", name, left, active, test.left, test.active)
+		}
+	}
+}
+
+func TestTheTestAndTheDiagnosisShareNoQuota(t *testing.T) {
+	for command, shares := range map[string]bool{TestCommand: false, DiagnosisCommand: false, FetchCommand: true, ActionsCommand: true} {
+		if got := NewQuota(command, nil, time.Now, nil); (got != nil) != shares {
+			t.Errorf("%s: got the place %+v in the quota, want one: %t", command, got, shares)
+		}
+	}
+}
+
 // atQuota returns the time that a number of requests take at a quota, with windows that begin at the first one.
 func atQuota(requests, perMinute, perHour int) time.Duration {
 	hours := (requests - 1) / perHour

@@ -157,7 +157,7 @@ func (w waiting) drive(ctx context.Context, run *Run, l launch) (Report, error) 
 		before := len(actions.Left)
 		actions.putOff(w.interval(), isBusy)
 		if before == 0 && len(actions.Left) > 0 {
-			waits = fmt.Sprintf("%d machines are busy with another action", len(actions.Left))
+			waits = "the rest waits for machines that are busy with another action"
 		}
 	}
 	// A run that is stopped passes on what it did not get to.

@@ -20,7 +20,8 @@ import (
 
 // actionService starts machine actions whose status the test sets.
 type actionService struct {
-	mu sync.Mutex
+	mu    sync.Mutex
+	clock *testclock.Clock
 	// status is the status of an action by machine; started counts the starts.
 	status  map[string]string
 	started map[string]int
@@ -29,7 +30,10 @@ type actionService struct {
 }
 
 func newActionService() *actionService {
-	return &actionService{status: map[string]string{}, started: map[string]int{}, busy: map[string]bool{}}
+	return &actionService{
+		clock:  testclock.New(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)),
+		status: map[string]string{}, started: map[string]int{}, busy: map[string]bool{},
+	}
 }
 
 // Do answers a request as the service would.
@@ -75,7 +79,7 @@ func (s *actionService) again(t *testing.T, entry warroom.Entry) (Report, error)
 
 func (s *actionService) run(t *testing.T, args map[string]any) (Report, error) {
 	t.Helper()
-	return execute(t.Context(), isolateMachine(), s, testclock.New(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)), args)
+	return execute(t.Context(), isolateMachine(), s, s.clock, args)
 }
 
 func isolation(machines string, more map[string]any) map[string]any {
@@ -144,6 +148,13 @@ func TestPollingFollowsActionsAndStartsNoneAgain(t *testing.T) {
 		if times != 1 {
 			t.Errorf("the action on %s was started %d times", machine, times)
 		}
+	}
+}
+
+func TestByDefaultACommandLooksEveryTenSecondsForTenMinutes(t *testing.T) {
+	done, err := newActionService().run(t, isolation("a", map[string]any{"polling": true}))
+	if poll := only(t, done, err).Poll; poll.After != 10*time.Second || poll.Limit != 10*time.Minute || poll.Args["interval_in_seconds"] != 10 {
+		t.Errorf("got a poll every %s for %s with the interval %v, want 10s for 10m", poll.After, poll.Limit, poll.Args["interval_in_seconds"])
 	}
 }
 
@@ -230,6 +241,11 @@ func TestWaitForActiveStartsOnceTheMachineIsFree(t *testing.T) {
 	if got := first.Poll.Args["machine_id"]; got != "a" {
 		t.Errorf("got the next run for %v, want only the busy machine", got)
 	}
+	const line = "1 of 2 actions (Isolate) were started; the rest waits for machines that are busy with another action. The next attempt is in 10 seconds; " +
+		"the last one will be at 2026-11-23 12:00:00 UTC."
+	if got := warroom.Plain(first.Blocks); !strings.Contains(got, line) || first.Poll.Done != 1 || first.Poll.All != 2 {
+		t.Errorf("got %d of %d and\n%s\nwant 1 of 2 and the line %q", first.Poll.Done, first.Poll.All, got, line)
+	}
 	service.busy["a"] = false
 	done, err = service.again(t, first)
 	if entry := only(t, done, err); entry.Poll != nil {
@@ -255,5 +271,54 @@ func TestWaitForActiveAndPollingTogether(t *testing.T) {
 	done, err = service.again(t, entry)
 	if entry = only(t, done, err); entry.Poll != nil || service.started["a"] != 1 || service.started["b"] != 1 {
 		t.Errorf("got poll %v and %v, want an end with each action started once", entry.Poll, service.started)
+	}
+}
+
+func TestACommandStopsWaitingAtItsDeadline(t *testing.T) {
+	service := newActionService()
+	done, err := service.run(t, isolation("a,b", map[string]any{"polling": true, "timeout_in_seconds": 60}))
+	first := only(t, done, err)
+	service.clock.Advance(59 * time.Second)
+	done, err = service.again(t, first)
+	second := only(t, done, err)
+	if second.Poll == nil || second.Poll.After != time.Second {
+		t.Fatalf("got the next look %+v, want the last one at the deadline", second.Poll)
+	}
+	service.clock.Advance(time.Second)
+	service.status["a"] = "Succeeded"
+	const want = "The machine action action-b had not ended at 2026-11-22 12:01:00 UTC, when the command stopped waiting. It continues: see !"
+	done, err = service.again(t, second)
+	if last := only(t, done, err); last.Poll != nil || !strings.Contains(warroom.Plain(last.Blocks), want) || len(last.Context) != 1 {
+		t.Errorf("got %+v and\n%s\nwant the action that has ended, no next look, and %q", last.Poll, warroom.Plain(last.Blocks), want)
+	}
+	service.status["a"] = "Pending"
+	_, err = service.again(t, second)
+	if unfinished, is := errors.AsType[*UnfinishedError](err); !is || unfinished.Action != "action-a" {
+		t.Errorf("got %v, want an error if neither has ended", err)
+	}
+}
+
+func TestNoActionIsStartedAfterTheDeadline(t *testing.T) {
+	service := newActionService()
+	service.busy["a"] = true
+	done, err := service.run(t, isolation("a,b", map[string]any{"wait_for_active": true, "polling": true, "timeout_in_seconds": 60}))
+	first := only(t, done, err)
+	service.clock.Advance(time.Minute)
+	done, err = service.again(t, first)
+	last := only(t, done, err)
+	const want = "The action was not started before 2026-11-22 12:01:00 UTC, when the command gave up. Run the command again for it, with a longer timeout_in_seconds."
+	if text := warroom.Plain(last.Blocks); !strings.Contains(text, want) || service.started["a"] != 0 {
+		t.Errorf("got %d starts and\n%s\nwant none and %q", service.started["a"], text, want)
+	}
+	if last.Poll == nil || last.Poll.Args["machine_action_id"] != "action-b" || last.Poll.Args["left_to_start"] != nil {
+		t.Errorf("got the next run %+v, want a last look at the action that was started", last.Poll)
+	}
+	service.busy["b"] = true
+	done, err = service.run(t, isolation("a,b", map[string]any{"wait_for_active": true, "timeout_in_seconds": 60}))
+	first = only(t, done, err)
+	service.clock.Advance(time.Minute)
+	_, err = service.again(t, first)
+	if late, is := errors.AsType[*NotStartedError](err); !is || late.Until != service.clock.Now() {
+		t.Errorf("got %v, want an error if none was started", err)
 	}
 }
