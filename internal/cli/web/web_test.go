@@ -12,8 +12,10 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +27,7 @@ type desk struct {
 	simulated bool
 	ran       chan string
 	incidents []web.Incident
+	opened    *opened
 }
 
 func (d *desk) About() web.About {
@@ -48,10 +51,30 @@ func (d *desk) Understand(line string) (web.Call, error) {
 		}
 		told.Entries([]web.Entry{
 			{Kind: "note", Markdown: "| <b> |"},
-			{Kind: "file", File: &web.File{Name: "../a b.gz", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("bytes")), nil }}},
+			{Kind: "file", File: &web.File{Name: "../a b.gz", Open: d.open}},
 		})
 		told.ContextChanged()
 	}}, nil
+}
+
+// open opens the file of an entry once; then it is gone.
+func (d *desk) open() (io.ReadCloser, error) {
+	if d.opened != nil {
+		return nil, errors.New("no such file")
+	}
+	d.opened = &opened{Reader: strings.NewReader("bytes")}
+	return d.opened, nil
+}
+
+type opened struct {
+	io.Reader
+
+	closed atomic.Bool
+}
+
+func (o *opened) Close() error {
+	o.closed.Store(true)
+	return nil
 }
 
 func (d *desk) Complete(_ context.Context, command, argument, typed string) []web.Completion {
@@ -409,7 +432,8 @@ func TestThePageIsToldWhatHappensLater(t *testing.T) {
 }
 
 func TestADownloadIsSavedAndNotShown(t *testing.T) {
-	browser := serve(t, &desk{simulated: true}).enter()
+	d := &desk{simulated: true}
+	browser := serve(t, d).enter()
 	browser.ask(http.MethodPost, "/api/run", `{"line":"echo"}`)
 	browser.follow("ended", "")
 	response, body := browser.ask(http.MethodGet, "/files/1", "")
@@ -418,6 +442,12 @@ func TestADownloadIsSavedAndNotShown(t *testing.T) {
 	}
 	if got, want := response.Header.Get("Content-Security-Policy"), "default-src 'none'; sandbox"; got != want {
 		t.Errorf("got the policy %q for a file, want %q", got, want)
+	}
+	if !d.opened.closed.Load() {
+		t.Error("the file is open after it was sent, want it closed")
+	}
+	if response, body := browser.ask(http.MethodGet, "/files/1", ""); response.StatusCode != http.StatusNotFound || body != `{"error":"The file is no longer where it was saved."}` {
+		t.Errorf("got %d %s for a file that is gone, want 404 and why", response.StatusCode, body)
 	}
 	for _, path := range []string{"/files/2", "/files/..%2f..%2fetc", "/files/"} {
 		if response, _ := browser.ask(http.MethodGet, path, ""); response.StatusCode != http.StatusNotFound {
@@ -445,7 +475,9 @@ func TestAWaitCanBeStopped(t *testing.T) {
 func TestIncidentsArriveMirrorAndClose(t *testing.T) {
 	browser := serve(t, &desk{simulated: true}).enter()
 	browser.ask(http.MethodPost, "/api/fetch", `{}`)
-	browser.follow("ended", "")
+	if events := browser.follow("ended", ""); !slices.Contains(events, `incidents {"call":1}`) {
+		t.Errorf("got %q, want that there are other incidents", events)
+	}
 	if _, body := browser.ask(http.MethodGet, "/api/incidents", ""); !strings.Contains(body, `"id":"a/1"`) {
 		t.Errorf("got the incidents %s, want a/1", body)
 	}
