@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -57,17 +58,16 @@ func run() int {
 		System: machine, Commands: commands.NewRegistry(), Version: buildVersion(), Errors: os.Stderr,
 		Transports: execution.NewTransports(), Process: &auth.ProcessTokens{}, Mirrored: &commands.MirrorMemories{},
 	}
-	if memory := platform.MemoryLimit(os.DirFS("/")); memory > 0 {
-		debug.SetMemoryLimit(memory / 10 * 9)
-		runner.Limits.Body = execution.AnswersWithin(memory)
-	}
+	memory := sync.OnceValue(func() int64 { return platform.LimitMemory(os.DirFS("/")) })
 	if servesPlatform(os.Args, term.IsTerminal(int(os.Stdin.Fd()))) {
-		resources := platform.NewResources()
+		resources := platform.NewResources(memory)
 		runner.Large = resources.Grow
 		return serve(ctx, platform.Options{
 			System: machine, In: platform.Polled(os.Stdin), Out: os.Stdout, Errors: os.Stderr, Runner: runner, Resources: resources,
 		})
 	}
+	memory()
+	runner.Large = memory
 	return cli.Execute(ctx, cli.World{
 		Runner: runner, Args: os.Args, In: os.Stdin, Out: os.Stdout, Errors: os.Stderr, Width: widthOf(os.Stdout), ErrorsWidth: widthOf(os.Stderr),
 		Height: heightOf(os.Stdout), Page: page, ReadSecret: secretReader(os.Stdin, os.Stderr), WithoutLines: withoutLines(os.Stdin),

@@ -28,24 +28,22 @@ type part struct {
 	lent   bool // by the system, to which it must be given back
 }
 
-// gather reads a body to its end, or as far as most bytes and one. It calls large once the body is large.
-func gather(body io.Reader, most int64, large func()) (*gathered, error) {
+// gather reads a body to its end, or as far as it may go and no more than a part further. It asks how far that is, most,
+// for each part that it begins.
+func gather(body io.Reader, most func(size int64) int64) (*gathered, error) {
 	g := &gathered{}
-	limited := io.LimitReader(body, most+1)
-	for next := firstPart; ; next = min(2*next, largePart) {
-		if next == largePart && g.size < 2*largePart {
-			large()
-		}
+	for next := firstPart; int64(g.size) <= most(int64(g.size+next)); next = min(2*next, largePart) {
 		one := newPart(next)
-		err := one.fill(limited)
+		err := one.fill(body)
 		g.parts, g.size = append(g.parts, one), g.size+one.size
+		if errors.Is(err, io.EOF) {
+			break
+		}
 		if err != nil {
-			if errors.Is(err, io.EOF) {
-				err = nil
-			}
 			return g, err
 		}
 	}
+	return g, nil
 }
 
 // fill reads until the part is full or the body ends.

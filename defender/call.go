@@ -24,8 +24,8 @@ type call struct {
 	body string
 	// form is sent as the body instead, unless it is nil.
 	form *form
-	// large is called before a large answer is read.
-	large func()
+	// most returns how many bytes an answer may have that has a number of them, or turns out to have more.
+	most func(size int64) int64
 	// consume reads the answer while it comes; nil: the answer is kept.
 	consume consumer
 	// ctx ends with the caller's context or when the call takes too long.
@@ -45,7 +45,7 @@ type call struct {
 var errTooSlow = errors.New("the service did not answer in time")
 
 func newCall(ctx context.Context, operation Operation, limits Limits) *call {
-	c := &call{operation: operation, limits: limits, large: func() {}}
+	c := &call{operation: operation, limits: limits, most: func(int64) int64 { return limits.Body }}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	return c
 }
@@ -157,34 +157,33 @@ func (c *call) read(response *http.Response) error {
 // readText reads the text of a body within the limits. It holds no more of it than once.
 func (c *call) readText(response *http.Response) (string, error) {
 	body := &pacedBody{body: response.Body, progress: func() { c.timer.Reset(c.limits.Attempt) }}
-	if known := response.ContentLength; known > c.limits.Body {
-		return "", c.tooLarge(response)
-	} else if known > 0 {
-		if known > largePart {
-			c.large()
+	if known := response.ContentLength; known > 0 {
+		if most := c.most(known); known > most {
+			return "", c.tooLarge(response, most)
 		}
 		var text strings.Builder
 		text.Grow(int(known))
 		// A small answer is given a small buffer: one of the usual size was a third of all that a small command allocated.
 		share := make([]byte, min(readShare, known))
-		if _, err := io.CopyBuffer(&text, io.LimitReader(body, c.limits.Body+1), share); err != nil {
+		if _, err := io.CopyBuffer(&text, io.LimitReader(body, known+1), share); err != nil {
 			return "", &brokenBodyError{err}
 		}
 		return text.String(), nil
 	}
-	parts, err := gather(body, c.limits.Body, c.large)
-	if err == nil && int64(parts.size) <= c.limits.Body {
-		return parts.text(), nil
-	}
-	parts.free()
+	parts, err := gather(body, c.most)
 	if err != nil {
+		parts.free()
 		return "", &brokenBodyError{err}
 	}
-	return "", c.tooLarge(response)
+	if most := c.most(int64(parts.size)); int64(parts.size) > most {
+		parts.free()
+		return "", c.tooLarge(response, most)
+	}
+	return parts.text(), nil
 }
 
-func (c *call) tooLarge(response *http.Response) error {
-	return &TooLargeError{Operation: c.operation, Status: response.StatusCode, Most: c.limits.Body}
+func (c *call) tooLarge(response *http.Response, most int64) error {
+	return &TooLargeError{Operation: c.operation, Status: response.StatusCode, Most: most}
 }
 
 // nothing is the error of an empty answer to a request that reads.

@@ -4,6 +4,7 @@
 package defender
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -49,8 +50,9 @@ type Options struct {
 	Quota Quota
 	// Progress, when set, receives the progress of long work.
 	Progress Progress
-	// Large, when set, is called before an answer is read that has, or turns out to have, more than 1 MiB.
-	Large func()
+	// Large, when set, is called before more than 1 MiB of an answer is read, or of a list held, and returns the largest answer
+	// in bytes that there is memory for; 0 leaves it to the limits.
+	Large func() int64
 }
 
 // Progress receives how far long work has come, for anyone who waits for it. Its methods return at once, and
@@ -158,6 +160,15 @@ type request struct {
 	consume consumer
 }
 
+// most returns how many bytes an answer or a list may have that has so many of them, or more. It says to Large that there is
+// a large one.
+func (c *Client) most(size int64) int64 {
+	if size <= largePart || c.options.Large == nil {
+		return c.limits.Body
+	}
+	return min(cmp.Or(c.options.Large(), c.limits.Body), c.limits.Body)
+}
+
 // send makes the call and returns the answer's body, checked to be JSON. An empty body is "".
 func (c *Client) send(ctx context.Context, r request) (rawjson.Value, error) {
 	base, pipeline := c.options.API, c.api
@@ -177,9 +188,7 @@ func (c *Client) send(ctx context.Context, r request) (rawjson.Value, error) {
 		limits.Attempt = r.patient
 	}
 	call := newCall(ctx, r.operation, limits)
-	if c.options.Large != nil {
-		call.large = c.options.Large
-	}
+	call.most = c.most
 	call.form, call.consume = r.form, r.consume
 	defer call.end()
 	req, err := runtime.NewRequest(call.ctx, r.operation.Method, target)

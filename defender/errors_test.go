@@ -300,6 +300,46 @@ func TestAnAnswerThatIsTooLargeIsRefused(t *testing.T) {
 	}
 }
 
+// TestMemoryIsAskedForWithLargeAnswersAlone reads answers and lists on both sides of a megabyte, with memory for two.
+func TestMemoryIsAskedForWithLargeAnswersAlone(t *testing.T) {
+	unknown := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.(http.Flusher).Flush() // so that it has no length
+			_, _ = io.WriteString(w, text)
+		}
+	}
+	of := func(size int) string { return `{"value":[{"id":"` + strings.Repeat("x", size) + `"}]}` }
+	paged := func(w http.ResponseWriter, r *http.Request) {
+		pages := `{"value":[{"id":"%s","x":"` + strings.Repeat("x", 400<<10) + `"}],"@odata.nextLink":"https://%s/api/machines?$skip=%s1"}`
+		skip := r.URL.Query().Get("$skip")
+		answerWith(w, http.StatusOK, fmt.Sprintf(pages, "m"+skip, r.Host, skip))
+	}
+	for name, test := range map[string]struct {
+		handler        http.HandlerFunc
+		limit          int
+		asked, refused bool
+	}{
+		"a small answer":                         {body(of(900 << 10)), 1, false, false},
+		"a large one":                            {body(of(1100 << 10)), 1, true, false},
+		"a larger one":                           {body(of(2100 << 10)), 1, true, true},
+		"a small one without a length":           {unknown(of(400 << 10)), 1, false, false},
+		"a large one without a length":           {unknown(of(1100 << 10)), 1, true, false},
+		"a larger one without a length":          {unknown(of(2100 << 10)), 1, true, true},
+		"a small list of small answers":          {paged, 2, false, false},
+		"a large list of small answers":          {paged, 4, true, false},
+		"a list of small answers without an end": {paged, 100, true, true},
+	} {
+		w := at(t, serve(t, test.handler))
+		asked := false
+		w.Large = func() int64 { asked = true; return 2 << 20 }
+		_, err := w.client().Machines(t.Context(), defender.Query{Limit: test.limit})
+		got, refused := errors.AsType[*defender.TooLargeError](err)
+		if asked != test.asked || refused != test.refused || refused && got.Most != 2<<20 || !refused && err != nil {
+			t.Errorf("%s: got %v, and asked: %t, want a refusal: %t, and asked: %t", name, err, asked, test.refused, test.asked)
+		}
+	}
+}
+
 func TestErrorsSayWhatToDoAboutTheMachineAndTheWay(t *testing.T) {
 	for name, row := range map[string]struct {
 		err  error

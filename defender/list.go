@@ -100,8 +100,9 @@ func (p *pageReader) page(ctx context.Context) ([]rawjson.Value, string, error) 
 	if err != nil {
 		return nil, "", err
 	}
-	if p.size += int64(len(whole)); p.size > p.client.limits.Body {
-		return nil, "", &TooLargeError{Operation: p.request.operation, Status: http.StatusOK, Most: p.client.limits.Body}
+	p.size += int64(len(whole))
+	if most := p.client.most(p.size); p.size > most {
+		return nil, "", &TooLargeError{Operation: p.request.operation, Status: http.StatusOK, Most: most}
 	}
 	if p.result.Whole == "" {
 		p.result.Whole = whole

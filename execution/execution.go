@@ -75,8 +75,9 @@ type Runner struct {
 	Limits defender.Limits
 	// Progress, when set, receives the progress of long requests.
 	Progress defender.Progress
-	// Large, when set, is called when an answer turns out to be large: then there is work for several processors.
-	Large      func()
+	// Large, when set, is called when an answer turns out to be large: then there is work for several processors. It returns how
+	// much memory the process may use in bytes, or 0 if that is not limited.
+	Large      func() (memory int64)
 	Transports *Transports
 	// Process stores the tokens of sign-in modes that do not write them to the integration context.
 	Process *auth.ProcessTokens
@@ -84,9 +85,9 @@ type Runner struct {
 	Mirrored *commands.MirrorMemories
 }
 
-// AnswersWithin returns how many bytes of answers an execution may hold in a process that may use the given memory in bytes. The text of
+// answersWithin returns how many bytes of answers an execution may hold in a process that may use the given memory in bytes. The text of
 // an answer is held once; what is made of it on its way to the platform takes less than a third as much again.
-func AnswersWithin(memory int64) int64 {
+func answersWithin(memory int64) int64 {
 	return min(max((memory-ownMemory)*3/4, leastAnswer), defender.LargestAnswer)
 }
 
@@ -205,6 +206,20 @@ func (r *Runner) explain(err error, instance params.Instance) {
 	}
 }
 
+// large returns what the client calls for a large answer. The memory of the process does not limit what the instance does.
+func (r *Runner) large(limited bool) func() int64 {
+	if r.Large == nil {
+		return nil
+	}
+	return func() int64 {
+		memory := r.Large()
+		if limited || memory == 0 {
+			return 0
+		}
+		return answersWithin(memory)
+	}
+}
+
 // prepare makes the sign-in and the API client of an instance for a command.
 func (r *Runner) prepare(request Request, instance params.Instance, host commands.Host, limits defender.Limits) *commands.Run {
 	way := newNetwork(r.Transports, instance, r.Getenv, r.Now)
@@ -225,7 +240,7 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 	}
 	options := defender.Options{
 		API: instance.Cloud.API, Tokens: tokens{signer}, Graph: instance.Cloud.Graph, Transport: way.api.over(transport),
-		Clock: r.Clock, Version: r.Version, Limits: limits, Progress: r.Progress, Large: r.Large,
+		Clock: r.Clock, Version: r.Version, Limits: limits, Progress: r.Progress, Large: r.large(instance.LargestAnswer > 0),
 		GraphTokens: func() (defender.TokenSource, error) {
 			return tokens{newSigner(instance, instance.Cloud.GraphScope, []string{instance.Cloud.Graph.Hostname()}, environment)}, nil
 		},

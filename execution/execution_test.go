@@ -363,6 +363,37 @@ func TestAnErrorIsReadableWhoeverWroteIt(t *testing.T) {
 	}
 }
 
+// TestAnInstanceThatChangesIsDecodedAnew runs one process with parameters that change from one execution to the next.
+func TestAnInstanceThatChangesIsDecodedAnew(t *testing.T) {
+	w := newWorld(t)
+	right := w.tenant.Instance("client-secret")
+	wrong := with(right, map[string]any{"_tenant_id": ""})
+	for i, instance := range []map[string]any{right, right, wrong, wrong, right} {
+		result := w.run(listMachines, nil, instance, w.host())
+		_, refused := errors.AsType[*params.Problems](result.Err)
+		if want := i == 2 || i == 3; refused != want || !want && result.Err != nil {
+			t.Errorf("execution %d: got %v, want problems: %t", i, result.Err, want)
+		}
+	}
+}
+
+// TestTheMemoryOfTheProcessLimitsLargeAnswers asks for an answer of five megabytes.
+func TestTheMemoryOfTheProcessLimitsLargeAnswers(t *testing.T) {
+	w := newWorld(t)
+	w.tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Body: `{"value":[{"id":"m1","more":"` + strings.Repeat("x", 5<<20) + `"}]}`})
+	for _, test := range []struct {
+		memory  int64
+		limit   string
+		refused bool
+	}{{0, "", false}, {30 << 20, "", true}, {30 << 20, "8", false}, {64 << 20, "", false}, {64 << 20, "4", true}} {
+		w.Large = func() int64 { return test.memory }
+		result := w.run(listMachines, nil, with(w.tenant.Instance("client-secret"), map[string]any{"largest_answer": test.limit}), w.host())
+		if _, refused := errors.AsType[*defender.TooLargeError](result.Err); refused != test.refused || !refused && result.Err != nil {
+			t.Errorf("with %d bytes of memory and the limit %q: got %v, want a refusal: %t", test.memory, test.limit, result.Err, test.refused)
+		}
+	}
+}
+
 // TestTheLimitOfAnswersIsThatOfTheInstance asks for an answer of more than a megabyte.
 func TestTheLimitOfAnswersIsThatOfTheInstance(t *testing.T) {
 	w := newWorld(t)

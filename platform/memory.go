@@ -1,9 +1,9 @@
 package platform
 
 import (
+	"io/fs"
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 	"sync/atomic"
 	"time"
 )
@@ -15,32 +15,49 @@ const (
 	// idleAfter is how long a process waits for another execution before it returns all free memory to the system. Doing so with
 	// every execution would cost more than most of them do.
 	idleAfter = time.Minute
+	// grownProcessors is how many processors an execution with a large answer may use. More would not help it, and a container
+	// with a small share of a large machine would use it up at once.
+	grownProcessors = 2
 )
 
+// LimitMemory has the process collect memory before it uses more than the limit of its container, and returns the limit in
+// bytes; 0 if there is none.
+func LimitMemory(system fs.FS) int64 {
+	limit := memoryLimit(system)
+	if limit > 0 {
+		debug.SetMemoryLimit(limit / 10 * 9)
+	}
+	return limit
+}
+
 // Resources limits what the process takes of the machine: one processor, because a small command is a chain of waits in which
-// several only hand over to each other, and all of them for an execution with a large answer. Make it with NewResources. The
-// methods of a nil *Resources do nothing.
+// several only hand over to each other, and two for an execution with a large answer, of which one collects memory. Make it
+// with NewResources. The methods of a nil *Resources that prepare for an execution and end it do nothing.
 type Resources struct {
-	grown atomic.Bool
-	idle  *time.Timer
+	memory func() int64
+	grown  atomic.Bool
+	idle   *time.Timer
 }
 
 // NewResources limits the process to one processor, and returns what lifts the limit. A process that begins with one, as
-// those of the image do, is spared what it costs to give up the others.
-func NewResources() *Resources {
+// those of the image do, is spared what it costs to give up the others. How much memory the process may use, memory is asked
+// for a large answer only: reading it takes a fiftieth of the time in which a process starts and answers.
+func NewResources(memory func() int64) *Resources {
 	if runtime.GOMAXPROCS(0) > 1 {
 		runtime.GOMAXPROCS(1)
 	}
-	r := &Resources{idle: time.AfterFunc(idleAfter, debug.FreeOSMemory)}
+	r := &Resources{memory: memory, idle: time.AfterFunc(idleAfter, debug.FreeOSMemory)}
 	r.idle.Stop()
 	return r
 }
 
-// Grow lets the rest of the execution use all processors.
-func (r *Resources) Grow() {
-	if r != nil && !r.grown.Swap(true) {
-		runtime.SetDefaultGOMAXPROCS()
+// Grow lets the rest of the execution use a second processor, and returns how much memory the process may use in bytes; 0 if
+// that is not limited.
+func (r *Resources) Grow() int64 {
+	if !r.grown.Swap(true) {
+		runtime.GOMAXPROCS(min(runtime.NumCPU(), grownProcessors))
 	}
+	return r.memory()
 }
 
 // begin prepares for an execution.
@@ -57,9 +74,9 @@ func (r *Resources) end() {
 	}
 	if r.grown.Swap(false) {
 		runtime.GOMAXPROCS(1)
-		held := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
-		metrics.Read(held)
-		if held[0].Value.Uint64()-held[1].Value.Uint64() > keptMemory {
+		var held runtime.MemStats // runtime/metrics would have every process sort its list when it starts
+		runtime.ReadMemStats(&held)
+		if held.Sys-held.HeapReleased > keptMemory {
 			debug.FreeOSMemory()
 		}
 	}

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// MemoryLimit returns how much memory the process may use in bytes, as its control group or one above it says, or 0 if none
+// memoryLimit returns how much memory the process may use in bytes, as its control group or one above it says, or 0 if none
 // does. system is the root of the file system.
 //
 // Version 2 of control groups is described at https://docs.kernel.org/admin-guide/cgroup-v2.html, version 1 at
 // https://docs.kernel.org/admin-guide/cgroup-v1/memory.html.
-func MemoryLimit(system fs.FS) int64 {
+func memoryLimit(system fs.FS) int64 {
 	groups, err := fs.ReadFile(system, "proc/self/cgroup")
 	if err != nil {
 		return 0

@@ -1,10 +1,8 @@
-package platform_test
+package platform
 
 import (
 	"testing"
 	"testing/fstest"
-
-	"xsoar-defender/platform"
 )
 
 func TestMemoryLimitIsThatOfTheContainer(t *testing.T) {
@@ -29,7 +27,7 @@ func TestMemoryLimitIsThatOfTheContainer(t *testing.T) {
 		"no control groups":         {fstest.MapFS{}, 0},
 		"nonsense":                  {fstest.MapFS{"proc/self/cgroup": file("0:\n::\n"), "sys/fs/cgroup/memory.max": file("much\n")}, 0},
 	} {
-		if got := platform.MemoryLimit(test.system); got != test.want {
+		if got := memoryLimit(test.system); got != test.want {
 			t.Errorf("%s: got %d, want %d", name, got, test.want)
 		}
 	}

@@ -35,7 +35,7 @@ func (e *FolderError) remedy() string {
 func (e *FolderError) Unwrap() error { return e.Err }
 
 // probeSize is how much a probe writes in bytes: a full disk still takes the name of a file, and often a few bytes.
-const probeSize = 64 << 10
+const probeSize = 16 << 10
 
 // ProbeFolder saves a file and removes it. The error is a *FolderError.
 func ProbeFolder(store FileStore) error {
