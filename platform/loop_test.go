@@ -130,6 +130,9 @@ func TestLoopOutlivesBadLines(t *testing.T) {
 		{"a list", `[1]`, "not a JSON object"},
 		{"no command", `{}`, "names no command"},
 		{"a wrong type", `{"command":7}`, "wrong value for command"},
+		{"arguments that are a list", `{"command":"endpoint","args":[]}`, "wrong value for args"},
+		{"a text for a switch", `{"command":"endpoint","context":{"IsDebug":"yes"}}`, "wrong value for context.IsDebug"},
+		{"brackets without end", `{"command":"endpoint","args":` + strings.Repeat("[", 2000) + strings.Repeat("]", 2000) + `}`, "nested deeper than"},
 		{"a secret in bad JSON", `{"params":{"credentials":{"password":"hunter2"}}`, "not JSON"},
 		{"over the cap", strings.Repeat("x", platform.MaxLine+1), "longer than 64 MiB"},
 	} {

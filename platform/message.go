@@ -9,28 +9,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"xsoar-defender/defender"
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
-
-// executionLine is the platform's request to run a command. Other keys are ignored.
-type executionLine struct {
-	Command string                     `json:"command"`
-	Args    map[string]json.RawMessage `json:"args"`
-	Params  json.RawMessage            `json:"params"`
-	Native  bool                       `json:"native"`
-	// Integration is false for a script that names the image of the integration as its own.
-	Integration *bool `json:"integration"`
-	Context     struct {
-		Inv struct {
-			ID string `json:"id"`
-		} `json:"Inv"`
-		IntegrationInstance string `json:"IntegrationInstance"`
-		IntegrationBrand    string `json:"IntegrationBrand"`
-		IsDebug             bool   `json:"IsDebug"`
-	} `json:"context"`
-}
 
 // errScript answers a script that is sent to the image: there is no interpreter that could run it.
 var errScript = errors.New("this image runs only the Microsoft Defender for Endpoint integration, and no scripts: " +
@@ -39,37 +24,80 @@ var errScript = errors.New("this image runs only the Microsoft Defender for Endp
 // debugArgument is the argument that the platform adds to a run with debugging on.
 const debugArgument = "debug-mode"
 
-// DecodeExecution reads an execution line. It also returns the id of the investigation, which names files, and
-// whether the process must end after this execution.
+// DecodeExecution reads an execution line, an object whose unknown keys are ignored. It also returns the id of the
+// investigation, which names files, and whether the process must end after this execution.
 func DecodeExecution(text []byte) (request execution.Request, investigation string, native bool, err error) {
-	var decoded executionLine
-	if err := json.Unmarshal(text, &decoded); err != nil {
-		if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			if wrongType.Field == "" {
-				return execution.Request{}, "", false, errors.New("the execution line is not a JSON object")
-			}
-			return execution.Request{}, "", decoded.Native, fmt.Errorf("the execution line has a wrong value for %s", wrongType.Field)
-		}
-		// The text of a syntax error could quote the line, which holds the instance's secrets.
+	parsed, err := rawjson.Parse(string(text))
+	switch { // no text may quote the line, which holds the instance's secrets
+	case errors.Is(err, rawjson.ErrTooDeep):
+		return execution.Request{}, "", false, fmt.Errorf("the execution line is %w", err)
+	case err != nil:
 		return execution.Request{}, "", false, errors.New("the execution line is not JSON")
+	case !parsed.Get("@this").IsObject():
+		return execution.Request{}, "", false, errors.New("the execution line is not a JSON object")
 	}
-	if decoded.Integration != nil && !*decoded.Integration {
-		return execution.Request{}, "", decoded.Native, errScript
-	}
-	if decoded.Command == "" {
-		return execution.Request{}, "", decoded.Native, errors.New("the execution line names no command")
-	}
-	delete(decoded.Args, debugArgument)
-	return execution.Request{
-		Command:  decoded.Command,
-		Args:     decoded.Args,
-		Params:   decoded.Params,
-		Instance: decoded.Context.IntegrationInstance,
-		Brand:    decoded.Context.IntegrationBrand,
-		Debug:    decoded.Context.IsDebug,
+	l := executionLine{text: parsed}
+	request = execution.Request{
+		Command:  l.string("command"),
+		Args:     l.object("args"),
+		Params:   json.RawMessage(parsed.Key("params").Raw),
+		Instance: l.string("context.IntegrationInstance"),
+		Brand:    l.string("context.IntegrationBrand"),
+		Debug:    l.flag("context.IsDebug", false),
 
-		Investigation: decoded.Context.Inv.ID,
-	}, decoded.Context.Inv.ID, decoded.Native, nil
+		Investigation: l.string("context.Inv.id"),
+	}
+	native = l.flag("native", false)
+	integration := l.flag("integration", true)
+	switch {
+	case l.wrong != "":
+		return execution.Request{}, "", native, fmt.Errorf("the execution line has a wrong value for %s", l.wrong)
+	case !integration: // a script that names the image of the integration as its own
+		return execution.Request{}, "", native, errScript
+	case request.Command == "":
+		return execution.Request{}, "", native, errors.New("the execution line names no command")
+	}
+	delete(request.Args, debugArgument)
+	return request, request.Investigation, native, nil
+}
+
+// executionLine reads the platform's request to run a command. A value that is missing or null is the fallback.
+type executionLine struct {
+	text rawjson.Value
+	// wrong names a value of another type than it must have.
+	wrong string
+}
+
+func (l *executionLine) string(path string) string {
+	return l.read(path, gjson.String, gjson.String).Str
+}
+
+func (l *executionLine) flag(path string, fallback bool) bool {
+	value := l.read(path, gjson.True, gjson.False)
+	return value.Type == gjson.True || value.Type == gjson.Null && fallback
+}
+
+func (l *executionLine) object(path string) map[string]json.RawMessage {
+	value := l.read(path, gjson.JSON, gjson.JSON)
+	if value.IsArray() {
+		l.wrong = path
+	}
+	if !value.IsObject() {
+		return nil
+	}
+	members := make(map[string]json.RawMessage)
+	rawjson.Value(value.Raw).Each(func(key string, member rawjson.Value) { members[key] = json.RawMessage(member) })
+	return members
+}
+
+// read reads a value that has one of two types.
+func (l *executionLine) read(path string, one, other gjson.Type) gjson.Result {
+	value := l.text.Get(path)
+	if value.Type == gjson.Null || value.Type == one || value.Type == other {
+		return value
+	}
+	l.wrong = path
+	return gjson.Result{}
 }
 
 // EncodeResults writes the entries of a result, those that the platform gets, as one JSON document.
