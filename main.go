@@ -56,7 +56,7 @@ func run() int {
 	machine := system.System{Clock: system.Clock{Now: time.Now, Sleep: system.Sleep}, Random: rand.Reader, Getenv: os.Getenv}
 	runner := &execution.Runner{
 		System: machine, Commands: commands.NewRegistry(), Version: buildVersion(), Errors: os.Stderr,
-		Transports: execution.NewTransports(), Process: &auth.ProcessTokens{}, Mirrored: &commands.MirrorMemories{},
+		Transports: execution.NewTransports(), Process: &auth.ProcessTokens{}, Mirrored: &commands.MirrorMemories{}, Decoded: &execution.Instances{},
 	}
 	memory := sync.OnceValue(func() int64 { return platform.LimitMemory(os.DirFS("/")) })
 	if servesPlatform(os.Args, term.IsTerminal(int(os.Stdin.Fd()))) {

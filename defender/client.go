@@ -160,8 +160,8 @@ type request struct {
 	consume consumer
 }
 
-// most returns how many bytes an answer or a list may have that has so many of them, or more. It says to Large that there is
-// a large one.
+// most returns how many bytes an answer or a list may have, of which size are known or expected. Large is asked when that makes
+// it a large one.
 func (c *Client) most(size int64) int64 {
 	if size <= largePart || c.options.Large == nil {
 		return c.limits.Body

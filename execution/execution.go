@@ -83,6 +83,8 @@ type Runner struct {
 	Process *auth.ProcessTokens
 	// Mirrored keeps what was read for mirroring from one execution to the next; nil keeps nothing.
 	Mirrored *commands.MirrorMemories
+	// Decoded keeps the instance of one execution for the next; nil keeps nothing.
+	Decoded *Instances
 }
 
 // answersWithin returns how many bytes of answers an execution may hold in a process that may use the given memory in bytes. The text of
@@ -150,7 +152,7 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 		result.Err = &UnknownCommandError{request.Command}
 		return result
 	}
-	instance, err := params.Decode(request.Params, r.Getenv)
+	instance, err := r.Decoded.decode(request.Params, r.Getenv)
 	if err != nil {
 		result.Err = err
 		return result
@@ -189,7 +191,7 @@ func spent(metrics *defender.Metrics) string {
 
 // Diagnose examines the connection of the request's instance, also if its parameters are not usable.
 func (r *Runner) Diagnose(ctx context.Context, request Request, host commands.Host) (*diagnosis.Diagnosis, error) {
-	instance, err := params.Decode(request.Params, r.Getenv)
+	instance, err := r.Decoded.decode(request.Params, r.Getenv)
 	if problems, ok := errors.AsType[*params.Problems](err); ok {
 		return diagnosis.OfConfiguration(problems), nil
 	}

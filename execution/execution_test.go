@@ -366,6 +366,7 @@ func TestAnErrorIsReadableWhoeverWroteIt(t *testing.T) {
 // TestAnInstanceThatChangesIsDecodedAnew runs one process with parameters that change from one execution to the next.
 func TestAnInstanceThatChangesIsDecodedAnew(t *testing.T) {
 	w := newWorld(t)
+	w.Decoded = &execution.Instances{}
 	right := w.tenant.Instance("client-secret")
 	wrong := with(right, map[string]any{"_tenant_id": ""})
 	for i, instance := range []map[string]any{right, right, wrong, wrong, right} {

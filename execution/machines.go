@@ -6,13 +6,12 @@ import (
 
 	"xsoar-defender/commands"
 	"xsoar-defender/defender"
-	"xsoar-defender/params"
 )
 
 // Machines finds machines whose names begin with a text or else those whose IDs do. Of the request only the
 // parameters of the instance count. It returns at most mostMachines, in no order, for the completion of what a user types.
 func (r *Runner) Machines(ctx context.Context, request Request, host commands.Host, beginning string) (defender.List, error) {
-	instance, err := params.Decode(request.Params, r.Getenv)
+	instance, err := r.Decoded.decode(request.Params, r.Getenv)
 	if err != nil {
 		return defender.List{}, err
 	}
