@@ -20,6 +20,14 @@ func TestValuesOfTheDocumentation(t *testing.T) {
 		{`array_concat(dynamic([1,2,3]), dynamic([4,5,6]))`, "[1,2,3,4,5,6]"},
 		{`array_index_of(dynamic(["this", "is", "an", "example", "an", "example"]), "an")`, "2"},
 		{`array_index_of(dynamic(["this", "is"]), "python")`, "-1"},
+		{`array_index_of(dynamic(["this", "is", "an", "example", "an", "example"]), "example", 1, 3)`, "3"},
+		{`array_index_of(dynamic(["this", "is", "an", "example", "an", "example"]), "example", 1, 2)`, "-1"},
+		{`array_index_of(dynamic(["this", "is", "an", "example", "an", "example"]), "is", 2, 4)`, "-1"},
+		{`array_index_of(dynamic(["this", "is", "an", "example", "an", "example"]), "example", 2, -1)`, "3"},
+		{`array_index_of(dynamic(["this", "is", "an", "example", "an", "example"]), "an", 1, -1, 2)`, "4"},
+		{`array_index_of(dynamic(["this", "is", "an", "example", "an", "example"]), "an", 1, -1, 3)`, "-1"},
+		{`array_index_of(dynamic(["this", "is", "an", "example", "an", "example"]), "an", -3)`, "4"},
+		{`array_index_of(dynamic(["this", "is", "an", "example", "an", "example"]), "is", -4)`, "-1"},
 		{`array_slice(dynamic([1,2,3]), 1, 2)`, "[2,3]"},
 		{`array_slice(dynamic([1,2,3,4,5]), 2, -1)`, "[3,4,5]"},
 		{`array_slice(dynamic([1,2,3,4,5]), -3, -2)`, "[3,4]"},
@@ -85,7 +93,14 @@ func TestValuesOfTheDocumentation(t *testing.T) {
 		{`hash_sha256("World")`, "78ae647dc5544d227130a0682a51e30bc7777fbb6d8a8f17007463a3ecd1d524"},
 		{`hourofday(datetime(2015-12-14 18:54))`, "18"},
 		{`indexof("abcdefg", "cde")`, "2"},
-		{`indexof("abcdefg", "cde", 3)`, "-1"},
+		{`indexof("abcdefg", "cde", 1, 4)`, "2"},
+		{`indexof("abcdefg", "cde", 1, 2)`, "-1"},
+		{`indexof("abcdefg", "cde", 3, 4)`, "-1"},
+		{`indexof("abcdefg", "cde", -5)`, "2"},
+		{`indexof(1234567, 5, 1, 4)`, "4"},
+		{`indexof("abcdefg", "cde", 2, -1)`, "2"},
+		{`indexof("abcdefgabcdefg", "cde", 1, 10, 2)`, "9"},
+		{`indexof("abcdefgabcdefg", "cde", 1, -1, 3)`, "-1"},
 		{`ipv4_is_in_range("192.168.1.6", "192.168.1.6/24")`, "true"},
 		{`ipv4_is_match("192.168.1.1/24", "192.168.1.255/24")`, "true"},
 		{`ipv4_is_match("192.168.1.1/24", "192.168.2.255/24")`, "false"},
@@ -151,6 +166,14 @@ func TestValuesOfTheDocumentation(t *testing.T) {
 		{`"North America" has "america"`, "true"},
 		{`isnull(int(null) == 1)`, "false"},
 		{`int(null) != 1`, "true"},
+		{`indexof("äbcä", "ä", 1)`, "3"},
+		{`indexof("abc", "c", -2)`, "2"},
+		{`indexof("abc", "c", -9)`, "2"},
+		{`indexof("abc", "c", 9)`, "-1"},
+		{`indexof("abc", "c", 0, 0)`, "-1"},
+		{`isnull(indexof("abc", "c", 0, -2))`, "true"},
+		{`isnull(indexof("abc", "c", 0, -1, -1))`, "true"},
+		{`indexof("abc", "c", 9223372036854775807, 9223372036854775807, 9223372036854775807)`, "-1"},
 		{`isnull(int(null) == int(null))`, "true"},
 		{`not(bool(null))`, ""},
 	} {
@@ -162,6 +185,53 @@ func TestValuesOfTheDocumentation(t *testing.T) {
 		if text := shown(got); text != c.want {
 			t.Errorf("%s: got %q, want %q", c.expression, text, c.want)
 		}
+	}
+}
+
+// TestNumbersOfArguments has how many arguments each function takes.
+//
+// https://learn.microsoft.com/en-us/kusto/query/scalar-functions
+func TestNumbersOfArguments(t *testing.T) {
+	const anyNumber = -1
+	all := functions()
+	for _, group := range []struct {
+		least, most int
+		names       string
+	}{
+		{0, 0, "pi"},
+		{0, 1, "now"},
+		{0, 2, "row_number"},
+		{0, anyNumber, "bag_pack pack"},
+		{1, 1, "abs ago array_length array_reverse array_sort_asc array_sort_desc array_sum bag_keys base64_decode_tostring base64_encode_tostring binary_not"},
+		{1, 1, "ceiling dayofmonth dayofweek dayofyear dynamic_to_json exp getmonth gettype getyear hash_md5 hash_sha1 hash_sha256 hourofday ipv4_is_private"},
+		{1, 1, "isempty isfinite isinf isnan isnotempty isnotnull isnull log log10 log2 monthofyear not notempty notnull parse_csv parse_ipv4 parse_json parse_path"},
+		{1, 1, "parse_url parse_urlquery parse_version reverse sign sqrt string_size strlen to_utf8 tobool toboolean todatetime todouble todynamic toguid toint tolong"},
+		{1, 1, "tolower toobject toreal tostring totimespan toupper unicode_codepoints_from_string unixtime_microseconds_todatetime"},
+		{1, 1, "unixtime_milliseconds_todatetime unixtime_seconds_todatetime url_decode url_encode week_of_year"},
+		{1, 2, "endofday endofmonth endofweek endofyear round row_cumsum series_stats_dynamic startofday startofmonth startofweek startofyear tohex"},
+		{1, 3, "format_bytes next prev"},
+		{1, anyNumber, "array_concat make_string pack_array strcat unicode_codepoints_to_string"},
+		{2, 2, "bag_has_key bag_remove_keys bin binary_and binary_or binary_shift_left binary_shift_right binary_xor datetime_part floor format_datetime format_timespan"},
+		{2, 2, "has_any_index has_ipv4 has_ipv4_prefix ipv4_is_in_range pow repeat series_add series_divide series_multiply series_subtract set_has_element"},
+		{2, 2, "strcat_array strcmp trim trim_end trim_start"},
+		{2, 3, "countof extract_all ipv4_is_match range split strrep substring"},
+		{2, 4, "make_timespan"},
+		{2, 5, "array_index_of indexof"},
+		{2, anyNumber, "bag_merge coalesce has_any_ipv4 ipv4_is_in_any_range max_of min_of set_difference set_intersect set_union zip"},
+		{3, 3, "array_slice bin_at datetime_add datetime_diff iff iif replace replace_regex replace_string translate"},
+		{3, 4, "extract"},
+		{3, 6, "make_datetime"},
+		{3, anyNumber, "case strcat_delim"},
+	} {
+		for name := range strings.FieldsSeq(group.names) {
+			if f, known := all[name]; !known || f.min != group.least || f.max != group.most {
+				t.Errorf("%s: got from %d to %d arguments (%t), want from %d to %d", name, f.min, f.max, known, group.least, group.most)
+			}
+			delete(all, name)
+		}
+	}
+	for name := range all {
+		t.Errorf("%s: got a function that has no number of arguments here", name)
 	}
 }
 
@@ -205,6 +275,8 @@ func TestTablesOfTheDocumentation(t *testing.T) {
 			"resourceName,totalSlices,sliceNumber,lockTime,releaseTime,previousLockTime;PipelineScheduler,27,23,02/17/2016 08:40:01,2016-02-17T08:40:01.0000000Z,2016-02-17T08:39:01.0000000Z",
 		},
 		{`datatable(s:string)["a=1;", "b"] | parse-where s with "a=" n:long ";"`, "s,n;a=1;,1"},
+		{`datatable(A:string, B:string)["a,:b", "c", "a", "b,:c"] | summarize count() by A, B | count`, "Count;2"},
+		{`datatable(A:string, B:string)[",11xxxxxxxxx", "", "2", "xxxxxxxxx,0"] | summarize count() by A, B | count`, "Count;2"},
 		{people + "| where Age > 25 | project Name", "Name;Bob;Chen"},
 		{people + "| getschema", "ColumnName,ColumnOrdinal,DataType,ColumnType;Name,0,System.String,string;Age,1,System.Int64,long;Married,2,System.SByte,bool"},
 		{people + "| project-reorder Married, A*", "Married,Age,Name;false,20,Alice;true,35,Bob;true,28,Chen"},

@@ -540,12 +540,12 @@ func lists() map[string]function {
 
 func moreLists() map[string]function {
 	return map[string]function{
-		"array_index_of": {takes: "ya", min: 2, max: 2, result: Long, call: func(_ time.Time, a []any) any {
+		"array_index_of": {takes: "yan", min: 2, max: 5, result: Long, call: func(_ time.Time, a []any) any {
 			list, ok := a[0].([]any)
 			if !ok {
 				return nil
 			}
-			return int64(slices.IndexFunc(list, func(v any) bool { return key(v) == key(a[1]) }))
+			return place(len(list), 1, a[2:], func(i int) bool { return key(list[i]) == key(a[1]) })
 		}},
 		"array_reverse": {takes: "y", min: 1, max: 1, result: Dynamic, call: func(_ time.Time, a []any) any {
 			list, ok := a[0].([]any)

@@ -53,7 +53,7 @@ func formed() map[string]function {
 		"strcat": {min: 1, max: -1, result: String, call: func(_ time.Time, a []any) any {
 			return strings.Join(textsOf(a), "")
 		}},
-		"strcat_delim": {min: 2, max: -1, result: String, call: func(_ time.Time, a []any) any {
+		"strcat_delim": {min: 3, max: -1, result: String, call: func(_ time.Time, a []any) any {
 			return strings.Join(textsOf(a[1:]), Text(a[0]))
 		}},
 		"strcat_array": {takes: "yx", min: 2, max: 2, result: String, call: func(_ time.Time, a []any) any {
@@ -92,15 +92,9 @@ func formed() map[string]function {
 			}
 			return string(runes[start:end])
 		}},
-		"indexof": {takes: "xxn", min: 2, max: 3, result: Long, call: func(_ time.Time, a []any) any {
-			text, start := Text(a[0]), 0
-			if n, ok := argument(a, 2).(int64); ok {
-				start = int(min(max(0, n), int64(len(text))))
-			}
-			if i := strings.Index(text[start:], Text(a[1])); i >= 0 {
-				return int64(utf8.RuneCountInString(text[:start+i]))
-			}
-			return int64(-1)
+		"indexof": {takes: "aan", min: 2, max: 5, result: Long, call: func(_ time.Time, a []any) any {
+			text, part := []rune(Text(a[0])), []rune(Text(a[1]))
+			return place(len(text), len(part), a[2:], func(i int) bool { return slices.Equal(text[i:i+len(part)], part) })
 		}},
 		"countof": {takes: "x", min: 2, max: 3, result: Long, call: func(_ time.Time, a []any) any {
 			if Text(argument(a, 2)) == "regex" {
@@ -191,6 +185,44 @@ func readTexts() map[string]function {
 			return int64(slices.IndexFunc(terms, func(v any) bool { return textOperators()["has"](Text(a[0]), Text(v)) }))
 		}},
 	}
+}
+
+// place returns where something is in a text or list: the position, -1 if it is nowhere, or null for options that mean
+// nothing. It takes width of the size positions. The options are where to begin, which is from the end if it is negative; how
+// many positions to look at from there, and again behind each find; and which find counts.
+//
+// https://learn.microsoft.com/en-us/kusto/query/indexof-function
+func place(size, width int, options []any, found func(i int) bool) any {
+	option := func(i int, usual int64) int {
+		n, ok := argument(options, i).(int64)
+		if !ok {
+			n = usual
+		}
+		return int(min(max(-int64(size)-1, n), int64(size)+1))
+	}
+	begin, length, which := option(0, 0), option(1, -1), option(2, 1)
+	if length < -1 || which < 0 {
+		return nil
+	}
+	if begin < 0 {
+		begin = max(0, size+begin)
+	}
+	at := -1
+	for range which {
+		end := size
+		if length >= 0 {
+			end = min(size, begin+length)
+		}
+		at = begin
+		for at+width <= end && !found(at) {
+			at++
+		}
+		if at+width > end {
+			return int64(-1)
+		}
+		begin = at + 1
+	}
+	return int64(at)
 }
 
 // overlapping counts where a text is found, also where one find reaches into the next.
@@ -462,7 +494,7 @@ func addresses() map[string]function {
 			b := p.Masked().Addr().As4()
 			return int64(b[0])<<24 | int64(b[1])<<16 | int64(b[2])<<8 | int64(b[3])
 		}},
-		"has_ipv4": {takes: "x", min: 2, max: -1, result: Bool, call: func(_ time.Time, a []any) any {
+		"has_ipv4": {takes: "x", min: 2, max: 2, result: Bool, call: func(_ time.Time, a []any) any {
 			return hasAddress(a, func(found, wanted string) bool { return found == wanted })
 		}},
 		"has_any_ipv4": {takes: "xa", min: 2, max: -1, result: Bool, call: func(_ time.Time, a []any) any {

@@ -225,8 +225,7 @@ func key(values ...any) string {
 		switch v := v.(type) {
 		case nil:
 			b.WriteByte('0')
-		case string:
-			b.WriteByte('s')
+		case string: // the only one that begins with a number and a colon
 			b.WriteString(strconv.Itoa(len(v)))
 			b.WriteByte(':')
 			b.WriteString(v)

@@ -44,6 +44,8 @@ func TestFilters(t *testing.T) {
 		{"not (name eq 'B2')", "A'1 b3"},
 		{"not open", "B2 b3"},
 		{"not not open", "A'1"},
+		{strings.Repeat("not open and ", 100) + "not open", "B2 b3"}, // next to one another, not within
+		{strings.Repeat("(open) and ", 100) + "open", "A'1"},
 		{"open", "A'1"},
 		{"open eq true", "A'1"},
 		{"open ne false", "A'1"},
