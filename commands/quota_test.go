@@ -194,6 +194,29 @@ func TestSharesOfTheQuota(t *testing.T) {
 	}
 }
 
+// TestARefusedCommandNotesWhatItIsLeftWith isolates 300 machines, of which the service accepts 60 a minute.
+func TestARefusedCommandNotesWhatItIsLeftWith(t *testing.T) {
+	s := newService()
+	s.quota = &quota{perMinute: 60}
+	host := &sharedContext{values: map[string]json.RawMessage{}}
+	one := &process{command: isolateMachine(), args: map[string]any{"machine_id": strings.Join(numbered("m%d", 300), ","), "comment": "drill", "isolation_type": "Full"}}
+	first := ""
+	for _, left := range []int{240, 180} {
+		done, err := one.run(t.Context(), s, host, rand.New(rand.NewPCG(uint64(left), 1)))
+		entry := only(t, done, err)
+		note := readQuotaNote(host.values)
+		if len(note.Waiting) != 1 || entry.Poll == nil {
+			t.Fatalf("got %+v, want the command in the note, and scheduled again", note)
+		}
+		if got := note.Waiting[0]; got.Left != left || got.ID == "" || !got.From.Equal(note.Until) || first != "" && got.ID != first {
+			t.Errorf("got %+v until %s, want %d requests under one ID", got, note.Until, left)
+		}
+		first = note.Waiting[0].ID
+		one.args = passed(t, entry.Poll.Args)
+		s.clock.Advance(entry.Poll.After)
+	}
+}
+
 func TestTheTestAndTheDiagnosisShareNoQuota(t *testing.T) {
 	for command, shares := range map[string]bool{TestCommand: false, DiagnosisCommand: false, FetchCommand: true, ActionsCommand: true} {
 		if got := NewQuota(command, nil, time.Now, nil); (got != nil) != shares {

@@ -235,7 +235,6 @@ func (l launch) shown(actions outcome[rawjson.Value]) []rawjson.Value {
 	for _, target := range l.targets {
 		if object, known := byTarget[target]; known {
 			shown = append(shown, object)
-			delete(byTarget, target)
 		}
 	}
 	return shown
