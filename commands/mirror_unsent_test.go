@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/internal/simulator"
 )
 
@@ -19,6 +20,14 @@ func (m *mirrored) refusing(status int) {
 // changes returns how many changes were sent to Defender since the requests were reset.
 func (m *mirrored) changes() int {
 	return len(slices.DeleteFunc(m.Tenant.Requests(), func(r simulator.Request) bool { return r.Method != http.MethodPatch }))
+}
+
+// wantNoPromise checks that the only entry warns of a failure, and does not promise another try.
+func (m *mirrored) wantNoPromise(entries []commandstest.Entry) {
+	m.t.Helper()
+	if len(entries) != 1 || strings.Contains(entries[0].Readable(), "tried again in the next rounds") {
+		m.t.Errorf("got %v, want a warning that promises nothing", entries)
+	}
 }
 
 // assign returns the arguments with which the platform sends a new assignee.
@@ -104,7 +113,7 @@ func TestWhatTheServiceRefusesForGoodIsToldAndNotTriedAgain(t *testing.T) {
 	m := mirror(t)
 	m.modified()
 	m.refusing(http.StatusBadRequest)
-	m.send(assign("nora@contoso.example"))
+	m.wantNoPromise(m.send(assign("nora@contoso.example")))
 	m.Tenant.ResetRequests()
 	m.modified()
 	_, entries := m.look()
@@ -224,10 +233,48 @@ func TestAnInstanceThatDoesNotMirrorOutKeepsNothing(t *testing.T) {
 	m := mirror(t)
 	m.Params["mirror_direction"] = "Incoming"
 	m.refusing(http.StatusInternalServerError)
-	m.send(assign("nora@contoso.example"))
+	m.wantNoPromise(m.send(assign("nora@contoso.example")))
 	m.Tenant.ClearFaults()
 	m.modified()
 	if got := m.Tenant.AlertState(m.alert).AssignedTo; got == "nora@contoso.example" {
 		t.Error("a round sent a change, want none from an instance that only mirrors in")
+	}
+}
+
+// TestAlertsThatStayOpenAreResolvedByTheNextRound closes an incident whose alerts cannot be resolved at first.
+func TestAlertsThatStayOpenAreResolvedByTheNextRound(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		status int
+		want   string
+	}{
+		{"for a while", http.StatusInternalServerError, "resolved"},
+		{"for good", http.StatusBadRequest, "new"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := mirrorIncidents(t)
+			m.Params["close_alerts"] = true
+			m.modified()
+			m.Tenant.Script(simulator.Fault{Kind: simulator.KindGraph, Method: http.MethodPatch, Path: "/v1.0/security/alerts_v2/", Status: test.status})
+			entries := m.send(closing("Resolved", "done"))
+			if test.want == "new" {
+				m.wantNoPromise(entries)
+			} else if len(entries) != 1 {
+				t.Fatalf("got %d entries, want a warning", len(entries))
+			} else {
+				entries[0].WantReadable("failed for alert ", "HTTP 500", "It is tried again in the next rounds of mirroring.")
+			}
+			m.Tenant.ClearFaults()
+			m.modified()
+			m.modified()
+			for _, alert := range m.Run("microsoft-atp-incident-get", map[string]any{"incident_id": m.alert}).Entry().Raw().Get("0.alerts").Array() {
+				if got := alert.Get("status").Str; got != test.want {
+					t.Errorf("got an alert that is %s after the next round, want it %s", got, test.want)
+				}
+			}
+			if got := m.Tenant.IncidentState(m.alert); got.Status != "Resolved" {
+				t.Errorf("got the incident %+v, want it resolved", got)
+			}
+		})
 	}
 }

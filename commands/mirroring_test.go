@@ -301,7 +301,7 @@ func TestWhatCannotBeSentIsTold(t *testing.T) {
 	if len(entries) != 1 {
 		t.Fatalf("got %d entries, want a warning", len(entries))
 	}
-	entries[0].WantReadable("Mirroring to", "HTTP 403")
+	entries[0].WantReadable("Mirroring to", "HTTP 403", "It is tried again in the next rounds of mirroring.")
 	m.Tenant.ClearFaults()
 	m.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: "PATCH", Status: 429, RetryAfter: time.Hour})
 	args := closing("Resolved", "x")
