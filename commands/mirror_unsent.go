@@ -120,6 +120,9 @@ func (o *outgoing) keep(ctx context.Context) {
 	changeUnsent(ctx, o.run, o.id, func(kept unsent, _ bool) unsent {
 		next := o.unsent()
 		next.Resolved = resolved
+		if kept.left() && !o.left() {
+			next.Since = kept.Since // nothing new has failed
+		}
 		next.Change = next.Change.over(kept.Change.without(o.asked))
 		for _, text := range kept.Comments {
 			if !isAmong(text, o.askedComments) && !isAmong(text, next.Comments) {

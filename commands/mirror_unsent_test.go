@@ -211,6 +211,71 @@ func TestACloseThatIsSentLateUndoesNoReopening(t *testing.T) {
 	}
 }
 
+func TestAReopeningThatIsSentLateUndoesNoClose(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.send(closing("Resolved", "done"))
+	m.modified()
+	m.look()
+	m.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: "/api/alerts/", Status: http.StatusInternalServerError})
+	m.send(map[string]any{"delta": map[string]any{"closeReason": "", "closeNotes": "", "closingUserId": ""}, "status": 1, "incidentChanged": true})
+	m.change(simulator.Change{Status: "InProgress"})
+	m.modified()
+	m.Tenant.ClearFaults()
+	if _, entries := m.look(); len(entries) == 0 || !entries[0].Raw().Get("dbotIncidentReopen").Bool() {
+		t.Fatalf("got %d entries, want the reopening in Defender, which overtakes the one that was not sent", len(entries))
+	}
+	m.change(simulator.Change{Status: "Resolved"})
+	for range 6 { // the next try comes within 5 minutes
+		m.modified()
+	}
+	if got := m.Tenant.AlertState(m.alert); got.Status != "Resolved" {
+		t.Errorf("got %+v, want the alert to stay resolved", got)
+	}
+}
+
+// TestAChangeThatIsSentAgainByHandIsToldAsSent sends another assignee after a failure of which the analyst was told.
+func TestAChangeThatIsSentAgainByHandIsToldAsSent(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.refusing(http.StatusForbidden)
+	m.send(assign("nora@contoso.example"))
+	failed := m.Clock.Now()
+	m.modified()
+	m.look()
+	m.Tenant.ClearFaults()
+	m.send(assign("alex@contoso.example"))
+	if ids := m.modified(); !slices.Equal(ids, []string{m.alert}) {
+		t.Errorf("got %q, want the alert, so that its analyst is told", ids)
+	}
+	object, entries := m.look()
+	want := "What mirroring could not send to " + m.alert + " since " + failed.Format(time.RFC3339) + " is now in Defender."
+	if len(entries) != 1 || entries[0].Literal != want || object.Get("mirror_error").Raw != "null" {
+		t.Errorf("got %v and the error %s, want %q", entries, object.Get("mirror_error"), want)
+	}
+}
+
+// TestWhatIsSentMeanwhileDoesNotProlongTheTries sends tags after an assignee that could not be sent.
+func TestWhatIsSentMeanwhileDoesNotProlongTheTries(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.refusing(http.StatusForbidden)
+	m.send(assign("nora@contoso.example"))
+	failed := m.Clock.Now()
+	m.modified()
+	m.look()
+	m.Clock.Advance(12 * time.Hour)
+	m.Tenant.ClearFaults()
+	m.send(map[string]any{"delta": map[string]any{"comment": "a comment"}, "status": 1})
+	m.refusing(http.StatusForbidden)
+	m.Clock.Advance(12*time.Hour + time.Minute)
+	m.modified()
+	want := " It was tried until " + failed.Add(24*time.Hour).Format(time.RFC3339) + ". It is not tried again."
+	if _, entries := m.look(); len(entries) != 1 || !strings.HasSuffix(entries[0].Literal, want) {
+		t.Errorf("got %v, want one entry that ends with %q", entries, want)
+	}
+}
+
 func TestAChangeForWhichThereIsNoQuotaIsSentLater(t *testing.T) {
 	m := mirror(t)
 	m.modified()

@@ -466,7 +466,11 @@ func TestAnAlertThatCouldNotBeReadIsReportedAgain(t *testing.T) {
 	m.change(simulator.Change{Comment: "first"})
 	m.Clock.Advance(time.Minute)
 	m.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: "/api/alerts/", Status: 500})
-	m.Run("get-remote-data", map[string]any{"id": m.alert, "lastUpdate": m.since}).WantFailure("HTTP 500")
+	for range 2 { // the time of the first failure counts
+		m.Run("get-remote-data", map[string]any{"id": m.alert, "lastUpdate": m.since}).WantFailure("HTTP 500")
+		m.Clock.Advance(30 * time.Minute)
+		m.now()
+	}
 	m.Tenant.ClearFaults()
 	for range 10 { // longer than the look-back, and the platform asks from a later time
 		m.now()

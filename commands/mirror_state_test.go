@@ -1,0 +1,147 @@
+package commands
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"xsoar-defender/internal/rawjson"
+)
+
+func TestTheStateOfMirroringIsReadAsItWasWritten(t *testing.T) {
+	want := &mirrorState{
+		Again: map[string]string{"a": "2026-11-20T10:00:00Z"}, Cursor: "2026-11-20T10:01:00Z", Looks: map[string]json.RawMessage{"b": json.RawMessage(`{"l":"2026-11-20T10:02:00Z"}`)},
+		Missing: map[string]string{"c": "2026-11-20"}, Reported: map[string]string{"d": "2026-11-20T10:03:00Z"}, Fresh: []string{"d"}, Resolved: mark("e") + mark("f"),
+		Round: "round", Since: "2026-11-20T10:04:00Z", Turned: map[string]turn{"g": reopened}, Unsent: []string{"h"},
+	}
+	text := want.encode()
+	if got := readMirrorState(text); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	broken := strings.Replace(string(text), mark("f"), mark("f")[1:], 1)
+	if got := readMirrorState(json.RawMessage(broken)); got.Resolved != "" || got.Cursor != want.Cursor {
+		t.Errorf("got the marks %q and the cursor %q of a state with half a mark, want no marks, and the cursor", got.Resolved, got.Cursor)
+	}
+	for _, text := range []string{``, `null`, `[]`, `{"again":3}`, `{"looks":null}`} {
+		got := readMirrorState(json.RawMessage(text))
+		if got.Again == nil || got.Looks == nil || got.Missing == nil || got.Reported == nil || got.Turned == nil || got.Cursor != "" {
+			t.Errorf("%s: got %+v, want an empty state that can be written to", text, got)
+		}
+	}
+}
+
+// TestTheStateOfMirroringIsBounded has more of everything than a state holds: the oldest is dropped.
+func TestTheStateOfMirroringIsBounded(t *testing.T) {
+	s := readMirrorState(nil)
+	at := func(i int) string { return time.Date(2026, 11, 20, 10, 0, i, 0, time.UTC).Format(time.RFC3339) }
+	id := func(i int) string { return fmt.Sprintf("%05d", i) }
+	for i := range maxResolved + 1 {
+		s.Resolved += mark(id(i))
+	}
+	for i := range maxLooks + maxLooks/10 + 1 {
+		s.Looks[id(i)] = rawMessage(look{Since: at(i)})
+	}
+	for i := range 1001 {
+		s.Turned[id(i)], s.Again[id(i)] = closed, at(i)
+	}
+	for i := range 501 {
+		s.Missing[id(i)] = at(i)
+	}
+	got := readMirrorState(s.encode())
+	if len(got.Resolved) != maxResolved*markLength || marked(got.Resolved, mark(id(0))) || !marked(got.Resolved, mark(id(1))) {
+		t.Errorf("got %d marks, want the %d newest", len(got.Resolved)/markLength, maxResolved)
+	}
+	for name, test := range map[string]struct {
+		number, want int
+		oldest       bool // is still there
+	}{
+		"looks":   {len(got.Looks), 1000, got.Looks[id(100)] != nil},
+		"turned":  {len(got.Turned), 1000, got.Turned[id(0)] != ""},
+		"again":   {len(got.Again), 1000, got.Again[id(0)] != ""},
+		"missing": {len(got.Missing), 500, got.Missing[id(0)] != ""},
+	} {
+		if test.number != test.want || test.oldest {
+			t.Errorf("%s: got %d and the oldest %t, want %d without it", name, test.number, test.oldest, test.want)
+		}
+	}
+	few := readMirrorState(nil)
+	for i := range maxLooks + maxLooks/10 {
+		few.Looks[id(i)] = rawMessage(look{Since: at(i)})
+	}
+	if got := readMirrorState(few.encode()); len(got.Looks) != len(few.Looks) {
+		t.Errorf("got %d looks of %d, want all: a tenth more is kept until the next are dropped together", len(got.Looks), len(few.Looks))
+	}
+}
+
+func rawMessage(value any) json.RawMessage { return json.RawMessage(rawjson.Make(value)) }
+
+func TestMarksAreFoundOnlyWhereTheyBegin(t *testing.T) {
+	first, second := strings.Repeat("a", markLength-1)+"b", "b"+strings.Repeat("a", markLength-1)
+	marks := first + second + first
+	if got := markAt(marks, second); got != markLength {
+		t.Errorf("got the second mark at %d, want it at %d", got, markLength)
+	}
+	if across := marks[1 : markLength+1]; marked(marks, across) {
+		t.Errorf("%s is found across two marks, want it not found", across)
+	}
+}
+
+// TestTheRoundIsRememberedForThreeMinutes recalls what was read for a round, which saves the request for each change of it.
+func TestTheRoundIsRememberedForThreeMinutes(t *testing.T) {
+	now := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+	m := new(MirrorMemories).Of("instance", json.RawMessage(`{}`))
+	m.keep("round", now, map[string]rawjson.Value{"a": `{"id":"a"}`, "b": `{"id":"b"}`})
+	recalls := func(m *MirrorMemory, round, id string, at time.Time) bool {
+		object, found := m.recall(round, id, at)
+		return found && object.Text("id") == id
+	}
+	m.forget("b")
+	for name, test := range map[string]struct{ got, want bool }{
+		"in time":                   {recalls(m, "round", "a", now.Add(3*time.Minute)), true},
+		"of another round":          {recalls(m, "later", "a", now), false},
+		"of a round without a name": {recalls(m, "", "a", now), false},
+		"another object":            {recalls(m, "round", "c", now), false},
+		"one that has changed":      {recalls(m, "round", "b", now), false},
+		"without a memory":          {recalls(nil, "round", "a", now), false},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: got %t, want %t", name, test.got, test.want)
+		}
+	}
+	if recalls(m, "round", "a", now.Add(3*time.Minute+time.Nanosecond)) || recalls(m, "round", "a", now) {
+		t.Error("an object is recalled after three minutes, want it gone from then on")
+	}
+}
+
+func TestTheMemoryOfARoundIsBounded(t *testing.T) {
+	m := &MirrorMemory{}
+	objects := map[string]rawjson.Value{}
+	for _, id := range numbered("%d", 5001) {
+		objects[id] = `{}`
+	}
+	m.keep("round", time.Now(), objects)
+	if got := len(m.objects); got != 5000 {
+		t.Errorf("got %d objects, want at most 5,000", got)
+	}
+	large := rawjson.Value(`"` + strings.Repeat("x", 8<<20) + `"`)
+	m.keep("round", time.Now(), map[string]rawjson.Value{"a": large, "b": large, "c": large, "d": large})
+	if got := len(m.objects); got != 3 {
+		t.Errorf("got %d objects of 8 MiB, want the 3 that 32 MiB hold", got)
+	}
+}
+
+func TestAMemoryServesOneInstanceWithOneConfiguration(t *testing.T) {
+	all := &MirrorMemories{}
+	first := all.Of("a", json.RawMessage(`{}`))
+	if all.Of("a", json.RawMessage(`{}`)) != first {
+		t.Error("got another memory for the same instance, want the same one")
+	}
+	others := []*MirrorMemory{all.Of("b", json.RawMessage(`{}`)), all.Of("a", json.RawMessage(`{"x":1}`)), (*MirrorMemories)(nil).Of("a", json.RawMessage(`{}`))}
+	if slices.Contains(others, first) {
+		t.Error("another instance or configuration gets the memory, want its own")
+	}
+}
