@@ -131,7 +131,9 @@ func (t *Quota) Refused(ctx context.Context, until time.Time) int {
 		}
 	}
 	again := until.Sub(t.noted).Abs() < 5*time.Second
-	t.noted = until
+	if !again {
+		t.noted = until
+	}
 	t.mu.Unlock()
 	if again {
 		_, share := t.Share(ctx)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -208,12 +209,88 @@ func TestARefusedCommandNotesWhatItIsLeftWith(t *testing.T) {
 		if len(note.Waiting) != 1 || entry.Poll == nil {
 			t.Fatalf("got %+v, want the command in the note, and scheduled again", note)
 		}
-		if got := note.Waiting[0]; got.Left != left || got.ID == "" || !got.From.Equal(note.Until) || first != "" && got.ID != first {
-			t.Errorf("got %+v until %s, want %d requests under one ID", got, note.Until, left)
+		if got := note.Waiting[0]; got.Left < left || got.Left > left+8 || got.ID == "" || !got.From.Equal(note.Until) || first != "" && got.ID != first {
+			t.Errorf("got %+v until %s, want %d requests, or those under way in addition, under one ID", got, note.Until, left)
 		}
 		first = note.Waiting[0].ID
 		one.args = passed(t, entry.Poll.Args)
 		s.clock.Advance(entry.Poll.After)
+	}
+}
+
+func TestTheNoteOfTheQuotaKeepsTheOthers(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	until := now.Add(30 * time.Second)
+	place := func(command string) *Quota {
+		q := NewQuota(command, nil, func() time.Time { return now }, nil)
+		q.id = "own"
+		q.pending.Store(70)
+		return q
+	}
+	own := quotaShare{ID: "own", From: until, Left: 70}
+	working, done := quotaShare{ID: "a", From: now, Left: 5}, quotaShare{ID: "b", From: now.Add(-time.Minute), Left: 5}
+	for name, test := range map[string]struct {
+		place  *Quota
+		before quotaNote
+		until  time.Time
+		want   quotaNote
+	}{
+		"the first":            {place(ActionsCommand), quotaNote{}, until, quotaNote{until, []quotaShare{own}}},
+		"one more":             {place(ActionsCommand), quotaNote{now, []quotaShare{working}}, until, quotaNote{until, []quotaShare{working, own}}},
+		"the same again":       {place(ActionsCommand), quotaNote{now, []quotaShare{{"own", now, 164}}}, until, quotaNote{until, []quotaShare{own}}},
+		"without those done":   {place(ActionsCommand), quotaNote{now, []quotaShare{done, working}}, until, quotaNote{until, []quotaShare{working, own}}},
+		"without one for long": {place(ActionsCommand), quotaNote{now, []quotaShare{{"a", now.Add(-3 * time.Hour), 1 << 20}}}, until, quotaNote{until, []quotaShare{own}}},
+		"a fetch":              {place(FetchCommand), quotaNote{now, []quotaShare{working}}, until, quotaNote{until, []quotaShare{working}}},
+		// Of two times within a minute the nearer one is the newer: the other is of a window that has ended. The quota of an hour is longer.
+		"a nearer time":             {place(FetchCommand), quotaNote{Until: now.Add(59 * time.Second)}, until, quotaNote{Until: until}},
+		"within a longer wait":      {place(FetchCommand), quotaNote{Until: now.Add(time.Hour)}, until, quotaNote{Until: now.Add(time.Hour)}},
+		"within a wait of a minute": {place(FetchCommand), quotaNote{Until: now.Add(time.Minute)}, until, quotaNote{Until: now.Add(time.Minute)}},
+	} {
+		if got := test.place.noteOf(test.before, test.until); !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: got %+v, want %+v", name, got, test.want)
+		}
+	}
+}
+
+// TestACommandsPartOfTheQuota reads the note of other processes.
+func TestACommandsPartOfTheQuota(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	host := &sharedContext{values: map[string]json.RawMessage{}}
+	working := func(id string) quotaShare { return quotaShare{ID: id, From: now, Left: 1000} }
+	for _, test := range []struct {
+		name, command, id string
+		waiting           []quotaShare
+		want              int
+	}{
+		{"nobody waits", ActionsCommand, "", nil, 0},
+		{"one that was not refused yet", ActionsCommand, "", []quotaShare{working("a")}, 47},
+		{"one of two", ActionsCommand, "a", []quotaShare{working("a"), working("b")}, 47},
+		{"the only one", ActionsCommand, "a", []quotaShare{working("a")}, 94},
+		{"a fetch, while others wait", FetchCommand, "", []quotaShare{working("a")}, 4},
+		{"a fetch, while nobody waits", FetchCommand, "", nil, 0},
+	} {
+		host.values[quotaKey] = rawMessage(quotaNote{now.Add(time.Second), test.waiting})
+		place := NewQuota(test.command, host, func() time.Time { return now }, nil)
+		place.id = test.id
+		if until, got := place.Share(t.Context()); got != test.want || !until.Equal(now.Add(time.Second)) {
+			t.Errorf("%s: got %d requests a minute from %s, want %d from %s", test.name, got, until, test.want, now.Add(time.Second))
+		}
+	}
+}
+
+// TestARefusalIsNotedOnce refuses several requests that were under way, as the service does when the quota ends.
+func TestARefusalIsNotedOnce(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	host := &sharedContext{values: map[string]json.RawMessage{}}
+	place := NewQuota(ActionsCommand, host, func() time.Time { return now }, randomReader{rand.New(rand.NewPCG(1, 1))})
+	until := now.Add(30 * time.Second)
+	for _, test := range []struct {
+		until  time.Time
+		writes int
+	}{{until, 1}, {until, 1}, {until.Add(4 * time.Second), 1}, {until.Add(-4 * time.Second), 1}, {until.Add(5 * time.Second), 2}, {until.Add(time.Minute), 3}} {
+		if share := place.Refused(t.Context(), test.until); share != 94 || host.writes != test.writes {
+			t.Errorf("refused until %s: got %d requests a minute and %d writes, want all 94 and %d", test.until, share, host.writes, test.writes)
+		}
 	}
 }
 
