@@ -63,6 +63,8 @@ func TestSelectionsNeedTheirCount(t *testing.T) {
 		"indicators by title":    {"microsoft-atp-indicator-batch-delete", map[string]any{"title": "t"}, "would act on 2 indicators"},
 		"actions of a kind":      {"microsoft-atp-cancel-machine-action", map[string]any{"type": "Isolate", "comment": "c"}, "would act on 3 machine actions"},
 		"actions of a machine":   {"microsoft-atp-cancel-machine-action", map[string]any{"machine_id": "m1", "comment": "c", "expect": 4}, "would act on 3 machine actions, and expect is 4"},
+		"alerts of a machine":    {"microsoft-atp-batch-update-alerts", map[string]any{"machine_id": "m1", "status": "Resolved"}, "would act on 6 alerts"},
+		"a rule on a machine":    {"microsoft-atp-batch-update-alerts", map[string]any{"title": "Noisy rule", "machine_id": "m1", "status": "Resolved"}, "would act on 4 alerts"},
 		"a selection of nothing": {"microsoft-atp-batch-update-alerts", map[string]any{"title": "no such title", "status": "Resolved"}, "would act on 0 alerts"},
 	} {
 		t.Run(name, func(t *testing.T) {

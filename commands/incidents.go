@@ -86,7 +86,7 @@ func listXDRIncidents() Command {
 
 // ofMachine returns the entry for those incidents of a list that have evidence of a machine.
 func (o Output) ofMachine(list defender.List, machine string, limit int, alerts bool) warroom.Entry {
-	looked := fmt.Sprintf("%d incidents were looked through for the machine.", len(list.Items))
+	looked := countOf(len(list.Items), "incident") + " looked through for the machine."
 	if list.More {
 		looked = fmt.Sprintf("The newest %d incidents were looked through for the machine. Narrow the conditions to look further.", len(list.Items))
 	}
