@@ -38,7 +38,7 @@ type call struct {
 	// sent reports whether the headers of the request were written: from then on the service may have acted.
 	sent atomic.Bool
 	// answer is the body of the answer, checked to be JSON; it is empty for an empty body.
-	answer rawjson.Value
+	answer rawjson.Page
 }
 
 // errTooSlow is the cause with which a call is ended that takes longer than its limits.
@@ -127,28 +127,28 @@ func (c *call) read(response *http.Response) error {
 		whole = c.hide(whole)
 	}
 	if strings.TrimSpace(whole) != "" {
-		c.answer, err = rawjson.Parse(whole)
+		c.answer, err = rawjson.ParsePage(whole)
 	}
 	page, isPage := gateway.Answer{}, false
 	if err != nil {
 		page, isPage = gateway.Detect(response.StatusCode, response.Header, c.hide(whole))
 	}
 	switch {
-	case c.answer == "" && c.ctx.Err() != nil:
+	case c.answer.Whole == "" && c.ctx.Err() != nil:
 		// A service that learns that nobody is waiting may end the answer early as if it were whole.
 		return &brokenBodyError{context.Cause(c.ctx)}
 	case isPage:
 		return &GatewayError{Operation: c.operation, Answer: page}
 	case err != nil:
 		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: err.Error(), Said: plainWords(c.hide(whole)), Err: err}
-	case c.answer == "" && c.operation.Repeatable():
+	case c.answer.Whole == "" && c.operation.Repeatable():
 		return c.nothing(response)
-	case c.answer != "" && !c.answer.Get("@this").IsObject():
-		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "no JSON object", Said: c.hide(Says(c.answer))}
+	case c.answer.Whole != "" && !c.answer.Whole.Get("@this").IsObject():
+		return &AnswerError{Operation: c.operation, Status: response.StatusCode, Problem: "no JSON object", Said: c.hide(Says(c.answer.Whole))}
 	}
-	if refused := errorIn(c.operation, response.StatusCode, c.answer); refused != nil {
+	if refused := errorIn(c.operation, response.StatusCode, c.answer.Whole); refused != nil {
 		refused.Code, refused.Message, refused.Target = c.hide(refused.Code), c.hide(refused.Message), c.hide(refused.Target)
-		c.answer = ""
+		c.answer = rawjson.Page{}
 		return refused
 	}
 	return nil

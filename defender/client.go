@@ -171,17 +171,23 @@ func (c *Client) most(size int64) int64 {
 
 // send makes the call and returns the answer's body, checked to be JSON. An empty body is "".
 func (c *Client) send(ctx context.Context, r request) (rawjson.Value, error) {
+	answer, err := c.answer(ctx, r)
+	return answer.Whole, err
+}
+
+// answer makes the call and returns the answer's body, checked to be JSON and with what it holds if it is a list.
+func (c *Client) answer(ctx context.Context, r request) (rawjson.Page, error) {
 	base, pipeline := c.options.API, c.api
 	if r.operation.Graph {
 		graph, err := c.graph()
 		if err != nil {
-			return "", err
+			return rawjson.Page{}, err
 		}
 		base, pipeline = c.options.Graph, graph
 	}
 	target, err := r.url(base)
 	if err != nil {
-		return "", err
+		return rawjson.Page{}, err
 	}
 	limits := c.limits
 	if r.patient > 0 {
@@ -193,7 +199,7 @@ func (c *Client) send(ctx context.Context, r request) (rawjson.Value, error) {
 	defer call.end()
 	req, err := runtime.NewRequest(call.ctx, r.operation.Method, target)
 	if err != nil {
-		return "", fmt.Errorf("building the request to %s: %w", r.operation.Purpose, err)
+		return rawjson.Page{}, fmt.Errorf("building the request to %s: %w", r.operation.Purpose, err)
 	}
 	header := req.Raw().Header
 	header.Set("User-Agent", "xsoar-defender/"+c.options.Version)
@@ -203,13 +209,13 @@ func (c *Client) send(ctx context.Context, r request) (rawjson.Value, error) {
 	}
 	if r.body != nil {
 		if call.body, err = encodeBody(r.body); err != nil {
-			return "", fmt.Errorf("building the request to %s: %w", r.operation.Purpose, err)
+			return rawjson.Page{}, fmt.Errorf("building the request to %s: %w", r.operation.Purpose, err)
 		}
 	}
 	req.SetOperationValue(call)
 	runtime.SkipBodyDownload(req)
 	if _, err := pipeline.Do(req); err != nil {
-		return "", call.failure(ctx, err)
+		return rawjson.Page{}, call.failure(ctx, err)
 	}
 	return call.answer, nil
 }

@@ -96,24 +96,22 @@ func (p *pageReader) page(ctx context.Context) ([]rawjson.Value, string, error) 
 	if largest := p.request.operation.LargestPage; largest > 0 && p.request.query.Limit > 0 {
 		p.request.query.top = min(p.limit-len(p.result.Items), largest)
 	}
-	whole, err := p.client.send(ctx, p.request)
+	answer, err := p.client.answer(ctx, p.request)
 	if err != nil {
 		return nil, "", err
 	}
-	p.size += int64(len(whole))
+	p.size += int64(len(answer.Whole))
 	if most := p.client.most(p.size); p.size > most {
 		return nil, "", &TooLargeError{Operation: p.request.operation, Status: http.StatusOK, Most: most}
 	}
 	if p.result.Whole == "" {
-		p.result.Whole = whole
+		p.result.Whole = answer.Whole
+	}
+	if answer.Items == nil {
+		return nil, "", lacks(p.request.operation, "without the list that it must have", answer.Whole)
 	}
 	// Links with plain spaces have been seen, which no request may hold.
-	parts := whole.Values("value", "@odata.nextLink")
-	if !strings.HasPrefix(string(parts[0]), "[") {
-		return nil, "", lacks(p.request.operation, "without the list that it must have", whole)
-	}
-	link := strings.ReplaceAll(parts[1].String(), " ", "%20")
-	return parts[0].Items(""), link, nil
+	return answer.Items, strings.ReplaceAll(answer.Next, " ", "%20"), nil
 }
 
 // advance prepares the next page; false means that there is no way to ask for it.

@@ -31,11 +31,8 @@ var (
 // not UTF-8 become the replacement character: a line of the platform's protocol must be UTF-8.
 func Parse(text string) (Value, error) {
 	text = strings.TrimPrefix(text, "\uFEFF")
-	if tooDeep(text) {
-		return "", ErrTooDeep
-	}
-	if !gjson.Valid(text) {
-		return "", ErrNotJSON
+	if err := checker(text).check(); err != nil {
+		return "", err
 	}
 	if !utf8.ValidString(text) {
 		text = strings.ToValidUTF8(text, string(utf8.RuneError))
@@ -43,44 +40,27 @@ func Parse(text string) (Value, error) {
 	return Value(text), nil
 }
 
-// tooDeep reports whether brackets outside strings nest too deep. For a text that is not JSON the answer holds up to its first mistake,
-// which is as far as any reader gets.
-func tooDeep(text string) bool {
-	if strings.Count(text, "{")+strings.Count(text, "[") <= MaxDepth {
-		return false
-	}
-	depth := 0
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '"':
-			i = endOfString(text, i+1)
-		case '{', '[':
-			if depth++; depth > MaxDepth {
-				return true
-			}
-		case '}', ']':
-			depth--
-		}
-	}
-	return false
+// Page is an answer that holds a list, in the form of OData
+// (https://docs.oasis-open.org/odata/odata-json-format/v4.01/odata-json-format-v4.01.html#sec_CollectionofEntities).
+type Page struct {
+	Whole Value
+	// Items are the elements of the list; nil if the answer has none.
+	Items []Value
+	// Next is the link to the next page; "" without one.
+	Next string
 }
 
-// endOfString returns the position of the quote that ends the string whose first character, behind its quote, is at.
-func endOfString(text string, at int) int {
-	for ; ; at++ {
-		next := strings.IndexByte(text[at:], '"')
-		if next < 0 {
-			return len(text)
-		}
-		at += next
-		backslashes := 0
-		for text[at-1-backslashes] == '\\' {
-			backslashes++
-		}
-		if backslashes%2 == 0 {
-			return at
-		}
+// ParsePage is Parse for an answer that holds a list, which is taken apart while it is checked.
+func ParsePage(text string) (Page, error) {
+	text = strings.TrimPrefix(text, "\uFEFF")
+	if !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(text, string(utf8.RuneError))
 	}
+	items, next, err := checker(text).page()
+	if err != nil {
+		return Page{}, err
+	}
+	return Page{Whole: Value(text), Items: items, Next: next.String()}, nil
 }
 
 // Make encodes v, a struct, map or list of plain values. It panics on a value that JSON cannot hold,
@@ -146,17 +126,6 @@ func (v Value) Items(path string) []Value {
 		return true
 	})
 	return items
-}
-
-// Values reads the values of several keys in one pass, which in a large answer counts; a missing key has "".
-func (v Value) Values(names ...string) []Value {
-	values := make([]Value, len(names))
-	v.Each(func(key string, value Value) {
-		if at := slices.Index(names, key); at >= 0 && values[at] == "" {
-			values[at] = value // of a key that comes twice the first value counts, as for Key
-		}
-	})
-	return values
 }
 
 // Each goes over the keys of the object in the order received.

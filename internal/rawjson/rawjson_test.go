@@ -186,24 +186,48 @@ func TestEachKeepsTheOrderReceived(t *testing.T) {
 	}
 }
 
-func TestValuesReadsSeveralKeys(t *testing.T) {
-	object := parse(t, `{"value":[1],"a.b":null,"other":{"value":2},"@odata.nextLink":"l","value":3,"a":{"b":4}}`)
-	rows := []struct {
-		names []string
-		want  []rawjson.Value
+func TestParsePageTakesTheListApart(t *testing.T) {
+	for _, row := range []struct {
+		text  string
+		items []rawjson.Value
+		next  string
 	}{
-		{[]string{"value", "@odata.nextLink"}, []rawjson.Value{`[1]`, `"l"`}},
-		{[]string{"@odata.nextLink", "missing", "value"}, []rawjson.Value{`"l"`, "", `[1]`}},
-		{[]string{"a.b", "*"}, []rawjson.Value{`null`, ""}},
-		{nil, []rawjson.Value{}},
-	}
-	for _, row := range rows {
-		if got := object.Values(row.names...); !slices.Equal(got, row.want) {
-			t.Errorf("Values(%q): got %q, want %q", row.names, got, row.want)
+		{`{"@odata.context":"c","value":[{"a":[1]}, 2 ,"x]",null,[3]],"@odata.nextLink":"https://x?a=1\u0026b=2"}`, []rawjson.Value{`{"a":[1]}`, `2`, `"x]"`, `null`, `[3]`}, "https://x?a=1&b=2"},
+		{" { \"value\" : [ ] } ", []rawjson.Value{}, ""},
+		{`{"other":{"value":[1],"@odata.nextLink":"x"},"value":[[2]]}`, []rawjson.Value{`[2]`}, ""},
+		{`{"value":[1],"value":[2],"@odata.nextLink":"a","@odata.nextLink":"b"}`, []rawjson.Value{`1`}, "a"},
+		{`{"value":7,"value":[2],"@odata.nextLink":null}`, nil, ""},
+		{`{"Value":[1]}`, nil, ""},
+		{`{"value":{"0":1}}`, nil, ""},
+		{`[{"value":[1]}]`, nil, ""},
+		{`7`, nil, ""},
+		{"\uFEFF{\"value\":[\"a\xff\"]}", []rawjson.Value{"\"a\uFFFD\""}, ""},
+	} {
+		got, err := rawjson.ParsePage(row.text)
+		if whole := parse(t, row.text); err != nil || got.Whole != whole || !slices.Equal(got.Items, row.items) || (got.Items == nil) != (row.items == nil) || got.Next != row.next {
+			t.Errorf("%s: got %q and %v, want the items %q and the link %q", row.text, got, err, row.items, row.next)
 		}
 	}
-	if got := rawjson.Value("").Values("a"); !slices.Equal(got, []rawjson.Value{""}) {
-		t.Errorf("no answer: got %q, want nothing", got)
+}
+
+// TestParseTakesWhatEveryReaderTakes changes texts in one place after the other, in every way.
+func TestParseTakesWhatEveryReaderTakes(t *testing.T) {
+	for _, text := range []string{
+		`{"a":[1,2.5e+3,-0,true,false,null,"x\u00e9\n\"/"],"b":{}}`, ` [ [ ] , { } ] `, `-10.01E-20`, `{"value":[{"a":0},[]],"@odata.nextLink":"\ud800"}`,
+	} {
+		for i := range len(text) {
+			changed := []string{text[:i], text[:i] + text[i+1:]}
+			for _, other := range "{}[],:\"\\/uxe019-+.trnalsE \n\x00\x1f\x7f" {
+				changed = append(changed, text[:i]+string(other)+text[i:], text[:i]+string(other)+text[i+1:])
+			}
+			for _, changed := range changed {
+				_, err := rawjson.Parse(changed)
+				_, ofPage := rawjson.ParsePage(changed)
+				if want := json.Valid([]byte(changed)); (err == nil) != want || (ofPage == nil) != want || !want && !errors.Is(err, rawjson.ErrNotJSON) {
+					t.Errorf("%q: got %v, and %v for a page, want it to be taken: %t", changed, err, ofPage, want)
+				}
+			}
+		}
 	}
 }
 
@@ -283,6 +307,9 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("got %v, want the valid %q to be accepted", err, text)
 			}
 			return
+		}
+		if page, err := rawjson.ParsePage(text); err != nil || page.Whole != object {
+			t.Errorf("got %q as a page and %v, want %q", page.Whole, err, object)
 		}
 		if !json.Valid([]byte(object)) || !utf8.ValidString(string(object)) {
 			t.Fatalf("got %q, want valid JSON in UTF-8", object)
