@@ -2,7 +2,10 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -103,5 +106,18 @@ func TestAPagerIsGivenTheText(t *testing.T) {
 		if err != nil || string(got) != want {
 			t.Errorf("LESS is %q: got %q, %v, want %q", set, got, err, want)
 		}
+	}
+}
+
+// TestAClosedTerminalEndsWhatNohupDoesNotProtect looks at the signals that end the program in order.
+func TestAClosedTerminalEndsWhatNohupDoesNotProtect(t *testing.T) {
+	t.Cleanup(func() { signal.Reset(syscall.SIGHUP) })
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	if got, want := endings(), []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	signal.Ignore(syscall.SIGHUP)
+	if got, want := endings(), []os.Signal{os.Interrupt, syscall.SIGTERM}; !slices.Equal(got, want) {
+		t.Errorf("got %v when SIGHUP is ignored, want %v", got, want)
 	}
 }
