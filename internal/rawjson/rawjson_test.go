@@ -64,6 +64,11 @@ func TestParseBoundsTheDepth(t *testing.T) {
 		want       error
 	}{
 		{"as deep as allowed", nested(`[`, ``, `]`, rawjson.MaxDepth), nil},
+		{"objects as deep as allowed", nested(`{"a":`, `1`, `}`, rawjson.MaxDepth), nil},
+		{"a list of items as deep as allowed", `{"value":[` + nested(`[`, ``, `]`, rawjson.MaxDepth-2) + `]}`, nil},
+		{"a list of items that are too deep", `{"value":[` + nested(`[`, ``, `]`, rawjson.MaxDepth-1) + `]}`, rawjson.ErrTooDeep},
+		{"next to a list as deep as allowed", `{"a":` + nested(`{"a":`, `1`, `}`, rawjson.MaxDepth-1) + `}`, nil},
+		{"too deep next to a list", `{"a":` + nested(`[`, ``, `]`, rawjson.MaxDepth) + `}`, rawjson.ErrTooDeep},
 		{"lists", nested(`[`, ``, `]`, rawjson.MaxDepth+1), rawjson.ErrTooDeep},
 		{"objects", nested(`{"a":`, `1`, `}`, rawjson.MaxDepth+1), rawjson.ErrTooDeep},
 		{"lists in objects", nested(`{"a":[`, `1`, `]}`, rawjson.MaxDepth/2+1), rawjson.ErrTooDeep},
@@ -77,8 +82,9 @@ func TestParseBoundsTheDepth(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			if _, err := rawjson.Parse(row.text); !errors.Is(err, row.want) {
-				t.Errorf("got %v, want the error %v", err, row.want)
+			_, err := rawjson.Parse(row.text)
+			if _, ofPage := rawjson.ParsePage(row.text); !errors.Is(err, row.want) || !errors.Is(ofPage, row.want) {
+				t.Errorf("got %v, and %v for a page, want the error %v", err, ofPage, row.want)
 			}
 		})
 	}
