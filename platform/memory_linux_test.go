@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"runtime/debug"
 	"testing"
 	"testing/fstest"
 )
@@ -30,5 +31,20 @@ func TestMemoryLimitIsThatOfTheContainer(t *testing.T) {
 		if got := memoryLimit(test.system); got != test.want {
 			t.Errorf("%s: got %d, want %d", name, got, test.want)
 		}
+	}
+}
+
+// TestMemoryIsCollectedBeforeTheContainerIsFull looks at the limit of the process, which is far above what tests take.
+func TestMemoryIsCollectedBeforeTheContainerIsFull(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	t.Cleanup(func() { debug.SetMemoryLimit(before) })
+	limited := func(text string) fstest.MapFS {
+		return fstest.MapFS{"proc/self/cgroup": {Data: []byte("0::/\n")}, "sys/fs/cgroup/memory.max": {Data: []byte(text)}}
+	}
+	if got := LimitMemory(limited("max\n")); got != 0 || debug.SetMemoryLimit(-1) != before {
+		t.Errorf("without a limit: got %d, and %d for the process, want neither", got, debug.SetMemoryLimit(-1))
+	}
+	if got, want := LimitMemory(limited("10000000000\n")), int64(9_000_000_000); got != 10_000_000_000 || debug.SetMemoryLimit(-1) != want {
+		t.Errorf("got %d, and %d for the process, want %d", got, debug.SetMemoryLimit(-1), want)
 	}
 }
