@@ -52,6 +52,10 @@ type feedIncident struct {
 	visible  time.Time
 	severity string
 	merged   bool
+	// source is the product that its alert comes from, or "" for none.
+	source string
+	// gone reports whether it no longer exists, although the list still has it.
+	gone bool
 }
 
 func (i *feedIncident) json() string {
@@ -59,8 +63,8 @@ func (i *feedIncident) json() string {
 	if i.merged {
 		status, redirect = "redirected", `"1"`
 	}
-	return fmt.Sprintf(`{"id":%q,"displayName":"n","status":%q,"severity":%q,"redirectIncidentId":%s,"createdDateTime":%q,"lastUpdateDateTime":%q}`,
-		i.id, status, i.severity, redirect, i.created.Format(time.RFC3339Nano), i.updated.Format(time.RFC3339Nano))
+	return fmt.Sprintf(`{"id":%q,"displayName":"n","status":%q,"severity":%q,"redirectIncidentId":%s,"createdDateTime":%q,"lastUpdateDateTime":%q,"alerts":[{"serviceSource":%q}]}`,
+		i.id, status, i.severity, redirect, i.created.Format(time.RFC3339Nano), i.updated.Format(time.RFC3339Nano), i.source)
 }
 
 // find returns the incident with an id, or nil.
@@ -105,6 +109,9 @@ func (f *incidentFeed) Do(request *http.Request) (*http.Response, error) {
 		return nil, &url.Error{Op: "Get", URL: "feed", Err: io.ErrUnexpectedEOF}
 	}
 	if _, id, one := strings.Cut(request.URL.Path, "/security/incidents/"); one {
+		if f.find(id).gone {
+			return respond(request, http.StatusNotFound, `{"error":{"code":"ResourceNotFound"}}`, http.Header{}), nil
+		}
 		return respond(request, http.StatusOK, f.find(id).json(), http.Header{}), nil
 	}
 	query := request.URL.Query()
@@ -382,6 +389,53 @@ func TestAnIncidentThatCouldNotBeReadIsFetchedNext(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.refused = ""
+	}
+}
+
+// TestIncidentsAreFetchedByTheProductOfTheirAlerts has an incident of another product, which gets an alert of the wanted one later, and
+// one that is gone when it is read.
+func TestIncidentsAreFetchedByTheProductOfTheirAlerts(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	f, host := &incidentFeed{now: begin}, &lastRunHost{}
+	for i, source := range []string{"microsoftDefenderForEndpoint", "microsoftDefenderForIdentity", "microsoftDefenderForEndpoint", ""} {
+		at := begin.Add(time.Duration(i-10) * time.Minute)
+		f.incidents = append(f.incidents, &feedIncident{id: strconv.Itoa(1000 + i), created: at, updated: at, source: source, gone: i == 2})
+	}
+	settings := params.Fetch{
+		Type: params.FetchXDRIncidents, Max: 20, First: time.Hour, LookBack: 30 * time.Minute,
+		Incidents: params.IncidentFilter{ServiceSources: []string{"microsoftDefenderForEndpoint", "microsoftDefenderForCloudApps"}},
+	}
+	fetch := func(requests int, want ...string) {
+		t.Helper()
+		f.requests = 0
+		ids, commit, err := f.fetch(t, host, settings)
+		if err != nil || !slices.Equal(ids, want) {
+			t.Fatalf("got %q and %v, want %q", ids, err, want)
+		}
+		if err := commit(); err != nil {
+			t.Fatal(err)
+		}
+		if f.requests != requests {
+			t.Errorf("got %d requests, want %d: the list, and what was not read as it is", f.requests, requests)
+		}
+		f.now = f.now.Add(time.Minute)
+	}
+	fetch(5, "1000")
+	fetch(2) // the one that is gone
+	f.incidents[1].source, f.incidents[1].updated = "microsoftDefenderForCloudApps", f.now.Add(-time.Second)
+	fetch(3, "1001")
+}
+
+// TestIncidentsWhoseIDsAreNotNumbersAreKnownAgain hands over more numbered incidents than a last run holds in between.
+func TestIncidentsWhoseIDsAreNotNumbersAreKnownAgain(t *testing.T) {
+	p := &incidentProgress{}
+	p.hand("b6f1-x")
+	for id := range maxHanded + 1 {
+		p.hand(strconv.Itoa(1000 + id))
+	}
+	if !p.handedOver("b6f1-x") || p.handedOver("b6f1-y") || p.handedOver(strconv.Itoa(1000+maxHanded+1)) {
+		t.Errorf("got %t, %t and %t, want the first handed over, and neither the next one nor the next number",
+			p.handedOver("b6f1-x"), p.handedOver("b6f1-y"), p.handedOver(strconv.Itoa(1000+maxHanded+1)))
 	}
 }
 

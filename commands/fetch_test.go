@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -47,6 +48,8 @@ type feed struct {
 	requests int
 	// order is the order in which alerts are returned: ascending, descending or random; "" for one that changes.
 	order string
+	// expand is what the last request wanted in addition.
+	expand string
 }
 
 type feedAlert struct {
@@ -66,6 +69,7 @@ func (f *feed) Do(request *http.Request) (*http.Response, error) {
 		return nil, &url.Error{Op: "Get", URL: "feed", Err: io.ErrUnexpectedEOF}
 	}
 	query := request.URL.Query()
+	f.expand = query.Get("$expand")
 	since, before := time.Time{}, time.Time{}
 	for _, found := range comparison.FindAllStringSubmatch(query.Get("$filter"), -1) {
 		at, err := time.Parse(time.RFC3339Nano, found[2])
@@ -358,5 +362,88 @@ func TestOnlyWhatNoFetchReadsAgainIsForgotten(t *testing.T) {
 	}
 	if got := p.start(lookBack); !got.Equal(start) {
 		t.Errorf("got %s as the beginning of the next fetch, want %s: others may appear late", got, start)
+	}
+}
+
+// TestAFeedLargerThanAPageIsReadFromItsBeginning has more alerts than the service returns at once, the newest first.
+func TestAFeedLargerThanAPageIsReadFromItsBeginning(t *testing.T) {
+	f := &feed{now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), most: largestPage, order: "descending"}
+	const alerts = largestPage + 2_000
+	for i := range alerts {
+		at := f.now.Add(time.Duration(i-alerts) * 200 * time.Millisecond)
+		f.alerts = append(f.alerts, feedAlert{id: strconv.Itoa(i), created: at, visible: at})
+	}
+	host, settings := &lastRunHost{}, params.Fetch{Max: 200, First: time.Hour, LookBack: time.Minute}
+	for number := range 3 {
+		f.requests = 0
+		ids, commit, err := f.fetch(t, host, settings)
+		if err != nil || len(ids) != 200 || ids[0] != strconv.Itoa(200*number) || ids[199] != strconv.Itoa(200*number+199) {
+			t.Fatalf("fetch %d: got %d alerts and %v, want the 200 oldest that were not handed over", number, len(ids), err)
+		}
+		if err := commit(); err != nil {
+			t.Fatal(err)
+		}
+		if number > 0 && f.requests > 2 { // a small page, and the largest
+			t.Errorf("fetch %d: got %d requests, want two: the last fetch knows how much of the feed a page holds", number, f.requests)
+		}
+	}
+}
+
+// TestTheSpanOfAPageFollowsTheDensity notes how many alerts a span held: it is doubled while they are few.
+func TestTheSpanOfAPageFollowsTheDensity(t *testing.T) {
+	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	end := start.Add(time.Minute)
+	for _, test := range []struct {
+		end    time.Time
+		alerts int
+		want   time.Duration
+	}{{end, 9_000, time.Minute}, {end, 2_500, time.Minute}, {end, 2_499, 2 * time.Minute}, {end, 0, 2 * time.Minute}, {time.Time{}, 9_000, 0}} {
+		p := &progress{span: time.Second}
+		if p.widen(start, test.end, test.alerts); p.span != test.want {
+			t.Errorf("%d alerts until %s: got a span of %s, want %s", test.alerts, test.end, p.span, test.want)
+		}
+	}
+}
+
+func TestALastRunThatCannotBeReadIsTold(t *testing.T) {
+	const ending = " Reset the last run of the instance to fetch again from its first fetch time."
+	for text, want := range map[string]string{
+		`[]`: "The last run of the instance cannot be read." + ending,
+		`{"xsoar_defender_cursor":"x","xsoar_defender_floor":"2026-11-01T00:00:00Z"}`:                                                   "The last run of the instance has no valid value for xsoar_defender_cursor." + ending,
+		`{"xsoar_defender_cursor":"2026-11-01T00:00:00Z"}`:                                                                              "The last run of the instance has no valid value for xsoar_defender_floor." + ending,
+		`{"xsoar_defender_cursor":"2026-11-01T00:00:00Z","xsoar_defender_floor":"2026-11-01T00:00:00Z","xsoar_defender_seen":{"x":""}}`: "The last run of the instance has no valid value for xsoar_defender_seen." + ending,
+		`{"last_alert_fetched_time":"x"}`:                                                                                               "The last run of the instance has no valid value for last_alert_fetched_time." + ending,
+	} {
+		_, _, err := (&feed{}).fetch(t, &lastRunHost{lastRun: json.RawMessage(text)}, params.Fetch{Max: 50, First: time.Hour})
+		if _, is := errors.AsType[*ProgressError](err); !is || err.Error() != want {
+			t.Errorf("%s: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestTheProgressOfAFetchIsReadAsItWasWritten(t *testing.T) {
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	want := &progress{
+		cursor: now.Add(-time.Second), floor: now.Add(-time.Hour), settled: now.Add(-time.Minute), span: 90 * time.Second,
+		seen: map[int64]*marks{now.Unix(): {saved: mark("a") + mark("b")}}, incidents: json.RawMessage(`{"cursor":"x"}`),
+	}
+	got, err := readProgress(want.encode(), now, params.Fetch{First: time.Hour})
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v and %v, want %+v", got, err, want)
+	}
+	if first, err := readProgress(json.RawMessage(` null`), now, params.Fetch{First: time.Hour}); err != nil || !first.cursor.Equal(now.Add(-time.Hour)) || !first.floor.Equal(first.cursor) {
+		t.Errorf("got %+v and %v without a last run, want one that begins an hour ago", first, err)
+	}
+}
+
+func TestEvidenceIsAskedForIfItIsWanted(t *testing.T) {
+	for _, wanted := range []bool{false, true} {
+		f := &feed{now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)}
+		if _, _, err := f.fetch(t, &lastRunHost{}, params.Fetch{Max: 50, First: time.Hour, Evidence: wanted}); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.expand == "evidence"; got != wanted {
+			t.Errorf("evidence wanted: %t: got $expand=%q", wanted, f.expand)
+		}
 	}
 }
