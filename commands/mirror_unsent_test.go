@@ -343,3 +343,87 @@ func TestAlertsThatStayOpenAreResolvedByTheNextRound(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsGoneIsToldAndNotTriedAgain(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: "/api/alerts/", Status: http.StatusNotFound})
+	entries := m.send(assign("nora@contoso.example"))
+	m.wantNoPromise(entries)
+	entries[0].WantReadable("failed for reading it")
+	m.Tenant.ClearFaults()
+	m.Tenant.ResetRequests()
+	m.modified()
+	if n := m.changes(); n != 0 {
+		t.Errorf("got %d changes, want none of what was told to be gone", n)
+	}
+}
+
+// comment returns the arguments with which the platform sends an entry as a comment.
+func comment(id, text string) map[string]any {
+	return map[string]any{"data": map[string]any{"id": "12"}, "status": 1, "incidentChanged": false, "entries": []any{
+		map[string]any{"id": id, "contents": text, "tags": []string{"DefenderComment"}},
+	}}
+}
+
+// TestCommentsThatCouldNotBeSentAreSentOnce fails to send two comments, the first of them twice, and sends them with a third.
+func TestCommentsThatCouldNotBeSentAreSentOnce(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.refusing(http.StatusInternalServerError)
+	m.send(comment("1@12", "first"))
+	m.send(comment("2@12", "second"))
+	m.send(comment("1@12", "first"))
+	m.Tenant.ClearFaults()
+	m.send(comment("3@12", "third"))
+	for range 3 {
+		m.modified()
+	}
+	got := m.Tenant.AlertState(m.alert).Comments
+	slices.Sort(got)
+	if want := []string{"first\n[Cortex XSOAR 12/1@12]", "second\n[Cortex XSOAR 12/2@12]", "third\n[Cortex XSOAR 12/3@12]"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want each once: %q", got, want)
+	}
+}
+
+// TestAStatusOrTagsThatAreSentLateUndoNothingNewer changes in Defender what an incident of the platform could not change before.
+func TestAStatusOrTagsThatAreSentLateUndoNothingNewer(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		delta map[string]any
+		newer simulator.Change
+		want  string // what the analyst is told was not sent; "" if it was sent
+	}{
+		{"a newer status", map[string]any{"status": "In Progress"}, simulator.Change{Status: "Resolved"}, "the status InProgress"},
+		{"another newer field", map[string]any{"status": "In Progress"}, simulator.Change{AssignedTo: "alex@contoso.example"}, ""},
+		{"newer tags", map[string]any{"customTags": []string{"a", "b"}}, simulator.Change{Tags: []string{"c"}}, "the tags a, b"},
+		{"tags and another newer field", map[string]any{"customTags": []string{"a", "b"}}, simulator.Change{AssignedTo: "alex@contoso.example"}, ""},
+		{"a newer classification", map[string]any{"classification": "FalsePositive"}, simulator.Change{Classification: "TruePositive"}, "the classification FalsePositive"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := mirrorIncidents(t)
+			m.modified()
+			m.Tenant.Script(simulator.Fault{Kind: simulator.KindGraph, Method: http.MethodPatch, Status: http.StatusInternalServerError})
+			m.send(map[string]any{"data": map[string]any{"id": "12"}, "delta": test.delta, "status": 1, "incidentChanged": true})
+			m.Clock.Advance(time.Second)
+			m.Tenant.ChangeIncident(m.alert, test.newer)
+			m.Tenant.ClearFaults()
+			m.modified()
+			m.modified()
+			_, entries := m.look()
+			told := ""
+			for _, entry := range entries {
+				if _, what, found := strings.Cut(entry.Literal, "because it was changed in Defender since: "); found {
+					told = strings.TrimSuffix(what, ".")
+				}
+			}
+			if told != test.want {
+				t.Errorf("got %q as what was not sent, want %q", told, test.want)
+			}
+			got := m.Tenant.IncidentState(m.alert)
+			if sent := got.Status == "InProgress" || slices.Equal(got.Tags, []string{"a", "b"}) || got.Classification == "FalsePositive"; sent != (test.want == "") {
+				t.Errorf("got %+v, want the change sent: %t", got, test.want == "")
+			}
+		})
+	}
+}

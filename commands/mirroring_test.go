@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -483,5 +484,33 @@ func TestAnAlertThatCouldNotBeReadIsReportedAgain(t *testing.T) {
 	}
 	if got := m.modified(); len(got) != 0 {
 		t.Errorf("got %q, want no more reports", got)
+	}
+}
+
+func TestALongCommentIsCut(t *testing.T) {
+	const signature = "\n[Cortex XSOAR 12/1@12]"
+	fits := strings.Repeat("ü", 1000-len(signature))
+	const hint = " … (cut; the whole text is in Cortex XSOAR)"
+	for text, want := range map[string]string{
+		fits:       fits + signature,
+		fits + "ü": strings.Repeat("ü", 1000-len(signature)-utf8.RuneCountInString(hint)) + hint + signature,
+	} {
+		m := mirror(t)
+		m.send(comment("1@12", text))
+		got := m.Tenant.AlertState(m.alert).Comments
+		if last := got[len(got)-1]; last != want {
+			t.Errorf("got a comment of %d characters that ends with %q, want %d", utf8.RuneCountInString(last), last[len(last)-80:], utf8.RuneCountInString(want))
+		}
+	}
+}
+
+func TestWithoutAnAlertNothingIsSent(t *testing.T) {
+	m := mirror(t)
+	result := m.Run("update-remote-system", assign("nora@contoso.example"))
+	result.WantAsked()
+	if entries := result.All(); len(entries) != 2 || entries[0].Literal != "" {
+		t.Errorf("got %d entries, want an empty answer and why", len(entries))
+	} else {
+		entries[1].WantReadable("mirroring creates none")
 	}
 }
