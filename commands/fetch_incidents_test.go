@@ -541,6 +541,41 @@ func TestARoundAfterAnOutageGoesOnWhereTheFirstPartEnds(t *testing.T) {
 	}
 }
 
+// TestChangesThatMoveWhileTheirListIsReadAreReported mirrors a list of several pages in which an incident changes after the first page,
+// so that the first one of the second page moves to the page that was read.
+func TestChangesThatMoveWhileTheirListIsReadAreReported(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	f := &incidentFeed{now: begin.Add(3 * time.Hour)}
+	want := map[string]bool{}
+	for i := range 120 {
+		at := f.now.Add(-time.Duration(i+1) * time.Minute)
+		one := &feedIncident{id: strconv.Itoa(1000 + i), created: begin, updated: at, severity: "low"}
+		f.incidents, want[one.id] = append(f.incidents, one), true
+	}
+	moved := false
+	f.moves = func(*rand.Rand) {
+		if !moved {
+			f.incidents[10].updated = f.now
+		}
+		moved = true
+	}
+	run := newRun(t, f, func() time.Time { return f.now }, &mirrorRunHost{kept: json.RawMessage(`{}`)}, params.Fetch{Type: params.FetchXDRIncidents})
+	run.Instance.Mirror.LookBack = 5 * time.Minute
+	done, err := getModifiedRemoteData().Execute(t.Context(), run, map[string]json.RawMessage{"lastUpdate": json.RawMessage(`"` + begin.Format(time.RFC3339Nano) + `"`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	encodeValue(&text, done.Entries[0].Contents)
+	for _, id := range gjson.Parse(text.String()).Array() {
+		delete(want, id.Str)
+	}
+	delete(want, f.incidents[10].id) // changed at the very end, which the next round reads
+	if len(want) > 0 || !moved {
+		t.Errorf("%v are lost, moved: %t", want, moved)
+	}
+}
+
 func TestMergedAndOlderIncidentsAreNotFetched(t *testing.T) {
 	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	f := &incidentFeed{now: begin}

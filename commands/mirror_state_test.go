@@ -145,3 +145,16 @@ func TestAMemoryServesOneInstanceWithOneConfiguration(t *testing.T) {
 		t.Error("another instance or configuration gets the memory, want its own")
 	}
 }
+
+// TestWhatMirroringCouldNotSendMayBeUnreadable reads what is not what this version writes: it counts as nothing, and can be written to.
+func TestWhatMirroringCouldNotSendMayBeUnreadable(t *testing.T) {
+	for _, text := range []string{"", "null", "[]", `{"a":{"comments":"x"}}`, `{"a":{"comments":["x"]},"b":3}`} {
+		kept := readUnsent(map[string]json.RawMessage{unsentKey: json.RawMessage(text)})
+		if kept == nil || len(kept) > 0 {
+			t.Errorf("%s: got %v, want nothing", text, kept)
+		}
+	}
+	if kept := readUnsent(map[string]json.RawMessage{unsentKey: json.RawMessage(`{"a":{"comments":["x"]}}`)}); !kept["a"].left() {
+		t.Errorf("got %v, want the comment", kept)
+	}
+}
