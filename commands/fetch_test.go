@@ -48,7 +48,7 @@ type feed struct {
 	requests int
 	// order is the order in which alerts are returned: ascending, descending or random; "" for one that changes.
 	order string
-	// expand is what the last request wanted in addition.
+	// expand holds the $expand of the last request.
 	expand string
 }
 

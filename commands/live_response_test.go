@@ -33,8 +33,8 @@ func TestActionsThatAreAlwaysWaitedForMayFail(t *testing.T) {
 		{"runs", time.Minute, 200, ended("InProgress"), nil},
 		{"still runs at the end", 10 * time.Minute, 200, ended("Pending"), []string{"The machine action a1 had not ended at ", "It continues: see !microsoft-atp-list-machine-actions-details id=a1."}},
 		{"failed", time.Minute, 200, ended("Failed"), []string{"The machine action a1 (LiveResponse) on machine m1 ended as Failed: command 0: access denied."}},
-		{"is not there yet", time.Minute, 404, `{"error":{"code":"ResourceNotFound","message":"no such action"}}`, nil},
-		{"is not there", 3 * time.Minute, 404, `{"error":{"code":"ResourceNotFound","message":"no such action"}}`, []string{"no such action"}},
+		{"does not exist yet", time.Minute, 404, `{"error":{"code":"ResourceNotFound","message":"no such action"}}`, nil},
+		{"does not exist", 3 * time.Minute, 404, `{"error":{"code":"ResourceNotFound","message":"no such action"}}`, []string{"no such action"}},
 		{"may not be read", time.Minute, 403, `{"error":{"code":"Forbidden","message":"missing role"}}`, []string{"missing role"}},
 		{"cannot be read for now", time.Minute, 503, `{}`, nil},
 	} {
