@@ -432,3 +432,55 @@ func TestAnExportGivesUpAtItsDeadline(t *testing.T) {
 		t.Errorf("%d files were left behind (%v)", files, err)
 	}
 }
+
+func TestAnExportEndsAtMaxRecords(t *testing.T) {
+	onTwoPages := func(i *commandstest.Instance) {
+		onPages(i, pageOf(i, records(0, 10), "a"), pageOf(i, records(10, 20), "b"))
+	}
+	onTwoFiles := func(i *commandstest.Instance) {
+		onFiles(i, "2026-11-20T06:00:00Z", 0, packedFile(t, strings.Join(records(0, 10), "\n")), packedFile(t, strings.Join(records(10, 20), "\n")))
+	}
+	for name, test := range map[string]struct {
+		prepare func(i *commandstest.Instance)
+		args    map[string]any
+		want    []string
+	}{
+		"pages":                     {onTwoPages, map[string]any{"via": "json", "max_records": 12}, records(0, 12)},
+		"one page":                  {onTwoPages, map[string]any{"via": "json", "max_records": 10}, records(0, 10)},
+		"files":                     {onTwoFiles, map[string]any{"via": "files", "max_records": 12}, records(0, 12)},
+		"the first file":            {onTwoFiles, map[string]any{"via": "files", "max_records": 10}, records(0, 10)},
+		"records that match":        {onTwoPages, map[string]any{"via": "json", "max_records": 2, "machine_id": "m3"}, []string{records(3, 4)[0], records(10, 11)[0]}},
+		"without a file of records": {onTwoPages, map[string]any{"via": "json", "max_records": 12, "summary_only": true}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := commandstest.New(t)
+			test.prepare(i)
+			test.args["kind"] = "software_vulnerabilities"
+			got, told := exported(t, i, test.args)
+			wantLines(t, got, test.want)
+			if told.Get("complete").Bool() || told.Get("matched").Int() != int64(test.args["max_records"].(int)) {
+				t.Errorf("got %s, want it incomplete with max_records", told)
+			}
+		})
+	}
+	i := commandstest.New(t)
+	onTwoPages(i)
+	i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "json", "max_records": 12}).All()[0].
+		WantReadable("The export ended at max_records; the service has or may have more.")
+}
+
+// TestAnExportKeepsTheColumnsThatAreWanted names columns in another order and case than the service, and one that no record has.
+func TestAnExportKeepsTheColumnsThatAreWanted(t *testing.T) {
+	for format, want := range map[string][]string{
+		"jsonl": {`{"CVEID":"CVE-0","deviceId":"m0"}`, `{"CVEID":"CVE-1","deviceId":"m1"}`},
+		"csv":   {"CVEID,missing,deviceId", "CVE-0,,m0", "CVE-1,,m1"},
+	} {
+		i := commandstest.New(t)
+		onPages(i, pageOf(i, records(0, 2), ""))
+		got, told := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "json", "format": format, "columns": "CVEID,missing,deviceId"})
+		wantLines(t, got, want)
+		if !told.Get("complete").Bool() || told.Get("records").Int() != 2 {
+			t.Errorf("got %s, want 2 records", told)
+		}
+	}
+}
