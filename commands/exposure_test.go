@@ -114,6 +114,17 @@ func TestFiltersOfSelections(t *testing.T) {
 			map[string]any{"av_mode": "Passive,EDRBlocked", "scan_failed": true, "outdated": "signature"},
 			"(avMode eq '1' or avMode eq '4') and avIsSignatureUpToDate eq 'False' and (quickScanResult eq 'Failed' or fullScanResult eq 'Failed')",
 		},
+		{
+			"microsoft-atp-list-machine-actions-details",
+			map[string]any{"status": "Pending", "machine_id": "m,n", "type": "Isolate", "requestor": "nora"},
+			"status eq 'Pending' and (machineId eq 'm' or machineId eq 'n') and type eq 'Isolate' and requestor eq 'nora'",
+		},
+		{"microsoft-atp-list-machine-actions-details", map[string]any{"status": "Pending", "filters": "type eq 'Unisolate'"}, "type eq 'Unisolate'"},
+		{
+			"microsoft-atp-incident-list",
+			map[string]any{"status": "active", "created_after": "2026-11-19", "updated_after": "2026-11-20", "filter": "determination eq 'malware'"},
+			"status eq 'active' and (determination eq 'malware') and createdDateTime gt 2026-11-19T00:00:00Z and lastUpdateDateTime gt 2026-11-20T00:00:00Z",
+		},
 		{"microsoft-atp-list-alerts", map[string]any{"creation_time": "2026-11-19"}, "alertCreationTime gt 2026-11-19T00:00:00Z"},
 	} {
 		result := commandstest.New(t).Run(test.command, test.args)

@@ -514,3 +514,20 @@ func TestWithoutAnAlertNothingIsSent(t *testing.T) {
 		entries[1].WantReadable("mirroring creates none")
 	}
 }
+
+// TestAMirroredAlertHasEvidenceIfItIsWanted reads an alert with what the service adds for its own protocol.
+func TestAMirroredAlertHasEvidenceIfItIsWanted(t *testing.T) {
+	for _, wanted := range []bool{false, true} {
+		m := mirror(t)
+		m.Params["fetch_evidence"] = wanted
+		m.Answer("GET", "/api/alerts/"+m.alert, 200, `{"@odata.context":"c","id":"`+m.alert+`","status":"New","lastUpdateTime":"2026-11-20T10:00:00Z","evidence":[{"sha1":"a"}]}`)
+		result := m.Run("get-remote-data", map[string]any{"id": m.alert, "lastUpdate": m.since})
+		object := gjson.Parse(result.All()[0].Raw().Str)
+		if got := object.Get("evidence").Exists(); got != wanted {
+			t.Errorf("evidence wanted: %t: got it: %t", wanted, got)
+		}
+		if object.Get("id").Str != m.alert || object.Get("alertWebUrl").Str == "" || strings.Contains(object.Raw, "odata") {
+			t.Errorf("got %s, want the alert with its page, without what is of the protocol", object)
+		}
+	}
+}
