@@ -306,8 +306,8 @@ func (c *conversation) take(t *testing.T, results []map[string]any) {
 			Type          string
 			APICallsCount int
 		}
-		if err := json.Unmarshal([]byte(encoded(entry["APIExecutionMetrics"])), &counts); err != nil {
-			t.Errorf("the metrics entry: %v", err)
+		if err := json.Unmarshal([]byte(encoded(entry["APIExecutionMetrics"])), &counts); err != nil || entry["ContentsFormat"] != "text" {
+			t.Errorf("the metrics entry: got %v and the format %v, want counts, and a text", err, entry["ContentsFormat"])
 		}
 		for _, count := range counts {
 			c.metrics[count.Type] += count.APICallsCount

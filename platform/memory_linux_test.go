@@ -21,6 +21,7 @@ func TestMemoryLimitIsThatOfTheContainer(t *testing.T) {
 		"the least of several": {fstest.MapFS{
 			"proc/self/cgroup": file("0::/a/b\n"), "sys/fs/cgroup/a/b/memory.max": file("268435456\n"), "sys/fs/cgroup/a/memory.max": file("536870912\n"),
 		}, 256 << 20},
+		"a group with a colon in its name": {fstest.MapFS{"proc/self/cgroup": file("0::/a:b\n"), "sys/fs/cgroup/a:b/memory.max": file("67108864\n")}, 64 << 20},
 		"version 1": {fstest.MapFS{
 			"proc/self/cgroup": file("3:cpu,cpuacct:/x\n2:memory:/docker/1\n"), "sys/fs/cgroup/memory/memory.limit_in_bytes": file("67108864\n"),
 		}, 64 << 20},
