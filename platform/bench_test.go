@@ -18,10 +18,10 @@ import (
 // BenchmarkDecodeExecution reads execution lines: of a usual size, and with arguments of a megabyte.
 func BenchmarkDecodeExecution(b *testing.B) {
 	for name, ids := range map[string]int{"usual": 1, "25000_ids": 25_000} {
-		line := []byte(platformtest.Request{
+		line := platformtest.Request{
 			Command: "microsoft-atp-isolate-machine", Params: map[string]any{"url": "https://127.0.0.1", "credentials": map[string]any{"password": "p"}},
 			Args: map[string]any{"machine_id": strings.Repeat("4899036531e374137f63289c3267bad772c13fef,", ids), "comment": "c"},
-		}.Line())
+		}.Line()
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(line)))
 			b.ReportAllocs()

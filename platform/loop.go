@@ -136,7 +136,7 @@ func (l *loop) serve(ctx context.Context, next line) (last bool, err error) {
 	case next.err != nil:
 		return false, l.complete(ctx, execution.Failed(fmt.Errorf("the execution line could not be read: %w", next.err)), nil, false)
 	}
-	request, investigation, native, err := DecodeExecution(next.text)
+	request, investigation, native, err := DecodeExecution(text)
 	if err != nil {
 		return native, l.complete(ctx, execution.Failed(err), nil, false)
 	}

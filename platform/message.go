@@ -26,8 +26,8 @@ const debugArgument = "debug-mode"
 
 // DecodeExecution reads an execution line, an object whose unknown keys are ignored. It also returns the id of the
 // investigation, which names files, and whether the process must end after this execution.
-func DecodeExecution(text []byte) (request execution.Request, investigation string, native bool, err error) {
-	parsed, err := rawjson.Parse(string(text))
+func DecodeExecution(text string) (request execution.Request, investigation string, native bool, err error) {
+	parsed, err := rawjson.Parse(text)
 	switch { // no text may quote the line, which holds the instance's secrets
 	case errors.Is(err, rawjson.ErrTooDeep):
 		return execution.Request{}, "", false, fmt.Errorf("the execution line is %w", err)
