@@ -158,3 +158,67 @@ func TestWhatMirroringCouldNotSendMayBeUnreadable(t *testing.T) {
 		t.Errorf("got %v, want the comment", kept)
 	}
 }
+
+// TestTheStateIsDecodedOnce loads the state as get-remote-data does, once for each changed object.
+func TestTheStateIsDecodedOnce(t *testing.T) {
+	host := &mirrorRunHost{kept: (&mirrorState{Cursor: "2026-11-20T10:00:00Z"}).encode()}
+	run := &Run{Host: host, Mirrored: &MirrorMemory{}}
+	load := func() *mirrorState {
+		t.Helper()
+		state, known := loadMirrorState(t.Context(), run)
+		if !known {
+			t.Fatal("the state is not known, want it read")
+		}
+		return state
+	}
+	first := load()
+	run.Mirrored.putState(first)
+	if load() != first {
+		t.Error("a state that was put back as it was read is decoded again")
+	}
+	first.Cursor = "2026-11-20T11:00:00Z"
+	if err := first.save(t.Context(), run); err != nil {
+		t.Fatal(err)
+	}
+	if load() != first {
+		t.Error("a state that was saved is decoded again")
+	}
+	if load() == first {
+		t.Error("a state is given to two executions, want the second to read its own")
+	}
+	run.Mirrored.putState(first)
+	host.kept = (&mirrorState{Cursor: "2026-11-20T12:00:00Z"}).encode() // by another process
+	if got := load(); got == first || got.Cursor != "2026-11-20T12:00:00Z" {
+		t.Errorf("got the cursor %s, want that of the newest state", got.Cursor)
+	}
+}
+
+func TestWhatAnAnalystIsStillToBeTold(t *testing.T) {
+	for name, test := range map[string]struct {
+		kept unsent
+		want bool
+	}{
+		"a failure":                             {unsent{Problem: "failed"}, true},
+		"one that the next round tries first":   {unsent{Problem: "failed", Quiet: true}, false},
+		"one that was told":                     {unsent{Problem: "failed", Told: "2026-11-20T10:00:00Z"}, false},
+		"nothing":                               {unsent{Change: remoteChange{Status: "New"}}, false},
+		"nothing, of what the next round sends": {unsent{Change: remoteChange{Status: "New"}, Quiet: true}, false},
+	} {
+		if got := test.kept.open(); got != test.want {
+			t.Errorf("%s: got %t, want %t", name, got, test.want)
+		}
+	}
+}
+
+func TestWhatIsStillToBeSent(t *testing.T) {
+	for name, kept := range map[string]unsent{
+		"a field": {Change: remoteChange{AssignedTo: "nora"}}, "the last tag removed": {Change: remoteChange{Tags: []string{}}}, "a comment": {Comments: []string{"c"}}, "its alerts": {Alerts: true},
+	} {
+		if !kept.left() {
+			t.Errorf("%s: got nothing left, want it sent", name)
+		}
+	}
+	if (unsent{Problem: "failed", Comments: []string{}}).left() {
+		t.Error("got something left of what was only told, want nothing")
+	}
+}
