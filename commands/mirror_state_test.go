@@ -222,3 +222,36 @@ func TestWhatIsStillToBeSent(t *testing.T) {
 		t.Error("got something left of what was only told, want nothing")
 	}
 }
+
+// TestWhatCouldNotBeSentIsBounded keeps the changes of many objects: the oldest are dropped, and those of two days ago.
+func TestWhatCouldNotBeSentIsBounded(t *testing.T) {
+	now := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+	host := &sharedContext{values: map[string]json.RawMessage{}}
+	run := &Run{Host: host, Now: func() time.Time { return now }}
+	run.Instance.Mirror.Direction = "Both"
+	keep := func(id string, since time.Time) {
+		changeUnsent(t.Context(), run, id, func(unsent, bool) unsent { return unsent{Comments: []string{"c"}, Since: since} })
+	}
+	keep("old", now.Add(-48*time.Hour))
+	keep("older", now.Add(-48*time.Hour-time.Second))
+	if kept := loadUnsent(t.Context(), run); !kept["old"].left() || kept["older"].left() {
+		t.Errorf("got %v, want what is two days old, and nothing older", kept)
+	}
+	for i := range maxUnsent {
+		keep(fmt.Sprintf("%03d", i), now.Add(-time.Hour).Add(time.Duration(i)*time.Second))
+	}
+	kept := loadUnsent(t.Context(), run)
+	if len(kept) != maxUnsent || kept["old"].left() || !kept["000"].left() {
+		t.Errorf("got %d, the oldest among them: %t, want the %d newest", len(kept), kept["old"].left(), maxUnsent)
+	}
+	for id := range kept {
+		changeUnsent(t.Context(), run, id, func(unsent, bool) unsent { return unsent{} })
+	}
+	if text, written := host.values[unsentKey]; written {
+		t.Errorf("got %s in the integration context, want no key once all is sent", text)
+	}
+	run.Instance.Mirror.Direction = "In"
+	if keep("a", now); len(loadUnsent(t.Context(), run)) > 0 {
+		t.Error("got changes to send from an instance that only mirrors in, want none")
+	}
+}

@@ -531,3 +531,74 @@ func TestAMirroredAlertHasEvidenceIfItIsWanted(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyAReopeningReopens sends changes of an incident whose alert is resolved.
+func TestOnlyAReopeningReopens(t *testing.T) {
+	for name, test := range map[string]struct {
+		delta   map[string]any
+		status  any
+		reopens bool
+	}{
+		"the reason is removed":               {map[string]any{"closeReason": ""}, 1, true},
+		"the notes are removed":               {map[string]any{"closeNotes": ""}, "1", true},
+		"the user is removed":                 {map[string]any{"closingUserId": ""}, "active", true},
+		"without a state":                     {map[string]any{"closeReason": ""}, nil, true},
+		"a status of its own":                 {map[string]any{"status": "In Progress"}, 1, true},
+		"another field of an active incident": {map[string]any{"assignedTo": "nora@contoso.example"}, 1, false},
+		"notes while it is active":            {map[string]any{"closeNotes": "soon"}, 1, false},
+		"another reason of a closed incident": {map[string]any{"closeReason": "Other", "closeNotes": ""}, 2, false},
+		"no notes of a closed incident":       {map[string]any{"closeNotes": ""}, "closed", false},
+		"no change at all":                    {map[string]any{}, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := mirror(t)
+			m.modified()
+			m.change(simulator.Change{Status: "Resolved"})
+			m.modified()
+			m.look()
+			args := map[string]any{"data": map[string]any{"id": "12"}, "delta": test.delta, "incidentChanged": true}
+			if test.status != nil {
+				args["status"] = test.status
+			}
+			m.send(args)
+			if got := m.Tenant.AlertState(m.alert).Status; (got != "Resolved") != test.reopens {
+				t.Errorf("got the alert %s, want it reopened: %t", got, test.reopens)
+			}
+		})
+	}
+	m := mirror(t)
+	m.Params["close_out"] = false
+	m.change(simulator.Change{Status: "Resolved"})
+	m.send(map[string]any{"delta": map[string]any{"closeReason": ""}, "status": 1, "incidentChanged": true})
+	if got := m.Tenant.AlertState(m.alert).Status; got != "Resolved" {
+		t.Errorf("got the alert %s of an instance that does not close alerts, want it to stay resolved", got)
+	}
+}
+
+// TestOwnersAreSentOnlyIfThatIsSelected sends the owners of incidents with and without the selection.
+func TestOwnersAreSentOnlyIfThatIsSelected(t *testing.T) {
+	for name, test := range map[string]struct {
+		selected bool
+		delta    map[string]any
+		assignee string
+		notes    int
+	}{
+		"an owner":                      {true, map[string]any{"owner": "nora"}, "nora@contoso.example", 0},
+		"an owner without an address":   {true, map[string]any{"owner": "ghost"}, "", 1},
+		"the owner removed":             {true, map[string]any{"owner": ""}, "", 0},
+		"no owner, and an assignee":     {true, map[string]any{"assignedTo": "alex@contoso.example"}, "alex@contoso.example", 0},
+		"an owner, not selected":        {false, map[string]any{"owner": "nora"}, "", 0},
+		"an unknown one, not selected":  {false, map[string]any{"owner": "ghost"}, "", 0},
+		"an assignee, with the unknown": {true, map[string]any{"owner": "ghost", "assignedTo": "alex@contoso.example"}, "alex@contoso.example", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := mirror(t)
+			m.Params["sync_owners"] = test.selected
+			m.Host.AddUser("nora", "nora@contoso.example")
+			entries := m.send(map[string]any{"data": map[string]any{"id": "12"}, "delta": test.delta, "status": 1, "incidentChanged": true})
+			if got := m.Tenant.AlertState(m.alert).AssignedTo; got != test.assignee || len(entries) != test.notes {
+				t.Errorf("got the assignee %q and %d notes, want %q and %d", got, len(entries), test.assignee, test.notes)
+			}
+		})
+	}
+}
