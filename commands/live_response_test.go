@@ -2,11 +2,13 @@ package commands_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"xsoar-defender/commands/commandstest"
+	"xsoar-defender/internal/simulator"
 )
 
 // TestActionsThatAreAlwaysWaitedForMayFail starts a session or the collection of a package, whose action does not succeed: each
@@ -80,4 +82,114 @@ func TestASessionWaitsForABusyMachineIfItIsToldTo(t *testing.T) {
 	busy()
 	i.Clock.Advance(10 * time.Minute)
 	i.Again(waits).WantFailure("Machine m1 is busy")
+}
+
+// sessionOn starts a session of two commands on machines, of which each has its own end.
+func sessionOn(i *commandstest.Instance, results string, ends map[string]string) commandstest.Entry {
+	var machines []string
+	for machine, action := range ends {
+		machines = append(machines, machine)
+		id := "a-" + machine
+		i.Answer("POST", "/api/machines/"+machine+"/runliveresponse", http.StatusCreated, `{"id":"`+id+`","type":"LiveResponse","machineId":"`+machine+`","status":"Pending"}`)
+		i.Answer("GET", "/api/machineactions/"+id, 200, strings.NewReplacer("ID", id, "MACHINE", machine).Replace(action))
+		for _, index := range []string{"0", "1"} {
+			i.Answer("GET", "/api/machineactions/"+id+"/GetLiveResponseResultDownloadLink(index="+index+")", 200, `{"value":"`+i.Tenant.URL()+`/download/`+id+"-"+index+`?sig=1"}`)
+		}
+	}
+	i.Tenant.Script(simulator.Fault{
+		Kind: simulator.KindDownload, Path: "/download/", Status: 200, ContentType: "application/octet-stream", Body: `{"script_name":"triage.ps1","exit_code":3,"script_output":"o","script_errors":"e"}`,
+	})
+	slices.Sort(machines)
+	args := on(strings.Join(machines, ","), "commands", `[{"type":"RunScript","params":[{"key":"ScriptName","value":"triage.ps1"}]},{"type":"GetFile","params":[{"key":"Path","value":"c:\\temp\\evidence.log"}]}]`)
+	args["polling"], args["results"] = true, results
+	return i.Run("microsoft-atp-live-response-run", args).All()[0]
+}
+
+const (
+	sessionEnded = `{"id":"ID","type":"LiveResponse","machineId":"MACHINE","computerDnsName":"MACHINE.contoso.example","status":"Succeeded","commands":[` +
+		`{"index":0,"commandStatus":"Completed","command":{"type":"RunScript","params":[{"key":"ScriptName","value":"triage.ps1"}]}},` +
+		`{"index":1,"commandStatus":"Completed","command":{"type":"GetFile","params":[{"key":"Path","value":"c:\\temp\\evidence.log"}]}}]}`
+	sessionFailed = `{"id":"ID","type":"LiveResponse","machineId":"MACHINE","status":"Failed","commands":[` +
+		`{"index":0,"commandStatus":"Completed","command":{"type":"RunScript","params":[{"key":"ScriptName","value":"triage.ps1"}]}},` +
+		`{"index":1,"commandStatus":"Failed","errors":["no such file"],"command":{"type":"GetFile","params":[{"key":"Path","value":"c:\\temp\\evidence.log"}]}}]}`
+)
+
+// TestResultsOfSessions has a session that succeeded, and one of which only the first command did.
+func TestResultsOfSessions(t *testing.T) {
+	i := commandstest.New(t)
+	entries := i.Again(sessionOn(i, "files", map[string]string{"m1": sessionEnded, "m2": sessionFailed})).All()
+	entries[0].WantReadable("Failed: 1", "ended as Failed: command 1: no such file.")
+	var files []string
+	scripts := 0
+	for _, entry := range entries {
+		if entry.File != nil {
+			files = append(files, entry.File.Name)
+		}
+		if strings.Contains(entry.Readable(), "result of command 0 (RunScript)") {
+			scripts++
+			entry.WantReadable("triage.ps1", "3")
+		}
+	}
+	slices.Sort(files)
+	if want := []string{"m1.contoso.example 0 triage.ps1.json", "m1.contoso.example 1 evidence.log.gz", "m2 0 triage.ps1.json"}; !slices.Equal(files, want) || scripts != 2 {
+		t.Errorf("got the files %q and %d results of scripts, want %q and 2", files, scripts, want)
+	}
+	if got := entries[len(entries)-1].Poll; got != nil {
+		t.Errorf("got the next run %+v, want none", got)
+	}
+}
+
+func TestResultsOfSessionsAsLinks(t *testing.T) {
+	i := commandstest.New(t)
+	result := i.Again(sessionOn(i, "links", map[string]string{"m1": sessionEnded}))
+	links := 0
+	for _, entry := range result.All() {
+		if strings.Contains(entry.Readable(), i.Tenant.URL()+"/download/a-m1-") {
+			links++
+		}
+		if entry.File != nil {
+			t.Errorf("got the file %s, want links alone", entry.File.Name)
+		}
+	}
+	if links != 2 {
+		t.Errorf("got %d links, want one for each command", links)
+	}
+	for _, request := range result.Requests {
+		if request.Kind == simulator.KindDownload {
+			t.Errorf("got the download %s, want none", request.Path)
+		}
+	}
+}
+
+// TestResultsThatCannotBeFetchedYetAreFetchedLater is refused the link of one result for a while.
+func TestResultsThatCannotBeFetchedYetAreFetchedLater(t *testing.T) {
+	i := commandstest.New(t)
+	i.Tenant.Script(simulator.Fault{
+		Kind: simulator.KindAPI, Method: "GET", Path: "/api/machineactions/a-m1/GetLiveResponseResultDownloadLink(index=1)", Status: 429, RetryAfter: 5 * time.Minute, Times: 1,
+	})
+	entries := i.Again(sessionOn(i, "files", map[string]string{"m1": sessionEnded})).All()
+	names := func(entries []commandstest.Entry) (names []string, next *commandstest.Entry) {
+		for _, entry := range entries {
+			if entry.File != nil {
+				names = append(names, entry.File.Name)
+			}
+			if entry.Poll != nil {
+				next = &entry
+			}
+		}
+		return names, next
+	}
+	first, next := names(entries)
+	if next == nil || !slices.Equal(first, []string{"m1.contoso.example 0 triage.ps1.json"}) || next.Poll.Args["left_to_fetch"] != "a-m1/1" {
+		t.Fatalf("got %q and the next run %+v, want the first result, and the other one later", first, next)
+	}
+	if second, next := names(i.Again(*next).All()); next != nil || !slices.Equal(second, []string{"m1.contoso.example 1 evidence.log.gz"}) {
+		t.Errorf("got %q and the next run %+v, want the other result alone", second, next)
+	}
+}
+
+func TestSessionsThatAllFailAreAnError(t *testing.T) {
+	i := commandstest.New(t)
+	const failed = `{"id":"ID","type":"LiveResponse","machineId":"MACHINE","status":"Failed","commands":[{"index":0,"commandStatus":"Failed","errors":["no such script"]}]}`
+	i.Again(sessionOn(i, "files", map[string]string{"m1": failed, "m2": failed})).WantFailure("All 2 failed", "a-m1: ", "a-m2: ", "no such script")
 }
