@@ -114,6 +114,17 @@ func forEachListed[T any](
 	ctx context.Context, ids []string,
 	list func(ctx context.Context, ids []string) (map[string]T, error), ask func(ctx context.Context, id string) (T, error),
 ) outcome[T] {
+	return someListed(ctx, ids, len(ids), list, ask)
+}
+
+// errNotAsked is the error of an id for which there was no request left.
+var errNotAsked = errors.New("not asked for")
+
+// someListed is forEachListed with a limit: of the ids that the list does not know, only the first most are asked for.
+func someListed[T any](
+	ctx context.Context, ids []string, most int,
+	list func(ctx context.Context, ids []string) (map[string]T, error), ask func(ctx context.Context, id string) (T, error),
+) outcome[T] {
 	if len(ids) < leastListed {
 		return forEach(ctx, ids, ask)
 	}
@@ -152,7 +163,11 @@ func forEachListed[T any](
 			missing = append(missing, id)
 		}
 	}
-	asked := forEach(ctx, missing, ask)
+	most = min(most, len(missing))
+	for _, id := range missing[most:] {
+		errs[id] = errNotAsked
+	}
+	asked := forEach(ctx, missing[:most], ask)
 	for _, one := range asked.Done {
 		found[strings.ToLower(one.ID)] = one.Value
 	}

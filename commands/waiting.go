@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"xsoar-defender/defender"
@@ -305,15 +304,9 @@ const settling = 2 * time.Minute
 // nothing.
 func lookAt(ctx context.Context, run *Run, ids []string, first time.Time) looked {
 	fresh := run.began.Before(first.Add(settling))
-	var unlisted atomic.Int32
 	read := run.API.MachineAction
 	if len(ids) >= leastListed {
-		read = func(ctx context.Context, id string) (defender.MachineAction, error) {
-			if unlisted.Add(1) > unlistedActions {
-				return defender.MachineAction{}, errNotAsked
-			}
-			return run.API.MachineActionOnce(ctx, id)
-		}
+		read = run.API.MachineActionOnce
 	}
 	list := func(ctx context.Context, ids []string) (map[string]defender.MachineAction, error) {
 		found, err := run.API.MachineActionsByID(ctx, ids)
@@ -323,11 +316,12 @@ func lookAt(ctx context.Context, run *Run, ids []string, first time.Time) looked
 		}
 		return actions, err
 	}
-	actions := forEachListed(ctx, ids, list, read)
+	actions := someListed(ctx, ids, unlistedActions, list, read)
 	actions.putOff(0, func(err error) bool {
 		return errors.Is(err, errNotAsked) || transient(err) || ctx.Err() != nil || fresh && defender.NotFound(err)
 	})
-	result := looked{failed: actions.Failed, after: actions.After}
+	// Those that were not asked for are the first of the next look, so that all have their turn.
+	result := looked{failed: actions.Failed, open: actions.Left, after: actions.After}
 	for _, one := range actions.Done {
 		if one.Value.Running() {
 			result.open = append(result.open, one.ID)
@@ -335,11 +329,8 @@ func lookAt(ctx context.Context, run *Run, ids []string, first time.Time) looked
 			result.ended = append(result.ended, one.Value)
 		}
 	}
-	result.open = append(result.open, actions.Left...) // these are asked for last, so that all have their turn
 	return result
 }
-
-var errNotAsked = errors.New("not asked for in this look")
 
 // UnfinishedError reports that an action had not ended at the command's deadline.
 type UnfinishedError struct {

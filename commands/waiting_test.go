@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -320,5 +321,75 @@ func TestNoActionIsStartedAfterTheDeadline(t *testing.T) {
 	_, err = service.again(t, first)
 	if late, is := errors.AsType[*NotStartedError](err); !is || late.Until != service.clock.Now() {
 		t.Errorf("got %v, want an error if none was started", err)
+	}
+}
+
+// TestActionsThatTheListLacksAreAskedForByTurns waits for actions that the list of the service does not have.
+func TestActionsThatTheListLacksAreAskedForByTurns(t *testing.T) {
+	s := newService()
+	s.known = func(string) bool { return false }
+	ids := make([]string, 30)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("action%02d", i)
+		s.actions[ids[i]] = runningAction{machine: "m", kind: "Isolate", end: "Succeeded", at: s.clock.Now(), ends: s.clock.Now().Add(time.Hour)}
+	}
+	api := defender.New(defender.Options{Clock: s.clock.Clock(), API: &url.URL{Scheme: "https", Host: "127.0.0.1"}, Tokens: staticToken{}, Transport: s})
+	run := &Run{Now: s.clock.Now, API: api, began: s.clock.Now()}
+	asked := map[string]int{}
+	for look := range 3 {
+		s.asked = nil
+		seen := lookAt(t.Context(), run, ids, s.clock.Now())
+		if len(seen.open) != len(ids) || len(seen.failed)+len(seen.ended) > 0 {
+			t.Fatalf("look %d: got %d open, %d failed and %d ended, want all open", look, len(seen.open), len(seen.failed), len(seen.ended))
+		}
+		if got := s.count("GET /api/machineactions/"); got != unlistedActions {
+			t.Errorf("look %d: got %d requests for one action, want %d", look, got, unlistedActions)
+		}
+		for _, one := range s.asked {
+			if id := path.Base(one); id != "machineactions" {
+				asked[id]++
+			}
+		}
+		ids = seen.open
+	}
+	for _, id := range ids {
+		if asked[id] == 0 {
+			t.Errorf("%s was not asked for in three looks, want each to have its turn", id)
+		}
+	}
+}
+
+func TestASmallNumberOfActionsIsAskedForWithoutAList(t *testing.T) {
+	s := newService()
+	api := defender.New(defender.Options{Clock: s.clock.Clock(), API: &url.URL{Scheme: "https", Host: "127.0.0.1"}, Tokens: staticToken{}, Transport: s})
+	first := s.clock.Now()
+	run := &Run{Now: s.clock.Now, API: api, began: first}
+	s.actions["a"] = runningAction{machine: "m", kind: "Isolate", end: "Succeeded", at: first, ends: first}
+	for _, test := range []struct {
+		after        time.Duration
+		open, failed int
+	}{{0, 1, 0}, {settling - time.Second, 1, 0}, {settling, 0, 1}} {
+		run.began = first.Add(test.after)
+		seen := lookAt(t.Context(), run, []string{"a", "unknown"}, first)
+		if len(seen.ended) != 1 || len(seen.open) != test.open || len(seen.failed) != test.failed {
+			t.Errorf("%s after the start: got %d ended, %d open and %d failed, want an unknown action to be waited for at first",
+				test.after, len(seen.ended), len(seen.open), len(seen.failed))
+		}
+	}
+	if got := s.count("GET /api/machineactions?"); got != 0 {
+		t.Errorf("got %d lists, want none", got)
+	}
+}
+
+// TestTroublesOfAnActionAreTold has what the service reports for an action, and for the commands of a session.
+func TestTroublesOfAnActionAreTold(t *testing.T) {
+	for body, want := range map[string]string{
+		`{}`: "", `{"troubleshootInfo":"off"}`: "off",
+		`{"commands":[{"index":0,"errors":[]},{"index":1,"errors":["a","b"]}]}`:          "command 1: a; command 1: b",
+		`{"troubleshootInfo":"off","commands":[{"index":2,"errors":["a"]},{"index":3}]}`: "off; command 2: a",
+	} {
+		if got := troubles(defender.MachineAction{Value: rawjson.Value(body)}); got != want {
+			t.Errorf("%s: got %q, want %q", body, got, want)
+		}
 	}
 }
