@@ -196,7 +196,7 @@ var operations = []operation{
 
 // graphOperations are the ones of Microsoft Graph, after /v1.0.
 var graphOperations = []operation{
-	{"POST", "/security/runHuntingQuery", mayHunt, mayHunt, 0, 0, withBody((*company).runGraphQuery)},
+	{"POST", "/security/runHuntingQuery", mayHunt, mayHunt, 45, 0, withBody((*company).runGraphQuery)},
 	{"GET", "/security/incidents", mayReadIncidents, mayReadIncidents, 0, 0, plain((*company).listIncidents)},
 	{"POST", "/security/incidents/mergeIncidents", mayManageSecurity, mayManageSecurity, 0, 0, withBody((*company).mergeIncidents)},
 	{"GET", "/security/incidents/{id}", mayReadIncidents, mayReadIncidents, 0, 0, plain((*company).getIncident)},

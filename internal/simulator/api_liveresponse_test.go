@@ -192,7 +192,8 @@ func TestLinksExpire(t *testing.T) {
 	if !strings.Contains(late.body, "<Code>AuthenticationFailed</Code>") {
 		t.Errorf("the answer after that is %s, want an error of the storage", late.body)
 	}
-	w.same("the status of a new link", w.download(strings.TrimPrefix(w.get(path).get("value").String(), testBase)).status, 200)
+	link = strings.TrimPrefix(w.get(path).get("value").String(), testBase)
+	w.same("the status of a new link", w.download(link).status, 200)
 	w.same("the status of a link with another signature", w.download(strings.Replace(link, "sig=", "sig=A", 1)).status, 403)
 	w.same("the status of a link with another file", w.download(strings.Replace(link, "script-output", "other", 1)).status, 403)
 	w.same("the status without a signature", w.download("/download/x").status, 403)

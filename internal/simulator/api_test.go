@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"xsoar-defender/commands"
 	"xsoar-defender/internal/testclock"
 )
 
@@ -218,7 +219,7 @@ func TestPermissionsAndRatesOfOperations(t *testing.T) {
 		{"POST", "/api/advancedqueries/run", []string{"AdvancedQuery.Read.All"}, []string{"AdvancedQuery.Read"}, 45, 1500},
 		{"DELETE", "/api/indicators/7", []string{"Ti.ReadWrite", "Ti.ReadWrite.All"}, nil, 100, 1500},
 		{"GET", "/api/vulnerabilities/machinesVulnerabilities", []string{"Vulnerability.Read.All"}, []string{"Vulnerability.Read"}, 0, 0},
-		{"POST", "/v1.0/security/runHuntingQuery", []string{"ThreatHunting.Read.All"}, []string{"ThreatHunting.Read.All"}, 0, 0},
+		{"POST", "/v1.0/security/runHuntingQuery", []string{"ThreatHunting.Read.All"}, []string{"ThreatHunting.Read.All"}, 45, 0},
 		{"GET", "/api/unheard/of", nil, nil, 0, 0},
 	} {
 		application, user := permissionsOf(c.method, c.path)
@@ -227,6 +228,48 @@ func TestPermissionsAndRatesOfOperations(t *testing.T) {
 		}
 		if minute, hour := rateOf(c.method, c.path); minute != c.minute || hour != c.hour {
 			t.Errorf("%s %s may be called %d a minute and %d an hour, want %d and %d", c.method, c.path, minute, hour, c.minute, c.hour)
+		}
+	}
+}
+
+// TestOperationsAreThoseThatTheProgramDeclares compares permissions and rates with the declarations, which are compared with
+// the documentation.
+func TestOperationsAreThoseThatTheProgramDeclares(t *testing.T) {
+	for _, command := range commands.NewRegistry().All() {
+		for _, operation := range command.Uses {
+			path := strings.ReplaceAll(operation.Path, "{}", "x")
+			if minute, hour := rateOf(operation.Method, path); minute != operation.PerMinute || hour != operation.PerHour {
+				t.Errorf("%s %s may be called %d a minute and %d an hour, want %d and %d", operation.Method, operation.Path, minute, hour, operation.PerMinute, operation.PerHour)
+			}
+			application, user := permissionsOf(operation.Method, path)
+			if operation.Starts == "StopAndQuarantineFile" {
+				application = application[:1] // the others, which one edition lists, are not declared: they let nobody stop a file
+			}
+			if !slices.Equal(application, operation.Application) || !slices.Equal(user, operation.Delegated) {
+				t.Errorf("%s %s needs %v or %v, want %v or %v", operation.Method, operation.Path, application, user, operation.Application, operation.Delegated)
+			}
+		}
+	}
+}
+
+func TestCallsAreForgottenAfterAnHour(t *testing.T) {
+	rates := rateWindows{enforce: true, calls: map[string][]time.Time{}}
+	now := time.Date(2026, time.June, 10, 8, 0, 0, 0, time.UTC)
+	request := httptest.NewRequest(http.MethodGet, "/api/machineactions/x/getPackageUri", nil) // 2 a minute, 120 an hour
+	for call := range 120 {
+		if wait := rates.admit(request, now.Add(time.Duration(call)*30*time.Second)); wait != 0 {
+			t.Fatalf("call %d waits %s, want none", call+1, wait)
+		}
+	}
+	if wait := rates.admit(request, now.Add(59*time.Minute+59*time.Second)); wait != time.Second {
+		t.Errorf("a call too many in the hour waits %s, want a second", wait)
+	}
+	if wait := rates.admit(request, now.Add(3*time.Hour)); wait != 0 {
+		t.Errorf("hours later a call waits %s, want none", wait)
+	}
+	for _, calls := range rates.calls {
+		if len(calls) != 1 {
+			t.Errorf("got %d calls kept, want the last one", len(calls))
 		}
 	}
 }
