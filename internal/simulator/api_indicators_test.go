@@ -143,4 +143,6 @@ func TestAnApplicationWithTheLesserPermissionSeesItsOwnIndicators(t *testing.T) 
 	w.same("its own", w.get("/api/indicators").all("value.#.id"), []string{id})
 	w.app = application{ID: w.app.ID, User: "analyst@contoso.example", Scopes: []string{"Ti.ReadWrite"}}
 	w.same("those of a user", len(w.get("/api/indicators").all("value")), all+1)
+	w.same("the source of an application's", w.get("/api/indicators/"+id).get("sourceType"), "AadApp")
+	w.same("the source of a user's", w.post("/api/indicators", listedIndicator("192.0.2.8", "IpAddress", "Block"), 200).get("sourceType"), "User")
 }

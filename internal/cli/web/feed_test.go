@@ -53,7 +53,7 @@ func TestAFeedWakesThoseWhoWait(t *testing.T) {
 func TestAFeedCountsTheBytesThatItKeeps(t *testing.T) {
 	f := newFeed()
 	const quotes = 2 // of the text as JSON
-	half := strings.Repeat("x", mostBytes/2-quotes)
+	quarter, rest := strings.Repeat("x", mostBytes/4-quotes), strings.Repeat("x", mostBytes/4*3-quotes)
 	kept := func() (numbers []int) {
 		events, _, _ := f.since(0)
 		for _, one := range events {
@@ -61,8 +61,8 @@ func TestAFeedCountsTheBytesThatItKeeps(t *testing.T) {
 		}
 		return numbers
 	}
-	f.publish("entries", half)
-	f.publish("entries", half)
+	f.publish("entries", quarter)
+	f.publish("entries", rest)
 	if got, want := kept(), []int{1, 2}; !slices.Equal(got, want) {
 		t.Errorf("got the events %v, want %v", got, want)
 	}
@@ -70,11 +70,15 @@ func TestAFeedCountsTheBytesThatItKeeps(t *testing.T) {
 	if got, want := kept(), []int{2, 3}; !slices.Equal(got, want) {
 		t.Errorf("got the events %v after one that is too much, want %v", got, want)
 	}
-	f.publish("entries", half[quotes:])
+	f.publish("entries", quarter[quotes:])
 	if got, want := kept(), []int{2, 3, 4}; !slices.Equal(got, want) {
 		t.Errorf("got the events %v after what was left is filled, want %v", got, want)
 	}
-	if events, _, _ := f.since(3); len(events) != 1 || events[0].number != 4 {
-		t.Errorf("got %d events since 3, want the fourth", len(events))
+	f.publish("entries", "x")
+	if got, want := kept(), []int{3, 4, 5}; !slices.Equal(got, want) {
+		t.Errorf("got the events %v after one more, want %v", got, want)
+	}
+	if events, _, _ := f.since(4); len(events) != 1 || events[0].number != 5 {
+		t.Errorf("got %d events since 4, want the fifth", len(events))
 	}
 }

@@ -114,6 +114,7 @@ type visitor struct {
 	t       *testing.T
 	address *url.URL // that opens the page
 	client  *http.Client
+	end     func() // ends the server
 }
 
 // serve serves a page for the time of the test.
@@ -128,19 +129,22 @@ func serve(t *testing.T, of *desk) *visitor {
 			Desk: of, Now: func() time.Time { return time.Unix(1_000_000_000, 0) }, Random: &counting{}, Ready: func(address string) { ready <- address },
 		})
 	}()
-	t.Cleanup(func() {
+	end := func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("the server ended with %v, want no error", err)
 		}
-	})
+	}
+	t.Cleanup(end)
 	select {
 	case address := <-ready:
 		parsed, err := url.Parse(address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return newVisitor(t, parsed)
+		browser := newVisitor(t, parsed)
+		browser.end = end
+		return browser
 	case err := <-ended:
 		t.Fatalf("the server did not start: %v", err)
 		return nil
@@ -153,7 +157,7 @@ func newVisitor(t *testing.T, address *url.URL) *visitor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &visitor{t, address, &http.Client{
+	return &visitor{t: t, address: address, client: &http.Client{
 		Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout: 10 * time.Second, // an event that never comes fails the test that waits for it
 	}}
@@ -431,6 +435,19 @@ func TestThePageIsToldWhatHappensLater(t *testing.T) {
 	}
 }
 
+func TestTheEventsEndWithTheServer(t *testing.T) {
+	browser := serve(t, &desk{simulated: true}).enter()
+	response, err := browser.client.Get("http://" + browser.address.Host + "/api/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	browser.end()
+	if text, err := io.ReadAll(response.Body); err != nil || len(text) > 0 {
+		t.Errorf("got %q, %v; want the events to end, and not to be cut off", text, err)
+	}
+}
+
 func TestADownloadIsSavedAndNotShown(t *testing.T) {
 	d := &desk{simulated: true}
 	browser := serve(t, d).enter()
@@ -463,8 +480,8 @@ func TestAWaitCanBeStopped(t *testing.T) {
 	if want := `waiting {"all":3,"call":1,"command":"wait","done":1,"due":"2001-09-09T01:46:40Z"}`; events[len(events)-1] != want {
 		t.Errorf("got %s, want %s", events[len(events)-1], want)
 	}
-	if response, body := browser.ask(http.MethodPost, "/api/stop", `{"call":1}`); response.StatusCode != http.StatusOK {
-		t.Errorf("got %d %s, want 200", response.StatusCode, body)
+	if response, body := browser.ask(http.MethodPost, "/api/stop", `{"call":1}`); response.StatusCode != http.StatusOK || body != "{}" {
+		t.Errorf("got %d %s, want 200 and {}", response.StatusCode, body)
 	}
 	browser.follow("ended", "")
 	if response, _ := browser.ask(http.MethodPost, "/api/stop", `{"call":1}`); response.StatusCode != http.StatusNotFound {
