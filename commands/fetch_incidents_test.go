@@ -541,6 +541,49 @@ func TestARoundAfterAnOutageGoesOnWhereTheFirstPartEnds(t *testing.T) {
 	}
 }
 
+// TestARoundBeginsWhereTheLastOneEnded asks for the changes since several times, with and without the state of an earlier round.
+func TestARoundBeginsWhereTheLastOneEnded(t *testing.T) {
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	f := &incidentFeed{now: now}
+	for id, ago := range map[string]time.Duration{"14": 14 * time.Minute, "16": 16 * time.Minute, "60": time.Hour, "119": 119 * time.Minute} {
+		f.incidents = append(f.incidents, &feedIncident{id: id, created: now.Add(-3 * time.Hour), updated: now.Add(-ago)})
+	}
+	before := func(ago time.Duration) string { return now.Add(-ago).Format(time.RFC3339) }
+	for name, test := range map[string]struct {
+		since, cursor string
+		lookBack      time.Duration
+		want          []string
+	}{
+		"the first round of all":               {"", "", 0, []string{"14"}},
+		"the first round, with a look-back":    {"", "", 2 * time.Minute, []string{"14", "16"}},
+		"the first round, which names a time":  {before(time.Hour), "", 0, []string{"14", "16", "60"}},
+		"a person who names a span":            {"2 hours", "", 0, []string{"119", "14", "16", "60"}},
+		"a later round":                        {before(2 * time.Hour), before(30 * time.Minute), 0, []string{"14", "16"}},
+		"a later round, with a look-back":      {before(2 * time.Hour), before(30 * time.Minute), 30 * time.Minute, []string{"14", "16", "60"}},
+		"the zero time":                        {"0001-01-01T00:00:00Z", "", 0, []string{"14"}},
+		"a clock that was ahead":               {"", before(-time.Hour), 20 * time.Minute, []string{"14", "16"}},
+		"a time that is ahead, without a past": {before(-time.Hour), "", 0, []string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := newRun(t, f, func() time.Time { return now }, &mirrorRunHost{kept: (&mirrorState{Cursor: test.cursor}).encode()}, params.Fetch{Type: params.FetchXDRIncidents})
+			run.Instance.Mirror.LookBack = test.lookBack
+			done, err := getModifiedRemoteData().Execute(t.Context(), run, map[string]json.RawMessage{"lastUpdate": rawMessage(test.since)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var text bytes.Buffer
+			encodeValue(&text, done.Entries[0].Contents)
+			ids := []string{}
+			for _, id := range gjson.Parse(text.String()).Array() {
+				ids = append(ids, id.Str)
+			}
+			if !slices.Equal(ids, test.want) {
+				t.Errorf("got %q, want %q", ids, test.want)
+			}
+		})
+	}
+}
+
 // TestChangesThatMoveWhileTheirListIsReadAreReported mirrors a list of several pages in which an incident changes after the first page,
 // so that the first one of the second page moves to the page that was read.
 func TestChangesThatMoveWhileTheirListIsReadAreReported(t *testing.T) {
