@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"reflect"
 	"regexp"
 	"runtime"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
 )
 
@@ -693,5 +695,21 @@ func TestTheHandedIncidentsAreBounded(t *testing.T) {
 	}
 	if again.handedOver(strconv.Itoa(1_000_000 + maxHanded + 500)) {
 		t.Error("the next incident counts as handed over, want it new")
+	}
+}
+
+func TestAnXDRIncidentAsThePlatformExpectsIt(t *testing.T) {
+	run := &Run{}
+	for text, want := range map[string]incident{
+		`{"id":"7","displayName":"n","severity":"high","createdDateTime":"2026-11-20T10:00:00.25Z"}`: {Name: "Defender incident: n (7)", Severity: 3, MirrorID: "7", Occurred: "2026-11-20T10:00:00.25Z"},
+		`{"id":"8","displayName":"n","severity":"other"}`:                                            {Name: "Defender incident: n (8)", MirrorID: "8"},
+	} {
+		got := xdrIncident(run, rawjson.Value(text))
+		if got.RawJSON == "" {
+			t.Errorf("%s: got no raw JSON", text)
+		}
+		if got.RawJSON = ""; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", text, got, want)
+		}
 	}
 }

@@ -255,3 +255,90 @@ func TestWhatCouldNotBeSentIsBounded(t *testing.T) {
 		t.Error("got changes to send from an instance that only mirrors in, want none")
 	}
 }
+
+// TestNewAlertsOfAnIncidentAreNamed compares the alerts of an incident with those that were handed over before.
+func TestNewAlertsOfAnIncidentAreNamed(t *testing.T) {
+	asked := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+	alerts := func(from, to int, created time.Time) (all []rawjson.Value) {
+		for i := from; i < to; i++ {
+			all = append(all, rawjson.Make(map[string]string{"id": fmt.Sprint(i), "title": fmt.Sprintf("title %d", i), "createdDateTime": created.Format(time.RFC3339)}))
+		}
+		return all
+	}
+	marksOf := func(from, to int) (marks string) {
+		for i := from; i < to; i++ {
+			marks += mark(fmt.Sprint(i))
+		}
+		return marks
+	}
+	for _, test := range []struct {
+		name   string
+		known  string
+		alerts []rawjson.Value
+		from   time.Time
+		want   string
+	}{
+		{"none new", marksOf(0, 2), alerts(0, 2, asked), asked, ""},
+		{"one new", marksOf(0, 2), alerts(0, 3, asked.Add(-time.Hour)), asked, "1 new alert: title 2"},
+		{"several new", marksOf(0, 1), alerts(0, 3, asked), asked, "2 new alerts: title 1, title 2"},
+		{"as many as are named", marksOf(0, 1), alerts(1, 11, asked), asked, "10 new alerts: title 1, title 2, title 3, title 4, title 5, title 6, title 7, title 8, title 9, title 10"},
+		{"more than are named", marksOf(0, 1), alerts(1, 14, asked), asked, "13 new alerts: title 1, title 2, title 3, title 4, title 5, title 6, title 7, title 8, title 9, title 10 and 3 more"},
+		{"nothing known, created since", "", alerts(0, 1, asked.Add(time.Second)), asked, "1 new alert: title 0"},
+		{"nothing known, created before", "", alerts(0, 1, asked), asked, ""},
+		{"nothing known, and nobody asked before", "", alerts(0, 1, asked), time.Time{}, ""},
+	} {
+		m := &incoming{run: &Run{}, from: test.from}
+		next := look{Alerts: test.known}
+		got := ""
+		if entries := m.arrived(remoteState{Alerts: test.alerts}, &next); len(entries) > 0 {
+			got = entries[0].Literal
+		}
+		if got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+		for _, alert := range test.alerts {
+			if !marked(next.Alerts, mark(alert.Text("id"))) {
+				t.Errorf("%s: alert %s is not marked as handed over", test.name, alert.Text("id"))
+			}
+		}
+	}
+	next := look{Alerts: marksOf(0, maxAlertMarks)}
+	if (&incoming{run: &Run{}}).arrived(remoteState{Alerts: alerts(maxAlertMarks, maxAlertMarks+1, asked)}, &next); len(next.Alerts) != maxAlertMarks*markLength || marked(next.Alerts, mark("0")) {
+		t.Errorf("got %d marks, want the %d newest", len(next.Alerts)/markLength, maxAlertMarks)
+	}
+}
+
+// TestNotesOfACloseAreNotEchoed has the notes with which a change in Defender closes an incident, and recognizes them when they come back.
+func TestNotesOfACloseAreNotEchoed(t *testing.T) {
+	own := remoteComment{Text: "ours\n[Cortex XSOAR 12/1@12]"}
+	for name, test := range map[string]struct {
+		seen remoteState
+		want string
+	}{
+		"nothing known":     {remoteState{}, "no classification, by nobody"},
+		"a verdict":         {remoteState{Classification: "FalsePositive", Determination: "NotMalicious", AssignedTo: "nora"}, "FalsePositive - NotMalicious, by nora"},
+		"half a verdict":    {remoteState{Classification: "FalsePositive"}, "FalsePositive, by nobody"},
+		"without its half":  {remoteState{Determination: "NotMalicious"}, "no classification, by nobody"},
+		"the last comment":  {remoteState{Comments: []remoteComment{{Text: "first"}, {Text: "last"}, own}}, "last\nno classification, by nobody"},
+		"a reason":          {remoteState{Comments: []remoteComment{{Text: "last"}}, Resolving: "harmless"}, "harmless\nno classification, by nobody"},
+		"a reason of space": {remoteState{Comments: []remoteComment{{Text: "last"}}, Resolving: " "}, "last\nno classification, by nobody"},
+	} {
+		got := closeNotes(test.seen)
+		if got != test.want {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+		if !isEcho(got, test.seen) {
+			t.Errorf("%s: %q is not recognized when it comes back", name, got)
+		}
+	}
+	now := remoteState{Comments: []remoteComment{{Text: "last"}}}
+	for _, notes := range []string{"", "done", "done, by nora", "Unknown, by nora", "another comment\nFalsePositive, by nora", ", by nora"} {
+		if isEcho(notes, now) {
+			t.Errorf("%q counts as an echo, want it sent", notes)
+		}
+	}
+	merged := remoteState{Status: statusRedirected, MergedInto: "7", Link: "https://portal.example/7"}
+	if !isEcho(mergedText(merged), merged) || isEcho("no classification, by nobody", merged) {
+		t.Error("the notes of a merge are not told apart from others")
+	}
+}
