@@ -17,6 +17,8 @@ func (noTables) Table(string) (Table, bool) { return Table{}, false }
 // https://learn.microsoft.com/en-us/kusto/query/scalar-functions
 func TestValuesOfTheDocumentation(t *testing.T) {
 	for _, c := range []struct{ expression, want string }{
+		{`abs(-0.5)`, "0.5"},
+		{`abs(0.5)`, "0.5"},
 		{`array_concat(dynamic([1,2,3]), dynamic([4,5,6]))`, "[1,2,3,4,5,6]"},
 		{`array_index_of(dynamic(["this", "is", "an", "example", "an", "example"]), "an")`, "2"},
 		{`array_index_of(dynamic(["this", "is"]), "python")`, "-1"},
@@ -166,6 +168,11 @@ func TestValuesOfTheDocumentation(t *testing.T) {
 		{`"North America" has "america"`, "true"},
 		{`isnull(int(null) == 1)`, "false"},
 		{`int(null) != 1`, "true"},
+		{`isnotnull(parse_version("1.12345678"))`, "true"},
+		{`isnull(parse_version("1.123456789"))`, "true"},
+		{`isnull(datetime(null))`, "true"},
+		{`isnull(startofday(datetime(2017-01-01), 2000000))`, "true"},
+		{`isnull(startofday(datetime(2017-01-01), -2000000))`, "true"},
 		{`indexof("äbcä", "ä", 1)`, "3"},
 		{`indexof("abc", "c", -2)`, "2"},
 		{`indexof("abc", "c", -9)`, "2"},
@@ -277,6 +284,9 @@ func TestTablesOfTheDocumentation(t *testing.T) {
 		{`datatable(s:string)["a=1;", "b"] | parse-where s with "a=" n:long ";"`, "s,n;a=1;,1"},
 		{`datatable(A:string, B:string)["a,:b", "c", "a", "b,:c"] | summarize count() by A, B | count`, "Count;2"},
 		{`datatable(A:string, B:string)[",11xxxxxxxxx", "", "2", "xxxxxxxxx,0"] | summarize count() by A, B | count`, "Count;2"},
+		{people + "| summarize Ones = make_list(1), Two = make_list(Age, 2)", "Ones,Two;[1,1,1],[20,35]"},
+		{people + "| search " + strings.Repeat("not('x') and ", 200) + "not('y') | count", "Count;3"},
+		{`datatable(s:string)["a12b"] | parse kind=regex s with "a" n:long "b"`, "s,n;a12b,12"},
 		{people + "| where Age > 25 | project Name", "Name;Bob;Chen"},
 		{people + "| getschema", "ColumnName,ColumnOrdinal,DataType,ColumnType;Name,0,System.String,string;Age,1,System.Int64,long;Married,2,System.SByte,bool"},
 		{people + "| project-reorder Married, A*", "Married,Age,Name;false,20,Alice;true,35,Bob;true,28,Chen"},

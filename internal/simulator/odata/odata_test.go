@@ -53,6 +53,8 @@ func TestFilters(t *testing.T) {
 		{"boxes ge 9007199254740992", "A'1 B2"},
 		{"weight lt 0", "B2"},
 		{"weight eq 7", "b3"},
+		{"weight eq 7 and weight ge 7 and weight le 7", "b3"},
+		{"weight eq 7 and (weight gt 7 or weight lt 7 or weight ne 7)", ""},
 		{"weight ge -2.0", "A'1 B2 b3"},
 		{"weight gt 1e0", "A'1 b3"},
 		{"filled gt 2026-06-01T12:00:00.1234567Z", "B2"},
