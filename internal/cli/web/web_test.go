@@ -381,6 +381,9 @@ func (v *visitor) events(since string) (follow func(kind string) []string) {
 		v.t.Fatal(err)
 	}
 	v.t.Cleanup(func() { response.Body.Close() })
+	if got, want := response.Header.Get("Content-Type"), "text/event-stream"; got != want { // a browser takes no other
+		v.t.Errorf("got events of the type %q, want %q", got, want)
+	}
 	lines := bufio.NewScanner(response.Body)
 	return func(kind string) (events []string) {
 		v.t.Helper()
