@@ -447,3 +447,31 @@ func TestEvidenceIsAskedForIfItIsWanted(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsSettledIsNotReadAgain computes up to when no alert can appear late any longer.
+func TestWhatIsSettledIsNotReadAgain(t *testing.T) {
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	const lookBack = 15 * time.Minute
+	ago := func(minutes time.Duration) time.Time { return now.Add(-minutes * time.Minute) }
+	for name, test := range map[string]struct {
+		cursor, before, left time.Time
+		lookBack             time.Duration
+		want                 time.Time
+	}{
+		"a fetch that is up to date":               {ago(1), time.Time{}, time.Time{}, lookBack, ago(25)}, // the clocks may differ by 5 minutes in either direction
+		"one that lags behind":                     {ago(60), time.Time{}, time.Time{}, lookBack, ago(60)},
+		"one that lags behind a little":            {ago(26), time.Time{}, time.Time{}, lookBack, ago(26)},
+		"without a look-back":                      {ago(1), time.Time{}, time.Time{}, 0, ago(1)},
+		"one that left alerts behind":              {ago(1), time.Time{}, ago(40), lookBack, ago(40)},
+		"one that left alerts of the look-back":    {ago(1), time.Time{}, ago(10), lookBack, ago(25)},
+		"one that left alerts, without look-back":  {ago(1), time.Time{}, ago(10), 0, ago(10)},
+		"one that left alerts beyond the cursor":   {ago(60), time.Time{}, ago(10), lookBack, ago(60)},
+		"what was settled before, by a clock":      {ago(1), ago(20), time.Time{}, lookBack, ago(20)},
+		"what was settled before, and left behind": {ago(1), ago(20), ago(40), lookBack, ago(20)},
+	} {
+		p := &progress{cursor: test.cursor, settled: test.before}
+		if p.settle(now, test.lookBack, test.left); !p.settled.Equal(test.want) {
+			t.Errorf("%s: got %s, want %s", name, p.settled, test.want)
+		}
+	}
+}

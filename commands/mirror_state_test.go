@@ -72,8 +72,8 @@ func TestTheStateOfMirroringIsBounded(t *testing.T) {
 	for i := range maxLooks + maxLooks/10 {
 		few.Looks[id(i)] = rawMessage(look{Since: at(i)})
 	}
-	if got := readMirrorState(few.encode()); len(got.Looks) != len(few.Looks) {
-		t.Errorf("got %d looks of %d, want all: a tenth more is kept until the next are dropped together", len(got.Looks), len(few.Looks))
+	if got := len(readMirrorState(few.encode()).Looks); got != maxLooks+maxLooks/10 {
+		t.Errorf("got %d looks of %d, want all: a tenth more is kept until the next are dropped together", got, maxLooks+maxLooks/10)
 	}
 }
 

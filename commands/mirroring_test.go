@@ -602,3 +602,53 @@ func TestOwnersAreSentOnlyIfThatIsSelected(t *testing.T) {
 		})
 	}
 }
+
+// TestAnUnchangedAlertThatCouldNotBeReadIsReportedUntilItIsRead fails to read an alert that has nothing new.
+func TestAnUnchangedAlertThatCouldNotBeReadIsReportedUntilItIsRead(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.look()
+	m.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: "/api/alerts/", Status: 500})
+	m.Clock.Advance(10 * time.Minute)
+	m.modified()
+	m.Run("get-remote-data", map[string]any{"id": m.alert, "lastUpdate": m.since}).WantFailure("HTTP 500")
+	m.Tenant.ClearFaults()
+	if got := m.modified(); !slices.Equal(got, []string{m.alert}) {
+		t.Errorf("got %q, want the alert that could not be read", got)
+	}
+	if _, entries := m.look(); len(entries) != 0 {
+		t.Errorf("got %d entries, want none of an alert that has nothing new", len(entries))
+	}
+	m.Instance = m.Another() // which has only what was saved
+	if got := m.modified(); len(got) != 0 {
+		t.Errorf("got %q once it was read, want no more reports", got)
+	}
+}
+
+// TestAnAssigneeIsNotRemoved removes the assignee of an incident, which Defender cannot do.
+func TestAnAssigneeIsNotRemoved(t *testing.T) {
+	for name, test := range map[string]struct {
+		there string
+		delta map[string]any
+		notes int
+	}{
+		"from an alert with one":    {"nora@contoso.example", map[string]any{"assignedTo": ""}, 1},
+		"from an alert without one": {"", map[string]any{"assignedTo": ""}, 0},
+		"in favor of another one":   {"nora@contoso.example", map[string]any{"assignedTo": "alex@contoso.example"}, 0},
+		"with another change":       {"nora@contoso.example", map[string]any{"status": "InProgress"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := mirror(t)
+			if test.there != "" {
+				m.change(simulator.Change{AssignedTo: test.there})
+			}
+			entries := m.send(map[string]any{"data": map[string]any{"id": "12"}, "delta": test.delta, "status": 1, "incidentChanged": true})
+			if len(entries) != test.notes {
+				t.Fatalf("got %d notes, want %d", len(entries), test.notes)
+			}
+			if test.notes > 0 {
+				entries[0].WantReadable("The assignee nora@contoso.example of " + m.alert + " stays in Defender: mirroring removes none.")
+			}
+		})
+	}
+}
