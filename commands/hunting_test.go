@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"xsoar-defender/commands/commandstest"
+	"xsoar-defender/internal/simulator"
 )
 
 // TestHuntingMovesToMicrosoftGraphOnce answers that the Defender endpoint is gone: the query runs in Graph, and so do all later ones.
@@ -38,4 +39,29 @@ func TestHuntingMovesToMicrosoftGraphOnce(t *testing.T) {
 	result := refused.Run("microsoft-atp-advanced-hunting", query)
 	result.WantAsked(defender)
 	result.WantFailure("missing role")
+}
+
+// TestQueriesOfABatchAreToldByTheirNames has a query that fails between two that do not, and is then refused all.
+func TestQueriesOfABatchAreToldByTheirNames(t *testing.T) {
+	const path, rows = "/api/advancedqueries/run", `{"Schema":[{"Name":"A","Type":"String"}],"Results":[{"A":"1"}]}`
+	answers := func(i *commandstest.Instance, bodies ...string) {
+		for _, body := range bodies {
+			fault := simulator.Fault{Kind: simulator.KindAPI, Method: "POST", Path: path, Status: 200, Body: body, Times: 1}
+			if body != rows {
+				fault.Status, fault.Body = http.StatusBadRequest, `{"error":{"code":"BadRequest","message":"`+body+`"}}`
+			}
+			i.Tenant.Script(fault)
+		}
+	}
+	batch := map[string]any{"query_batch": `[{"query":"A","name":"first"},{"query":"B","name":"second"},{"query":"C"},{"query":"D"}]`}
+	i := commandstest.New(t)
+	answers(i, rows, "no such table", rows, "no such column")
+	entry := i.Run("microsoft-atp-advanced-hunting", batch).Entry()
+	entry.WantReadable("Hunting results: first", "Failed: 2", "Query second: ", "no such table", "Query 4: ", "no such column")
+	if got := entry.At("MicrosoftATP.Hunt.Result"); len(got.Array()) != 2 || !got.Get("0.first").Exists() {
+		t.Errorf("got %s, want the results of two queries, the first by its name", got)
+	}
+	i = commandstest.New(t)
+	answers(i, "a", "b", "c", "d")
+	i.Run("microsoft-atp-advanced-hunting", batch).WantFailure("All 4 failed:", "first: Query first: ", "second: Query second: ", "3: Query 3: ", "4: Query 4: ")
 }
