@@ -652,3 +652,24 @@ func TestAnAssigneeIsNotRemoved(t *testing.T) {
 		})
 	}
 }
+
+// TestTheReasonOfACloseKeepsAnExactDetermination closes incidents whose alerts have a verdict already.
+func TestTheReasonOfACloseKeepsAnExactDetermination(t *testing.T) {
+	for name, test := range map[string]struct{ there, want simulator.Change }{
+		"no verdict":       {simulator.Change{}, simulator.Change{Classification: "FalsePositive", Determination: "Other"}},
+		"the same verdict": {simulator.Change{Classification: "FalsePositive", Determination: "NotMalicious"}, simulator.Change{Classification: "FalsePositive", Determination: "NotMalicious"}},
+		"half of it":       {simulator.Change{Classification: "FalsePositive"}, simulator.Change{Classification: "FalsePositive", Determination: "Other"}},
+		"another verdict":  {simulator.Change{Classification: "TruePositive", Determination: "Malware"}, simulator.Change{Classification: "FalsePositive", Determination: "Other"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := mirror(t)
+			if test.there.Classification != "" {
+				m.change(test.there)
+			}
+			m.send(closing("False Positive", "a test"))
+			if got := m.Tenant.AlertState(m.alert); got.Status != "Resolved" || got.Classification != test.want.Classification || got.Determination != test.want.Determination {
+				t.Errorf("got %+v, want it resolved as %s and %s", got, test.want.Classification, test.want.Determination)
+			}
+		})
+	}
+}

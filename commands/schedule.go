@@ -46,7 +46,7 @@ func ownArguments() []Argument {
 
 // carried reads what earlier runs have set.
 func (r *Run) carried(raw map[string]json.RawMessage, now time.Time) {
-	r.raw, r.began, r.until, r.whole, r.failed = raw, now, time.Time{}, 0, 0
+	r.raw, r.began, r.until = raw, now, time.Time{}
 	if until, err := time.Parse(time.RFC3339, gjson.Parse(string(raw[untilArgument])).String()); err == nil && until.Before(now.Add(longestRetry+time.Hour)) {
 		r.until = until
 	}
