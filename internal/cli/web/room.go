@@ -171,10 +171,7 @@ func (r *room) download(w http.ResponseWriter, request *http.Request) {
 
 // events sends the feed as server-sent events, from the one that the page has seen last.
 func (r *room) events(w http.ResponseWriter, request *http.Request) {
-	seen, err := strconv.Atoi(request.Header.Get("Last-Event-ID"))
-	if err != nil {
-		seen = 0 // a page that was loaded just now
-	}
+	seen, _ := strconv.Atoi(request.Header.Get("Last-Event-ID")) // 0 for a page that was loaded just now
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
 	for {
