@@ -2,12 +2,14 @@ package defender_test
 
 import (
 	"compress/gzip"
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"syscall"
@@ -391,12 +393,62 @@ func TestALargeBodyIsTheSameHoweverItComes(t *testing.T) {
 	}
 }
 
+// TestAnAnswerAsLargeAsTheLimitIsRead reads answers as large as the first part that a body is gathered in.
 func TestAnAnswerAsLargeAsTheLimitIsRead(t *testing.T) {
-	text := `{"a":"` + strings.Repeat("x", 2000) + `"}`
-	w := at(t, serve(t, body(text)))
-	w.Limits.Body = int64(len(text))
-	if got, err := w.client().Machine(t.Context(), "1"); string(got) != text || err != nil {
-		t.Errorf("got %d bytes and %v, want the answer", len(got), err)
+	const limit = 32 << 10
+	text := `{"a":"` + strings.Repeat("x", limit-len(`{"a":""}`)) + `"}`
+	withoutLength := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.(http.Flusher).Flush()
+			_, _ = io.WriteString(w, text)
+		}
+	}
+	for name, handlers := range map[string][2]http.HandlerFunc{
+		"with its length": {body(text), body(text + " ")}, "without it": {withoutLength(text), withoutLength(text + " ")},
+	} {
+		w := at(t, serve(t, following(handlers[0], handlers[1])))
+		w.Limits.Body = limit
+		if got, err := w.client().Machine(t.Context(), "1"); string(got) != text || err != nil {
+			t.Errorf("%s: got %d bytes and %v, want the answer", name, len(got), err)
+		}
+		_, err := w.client().Machine(t.Context(), "1")
+		as[*defender.TooLargeError](t, err)
+	}
+}
+
+// longToken is a token as long as those of the service.
+type longToken struct{ tokens }
+
+const secretToken = "a-token-that-nobody-may-see"
+
+func (*longToken) Token(context.Context, *url.URL) (string, error) { return secretToken, nil }
+
+func TestNoErrorRepeatsTheToken(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"a refusal": func(w http.ResponseWriter, r *http.Request) {
+			answerWith(w, http.StatusBadRequest, `{"error":{"code":"BadRequest","message":"Wrong header `+r.Header.Get("Authorization")+`"}}`)
+		},
+		"an error with success": func(w http.ResponseWriter, r *http.Request) {
+			answerWith(w, http.StatusOK, `{"error":{"code":"`+r.Header.Get("Authorization")+`","message":"Wrong header","target":"`+r.Header.Get("Authorization")+`"}}`)
+		},
+		"one that is long": func(w http.ResponseWriter, r *http.Request) {
+			answerWith(w, http.StatusOK, `{"error":{"code":"`+r.Header.Get("Authorization")+`","message":"Wrong header"},"more":"`+strings.Repeat("x", 10<<10)+`"}`)
+		},
+		"a page": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, "<html><title>"+r.Header.Get("Authorization")+"</title></html>")
+		},
+		"no JSON": func(w http.ResponseWriter, r *http.Request) {
+			answerWith(w, http.StatusOK, r.Header.Get("Authorization"))
+		},
+	} {
+		w := at(t, serve(t, handler))
+		w.Tokens = &longToken{}
+		_, err := w.client().Machine(t.Context(), "1")
+		if got := fmt.Sprint(err); strings.Contains(got, secretToken) || !strings.Contains(got, "[redacted]") {
+			t.Errorf("%s: got %q, want an error that repeats the header without the token", name, got)
+		}
 	}
 }
 

@@ -118,6 +118,16 @@ func trickling(code int, piece string, pieces int, every time.Duration) transpor
 	}
 }
 
+// draining is a body whose beginning comes at once, and the rest in pieces.
+func draining(beginning int, piece string, every time.Duration) transport {
+	return func(r *http.Request) (*http.Response, error) {
+		answered := response(r, http.StatusOK, "")
+		rest := &trickle{r.Context(), piece, 1_000_000, every}
+		answered.Body, answered.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(strings.Repeat(" ", beginning)), rest)), -1
+		return answered, nil
+	}
+}
+
 // took runs a call and returns how long it took in the time of the bubble.
 func took(call func() error) (time.Duration, error) {
 	began := time.Now()
@@ -139,6 +149,7 @@ func TestSlowServicesAreGivenUp(t *testing.T) {
 		{"an answer that ends before it began because the client gave up", defender.Limits{}, ending(""), 25 * time.Second},
 		{"an answer that ends in the middle because the client gave up", defender.Limits{}, ending(`{"value":[`), 25 * time.Second},
 		{"a body that becomes slow", defender.Limits{}, trickling(200, strings.Repeat(" ", 10<<10), 1_000_000, 2*time.Second), 25 * time.Second},
+		{"a body of which only the beginning comes soon", defender.Limits{}, draining(600<<10, " ", 20*time.Second), 25 * time.Second},
 	}
 	for _, row := range rows {
 		for name, call := range calls() {
