@@ -431,6 +431,13 @@ func TestIncidentsAreFetchedByTheProductOfTheirAlerts(t *testing.T) {
 // TestIncidentsWhoseIDsAreNotNumbersAreKnownAgain hands over more numbered incidents than a last run holds in between.
 func TestIncidentsWhoseIDsAreNotNumbersAreKnownAgain(t *testing.T) {
 	p := &incidentProgress{}
+	for _, id := range numbered("id-%d", 500) {
+		if p.handedOver(id) {
+			t.Errorf("%s counts as handed over, want it new", id)
+		}
+		p.hand(id)
+	}
+	p = &incidentProgress{}
 	p.hand("b6f1-x")
 	for id := range maxHanded + 1 {
 		p.hand(strconv.Itoa(1000 + id))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -157,12 +158,10 @@ func someListed[T any](
 	} else {
 		clear(errs)
 	}
-	var missing []string
-	for _, id := range ids {
-		if _, known := found[strings.ToLower(id)]; !known && (errs[id] == nil || defender.FormRefused(errs[id])) {
-			missing = append(missing, id)
-		}
-	}
+	missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		_, known := found[strings.ToLower(id)]
+		return known || errs[id] != nil && !defender.FormRefused(errs[id])
+	})
 	most = min(most, len(missing))
 	for _, id := range missing[most:] {
 		errs[id] = errNotAsked

@@ -322,11 +322,12 @@ func TestAlertsThatStayOpenAreResolvedByTheNextRound(t *testing.T) {
 			m.modified()
 			m.Tenant.Script(simulator.Fault{Kind: simulator.KindGraph, Method: http.MethodPatch, Path: "/v1.0/security/alerts_v2/", Status: test.status})
 			entries := m.send(closing("Resolved", "done"))
-			if test.want == "new" {
+			switch {
+			case test.want == "new":
 				m.wantNoPromise(entries)
-			} else if len(entries) != 1 {
+			case len(entries) != 1:
 				t.Fatalf("got %d entries, want a warning", len(entries))
-			} else {
+			default:
 				entries[0].WantReadable("failed for alert ", "HTTP 500", "It is tried again in the next rounds of mirroring.")
 			}
 			m.Tenant.ClearFaults()
