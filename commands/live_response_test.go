@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"xsoar-defender/commands/commandstest"
 	"xsoar-defender/internal/simulator"
 )
@@ -192,4 +194,16 @@ func TestSessionsThatAllFailAreAnError(t *testing.T) {
 	i := commandstest.New(t)
 	const failed = `{"id":"ID","type":"LiveResponse","machineId":"MACHINE","status":"Failed","commands":[{"index":0,"commandStatus":"Failed","errors":["no such script"]}]}`
 	i.Again(sessionOn(i, "files", map[string]string{"m1": failed, "m2": failed})).WantFailure("All 2 failed", "a-m1: ", "a-m2: ", "no such script")
+}
+
+func TestTheArgumentsOfAScriptAreSent(t *testing.T) {
+	for given, want := range map[string]string{
+		"":              `[{"key":"ScriptName","value":"a.ps1"}]`,
+		"-Days 3 'x y'": `[{"key":"ScriptName","value":"a.ps1"},{"key":"Args","value":"-Days 3 'x y'"}]`,
+	} {
+		i := commandstest.New(t)
+		i.Answer("POST", "/api/machines/m1/runliveresponse", http.StatusCreated, `{"id":"a1","type":"LiveResponse","machineId":"m1","status":"Pending"}`)
+		body := i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1", "arguments", given)).Body()
+		commandstest.WantJSON(t, "params", gjson.Get(body, "Commands.0.params").Raw, want)
+	}
 }
