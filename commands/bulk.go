@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -575,7 +574,7 @@ func (d *indicatorDeleter) delete(ctx context.Context, ids []string) (indicatorB
 	}
 	list, listErr := d.api.Indicators(ctx, defender.Query{Limit: mostIndicators})
 	if listErr != nil {
-		return indicatorBatch{}, errors.Join(err)
+		return indicatorBatch{}, listErr // which of them are known is all that is left to find out
 	}
 	known := map[string]bool{}
 	for _, id := range idsIn(list.Items) {

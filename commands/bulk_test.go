@@ -127,6 +127,14 @@ func TestIndicatorsThatAreGoneDoNotKeepTheOthers(t *testing.T) {
 	}
 }
 
+func TestAListOfIndicatorsThatFailsIsTold(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer("POST", "/api/indicators/BatchDelete", 404, `{"error":{"code":"NotFound","message":"an indicator is gone"}}`)
+	i.Answer("GET", "/api/indicators", 403, `{"error":{"code":"Forbidden","message":"no list for you"}}`)
+	result := i.Run("microsoft-atp-indicator-batch-delete", map[string]any{"indicator_id": "1,2"})
+	result.WantFailure("no list for you")
+}
+
 // TestABulkUpdateGoesOnAfterThrottling updates alerts while the service refuses the second of three requests.
 func TestABulkUpdateGoesOnAfterThrottling(t *testing.T) {
 	i := commandstest.New(t)

@@ -19,8 +19,18 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
-	return inOneLine(fmt.Sprintf("Machine %s is busy: the machine action %s (%s), requested by %s at %s, is %s. Wait until it has ended, or cancel it.",
-		e.Machine, e.Running.ID(), e.Running.Text("type"), e.Running.Text("requestor"), e.Running.Text("creationDateTimeUtc"), e.Running.Status()))
+	requested := ""
+	if by := e.Running.Text("requestor"); by != "" {
+		requested += " by " + by
+	}
+	if at := e.Running.Text("creationDateTimeUtc"); at != "" {
+		requested += " at " + at
+	}
+	if requested != "" {
+		requested = ", requested" + requested + ","
+	}
+	return inOneLine(fmt.Sprintf("Machine %s is busy: the machine action %s (%s)%s is %s. Wait until it has ended, or cancel it.",
+		e.Machine, e.Running.ID(), e.Running.Text("type"), requested, e.Running.Status()))
 }
 
 func (e *BusyError) Unwrap() error { return e.Err }

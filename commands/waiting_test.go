@@ -231,6 +231,19 @@ func TestABusyMachineNamesWhatItIsBusyWith(t *testing.T) {
 	}
 }
 
+func TestABusyMachineIsToldWithWhatIsKnownOfItsAction(t *testing.T) {
+	for action, want := range map[string]string{
+		`{"id":"1","type":"Isolate","status":"Pending","requestor":"nora","creationDateTimeUtc":"2026-11-22T10:00:00Z"}`: "the machine action 1 (Isolate), requested by nora at 2026-11-22T10:00:00Z, is Pending.",
+		`{"id":"1","type":"Isolate","status":"Pending","requestor":"nora"}`:                                              "the machine action 1 (Isolate), requested by nora, is Pending.",
+		`{"id":"1","type":"Isolate","status":"Pending","creationDateTimeUtc":"2026-11-22T10:00:00Z"}`:                    "the machine action 1 (Isolate), requested at 2026-11-22T10:00:00Z, is Pending.",
+		`{"id":"1","type":"Isolate","status":"Pending"}`:                                                                 "the machine action 1 (Isolate) is Pending.",
+	} {
+		if got := (&BusyError{Machine: "a", Running: defender.MachineAction{Value: rawjson.Value(action)}}).Error(); !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+}
+
 func TestWaitForActiveStartsOnceTheMachineIsFree(t *testing.T) {
 	service := newActionService()
 	service.busy["a"] = true
