@@ -231,7 +231,11 @@ func (c *call) signedIn(signIn func() (string, error)) (string, error) {
 
 // failure makes the error of a call that got no answer.
 func (c *call) failure(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && !MayHaveActed(err) {
+		ended := &ConnectionError{Operation: c.operation, Sent: c.sent.Load(), Err: context.Cause(ctx)}
+		if MayHaveActed(ended) {
+			return ended
+		}
 		return context.Cause(ctx)
 	}
 	var known interface{ defenderError() }

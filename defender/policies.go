@@ -119,6 +119,7 @@ func (p *repeatPolicy) judge(call *call, response *http.Response, err error) pro
 	switch response.StatusCode {
 	case http.StatusTooManyRequests:
 		result.again, result.throttled = true, true
+		call.sent.Store(false) // nothing was done
 		if p.quota != nil && after > 0 && call.operation.Rate == usualRate {
 			p.patience.shared(after) // before the note is written, which takes a while
 			p.pace.limit(p.quota.Refused(call.ctx, p.now().Add(after)))

@@ -725,8 +725,8 @@ func TestACallerThatGivesUpGetsItsOwnReason(t *testing.T) {
 			cancel(stopped)
 			<-r.Context().Done()
 		})
-		if err := changes(ctx, at(t, api).client()); !errors.Is(err, stopped) {
-			t.Errorf("got %v, want %v", err, stopped)
+		if err := changes(ctx, at(t, api).client()); !errors.Is(err, stopped) || !defender.MayHaveActed(err) {
+			t.Errorf("got %v, want %v, and that the service may have acted", err, stopped)
 		}
 	})
 	t.Run("while an answer comes", func(t *testing.T) {
@@ -737,15 +737,27 @@ func TestACallerThatGivesUpGetsItsOwnReason(t *testing.T) {
 			cancel(stopped)
 			<-r.Context().Done()
 		})
-		if err := reads(ctx, at(t, api).client()); !errors.Is(err, stopped) {
-			t.Errorf("got %v, want %v", err, stopped)
+		if err := reads(ctx, at(t, api).client()); !errors.Is(err, stopped) || defender.MayHaveActed(err) {
+			t.Errorf("got %v, want %v alone", err, stopped)
+		}
+	})
+	t.Run("when the service has failed", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		api := serve(t, func(w http.ResponseWriter, _ *http.Request) { answerWith(w, http.StatusInternalServerError, `{}`) })
+		w := at(t, api)
+		w.Transport = transport(func(r *http.Request) (*http.Response, error) {
+			defer cancel(stopped)
+			return plainClient(api, nil).Do(r)
+		})
+		if err := changes(ctx, w.client()); !defender.MayHaveActed(err) {
+			t.Errorf("got %v, want that the service may have acted", err)
 		}
 	})
 	t.Run("before it began", func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(stopped)
-		if err := reads(ctx, at(t, serve(t, nil)).client()); !errors.Is(err, stopped) {
-			t.Errorf("got %v, want %v", err, stopped)
+		if err := changes(ctx, at(t, serve(t, nil)).client()); !errors.Is(err, stopped) || defender.MayHaveActed(err) {
+			t.Errorf("got %v, want %v alone", err, stopped)
 		}
 	})
 	t.Run("while it waits", func(t *testing.T) {
@@ -755,8 +767,8 @@ func TestACallerThatGivesUpGetsItsOwnReason(t *testing.T) {
 			cancel(stopped)
 			return context.Cause(ctx)
 		}
-		if err := reads(ctx, w.client()); !errors.Is(err, stopped) {
-			t.Errorf("got %v, want %v", err, stopped)
+		if err := changes(ctx, w.client()); !errors.Is(err, stopped) || defender.MayHaveActed(err) {
+			t.Errorf("got %v, want %v alone: the service has refused the change", err, stopped)
 		}
 	})
 }

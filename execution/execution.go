@@ -169,7 +169,7 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 	if request.Debug {
 		host.Log(ctx, command.Name+" spent "+spent(result.Metrics))
 	}
-	if cause := context.Cause(ctx); cause != nil && result.Err != nil {
+	if cause := context.Cause(ctx); cause != nil && result.Err != nil && !defender.MayHaveActed(result.Err) {
 		result.Err = cause
 	}
 	return result

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -213,6 +215,27 @@ func TestAnExecutionThatIsEndedSaysWhy(t *testing.T) {
 	request := execution.Request{Command: listMachines, Params: encode(t, w.tenant.Instance("client-secret"))}
 	if result := w.Run(ctx, request, w.host()); !errors.Is(result.Err, stopped) {
 		t.Errorf("got %v, want %v", result.Err, stopped)
+	}
+}
+
+func TestAnExecutionThatIsEndedInTheMiddleOfAChangeSaysThatItMayBeMade(t *testing.T) {
+	w := newWorld(t)
+	stopped := errors.New("the platform stopped")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	service := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		cancel(stopped)
+		<-r.Context().Done()
+	}))
+	defer service.Close()
+	instance := with(w.tenant.Instance("client-secret"), map[string]any{"url": service.URL})
+	request := execution.Request{
+		Command: "microsoft-atp-isolate-machine", Params: encode(t, instance),
+		Args: map[string]json.RawMessage{"machine_id": []byte(`"1"`), "comment": []byte(`"c"`), "isolation_type": []byte(`"Full"`)},
+	}
+	result := w.Run(ctx, request, w.host())
+	if got := fmt.Sprint(result.Err); !errors.Is(result.Err, stopped) || !strings.Contains(got, "may have acted") {
+		t.Errorf("got %q, want why it ended, and that the machine may be isolated", got)
 	}
 }
 
