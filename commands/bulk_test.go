@@ -135,6 +135,18 @@ func TestAListOfIndicatorsThatFailsIsTold(t *testing.T) {
 	result.WantFailure("no list for you")
 }
 
+func TestABulkUpdateIsReadBack(t *testing.T) {
+	for answer, want := range map[string]string{
+		list(`{"id":"a","status":"Resolved"}`, `{"id":"b","status":"Resolved"}`): "The service accepted the update of 2 alerts. All 2 that were read back show it.",
+		list(`{"id":"a","status":"Resolved"}`, `{"id":"b","status":"New"}`):      "1 of 2 that were read back show it so far; list them again in a minute.",
+	} {
+		i := commandstest.New(t)
+		i.Answer("POST", "/api/alerts/batchUpdate", 200, "{}")
+		i.Answer("GET", "/api/alerts", 200, answer)
+		i.Run("microsoft-atp-batch-update-alerts", map[string]any{"alert_id": "a,b", "status": "Resolved"}).Entry().WantReadable(want)
+	}
+}
+
 // TestABulkUpdateGoesOnAfterThrottling updates alerts while the service refuses the second of three requests.
 func TestABulkUpdateGoesOnAfterThrottling(t *testing.T) {
 	i := commandstest.New(t)

@@ -469,6 +469,13 @@ func TestAnExportEndsAtMaxRecords(t *testing.T) {
 		WantReadable("The export ended at max_records; the service has or may have more.")
 }
 
+func TestAnExportKeepsTheFirstColumnAlone(t *testing.T) {
+	i := commandstest.New(t)
+	onPages(i, pageOf(i, records(0, 2), ""))
+	got, _ := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "json", "format": "jsonl", "columns": "deviceId"})
+	wantLines(t, got, []string{`{"deviceId":"m0"}`, `{"deviceId":"m1"}`})
+}
+
 // TestAnExportKeepsTheColumnsThatAreWanted names columns in another order and case than the service, and one that no record has.
 func TestAnExportKeepsTheColumnsThatAreWanted(t *testing.T) {
 	for format, want := range map[string][]string{

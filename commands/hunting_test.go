@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"xsoar-defender/commands/commandstest"
@@ -64,4 +65,25 @@ func TestQueriesOfABatchAreToldByTheirNames(t *testing.T) {
 	i = commandstest.New(t)
 	answers(i, "a", "b", "c", "d")
 	i.Run("microsoft-atp-advanced-hunting", batch).WantFailure("All 4 failed:", "first: Query first: ", "second: Query second: ", "3: Query 3: ", "4: Query 4: ")
+}
+
+func TestAHuntForAPurposeIsNamedAfterIt(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer("POST", "/api/advancedqueries/run", 200, `{"Schema":[{"Name":"DeviceName","Type":"String"}],"Results":[{"DeviceName":"ws-1"}]}`)
+	for command, want := range map[string]struct{ purpose, title, path string }{
+		"microsoft-atp-advanced-hunting-lateral-movement-evidence": {"network_connections", "Hunting results: network_connections", "MicrosoftATP.HuntLateralMovementEvidence.Result.network_connections"},
+		"microsoft-atp-advanced-hunting-privilege-escalation":      {"", "Hunting results", "MicrosoftATP.HuntPrivilegeEscalation.Result"},
+	} {
+		args := map[string]any{"device_name": "ws-1"}
+		if want.purpose != "" {
+			args["query_purpose"] = want.purpose
+		}
+		entry := i.Run(command, args).Entry()
+		if got := entry.At(want.path); got.Get("0.DeviceName").String() != "ws-1" {
+			t.Errorf("%s: got %s at %s of %q, want the row", command, got.Raw, want.path, entry.Paths())
+		}
+		if title, _, _ := strings.Cut(entry.Readable(), "\n"); !strings.HasSuffix(title, want.title) {
+			t.Errorf("%s: got the title %q, want %q", command, title, want.title)
+		}
+	}
 }
