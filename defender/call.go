@@ -44,8 +44,8 @@ type call struct {
 // errTooSlow is the cause with which a call is ended that takes longer than its limits.
 var errTooSlow = errors.New("the service did not answer in time")
 
-func newCall(ctx context.Context, operation Operation, limits Limits) *call {
-	c := &call{operation: operation, limits: limits, most: func(int64) int64 { return limits.Body }}
+func newCall(ctx context.Context, operation Operation, limits Limits, most func(size int64) int64) *call {
+	c := &call{operation: operation, limits: limits, most: most}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	return c
 }
@@ -231,11 +231,7 @@ func (c *call) signedIn(signIn func() (string, error)) (string, error) {
 
 // failure makes the error of a call that got no answer.
 func (c *call) failure(ctx context.Context, err error) error {
-	if ctx.Err() != nil && !MayHaveActed(err) {
-		ended := &ConnectionError{Operation: c.operation, Sent: c.sent.Load(), Err: context.Cause(ctx)}
-		if MayHaveActed(ended) {
-			return ended
-		}
+	if ctx.Err() != nil && (!c.sent.Load() || c.operation.Repeatable()) { // else it matters what became of the change
 		return context.Cause(ctx)
 	}
 	var known interface{ defenderError() }

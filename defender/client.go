@@ -193,8 +193,7 @@ func (c *Client) answer(ctx context.Context, r request) (rawjson.Page, error) {
 	if r.patient > 0 {
 		limits.Attempt = r.patient
 	}
-	call := newCall(ctx, r.operation, limits)
-	call.most = c.most
+	call := newCall(ctx, r.operation, limits, c.most)
 	call.form, call.consume = r.form, r.consume
 	defer call.end()
 	req, err := runtime.NewRequest(call.ctx, r.operation.Method, target)
