@@ -234,8 +234,9 @@ func TestAReopeningThatIsSentLateUndoesNoClose(t *testing.T) {
 	}
 }
 
-// TestAChangeThatIsSentAgainByHandIsToldAsSent sends another assignee after a failure of which the analyst was told.
-func TestAChangeThatIsSentAgainByHandIsToldAsSent(t *testing.T) {
+// toldUnsent mirrors an alert whose assignee Defender refuses, until its analyst is told. It returns when that was sent.
+func toldUnsent(t *testing.T) (*mirrored, time.Time) {
+	t.Helper()
 	m := mirror(t)
 	m.modified()
 	m.refusing(http.StatusForbidden)
@@ -243,6 +244,12 @@ func TestAChangeThatIsSentAgainByHandIsToldAsSent(t *testing.T) {
 	failed := m.Clock.Now()
 	m.modified()
 	m.look()
+	return m, failed
+}
+
+// TestAChangeThatIsSentAgainByHandIsToldAsSent sends another assignee after a failure of which the analyst was told.
+func TestAChangeThatIsSentAgainByHandIsToldAsSent(t *testing.T) {
+	m, failed := toldUnsent(t)
 	m.Tenant.ClearFaults()
 	m.send(assign("alex@contoso.example"))
 	if ids := m.modified(); !slices.Equal(ids, []string{m.alert}) {
@@ -257,13 +264,7 @@ func TestAChangeThatIsSentAgainByHandIsToldAsSent(t *testing.T) {
 
 // TestWhatIsSentMeanwhileDoesNotProlongTheTries sends tags after an assignee that could not be sent.
 func TestWhatIsSentMeanwhileDoesNotProlongTheTries(t *testing.T) {
-	m := mirror(t)
-	m.modified()
-	m.refusing(http.StatusForbidden)
-	m.send(assign("nora@contoso.example"))
-	failed := m.Clock.Now()
-	m.modified()
-	m.look()
+	m, failed := toldUnsent(t)
 	m.Clock.Advance(12 * time.Hour)
 	m.Tenant.ClearFaults()
 	m.send(map[string]any{"delta": map[string]any{"comment": "a comment"}, "status": 1})

@@ -304,12 +304,6 @@ func TestAnAnswerThatIsTooLargeIsRefused(t *testing.T) {
 
 // TestMemoryIsAskedForWithLargeAnswersAlone reads answers and lists on both sides of a megabyte, with memory for two.
 func TestMemoryIsAskedForWithLargeAnswersAlone(t *testing.T) {
-	unknown := func(text string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.(http.Flusher).Flush() // so that it has no length
-			_, _ = io.WriteString(w, text)
-		}
-	}
 	of := func(size int) string { return `{"value":[{"id":"` + strings.Repeat("x", size) + `"}]}` }
 	paged := func(w http.ResponseWriter, r *http.Request) {
 		pages := `{"value":[{"id":"%s","x":"` + strings.Repeat("x", 400<<10) + `"}],"@odata.nextLink":"https://%s/api/machines?$skip=%s1"}`
@@ -324,9 +318,9 @@ func TestMemoryIsAskedForWithLargeAnswersAlone(t *testing.T) {
 		"a small answer":                         {body(of(900 << 10)), 1, false, false},
 		"a large one":                            {body(of(1100 << 10)), 1, true, false},
 		"a larger one":                           {body(of(2100 << 10)), 1, true, true},
-		"a small one without a length":           {unknown(of(400 << 10)), 1, false, false},
-		"a large one without a length":           {unknown(of(1100 << 10)), 1, true, false},
-		"a larger one without a length":          {unknown(of(2100 << 10)), 1, true, true},
+		"a small one without a length":           {bodyWithoutLength(of(400 << 10)), 1, false, false},
+		"a large one without a length":           {bodyWithoutLength(of(1100 << 10)), 1, true, false},
+		"a larger one without a length":          {bodyWithoutLength(of(2100 << 10)), 1, true, true},
 		"a small list of small answers":          {paged, 2, false, false},
 		"a large list of small answers":          {paged, 4, true, false},
 		"a list of small answers without an end": {paged, 100, true, true},
@@ -397,14 +391,8 @@ func TestALargeBodyIsTheSameHoweverItComes(t *testing.T) {
 func TestAnAnswerAsLargeAsTheLimitIsRead(t *testing.T) {
 	const limit = 32 << 10
 	text := `{"a":"` + strings.Repeat("x", limit-len(`{"a":""}`)) + `"}`
-	withoutLength := func(text string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.(http.Flusher).Flush()
-			_, _ = io.WriteString(w, text)
-		}
-	}
 	for name, handlers := range map[string][2]http.HandlerFunc{
-		"with its length": {body(text), body(text + " ")}, "without it": {withoutLength(text), withoutLength(text + " ")},
+		"with its length": {body(text), body(text + " ")}, "without it": {bodyWithoutLength(text), bodyWithoutLength(text + " ")},
 	} {
 		w := at(t, serve(t, following(handlers[0], handlers[1])))
 		w.Limits.Body = limit

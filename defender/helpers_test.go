@@ -116,6 +116,14 @@ func body(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { answerWith(w, http.StatusOK, text) }
 }
 
+// bodyWithoutLength is body without the header that says how long it is.
+func bodyWithoutLength(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.(http.Flusher).Flush()
+		_, _ = io.WriteString(w, text)
+	}
+}
+
 // cut breaks the connection after a part of the answer.
 func cut(part string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {

@@ -36,10 +36,12 @@ func (c checker) page() (items []Value, next Value, err error) {
 		return end, err
 	}
 	end, err := c.members(begin, 1, '}', func(key checker, i int) (int, error) {
-		first := key == `"value"` && !known
-		if known = known || first; first && c.at(i) == '[' {
-			items = []Value{}
-			return c.members(i, 2, ']', item)
+		if key == `"value"` && !known {
+			known = true
+			if c.at(i) == '[' {
+				items = []Value{}
+				return c.members(i, 2, ']', item)
+			}
 		}
 		end, err := c.value(i, 1)
 		if err == nil && key == `"@odata.nextLink"` && next == "" {

@@ -30,14 +30,19 @@ var (
 // Parse checks text once as a whole, so that later reads need not. A byte order mark before it is dropped. Bytes that are
 // not UTF-8 become the replacement character: a line of the platform's protocol must be UTF-8.
 func Parse(text string) (Value, error) {
-	text = strings.TrimPrefix(text, "\uFEFF")
+	text = clean(text)
 	if err := checker(text).check(); err != nil {
 		return "", err
 	}
+	return Value(text), nil
+}
+
+func clean(text string) string {
+	text = strings.TrimPrefix(text, "\uFEFF")
 	if !utf8.ValidString(text) {
 		text = strings.ToValidUTF8(text, string(utf8.RuneError))
 	}
-	return Value(text), nil
+	return text
 }
 
 // Page is an answer that holds a list, in the form of OData
@@ -52,10 +57,7 @@ type Page struct {
 
 // ParsePage is Parse for an answer that holds a list, which is taken apart while it is checked.
 func ParsePage(text string) (Page, error) {
-	text = strings.TrimPrefix(text, "\uFEFF")
-	if !utf8.ValidString(text) {
-		text = strings.ToValidUTF8(text, string(utf8.RuneError))
-	}
+	text = clean(text)
 	items, next, err := checker(text).page()
 	if err != nil {
 		return Page{}, err
