@@ -24,9 +24,33 @@ type pace struct {
 	// share is the number of requests a minute that are this client's of the application's quota; 0 for no limit.
 	share int
 	sent  map[string][]time.Time // by operation, of the last minute, oldest first
+
+	places chan struct{} // of requests under way while others share the quota
 }
 
-func newPace(now func() time.Time) *pace { return &pace{now: now, sent: map[string][]time.Time{}} }
+// sharedAtOnce is how many requests are under way at most while others share the quota. When it ends, the service refuses
+// each of them; and two at once are more than anyone's share of it, unless the service takes over a second for each.
+const sharedAtOnce = 2
+
+func newPace(now func() time.Time) *pace {
+	return &pace{now: now, sent: map[string][]time.Time{}, places: make(chan struct{}, sharedAtOnce)}
+}
+
+// enter waits for a place among the requests under way, which leave returns, if others share the quota.
+func (p *pace) enter(ctx context.Context) (leave func(), err error) {
+	p.mu.Lock()
+	alone := p.share == 0
+	p.mu.Unlock()
+	if alone {
+		return func() {}, nil
+	}
+	select {
+	case p.places <- struct{}{}:
+		return func() { <-p.places }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
 
 // take counts a call that is about to be sent, or returns how long it must wait until the service accepts it.
 func (p *pace) take(operation Operation) time.Duration {

@@ -32,35 +32,56 @@ func (p *repeatPolicy) Do(req *policy.Request) (*http.Response, error) {
 	call := callOf(req)
 	var failed problem
 	for attempt := 1; ; attempt++ {
-		if err := p.turn(req.Raw().Context(), call.operation); err != nil {
-			if failed.err != nil && !failed.throttled {
-				return nil, failed.err // says more than that there is no time left to try again
-			}
-			return nil, err
+		response, err := p.attempt(req, call, &failed)
+		if err != nil || response != nil {
+			return response, err
 		}
-		response, err := p.send(req, call)
-		if err == nil && response.StatusCode < 300 {
-			return response, nil
-		}
-		failed = p.judge(call, response, err)
-		call.rest()
 		if attempt == attempts || !failed.again || !p.pause(req.Raw().Context(), failed, attempt) {
 			return nil, failed.final()
 		}
 	}
 }
 
+// attempt sends the request once it may be sent. Without an answer and an error, failed says why it may be sent again.
+func (p *repeatPolicy) attempt(req *policy.Request, call *call, failed *problem) (*http.Response, error) {
+	ctx := req.Raw().Context()
+	leave, err := p.enter(ctx, call.operation)
+	if err == nil {
+		defer leave()
+		err = p.turn(ctx, call.operation)
+	}
+	if err != nil {
+		if failed.err != nil && !failed.throttled {
+			return nil, failed.err // says more than that there is no time left to try again
+		}
+		return nil, err
+	}
+	response, err := p.send(req, call)
+	if err == nil && response.StatusCode < 300 {
+		return response, nil
+	}
+	*failed = p.judge(call, response, err)
+	call.rest()
+	return nil, nil
+}
+
+// enter waits for a place among the requests under way if others share the quota.
+func (p *repeatPolicy) enter(ctx context.Context, operation Operation) (leave func(), err error) {
+	if p.quota == nil || operation.Rate != usualRate {
+		return func() {}, nil
+	}
+	p.asked.Do(func() {
+		until, share := p.quota.Share(ctx)
+		if wait := min(until.Sub(p.now()), longestRetryAfter); wait > 0 {
+			p.patience.shared(wait)
+		}
+		p.pace.limit(share)
+	})
+	return p.pace.enter(ctx)
+}
+
 // turn waits until the request may be sent.
 func (p *repeatPolicy) turn(ctx context.Context, operation Operation) error {
-	if p.quota != nil && operation.Rate == usualRate {
-		p.asked.Do(func() {
-			until, share := p.quota.Share(ctx)
-			if wait := min(until.Sub(p.now()), longestRetryAfter); wait > 0 {
-				p.patience.shared(wait)
-			}
-			p.pace.limit(share)
-		})
-	}
 	for {
 		after, err := p.patience.ready(ctx)
 		if err != nil {

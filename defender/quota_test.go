@@ -2,8 +2,10 @@ package defender_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +23,62 @@ func (n slowNote) Refused(ctx context.Context, _ time.Time) int {
 	go n.meanwhile()
 	_ = system.Sleep(ctx, time.Second)
 	return 0
+}
+
+// share is a quota of which a number of requests a minute are the client's.
+type share int
+
+func (s share) Share(context.Context) (time.Time, int) { return time.Time{}, int(s) }
+
+func (s share) Refused(context.Context, time.Time) int { return int(s) }
+
+// TestTwoRequestsAtOnceOfASharedQuota reads eight machines at once, and then one with a run that was stopped.
+func TestTwoRequestsAtOnceOfASharedQuota(t *testing.T) {
+	for quota, want := range map[share]int{0: 8, 94: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			underWay, most := 0, 0
+			var mu sync.Mutex
+			count := func(more int) {
+				mu.Lock()
+				defer mu.Unlock()
+				underWay += more
+				most = max(most, underWay)
+			}
+			client := defender.New(defender.Options{
+				Clock: bubble(), API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Quota: quota,
+				Transport: transport(func(r *http.Request) (*http.Response, error) {
+					if err := r.Context().Err(); err != nil {
+						return nil, err
+					}
+					count(1)
+					defer count(-1)
+					if err := system.Sleep(r.Context(), time.Second); err != nil {
+						return nil, err
+					}
+					return response(r, http.StatusOK, `{"id":"1"}`), nil
+				}),
+			})
+			var group sync.WaitGroup
+			for range 8 {
+				group.Go(func() {
+					if _, err := client.Machine(t.Context(), "1"); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			synctest.Wait()
+			stopped, stop := context.WithCancelCause(t.Context())
+			reason := errors.New("stopped")
+			stop(reason)
+			if _, err := client.Machine(stopped, "1"); !errors.Is(err, reason) {
+				t.Errorf("a share of %d: got %v for a stopped run, want the reason of the stop", quota, err)
+			}
+			group.Wait()
+			if most != want {
+				t.Errorf("a share of %d: got %d requests under way, want %d", quota, most, want)
+			}
+		})
+	}
 }
 
 // TestNothingIsSentWhileARefusalIsNoted refuses a request for five seconds: another one waits for them, although the note of
