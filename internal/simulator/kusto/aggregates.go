@@ -1,6 +1,7 @@
 package kusto
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -65,13 +66,13 @@ func aggregates() map[string]aggregate {
 			return best
 		}
 	}
-	bag := func(values []any, _ []expression) any {
-		merged := map[string]any{}
+	bag := func(values []any, a []expression) any {
+		merged, most := map[string]any{}, limitOf(a)
 		for _, v := range values {
 			properties, _ := v.(map[string]any)
-			for name, value := range properties {
-				if _, taken := merged[name]; !taken {
-					merged[name] = value
+			for _, name := range sortedNames(properties) {
+				if _, taken := merged[name]; !taken && len(merged) < most {
+					merged[name] = properties[name]
 				}
 			}
 		}
@@ -147,6 +148,9 @@ func zeroSum(t Type) any {
 
 func average(values []any, a []expression) any {
 	if len(values) == 0 {
+		if averaged(a) == Real {
+			return math.NaN() // nothing divided by nothing
+		}
 		return nil
 	}
 	switch first := values[0].(type) {
@@ -178,12 +182,16 @@ func limited(values []any, a []expression) any {
 	if values == nil {
 		values = []any{}
 	}
-	if len(a) > 1 && a[len(a)-1].constant {
-		if n, ok := a[len(a)-1].eval(&frame{}).(int64); ok && n >= 0 && n < int64(len(values)) {
-			return values[:n]
-		}
+	return values[:min(len(values), limitOf(a))]
+}
+
+// limitOf returns the largest number of elements that the last argument allows, which is MaxRows without one.
+func limitOf(a []expression) int {
+	last := a[len(a)-1]
+	if n, ok := last.eval(&frame{}).(int64); ok && len(a) > 1 && last.constant && n >= 0 {
+		return int(min(n, MaxRows))
 	}
-	return values
+	return MaxRows
 }
 
 // aggregate reads the arguments of a function of a group.
@@ -273,7 +281,7 @@ func percentiles(name string, a []expression) (expression, error) {
 		made.name = all[0].name
 		return made, nil
 	}
-	return expression{typ: Dynamic, several: all}, nil
+	return severally(all), nil
 }
 
 // choosing reads arg_max, arg_min and take_any, which choose a row of the group.
@@ -292,42 +300,33 @@ func (p *parser) choosing(name string) (expression, error) {
 			return zero(typ)
 		}
 	}
+	if name == "any" {
+		for i := range a {
+			a[i].name = "any_" + a[i].name
+		}
+	}
 	if len(a) == 1 {
 		made := a[0].value
 		made.name, made.column = a[0].name, ""
-		if name == "any" {
-			made.name = "any_" + a[0].name
-		}
 		return made, nil
 	}
-	return expression{typ: Dynamic, several: a}, nil
+	return severally(a), nil
 }
 
 // choices reads the arguments of a function that chooses a row: what it chooses by, and what is taken of the row.
 func (p *parser) choices(name string) ([]namedExpression, error) {
-	if err := p.expect("("); err != nil {
-		return nil, err
-	}
 	var a []namedExpression
-	for !p.take(")") {
-		if len(a) > 0 {
-			if err := p.expect(","); err != nil {
-				return nil, err
-			}
-		}
+	err := p.listed(func(int) error {
 		if p.take("*") {
 			a = append(a, p.otherColumns(a)...)
-			continue
+			return nil
 		}
 		e, err := p.expression()
-		if err != nil {
-			return nil, err
-		}
-		label := e.name
-		if label == "" {
-			label = nameless(name, a)
-		}
-		a = append(a, namedExpression{name: label, value: e})
+		a = append(a, namedExpression{name: cmp.Or(e.name, nameless(name, a)), value: e})
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(a) == 0 {
 		return nil, fmt.Errorf("the function '%s' lacks an argument", name)
@@ -343,6 +342,9 @@ func chooser(by expression, sign int) func(*frame) []any {
 		var bestValue any
 		for i, row := range f.rows {
 			v := by.eval(&frame{row: row, index: i, rows: f.rows})
+			if v == "" && sign == 0 { // take_any looks for a text that is not empty
+				v = nil
+			}
 			order, ok := compare(v, bestValue)
 			better := v != nil && (bestValue == nil || ok && order*sign > 0)
 			if best == nil || better {

@@ -40,6 +40,11 @@ type namedExpression struct {
 	star bool
 }
 
+// severally returns the expression of a function that makes several columns.
+func severally(columns []namedExpression) expression {
+	return expression{typ: severalColumns, several: columns, eval: func(*frame) any { return nil }}
+}
+
 func constant(v any, typ Type) expression {
 	return expression{typ: typ, constant: true, eval: func(*frame) any { return v }}
 }
@@ -137,7 +142,7 @@ func findTerm(text, term string, start, end bool) bool {
 func inTerm(r rune) bool { return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)) }
 
 func (p *parser) comparison() (expression, error) {
-	if p.is(signToken, "*") && p.peekAt(1).kind == wordToken {
+	if next := p.peekAt(1); p.is(signToken, "*") && (next.kind == wordToken || next.kind == signToken && slices.Contains(comparisonSigns(), next.text)) {
 		return p.anyColumn()
 	}
 	left, err := p.sum()
@@ -145,6 +150,11 @@ func (p *parser) comparison() (expression, error) {
 		return left, err
 	}
 	return p.compared(left)
+}
+
+// comparisonSigns are the operators that compare values and are no words.
+func comparisonSigns() []string {
+	return []string{"==", "!=", "<>", "<", "<=", ">", ">=", "=~", "!~"}
 }
 
 // anyColumn reads "* has ..." and the like, which holds if it does for any column.
@@ -175,20 +185,16 @@ func (p *parser) anyColumn() (expression, error) {
 func (p *parser) compared(left expression) (expression, error) {
 	t := p.peek()
 	switch {
-	case t.kind == signToken && slices.Contains([]string{"==", "!=", "<>", "<", "<=", ">", ">="}, t.text):
+	case t.kind == signToken && slices.Contains(comparisonSigns(), t.text):
 		p.next()
 		right, err := p.sum()
 		if err != nil {
 			return left, err
+		}
+		if t.text == "=~" || t.text == "!~" {
+			return textual(left, right, t.text == "!~", strings.EqualFold)
 		}
 		return compareTyped(t.text, left, right)
-	case t.kind == signToken && (t.text == "=~" || t.text == "!~"):
-		p.next()
-		right, err := p.sum()
-		if err != nil {
-			return left, err
-		}
-		return textual(left, right, t.text == "!~", strings.EqualFold)
 	case t.kind == wordToken:
 		name, negated := strings.CutPrefix(t.text, "!")
 		if compare, ok := textOperators()[name]; ok {
@@ -255,6 +261,9 @@ func areComparable(a, b Type) bool {
 
 func compareValues(operator string, x, y any) any {
 	negated := operator == "!=" || operator == "<>"
+	if isNaN(x) || isNaN(y) { // which nothing equals, and nothing exceeds
+		return negated
+	}
 	if operator == "==" || negated {
 		if x == nil && y == nil {
 			return nil
@@ -509,13 +518,7 @@ func calculatedType(sign string, a, b Type) (Type, bool) {
 	case b == Dynamic || a == Dynamic:
 		return "", false
 	case a.numeric() && b.numeric():
-		switch {
-		case a == Real || b == Real:
-			return Real, true
-		case a == Int && b == Int:
-			return Int, true
-		}
-		return Long, true
+		return widest(Long, widest(a, b)), true
 	case a == DateTime && b == DateTime && sign == "-":
 		return TimeSpan, true
 	case a == DateTime && b == TimeSpan && (sign == "+" || sign == "-"):
@@ -595,7 +598,7 @@ func calculate(sign string, a, b any) any {
 	case "/":
 		return x / y
 	}
-	return math.Mod(x, y)
+	return x - math.Abs(y)*math.Floor(x/math.Abs(y)) // never negative
 }
 
 func calculateSpans(sign string, x, y time.Duration) any {
@@ -609,7 +612,7 @@ func calculateSpans(sign string, x, y time.Duration) any {
 		return nil
 	}
 	if sign == "%" {
-		return x % y
+		return remainder(x, y)
 	}
 	return float64(x) / float64(y)
 }
@@ -628,6 +631,16 @@ func calculateWhole(sign string, x, y int64) any {
 	}
 	if sign == "/" {
 		return x / y
+	}
+	return remainder(x, y)
+}
+
+// remainder returns what is left of a division, which in the language is never negative: -14 % 12 is 10.
+//
+// https://learn.microsoft.com/en-us/kusto/query/numerical-operators
+func remainder[T int64 | time.Duration](x, y T) T {
+	if rest := x % y; rest < 0 {
+		return rest + max(y, -y)
 	}
 	return x % y
 }
@@ -683,6 +696,13 @@ func (p *parser) postfix() (expression, error) {
 }
 
 func property(of, name expression, label string) (expression, error) {
+	if of.several != nil { // array_sort_asc(a, b)[1] is one of its columns
+		n, ok := name.eval(&frame{}).(int64)
+		if !name.constant || !ok || n < 0 || n >= int64(len(of.several)) {
+			return of, fmt.Errorf("the function makes %d columns; a number below that chooses one", len(of.several))
+		}
+		return of.several[n].value, nil
+	}
 	if of.typ != Dynamic {
 		return of, fmt.Errorf("a value of type %s has no properties; use parse_json or todynamic", of.typ)
 	}
@@ -794,8 +814,11 @@ func (p *parser) call(name string) (expression, error) {
 		}
 		return inner.scalarBody()
 	}
-	if typ, literal := typeNames()[name]; literal && (p.peekAt(1).kind == literalToken || p.peekAt(1).text == "null" || p.peekAt(1).text == "-" || p.peekAt(1).text == "true" || p.peekAt(1).text == "false") {
+	if typ, literal := typeNames()[name]; literal {
 		return p.typedLiteral(name, typ)
+	}
+	if name == "extract" {
+		return p.extract()
 	}
 	if p.grouping && !p.inside {
 		if made, known := aggregates()[name]; known {
@@ -844,23 +867,34 @@ func (p *parser) scalarBody() (expression, error) {
 
 // arguments reads a list of expressions in parentheses.
 func (p *parser) arguments() ([]expression, error) {
-	if err := p.expect("("); err != nil {
-		return nil, err
-	}
 	var list []expression
-	for !p.take(")") {
-		if len(list) > 0 {
-			if err := p.expect(","); err != nil {
-				return nil, err
-			}
-		}
+	err := p.listed(func(int) error {
 		e, err := p.expression()
-		if err != nil {
-			return nil, err
+		if err == nil && e.several != nil {
+			err = errors.New("a function that makes several columns cannot be an argument of another")
 		}
 		list = append(list, e)
+		return err
+	})
+	return list, err
+}
+
+// listed reads a list in parentheses: one reads what is at a place, counted from 0.
+func (p *parser) listed(one func(place int) error) error {
+	if err := p.expect("("); err != nil {
+		return err
 	}
-	return list, nil
+	for place := 0; !p.take(")"); place++ {
+		if place > 0 {
+			if err := p.expect(","); err != nil {
+				return err
+			}
+		}
+		if err := one(place); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // typedLiteral reads a value such as long(5) or real(null).
@@ -868,6 +902,11 @@ func (p *parser) typedLiteral(name string, typ Type) (expression, error) {
 	p.next()
 	if p.takeWord("null") {
 		return constant(zero(typ), typ), p.expect(")")
+	}
+	if typ == Real {
+		if f, special := p.specialReal(); special {
+			return constant(f, Real), p.expect(")")
+		}
 	}
 	e, err := p.expression()
 	if err != nil {
@@ -879,6 +918,64 @@ func (p *parser) typedLiteral(name string, typ Type) (expression, error) {
 		return e, fmt.Errorf("%s() takes a literal; use to%s", name, name)
 	}
 	return constant(converted, typ), p.expect(")")
+}
+
+// specialReal takes nan, +inf or -inf, which only the parentheses of real() may hold.
+func (p *parser) specialReal() (float64, bool) {
+	switch {
+	case p.takeWord("nan"):
+		return math.NaN(), true
+	case p.is(signToken, "+") && p.peekAt(1).text == "inf":
+		p.next()
+		p.next()
+		return math.Inf(1), true
+	case p.is(signToken, "-") && p.peekAt(1).text == "inf":
+		p.next()
+		p.next()
+		return math.Inf(-1), true
+	}
+	return 0, false
+}
+
+// extract reads the arguments of extract, of which the fourth names the type that the text it finds is converted to.
+func (p *parser) extract() (expression, error) {
+	const untyped = 3
+	var a []expression
+	to := String
+	err := p.listed(func(place int) (err error) {
+		if place == untyped && p.is(wordToken, "typeof") {
+			to, err = p.typeOf()
+			return err
+		}
+		e, err := p.expression()
+		a = append(a, e)
+		return err
+	})
+	if err != nil {
+		return expression{}, err
+	}
+	made, err := p.apply("extract", functions()["extract"], a)
+	if err != nil || to == String {
+		return made, err
+	}
+	found := made.eval
+	made.typ, made.eval = to, func(f *frame) any { return convert(found(f), to) }
+	return made, nil
+}
+
+// typeOf reads "typeof(type)".
+func (p *parser) typeOf() (Type, error) {
+	if !p.takeWord("typeof") {
+		return "", p.unexpected()
+	}
+	if err := p.expect("("); err != nil {
+		return "", err
+	}
+	typ, err := p.typeName()
+	if err != nil {
+		return "", err
+	}
+	return typ, p.expect(")")
 }
 
 // toScalar reads a table and returns the first value of its first row.

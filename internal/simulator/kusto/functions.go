@@ -1,9 +1,12 @@
 package kusto
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +15,7 @@ import (
 // function is a function of values.
 type function struct {
 	// takes has a letter for the type of each argument, of which the last one means all that follow: (a)ny, te(x)t, (n)umber,
-	// (d)atetime, time(s)pan, d(y)namic, (b)ool.
+	// (d)atetime, time(s)pan, d(y)namic, (b)ool; a (m)easure, which is a number or a timespan; d(y)namic (o)r bool.
 	takes string
 	// min and max are the numbers of arguments; a max of -1 means no limit.
 	min, max int
@@ -22,12 +25,16 @@ type function struct {
 	// named reports whether the column of the value has the name of the first argument.
 	named bool
 	call  func(now time.Time, a []any) any
+	// typed is called instead of call where the value depends on the types of the arguments.
+	typed func(types []Type, a []any) any
+	// several reports whether the value is a list of values, one for each dynamic argument, of which each becomes a column.
+	several bool
 }
 
 // typeLetters are the letters of function.takes for types.
 func typeLetters() map[Type]string {
 	return map[Type]string{
-		String: "xa", GUID: "xa", Long: "na", Int: "na", Real: "na", DateTime: "da", TimeSpan: "sa", Dynamic: "axndsyb", Bool: "ba",
+		String: "xa", GUID: "xa", Long: "nam", Int: "nam", Real: "nam", DateTime: "da", TimeSpan: "sam", Dynamic: "axndsybmo", Bool: "bao",
 	}
 }
 
@@ -62,14 +69,21 @@ func (p *parser) apply(name string, f function, a []expression) (expression, err
 		made.eval = window(a)
 		return made, nil
 	}
-	if checked := checkConstant(name, a); checked != nil {
-		return expression{}, checked
+	if err := checkArguments(name, a); err != nil {
+		return expression{}, err
 	}
 	now := p.run.now
+	types := make([]Type, len(a))
+	for i := range a {
+		types[i] = a[i].typ
+	}
 	made.eval = func(fr *frame) any {
 		values := make([]any, len(a))
 		for i := range a {
 			values[i] = a[i].eval(fr)
+		}
+		if f.typed != nil {
+			return f.typed(types, values)
 		}
 		return f.call(now, values)
 	}
@@ -77,21 +91,67 @@ func (p *parser) apply(name string, f function, a []expression) (expression, err
 		value := made.eval(&frame{})
 		made.eval = func(*frame) any { return value }
 	}
+	if f.several {
+		return made.split(a), nil
+	}
 	return made, nil
 }
 
-// checkConstant looks at regular expressions that are written out.
-func checkConstant(name string, a []expression) error {
+// split returns an expression with a column for each list among the arguments of a function whose value is a list of lists.
+func (e expression) split(a []expression) expression {
+	var columns []namedExpression
+	for i, one := range a {
+		if one.typ == Bool {
+			continue
+		}
+		label := ""
+		if one.name != "" {
+			label = one.name + "_sorted"
+		}
+		columns = append(columns, namedExpression{name: label, value: expression{typ: e.typ, constant: e.constant, eval: func(f *frame) any {
+			all, _ := e.eval(f).([]any)
+			return argument(all, i)
+		}}})
+	}
+	if len(columns) == 1 {
+		return columns[0].value
+	}
+	return severally(columns)
+}
+
+// checkArguments looks at what the numbers and types of arguments leave open: regular expressions and units of time that are
+// written out, and that a date has minutes where it has hours.
+func checkArguments(name string, a []expression) error {
+	const untilHour = 4
+	if name == "make_datetime" && len(a) == untilHour {
+		return fmt.Errorf("the function '%s' does not take %d arguments", name, len(a))
+	}
+	if len(a) > 0 && a[0].constant && slices.Contains([]string{"datetime_add", "datetime_diff", "datetime_part"}, name) {
+		if unit := Text(a[0].eval(&frame{})); !isUnit(name, unit) {
+			return fmt.Errorf("the function '%s' does not know the unit '%s'", name, unit)
+		}
+	}
 	place := map[string]int{"extract": 0, "extract_all": 0, "replace_regex": 1, "replace": 0, "trim": 0, "trim_start": 0, "trim_end": 0}
 	i, has := place[name]
-	if !has || i >= len(a) || !a[i].constant {
+	if !has || !a[i].constant {
 		return nil
 	}
-	_, err := patternOf(a[i])
+	pattern, err := patternOf(a[i])
+	if err == nil && name == "extract_all" && pattern(&frame{}).NumSubexp() == 0 {
+		return errors.New("the regular expression of extract_all lacks a capture group")
+	}
 	return err
 }
 
 func ofFirst(a []expression) Type { return a[0].typ }
+
+// ofBin is the type of a value that is rounded to steps: a whole number becomes real by steps that are not whole.
+func ofBin(a []expression) Type {
+	if a[0].typ.numeric() && a[1].typ.numeric() {
+		return widest(a[0].typ, a[1].typ)
+	}
+	return a[0].typ
+}
 
 // ofAny returns the type of a value that is one of the arguments.
 func ofAny(a []expression) Type {
@@ -202,18 +262,22 @@ func conversions() map[string]function {
 			}
 			return nil
 		}},
-		"tohex": {takes: "n", min: 1, max: 2, result: String, call: func(_ time.Time, a []any) any {
+		"tohex": {takes: "n", min: 1, max: 2, result: String, typed: func(types []Type, a []any) any {
 			n, ok := a[0].(int64)
 			if !ok {
 				return ""
 			}
-			text := fmt.Sprintf("%x", uint64(n))
-			if width, ok := argument(a, 1).(int64); ok && width < 1000 {
-				text = strings.Repeat("0", max(0, int(width)-len(text))) + text
+			bits := uint64(n)
+			if types[0] == Int {
+				bits = uint64(uint32(n))
 			}
-			return text
+			width, _ := argument(a, 1).(int64)
+			return fmt.Sprintf("%0*x", max(0, min(16, width)), bits)
 		}},
-		"gettype": {min: 1, max: 1, result: String, call: func(_ time.Time, a []any) any {
+		"gettype": {min: 1, max: 1, result: String, typed: func(types []Type, a []any) any {
+			if a[0] != nil && (types[0] == GUID || types[0] == Int) {
+				return string(types[0])
+			}
 			switch a[0].(type) {
 			case nil:
 				return "null"
@@ -244,11 +308,11 @@ func numbers() map[string]function {
 }
 
 func rounding() map[string]function {
-	rounded := function{min: 2, max: 2, typ: ofFirst, named: true, call: func(_ time.Time, a []any) any { return bin(a[0], a[1], nil) }}
+	rounded := function{takes: "a", min: 2, max: 2, typ: ofBin, named: true, call: func(_ time.Time, a []any) any { return bin(a[0], a[1], nil) }}
 	return map[string]function{
 		"bin": rounded, "floor": rounded,
-		"bin_at": {min: 3, max: 3, typ: ofFirst, named: true, call: func(_ time.Time, a []any) any { return bin(a[0], a[1], a[2]) }},
-		"abs": {takes: "a", min: 1, max: 1, typ: ofFirst, call: func(_ time.Time, a []any) any {
+		"bin_at": {takes: "a", min: 3, max: 3, typ: ofBin, named: true, call: func(_ time.Time, a []any) any { return bin(a[0], a[1], a[2]) }},
+		"abs": {takes: "m", min: 1, max: 1, typ: ofFirst, call: func(_ time.Time, a []any) any {
 			if order, ok := compare(a[0], zeroOf(a[0])); ok && order < 0 {
 				return negate(a[0])
 			}
@@ -257,13 +321,19 @@ func rounding() map[string]function {
 		"round": {takes: "n", min: 1, max: 2, result: Real, call: func(_ time.Time, a []any) any {
 			x, ok := toFloat(a[0])
 			digits, _ := argument(a, 1).(int64)
-			if !ok || digits < -300 || digits > 300 {
-				return nil
-			}
 			scale := math.Pow(10, float64(digits))
+			switch {
+			case !ok:
+				return nil
+			case math.IsInf(x*scale, 0): // more digits than the number has
+				return x
+			case scale == 0: // fewer digits than none
+				return 0.0
+			}
 			return math.Round(x*scale) / scale
 		}},
-		"ceiling": ofReal(math.Ceil), "sqrt": ofReal(math.Sqrt), "exp": ofReal(math.Exp), "log": ofReal(math.Log), "log10": ofReal(math.Log10), "log2": ofReal(math.Log2),
+		"ceiling": ofReal(math.Ceil), "exp": ofReal(math.Exp),
+		"sqrt": ofPositive(math.Sqrt), "log": ofPositive(math.Log), "log10": ofPositive(math.Log10), "log2": ofPositive(math.Log2),
 	}
 }
 
@@ -296,8 +366,8 @@ func bitwise() map[string]function {
 		"isfinite":   checkNumber(func(x float64) bool { return !math.IsInf(x, 0) && !math.IsNaN(x) }),
 		"binary_and": ofBits(func(x, y int64) int64 { return x & y }), "binary_or": ofBits(func(x, y int64) int64 { return x | y }),
 		"binary_xor":         ofBits(func(x, y int64) int64 { return x ^ y }),
-		"binary_shift_left":  ofBits(func(x, y int64) int64 { return x << (uint64(y) % 64) }),
-		"binary_shift_right": ofBits(func(x, y int64) int64 { return x >> (uint64(y) % 64) }),
+		"binary_shift_left":  ofShift(func(x int64, by uint64) int64 { return x << by }),
+		"binary_shift_right": ofShift(func(x int64, by uint64) int64 { return x >> by }),
 		"binary_not": {takes: "n", min: 1, max: 1, result: Long, call: func(_ time.Time, a []any) any {
 			if x, ok := a[0].(int64); ok {
 				return ^x
@@ -314,6 +384,28 @@ func ofReal(f func(float64) float64) function {
 			return f(x)
 		}
 		return nil
+	}}
+}
+
+// ofPositive returns a function of a number, which is null of a negative one.
+func ofPositive(f func(float64) float64) function {
+	return function{takes: "n", min: 1, max: 1, result: Real, call: func(_ time.Time, a []any) any {
+		if x, ok := toFloat(a[0]); ok && !(x < 0) {
+			return f(x)
+		}
+		return nil
+	}}
+}
+
+// ofShift returns a function that shifts the bits of a whole number by another, which must not be negative.
+func ofShift(f func(x int64, by uint64) int64) function {
+	return function{takes: "n", min: 2, max: 2, result: Long, call: func(_ time.Time, a []any) any {
+		x, ok1 := a[0].(int64)
+		by, ok2 := a[1].(int64)
+		if !ok1 || !ok2 || by < 0 {
+			return nil
+		}
+		return f(x, uint64(by)%64)
 	}}
 }
 
@@ -597,9 +689,16 @@ func bags() map[string]function {
 			return names
 		}},
 		"bag_has_key": {takes: "yx", min: 2, max: 2, result: Bool, call: func(_ time.Time, a []any) any {
-			bag, ok := a[0].(map[string]any)
-			_, has := bag[Text(a[1])]
-			return ok && has
+			path := bagPath(Text(a[1]))
+			for i, name := range path {
+				bag, _ := a[0].(map[string]any)
+				value, has := bag[name]
+				if !has || i == len(path)-1 {
+					return has
+				}
+				a[0] = value
+			}
+			return false
 		}},
 		"bag_merge": {takes: "y", min: 2, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
 			merged := map[string]any{}
@@ -615,16 +714,55 @@ func bags() map[string]function {
 			if !ok {
 				return nil
 			}
-			left := map[string]any{}
-			for name, value := range bag {
-				if !holdsValue(names, name) {
-					left[name] = value
-				}
+			for _, name := range names {
+				bag = without(bag, bagPath(Text(name)))
 			}
-			return left
+			return bag
 		}},
-		"dynamic_to_json": {takes: "y", min: 1, max: 1, result: String, call: func(_ time.Time, a []any) any { return jsonText(a[0]) }},
+		"dynamic_to_json": {min: 1, max: 1, result: String, typed: func(types []Type, a []any) any {
+			if types[0] == Dynamic {
+				return jsonText(a[0])
+			}
+			return Text(a[0])
+		}},
 	}
+}
+
+// bagPath returns the names that lead to a property of a bag, which is named itself or by a path such as $.a.b or $['a']['b'].
+// Places in lists are no part of such a path: one that has any leads nowhere.
+//
+// https://learn.microsoft.com/en-us/kusto/query/jsonpath
+func bagPath(text string) []string {
+	rest, isPath := strings.CutPrefix(text, "$")
+	if !isPath {
+		return []string{text}
+	}
+	var path []string
+	step := regexp.MustCompile(`^(?:\.([^.\[\]]+)|\['([^']*)'\]|\["([^"]*)"\])`)
+	for rest != "" {
+		found := step.FindStringSubmatch(rest)
+		if found == nil {
+			return nil
+		}
+		path, rest = append(path, found[1]+found[2]+found[3]), rest[len(found[0]):]
+	}
+	return path
+}
+
+// without returns the bag without the property at the end of a path.
+func without(bag map[string]any, path []string) map[string]any {
+	left := maps.Clone(bag)
+	if len(path) == 0 {
+		return left
+	}
+	inner, isBag := left[path[0]].(map[string]any)
+	switch {
+	case len(path) == 1:
+		delete(left, path[0])
+	case isBag:
+		left[path[0]] = without(inner, path[1:])
+	}
+	return left
 }
 
 func sets() map[string]function {
@@ -672,11 +810,13 @@ func seriesFunctions() map[string]function {
 			step := argument(a, 2)
 			if len(a) == 2 {
 				step = int64(1)
-				if _, ok := a[0].(time.Time); ok {
+				switch a[0].(type) {
+				case time.Time, time.Duration:
 					step = time.Hour
 				}
 			}
-			list, err := rangeValues(a[0], a[1], step)
+			const most = 1 << 20 // the values after these are left out
+			list, _, err := rangeValues(a[0], a[1], step, most)
 			if err != nil {
 				return nil
 			}
@@ -690,26 +830,59 @@ func seriesFunctions() map[string]function {
 			return slices.Repeat([]any{a[0]}, int(n))
 		}},
 		"series_add": elementwise("+"), "series_subtract": elementwise("-"), "series_multiply": elementwise("*"), "series_divide": elementwise("/"),
-		"series_stats_dynamic": {takes: "yb", min: 1, max: 2, result: Dynamic, call: func(_ time.Time, a []any) any { return statistics(a[0]) }},
+		"series_stats_dynamic": {takes: "yb", min: 1, max: 2, result: Dynamic, call: func(_ time.Time, a []any) any { return statistics(a[0], argument(a, 1) == true) }},
 	}
 }
 
-// sortedBy returns a function that sorts a list: ascending by 1, descending by -1. Null comes last.
+// sortedBy returns a function that sorts a list, ascending by 1 and descending by -1, and puts others in the same order, of which
+// those of another length are null. Null comes last, unless the last argument is false.
+//
+// https://learn.microsoft.com/en-us/kusto/query/array-sort-asc-function
 func sortedBy(sign int) function {
-	return function{takes: "y", min: 1, max: 1, result: Dynamic, call: func(_ time.Time, a []any) any {
-		list, ok := a[0].([]any)
+	return function{takes: "yo", min: 1, max: -1, result: Dynamic, several: true, call: func(_ time.Time, a []any) any {
+		first, ok := a[0].([]any)
 		if !ok {
 			return nil
 		}
-		list = slices.Clone(list)
-		slices.SortStableFunc(list, func(x, y any) int {
-			if x == nil || y == nil { // null comes last, whatever the order
-				return -sorting(x, y)
+		null := 1
+		if a[len(a)-1] == false {
+			null = -1
+		}
+		places := make([]int, len(first))
+		for i := range places {
+			places[i] = i
+		}
+		slices.SortStableFunc(places, func(i, j int) int { return orderOfItems(first[i], first[j], sign, null) })
+		return mapped(a, func(v any) any {
+			list, ok := v.([]any)
+			if !ok || len(list) != len(first) {
+				return nil
 			}
-			return sign * sorting(x, y)
+			sorted := make([]any, len(list))
+			for i, place := range places {
+				sorted[i] = list[place]
+			}
+			return sorted
 		})
-		return list
 	}}
+}
+
+// orderOfItems orders two items of a list: numbers and times before texts, and these before anything else, whatever the direction.
+// Null comes last by 1 and first by -1.
+func orderOfItems(x, y any, sign, null int) int {
+	if x == nil || y == nil {
+		return null * -sorting(x, y)
+	}
+	kind := func(v any) int {
+		switch v.(type) {
+		case int64, float64, time.Time, time.Duration:
+			return 0
+		case string:
+			return 1
+		}
+		return 2
+	}
+	return cmp.Or(cmp.Compare(kind(x), kind(y)), sign*sorting(x, y))
 }
 
 // ofSets returns a function of lists that are taken for sets.
@@ -783,31 +956,41 @@ func sliced(a []any) any {
 }
 
 // statistics returns what series_stats_dynamic does about a list of numbers.
-func statistics(v any) any {
+//
+// A list that holds anything but finite numbers has none, unless these are ignored.
+//
+// https://learn.microsoft.com/en-us/kusto/query/series-stats-dynamic-function
+func statistics(v any, finiteOnly bool) any {
 	list, ok := v.([]any)
-	if !ok || len(list) == 0 {
+	if !ok {
 		return nil
 	}
 	var numbers []float64
 	low, high := -1, -1
-	sum := 0.0
+	var sum, least, most float64
 	for i, item := range list {
 		f, ok := toFloat(item)
-		if !ok {
+		if !ok || math.IsNaN(f) || math.IsInf(f, 0) {
+			if finiteOnly {
+				continue
+			}
 			return nil
 		}
 		numbers = append(numbers, f)
 		sum += f
-		if low < 0 || f < numbers[low] {
-			low = i
+		if low < 0 || f < least {
+			low, least = i, f
 		}
-		if high < 0 || f > numbers[high] {
-			high = i
+		if high < 0 || f > most {
+			high, most = i, f
 		}
+	}
+	if len(numbers) == 0 {
+		return nil
 	}
 	variance := varianceOf(numbers)
 	return map[string]any{
-		"min": numbers[low], "min_idx": int64(low), "max": numbers[high], "max_idx": int64(high),
+		"min": least, "min_idx": int64(low), "max": most, "max_idx": int64(high), "sum": sum, "len": int64(len(numbers)),
 		"avg": sum / float64(len(numbers)), "variance": variance, "stdev": math.Sqrt(variance),
 	}
 }
@@ -828,21 +1011,36 @@ func varianceOf(numbers []float64) float64 {
 	return squares / float64(len(numbers)-1)
 }
 
-// rangeValues returns the values from one to another by a step.
-func rangeValues(from, to, step any) ([]any, error) {
-	if order, ok := compare(calculate("+", from, step), from); !ok || order == 0 {
-		return nil, fmt.Errorf("a range needs values of one type, and a step that is not zero")
+// rangeValues returns the values from one to another by a step, of which there may be more than are returned.
+func rangeValues(from, to, step any, most int) (list []any, more bool, err error) {
+	typ, ok := calculatedType("+", typeOf(from), typeOf(step))
+	if !ok || typ != typeOf(from) && !typ.numeric() {
+		return nil, false, errRange
 	}
-	up, _ := compare(calculate("+", from, step), from)
-	list := []any{}
+	up, ok := compare(calculate("+", from, step), from)
+	if !ok || up == 0 {
+		return nil, false, errRange
+	}
+	list = []any{}
 	for v := from; ; v = calculate("+", v, step) {
 		order, ok := compare(v, to)
 		if !ok || order*up > 0 {
-			return list, nil
+			return list, false, nil
 		}
-		if len(list) >= MaxRows {
-			return nil, fmt.Errorf("a range exceeds the limit of %d values", MaxRows)
+		if len(list) == most {
+			return list, true, nil
 		}
 		list = append(list, v)
 	}
 }
+
+// tableRange is rangeValues for rows, of which there may not be more than MaxRows.
+func tableRange(from, to, step any) ([]any, error) {
+	list, more, err := rangeValues(from, to, step, MaxRows)
+	if more {
+		return nil, fmt.Errorf("a range exceeds the limit of %d values", MaxRows)
+	}
+	return list, err
+}
+
+var errRange = errors.New("a range needs values of one type, and a step that is not zero")

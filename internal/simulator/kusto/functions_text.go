@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"math"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -28,6 +29,16 @@ func textFunction(least, most int, f func(a []string) string) function {
 		}
 		return f(texts)
 	}}
+}
+
+// ofText returns a function of the text of any value that is not dynamic.
+func ofText(f func(text string) string) function {
+	return function{takes: "a", min: 1, max: 1, result: String, call: func(_ time.Time, a []any) any { return f(Text(a[0])) }}
+}
+
+// hashed returns the function that shows what f makes of the bytes of a text.
+func hashed(f func(bytes []byte) []byte) function {
+	return ofText(func(text string) string { return hex.EncodeToString(f([]byte(text))) })
 }
 
 // compiled returns a regular expression, or nil if the value is not one.
@@ -64,17 +75,15 @@ func formed() map[string]function {
 		"string_size": {takes: "x", min: 1, max: 1, result: Long, call: func(_ time.Time, a []any) any { return int64(len(Text(a[0]))) }},
 		"tolower":     textFunction(1, 1, func(a []string) string { return strings.ToLower(a[0]) }),
 		"toupper":     textFunction(1, 1, func(a []string) string { return strings.ToUpper(a[0]) }),
-		"reverse": textFunction(1, 1, func(a []string) string {
-			runes := []rune(a[0])
+		"reverse": ofText(func(text string) string {
+			runes := []rune(text)
 			slices.Reverse(runes)
 			return string(runes)
 		}),
-		"strrep": {takes: "xnx", min: 2, max: 3, result: String, call: func(_ time.Time, a []any) any {
-			n, ok := a[1].(int64)
-			if !ok || n < 0 || n > 1024 {
-				return ""
-			}
-			return strings.TrimSuffix(strings.Repeat(Text(a[0])+Text(argument(a, 2)), int(n)), Text(argument(a, 2)))
+		"strrep": {takes: "ana", min: 2, max: 3, result: String, call: func(_ time.Time, a []any) any {
+			const most = 1024
+			n, _ := a[1].(int64)
+			return strings.Join(slices.Repeat([]string{Text(a[0])}, int(min(most, max(0, n)))), Text(argument(a, 2)))
 		}},
 		"substring": {takes: "xn", min: 2, max: 3, result: String, call: func(_ time.Time, a []any) any {
 			runes := []rune(Text(a[0]))
@@ -147,7 +156,7 @@ func readTexts() map[string]function {
 			}
 			return parts
 		}},
-		"extract": {takes: "xnx", min: 3, max: 4, result: String, call: func(_ time.Time, a []any) any {
+		"extract": {takes: "xnx", min: 3, max: 3, result: String, call: func(_ time.Time, a []any) any {
 			re := compiled(a[0])
 			n, ok := a[1].(int64)
 			if re == nil || !ok {
@@ -163,9 +172,9 @@ func readTexts() map[string]function {
 		"base64_decode_tostring": textFunction(1, 1, decodeBase64),
 		"url_encode":             textFunction(1, 1, func(a []string) string { return encodeURL(a[0]) }),
 		"url_decode":             textFunction(1, 1, decodeURL),
-		"hash_md5":               textFunction(1, 1, func(a []string) string { sum := md5.Sum([]byte(a[0])); return hex.EncodeToString(sum[:]) }),
-		"hash_sha1":              textFunction(1, 1, func(a []string) string { sum := sha1.Sum([]byte(a[0])); return hex.EncodeToString(sum[:]) }),
-		"hash_sha256":            textFunction(1, 1, func(a []string) string { sum := sha256.Sum256([]byte(a[0])); return hex.EncodeToString(sum[:]) }),
+		"hash_md5":               hashed(func(b []byte) []byte { sum := md5.Sum(b); return sum[:] }),
+		"hash_sha1":              hashed(func(b []byte) []byte { sum := sha1.Sum(b); return sum[:] }),
+		"hash_sha256":            hashed(func(b []byte) []byte { sum := sha256.Sum256(b); return sum[:] }),
 		"parse_csv":              {takes: "x", min: 1, max: 1, result: Dynamic, call: func(_ time.Time, a []any) any { return parseCSV(Text(a[0])) }},
 		"parse_url":              {takes: "x", min: 1, max: 1, result: Dynamic, call: func(_ time.Time, a []any) any { return parseURL(Text(a[0])) }},
 		"parse_urlquery":         {takes: "x", min: 1, max: 1, result: Dynamic, call: func(_ time.Time, a []any) any { return map[string]any{"Query Parameters": queryBag(Text(a[0]))} }},
@@ -377,29 +386,25 @@ func queryBag(query string) map[string]any {
 }
 
 func parsePath(text string) any {
-	path := strings.NewReplacer(`\`, "/").Replace(text)
-	folder, file := "", path
-	if i := strings.LastIndex(path, "/"); i >= 0 {
-		folder, file = text[:i], text[i+1:]
-	}
-	scheme, rest, found := strings.Cut(text, "://")
+	scheme, path, found := strings.Cut(text, "://")
 	if !found {
-		scheme, rest = "", text
+		scheme, path = "", text
+	}
+	folder, file := "", path
+	if i := strings.LastIndexAny(path, `\/`); i >= 0 {
+		folder, file = path[:i], path[i+1:]
 	}
 	root := ""
-	if len(rest) > 1 && rest[1] == ':' {
-		root = rest[:2]
+	if len(path) > 1 && path[1] == ':' {
+		root = path[:2]
 	}
-	extension, stream := "", ""
-	if name, after, found := strings.Cut(file, ":"); found {
-		file, stream = name, after
-	}
+	file, stream, _ := strings.Cut(file, ":")
+	extension := ""
 	if i := strings.LastIndex(file, "."); i >= 0 {
 		extension = file[i+1:]
 	}
-	name := strings.NewReplacer(`\`, "/").Replace(folder)
 	return map[string]any{
-		"Scheme": scheme, "RootPath": root, "DirectoryPath": folder, "DirectoryName": name[strings.LastIndex(name, "/")+1:],
+		"Scheme": scheme, "RootPath": root, "DirectoryPath": folder, "DirectoryName": folder[strings.LastIndexAny(folder, `\/`)+1:],
 		"Filename": file, "Extension": extension, "AlternateDataStreamName": stream,
 	}
 }
@@ -430,7 +435,7 @@ func formatBytes(_ time.Time, a []any) any {
 		return ""
 	}
 	digits, _ := argument(a, 1).(int64)
-	units := []string{"Bytes", "KB", "MB", "GB", "TB", "PB"}
+	units := []string{"Bytes", "KB", "MB", "GB", "TB", "PB", "EB"}
 	unit := slices.Index(units, Text(argument(a, 2)))
 	if unit < 0 {
 		for unit = 0; unit < len(units)-1 && size/float64(int64(1)<<(10*unit)) >= 1024; unit++ {
@@ -501,7 +506,7 @@ func addresses() map[string]function {
 			return hasAddress(a, func(found, wanted string) bool { return found == wanted })
 		}},
 		"has_ipv4_prefix": {takes: "x", min: 2, max: 2, result: Bool, call: func(_ time.Time, a []any) any {
-			return hasAddress(a, strings.HasPrefix)
+			return hasAddress(a, hasPrefix)
 		}},
 	}
 }
@@ -523,9 +528,15 @@ func inRange(address, prefix string) any {
 	return p.Contains(ip)
 }
 
-// hasAddress looks for IPv4 addresses in a text.
+// hasAddress looks for IPv4 addresses in a text, next to which no letter or digit may be.
+//
+// https://learn.microsoft.com/en-us/kusto/query/has-ipv4-function
 func hasAddress(a []any, same func(found, wanted string) bool) any {
-	found := regexp.MustCompile(`[0-9]{1,3}(?:\.[0-9]{1,3}){3}`).FindAllString(Text(a[0]), -1)
+	found := regexp.MustCompile(`[\p{L}\p{N}.]+`).FindAllString(Text(a[0]), -1)
+	for i := range found {
+		found[i] = strings.Trim(found[i], ".")
+	}
+	found = slices.DeleteFunc(found, func(text string) bool { return !isAddress(text) })
 	for _, v := range a[1:] {
 		wanted, ok := v.([]any)
 		if !ok {
@@ -538,6 +549,17 @@ func hasAddress(a []any, same func(found, wanted string) bool) any {
 		}
 	}
 	return false
+}
+
+// isAddress reports whether a text is an IPv4 address.
+func isAddress(text string) bool {
+	ip, err := netip.ParseAddr(text)
+	return err == nil && ip.Is4()
+}
+
+// hasPrefix reports whether an address begins with a prefix, which ends in a dot, or is the address.
+func hasPrefix(address, prefix string) bool {
+	return strings.HasPrefix(address, prefix) && (strings.HasSuffix(prefix, ".") || address == prefix)
 }
 
 // times are the functions of dates and spans.
@@ -635,8 +657,18 @@ func times() map[string]function {
 func unitOfTime(name string) time.Duration {
 	return map[string]time.Duration{
 		"week": 7 * 24 * time.Hour, "day": 24 * time.Hour, "hour": time.Hour, "minute": time.Minute, "second": time.Second,
-		"millisecond": time.Millisecond, "microsecond": time.Microsecond,
+		"millisecond": time.Millisecond, "microsecond": time.Microsecond, "nanosecond": time.Nanosecond,
 	}[strings.ToLower(name)]
+}
+
+// isUnit reports whether a function that counts or takes parts of dates knows a unit.
+func isUnit(function, name string) bool {
+	name = strings.ToLower(name)
+	if function == "datetime_part" {
+		_, known := partsOf(time.Time{})[name]
+		return known
+	}
+	return unitOfTime(name) > 0 || name == "year" || name == "quarter" || name == "month"
 }
 
 func addTime(_ time.Time, a []any) any {
@@ -654,7 +686,7 @@ func addTime(_ time.Time, a []any) any {
 		return addMonths(t, int(n))
 	}
 	if unit := unitOfTime(Text(a[0])); unit > 0 {
-		return t.Add(time.Duration(n) * unit)
+		return t.Add(time.Duration(n) * unit).Truncate(tick)
 	}
 	return nil
 }
@@ -685,11 +717,14 @@ func diffTime(_ time.Time, a []any) any {
 		sunday := func(t time.Time) int64 { return (t.Unix()/86400 + 4) / 7 }
 		return sunday(x) - sunday(y)
 	}
-	unit := int64(unitOfTime(Text(a[0])) / tick)
-	if unit == 0 {
+	unit := unitOfTime(Text(a[0]))
+	switch {
+	case unit == 0:
 		return nil
+	case unit < tick:
+		return ticksBetween(y, x) * int64(tick/unit)
 	}
-	return ticksBetween(time.Time{}, x)/unit - ticksBetween(time.Time{}, y)/unit
+	return ticksBetween(time.Time{}, x)/int64(unit/tick) - ticksBetween(time.Time{}, y)/int64(unit/tick)
 }
 
 func partTime(_ time.Time, a []any) any {
@@ -697,45 +732,60 @@ func partTime(_ time.Time, a []any) any {
 	if !ok {
 		return nil
 	}
-	_, week := t.ISOWeek()
-	parts := map[string]int{
-		"year": t.Year(), "quarter": (int(t.Month())-1)/3 + 1, "month": int(t.Month()), "week_of_year": week, "day": t.Day(), "dayofyear": t.YearDay(),
-		"hour": t.Hour(), "minute": t.Minute(), "second": t.Second(), "millisecond": t.Nanosecond() / 1e6, "microsecond": t.Nanosecond() / 1e3, "nanosecond": t.Nanosecond(),
-	}
-	if n, known := parts[strings.ToLower(Text(a[0]))]; known {
+	if n, known := partsOf(t)[strings.ToLower(Text(a[0]))]; known {
 		return int64(n)
 	}
 	return nil
 }
 
-func makeTime(_ time.Time, a []any) any {
-	parts := [6]int{}
-	for i, v := range a {
-		f, ok := toFloat(v)
-		if !ok {
-			return nil
-		}
-		parts[i] = int(f)
+// partsOf returns the parts of a date, by the names that datetime_part knows.
+func partsOf(t time.Time) map[string]int {
+	_, week := t.ISOWeek()
+	return map[string]int{
+		"year": t.Year(), "quarter": (int(t.Month())-1)/3 + 1, "month": int(t.Month()), "week_of_year": week, "day": t.Day(), "dayofyear": t.YearDay(),
+		"hour": t.Hour(), "minute": t.Minute(), "second": t.Second(), "millisecond": t.Nanosecond() / 1e6, "microsecond": t.Nanosecond() / 1e3, "nanosecond": t.Nanosecond(),
 	}
-	made := time.Date(parts[0], time.Month(parts[1]), parts[2], parts[3], parts[4], parts[5], 0, time.UTC)
-	if made.Month() != time.Month(parts[1]) || made.Day() != parts[2] || made.Hour() != parts[3] || made.Minute() != parts[4] || made.Second() != parts[5] {
-		return nil
-	}
-	return made
 }
 
+// makeTime makes a date of its parts, of which only the seconds may have a fraction; null of parts that make none.
+//
+// https://learn.microsoft.com/en-us/kusto/query/make-datetime-function
+func makeTime(_ time.Time, a []any) any {
+	parts := [5]int{}
+	for i := range min(len(a), len(parts)) {
+		n, ok := a[i].(int64)
+		if !ok || n < 0 || n > 9999 {
+			return nil
+		}
+		parts[i] = int(n)
+	}
+	rest, ok := makeSpan(time.Time{}, append([]any{int64(parts[3]), int64(parts[4])}, a[min(len(a), len(parts)):]...)).(time.Duration)
+	made := time.Date(parts[0], time.Month(parts[1]), parts[2], 0, 0, 0, 0, time.UTC)
+	if !ok || parts[0] == 0 || made.Month() != time.Month(parts[1]) || made.Day() != parts[2] {
+		return nil
+	}
+	return made.Add(rest)
+}
+
+// makeSpan makes a span of hours and minutes, of seconds after them, and of days before them; null of parts that would make a
+// larger one.
+//
+// https://learn.microsoft.com/en-us/kusto/query/make-timespan-function
 func makeSpan(_ time.Time, a []any) any {
-	units := []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second}
-	if len(a) < 4 {
+	units := []struct {
+		unit time.Duration
+		size float64
+	}{{24 * time.Hour, 1e5}, {time.Hour, 24}, {time.Minute, 60}, {time.Second, 60}}
+	if len(a) < len(units) {
 		units = units[1:]
 	}
 	var total time.Duration
 	for i, v := range a {
 		f, ok := toFloat(v)
-		if !ok {
+		if !ok || f < 0 || f >= units[i].size {
 			return nil
 		}
-		total += time.Duration(f * float64(units[i]))
+		total += time.Duration(math.Round(f * float64(units[i].unit)))
 	}
 	return total.Truncate(tick)
 }

@@ -43,6 +43,10 @@ func (t Type) system() string {
 	return "System." + t.Wire()
 }
 
+// severalColumns is the type of an expression that makes several columns, such as arg_max(a, b). It is no type of the language:
+// such an expression has a column for each of its values, and cannot be part of another expression.
+const severalColumns Type = "several columns"
+
 func (t Type) numeric() bool { return t == Long || t == Int || t == Real }
 
 // Column is a column of a table.

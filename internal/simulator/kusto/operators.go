@@ -1,6 +1,7 @@
 package kusto
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -24,10 +25,11 @@ func operators() map[string]func(*parser) (Table, error) {
 		"take":            (*parser).limit, "limit": (*parser).limit, "sample": (*parser).limit,
 		"top":  (*parser).top,
 		"sort": (*parser).sort, "order": (*parser).sort,
-		"union":     func(p *parser) (Table, error) { return p.union(&p.current) },
-		"join":      (*parser).join,
-		"lookup":    (*parser).lookup,
-		"mv-expand": (*parser).expand, "mvexpand": (*parser).expand,
+		"union":       func(p *parser) (Table, error) { return p.union(&p.current) },
+		"join":        (*parser).join,
+		"lookup":      (*parser).lookup,
+		"mv-expand":   func(p *parser) (Table, error) { return p.expand(-1) },
+		"mvexpand":    func(p *parser) (Table, error) { return p.expand(legacyExpansion) },
 		"mv-apply":    (*parser).expandApply,
 		"parse":       func(p *parser) (Table, error) { return p.parse(false) },
 		"parse-where": func(p *parser) (Table, error) { return p.parse(true) },
@@ -618,7 +620,7 @@ func (p *parser) sortKey() (sortKey, error) {
 	if err != nil {
 		return sortKey{}, err
 	}
-	if e.typ == Dynamic {
+	if e.typ == Dynamic || e.several != nil {
 		return sortKey{}, errors.New("rows cannot be sorted by a dynamic value; use tostring or another conversion")
 	}
 	k := sortKey{e, -1, 1}
@@ -640,14 +642,13 @@ func (p *parser) sortKey() (sortKey, error) {
 	return k, nil
 }
 
+// order puts null at the end where it belongs, and NaN next to it.
+//
+// https://learn.microsoft.com/en-us/kusto/query/sort-operator
 func (k sortKey) order(x, y any) int {
-	switch {
-	case x == nil && y == nil:
-		return 0
-	case x == nil:
-		return k.null
-	case y == nil:
-		return -k.null
+	rank := func(v any) int64 { return 2*asInt(v == nil) + asInt(isNaN(v)) }
+	if order := cmp.Compare(rank(x), rank(y)); order != 0 || rank(x) > 0 {
+		return order * k.null
 	}
 	return sorting(x, y) * k.sign
 }
@@ -779,7 +780,7 @@ func (p *parser) rangeOf() (Table, error) {
 	if typ == Int || typ == Long && values[2].typ == Real {
 		typ = widest(Long, values[2].typ)
 	}
-	list, err := rangeValues(values[0].eval(&frame{}), values[1].eval(&frame{}), values[2].eval(&frame{}))
+	list, err := tableRange(values[0].eval(&frame{}), values[1].eval(&frame{}), values[2].eval(&frame{}))
 	if err != nil {
 		return Table{}, err
 	}
@@ -827,8 +828,14 @@ func (p *parser) dataTable() (Table, error) {
 	return t, nil
 }
 
-// expand makes a row of each item of a list, or of each property of a bag.
-func (p *parser) expand() (Table, error) {
+// legacyExpansion is how many rows mvexpand makes of one, unless it is told.
+//
+// https://learn.microsoft.com/en-us/kusto/query/mv-expand-operator
+const legacyExpansion = 128
+
+// expand makes a row of each item of a list, or of each property of a bag: at most a number of rows of one row, where it is not
+// negative and the query has no limit of its own.
+func (p *parser) expand(usual int) (Table, error) {
 	parameters, err := p.parameters("bagexpansion", "kind", "with_itemindex")
 	if err != nil {
 		return Table{}, err
@@ -836,6 +843,9 @@ func (p *parser) expand() (Table, error) {
 	lists, most, err := p.expansions()
 	if err != nil {
 		return Table{}, err
+	}
+	if most < 0 {
+		most = usual
 	}
 	return p.current.expanded(lists, parameters, most)
 }
@@ -859,16 +869,7 @@ func (p *parser) expansions() ([]expansion, int, error) {
 			return nil, 0, fmt.Errorf("a value of type %s cannot be expanded; use todynamic", one.value.typ)
 		}
 		if p.takeWord("to") {
-			if !p.takeWord("typeof") {
-				return nil, 0, p.unexpected()
-			}
-			if err := p.expect("("); err != nil {
-				return nil, 0, err
-			}
-			if one.to, err = p.typeName(); err != nil {
-				return nil, 0, err
-			}
-			if err := p.expect(")"); err != nil {
+			if one.to, err = p.typeOf(); err != nil {
 				return nil, 0, err
 			}
 		}
@@ -930,7 +931,7 @@ func (t Table) expanded(lists []expansion, parameters map[string]string, most in
 			row := make([]any, len(made.Columns))
 			copy(row, t.Rows[r])
 			for n, one := range lists {
-				row[places[n]] = fitted(convert(argument(items[n], i), one.to), one.to)
+				row[places[n]] = fitted(cast(argument(items[n], i), one.to), one.to)
 			}
 			if indexed != "" {
 				row[len(row)-1] = int64(i)
@@ -942,6 +943,14 @@ func (t Table) expanded(lists []expansion, parameters map[string]string, most in
 		}
 	}
 	return made, nil
+}
+
+// cast returns an item as the type of its column. A text is not read for the value that it may name: it becomes null.
+func cast(v any, to Type) any {
+	if _, isText := v.(string); isText && to != String && to != GUID && to != Dynamic {
+		return nil
+	}
+	return convert(v, to)
 }
 
 // itemsOf returns the items of a list, or a bag for each property of a bag; anything else is one item.
@@ -1056,9 +1065,10 @@ func (p *parser) bagUnpack() (Table, error) {
 	}
 	prefix := ""
 	if p.take(",") {
-		given, ok := p.next().value.(string)
+		t := p.next()
+		given, ok := t.value.(string)
 		if !ok {
-			return Table{}, unsupported("argument of bag_unpack", p.peek().text)
+			return Table{}, unsupported("argument of bag_unpack", t.text)
 		}
 		prefix = given
 	}
@@ -1174,7 +1184,8 @@ type series struct {
 
 // makeSeries makes lists of aggregates over steps of an axis.
 func (p *parser) makeSeries() (Table, error) {
-	if _, err := p.parameters("kind"); err != nil {
+	parameters, err := p.parameters("kind")
+	if err != nil {
 		return Table{}, err
 	}
 	list, err := p.seriesList()
@@ -1211,7 +1222,11 @@ func (p *parser) makeSeries() (Table, error) {
 		axisName = "Column1"
 	}
 	made.Columns = append(made.Columns, Column{unique(made.Columns, axisName), Dynamic})
-	for _, g := range p.current.groups(keys) {
+	groups := p.current.groups(keys)
+	if len(groups) == 0 && len(keys) == 0 && parameters["kind"] == "nonempty" {
+		groups = []*group{{}}
+	}
+	for _, g := range groups {
 		bins := map[string][][]any{}
 		for i, row := range g.rows {
 			k := key(bin(axis.eval(&frame{row: row, index: i, rows: g.rows}), step, from))
@@ -1280,7 +1295,7 @@ func (p *parser) seriesSteps() (from, step any, steps []any, err error) {
 		}
 		values[i] = e.eval(&frame{})
 	}
-	if steps, err = rangeValues(values[0], values[1], values[2]); err != nil {
+	if steps, err = tableRange(values[0], values[1], values[2]); err != nil {
 		return nil, nil, nil, err
 	}
 	if n := len(steps); n > 0 {

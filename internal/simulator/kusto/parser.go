@@ -241,6 +241,9 @@ func (p *parser) let() error {
 	if err != nil {
 		return err
 	}
+	if value.several != nil {
+		return fmt.Errorf("the name '%s' stands for one value, not for the several columns of a function", name)
+	}
 	p.scope.scalars[name] = p.fixed(value)
 	return nil
 }
@@ -375,8 +378,16 @@ func (p *parser) typeName() (Type, error) {
 	return "", unsupported("type", name)
 }
 
-// tabularWords begin a tabular expression.
-var tabularWords = []string{"union", "search", "print", "range", "datatable", "find", "externaldata", "external_data", "materialize", "evaluate", "table"}
+// tabularWords begin a tabular expression, each before certain tokens: some are functions or names of columns, too.
+func tabularWords() map[string]func(following token) bool {
+	called := func(t token) bool { return t.kind == signToken && t.text == "(" }
+	named := func(t token) bool { return t.kind == wordToken }
+	notCompared := func(t token) bool { return t.kind != signToken || strings.Contains("([-*", t.text) }
+	return map[string]func(token) bool{
+		"datatable": called, "externaldata": called, "external_data": called, "materialize": called, "table": called, "view": called,
+		"range": named, "find": named, "evaluate": named, "print": notCompared, "search": notCompared, "union": notCompared,
+	}
+}
 
 // isTabular reports whether a tabular expression comes next.
 func (p *parser) isTabular() bool { return p.tabularAt(p.tokens) }
@@ -394,12 +405,8 @@ func (p *parser) tabularAt(tokens []token) bool {
 		return false
 	}
 	following := tokens[min(i+1, len(tokens)-1)]
-	if slices.Contains(tabularWords, t.text) {
-		switch t.text { // some are functions or names, too
-		case "range", "table", "find", "search":
-			return following.kind == wordToken || t.text == "search" && following.kind == literalToken
-		}
-		return following.text != "=" && following.text != "."
+	if begins, special := tabularWords()[t.text]; special && begins(following) {
+		return true
 	}
 	if f, ok := p.scope.lambda(t.text); ok && following.text == "(" {
 		inner := &parser{tokens: f.body, run: p.run, scope: newScope(f.scope)}
@@ -633,20 +640,7 @@ func (p *parser) bind(f *lambda, first *Table, arguments *parser) (*parser, erro
 
 // given reads the arguments of a call, in parentheses.
 func (p *parser) given(f *lambda, parameters []parameter, inner *parser, given map[string]bool, from *parser) error {
-	if err := from.expect("("); err != nil {
-		return err
-	}
-	for place := 0; !from.take(")"); place++ {
-		if place > 0 {
-			if err := from.expect(","); err != nil {
-				return err
-			}
-		}
-		if err := p.argument(f, parameters, place, inner, given, from); err != nil {
-			return err
-		}
-	}
-	return nil
+	return from.listed(func(place int) error { return p.argument(f, parameters, place, inner, given, from) })
 }
 
 // argument reads one argument, by place or by name.

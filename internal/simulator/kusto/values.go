@@ -158,6 +158,12 @@ func toFloat(v any) (float64, bool) {
 	return 0, false
 }
 
+// isNaN reports whether a value is NaN.
+func isNaN(v any) bool {
+	f, ok := v.(float64)
+	return ok && math.IsNaN(f)
+}
+
 // compare orders two values; ok is false if they cannot be ordered.
 func compare(a, b any) (order int, ok bool) {
 	switch x := a.(type) {
@@ -356,11 +362,21 @@ func toBool(v any) any {
 	return nil
 }
 
-// timeLayouts are the forms of a date that are read.
-var timeLayouts = []string{
-	time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999",
-	"2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02", "2006-01", "2006", "2006-1-2", "1/2/2006",
-	"1/2/2006 15:04:05", "1/2/2006 3:04:05 PM", time.RFC1123,
+// timeLayouts are the forms of a date that are read: those of ISO 8601 and what comes close, those of RFC 822 and RFC 850, and
+// that of the United States.
+//
+// https://learn.microsoft.com/en-us/kusto/query/scalar-data-types/datetime
+var timeLayouts = slices.Concat(
+	[]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999"},
+	[]string{"2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02", "2006-01", "2006", "2006-1-2"},
+	[]string{"1/2/2006", "1/2/2006 15:04:05", "1/2/2006 3:04:05 PM"},
+	timesOfDay("Mon, 2 Jan 06 "), timesOfDay("Mon, 2 Jan 2006 "), timesOfDay("2 Jan 06 "), timesOfDay("2 Jan 2006 "),
+	timesOfDay("Monday, 02-Jan-06 "), timesOfDay("02-Jan-06 "), timesOfDay("2006-1-2 "), timesOfDay("2006-1-2T"),
+)
+
+// timesOfDay are the forms of a date with a time of day.
+func timesOfDay(date string) []string {
+	return []string{date + "15:04:05", date + "15:04:05 GMT", date + "15:04", date + "15:04 GMT"}
 }
 
 func parseTime(text string) (time.Time, bool) {
@@ -397,47 +413,31 @@ func toSpan(v any) any {
 }
 
 // spanUnits are the units of a span of time, by their names.
-var spanUnits = []struct {
-	name string
-	unit time.Duration
-}{
-	{"days", 24 * time.Hour},
-	{"day", 24 * time.Hour},
-	{"d", 24 * time.Hour},
-	{"hours", time.Hour},
-	{"hour", time.Hour},
-	{"hr", time.Hour},
-	{"h", time.Hour},
-	{"minutes", time.Minute},
-	{"minute", time.Minute},
-	{"min", time.Minute},
-	{"milliseconds", time.Millisecond},
-	{"millisecond", time.Millisecond},
-	{"ms", time.Millisecond},
-	{"microseconds", time.Microsecond},
-	{"microsecond", time.Microsecond},
-	{"ticks", tick},
-	{"tick", tick},
-	{"seconds", time.Second},
-	{"second", time.Second},
-	{"sec", time.Second},
-	{"m", time.Minute},
-	{"s", time.Second},
+func spanUnits() map[string]time.Duration {
+	return map[string]time.Duration{
+		"d": 24 * time.Hour, "day": 24 * time.Hour, "days": 24 * time.Hour,
+		"h": time.Hour, "hr": time.Hour, "hour": time.Hour, "hours": time.Hour,
+		"m": time.Minute, "min": time.Minute, "minute": time.Minute, "minutes": time.Minute,
+		"s": time.Second, "sec": time.Second, "second": time.Second, "seconds": time.Second,
+		"ms": time.Millisecond, "millisecond": time.Millisecond, "milliseconds": time.Millisecond,
+		"microsecond": time.Microsecond, "microseconds": time.Microsecond,
+		"tick": tick, "ticks": tick,
+	}
 }
 
-// parseSpan reads a span of time: a number with a unit, or [-][d.]hh:mm[:ss[.fffffff]].
+// parseSpan reads a span of time: days, a number with a unit, or [-][d.]hh:mm[:ss[.fffffff]].
 func parseSpan(text string) (time.Duration, bool) {
 	text = strings.TrimSpace(text)
-	for _, u := range spanUnits {
-		number, found := strings.CutSuffix(text, u.name)
-		if !found {
-			continue
-		}
-		f, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		return time.Duration(f * float64(u.unit)).Truncate(tick), err == nil
+	positive, negative := strings.CutPrefix(text, "-")
+	if negative {
+		d, ok := parseSpan(positive)
+		return -d, ok && !strings.HasPrefix(positive, "-")
 	}
-	negative := strings.HasPrefix(text, "-")
-	text = strings.TrimPrefix(text, "-")
+	if number := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyz"); number != text {
+		f, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		unit, known := spanUnits()[text[len(number):]]
+		return time.Duration(f * float64(unit)).Truncate(tick), err == nil && known
+	}
 	parts := strings.Split(text, ":")
 	if len(parts) == 1 {
 		days, err := strconv.Atoi(text)
@@ -460,9 +460,6 @@ func parseSpan(text string) (time.Duration, bool) {
 			return 0, false
 		}
 		total += time.Duration(f * float64(unit))
-	}
-	if negative {
-		total = -total
 	}
 	return total.Truncate(tick), true
 }
