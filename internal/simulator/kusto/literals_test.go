@@ -31,7 +31,11 @@ func answerWithHeader(query string, tables Tables) string {
 	for i, c := range got.Columns {
 		names[i] = c.Name
 	}
-	return strings.TrimSuffix(strings.Join(names, ",")+";"+shown(got), ";")
+	header := strings.Join(names, ",")
+	if len(got.Rows) == 0 {
+		return header
+	}
+	return header + ";" + shown(got)
 }
 
 // checkValues computes expressions. One that is null is empty, as in an answer of the service.

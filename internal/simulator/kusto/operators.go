@@ -1080,16 +1080,17 @@ func (p *parser) bagUnpack() (Table, error) {
 	if !found || t.Columns[place].Type != Dynamic {
 		return Table{}, fmt.Errorf("failed to resolve dynamic column named '%s'", from)
 	}
-	types := map[string]any{}
+	types := map[string]any{} // null as long as all values are
 	for _, row := range t.Rows {
 		bag, _ := row[place].(map[string]any)
 		for name, value := range bag {
-			typ := typeOf(value)
-			if known, seen := types[name]; seen && known != typ && value != nil {
-				typ = Dynamic
-			}
-			if value != nil || types[name] == nil {
-				types[name] = typ
+			switch known := types[name]; {
+			case value == nil:
+				types[name] = known
+			case known == nil:
+				types[name] = typeOf(value)
+			case known != typeOf(value):
+				types[name] = Dynamic
 			}
 		}
 	}
@@ -1098,7 +1099,10 @@ func (p *parser) bagUnpack() (Table, error) {
 		if _, taken := made.column(prefix + name); taken {
 			return Table{}, fmt.Errorf("bag_unpack would make a second column '%s'", prefix+name)
 		}
-		typ, _ := types[name].(Type)
+		typ, known := types[name].(Type)
+		if !known {
+			typ = Dynamic
+		}
 		made.Columns = append(made.Columns, Column{prefix + name, typ})
 		for i, row := range t.Rows {
 			bag, _ := row[place].(map[string]any)

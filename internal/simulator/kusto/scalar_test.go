@@ -600,8 +600,8 @@ func TestFunctionsOfTexts(t *testing.T) {
 	})
 	checkTables(t, []example{
 		{"Ledger | project n = countof(Note, Who, 'regex') | summarize sum(n)", "sum_n;0"},
-		{"Ledger | project n = extract(strcat('(', Who), 0, Note) | distinct n", "n"},
-		{"Ledger | project n = tostring(extract_all(strcat('(', Who), Note)) | distinct n", "n"},
+		{"Ledger | project n = extract(strcat('(', Who), 0, Note) | distinct n", "n;"},
+		{"Ledger | project n = tostring(extract_all(strcat('(', Who), Note)) | distinct n", "n;"},
 		{"Ledger | project n = replace_regex(Who, strcat('(', Who), 'x') | take 1", "n;Nora"},
 		{"Ledger | project n = replace_regex(Who, strcat('(?i)', substring(Who, 0, 1)), '-') | take 1", "n;-ora"},
 		{"Ledger | project n = trim_start(strcat('(', Who), Who), m = trim_end(strcat('(', Who), Who), x = trim(substring(Who, 0, 1), Who) | take 1", "n,m,x;Nora,Nora,ora"},
