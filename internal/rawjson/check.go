@@ -193,3 +193,39 @@ func (c checker) digits(i int) int {
 	}
 	return i
 }
+
+// skip returns the end of the value that begins at i, in a text that was checked.
+func (c checker) skip(i int) int {
+	switch c.at(i) {
+	case '"':
+		return c.skipText(i)
+	case '{', '[':
+		for depth := 0; i < len(c); i++ {
+			switch c[i] {
+			case '"':
+				i = c.skipText(i) - 1
+			case '{', '[':
+				depth++
+			case '}', ']':
+				if depth--; depth == 0 {
+					return i + 1
+				}
+			}
+		}
+		return i
+	}
+	for i < len(c) && strings.IndexByte(",}] \n\r\t", c[i]) < 0 {
+		i++
+	}
+	return i
+}
+
+// skipText returns the end of the text that begins at i, in a text that was checked.
+func (c checker) skipText(i int) int {
+	for i++; i < len(c) && c[i] != '"'; i++ {
+		if c[i] == '\\' {
+			i++
+		}
+	}
+	return min(i+1, len(c))
+}

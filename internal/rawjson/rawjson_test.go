@@ -1,6 +1,7 @@
 package rawjson_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
@@ -192,6 +193,26 @@ func TestEachKeepsTheOrderReceived(t *testing.T) {
 	}
 }
 
+func TestMembersAreAsReceived(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{`{"b":1,"a":null}`, `"b" 1, "a" null`},
+		{" {\n \"b\" :\t[1, {\"]\": \"}\"}]\r,\"a\":-1e5 } ", `"b" [1, {"]": "}"}], "a" -1e5`},
+		{`{"a\"\\":"\\","\u0061":"\"}"}`, `"a\"\\" "\\", "\u0061" "\"}"`},
+		{`{"a":{"b":{"c":[]}},"d":{},"e":""}`, `"a" {"b":{"c":[]}}, "d" {}, "e" ""`},
+		{`{"a":true,"a":false}`, `"a" true, "a" false`},
+		{`{}`, ""},
+		{`["a"]`, ""},
+		{`"a"`, ""},
+		{``, ""},
+	} {
+		var members []string
+		rawjson.Value(test.text).Members(func(key, value rawjson.Value) { members = append(members, string(key+" "+value)) })
+		if got := strings.Join(members, ", "); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.text, got, test.want)
+		}
+	}
+}
+
 func TestParsePageTakesTheListApart(t *testing.T) {
 	for _, row := range []struct {
 		text  string
@@ -296,6 +317,15 @@ func TestMakePanicsOnWhatJSONCannotHold(t *testing.T) {
 	rawjson.Make(math.NaN())
 }
 
+func compact(t *testing.T, text string) string {
+	t.Helper()
+	var short bytes.Buffer
+	if err := json.Compact(&short, []byte(text)); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	return short.String()
+}
+
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"value":[{"id":"1","n":1.0}],"@odata.nextLink":"https://x"}`, `[[[[]]]]`, `"\ud83d\ude00"`, "\"\xff\"", `{"a":1,"a":2}`,
@@ -304,6 +334,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed, "a")
 	}
 	f.Fuzz(func(t *testing.T, text, key string) {
+		rawjson.Value(text).Members(func(_, _ rawjson.Value) {}) // ends, whatever it is given
 		object, err := rawjson.Parse(text)
 		if err != nil {
 			if object != "" {
@@ -327,10 +358,10 @@ func FuzzParse(f *testing.F) {
 		if items := object.Items(""); items != nil && !json.Valid([]byte(rawjson.Join(items))) {
 			t.Errorf("got %q, want the joined items to be JSON", rawjson.Join(items))
 		}
-		object.Each(func(name string, value rawjson.Value) {
-			if !json.Valid([]byte(value)) {
-				t.Errorf("got %q, want the value of %q to be JSON", value, name)
-			}
-		})
+		var members []string
+		object.Members(func(key, value rawjson.Value) { members = append(members, string(key+":"+value)) })
+		if again := "{" + strings.Join(members, ",") + "}"; object.Get("@this").IsObject() && compact(t, again) != compact(t, string(object)) {
+			t.Errorf("got the members %q, want those of %q", again, object)
+		}
 	})
 }
