@@ -329,7 +329,7 @@ func compact(t *testing.T, text string) string {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"value":[{"id":"1","n":1.0}],"@odata.nextLink":"https://x"}`, `[[[[]]]]`, `"\ud83d\ude00"`, "\"\xff\"", `{"a":1,"a":2}`,
-		`-0.0e-1`, `{"a":`, strings.Repeat("[", 1500), `["\\"]`, `["\\\""]`, ` null `, `[{"@odata.type":1}]`, `{"@odata.type":1}`,
+		`-0.0e-1`, `{"a":`, strings.Repeat("[", 1500), `["\\"]`, `["\\\""]`, ` null `, `[{"@odata.type":1}]`, `{"@odata.type":1}`, `{"a`, `{"a":"\`,
 	} {
 		f.Add(seed, "a")
 	}
