@@ -32,7 +32,7 @@ func (p *repeatPolicy) Do(req *policy.Request) (*http.Response, error) {
 	call := callOf(req)
 	var failed problem
 	for attempt := 1; ; attempt++ {
-		response, err := p.attempt(req, call, &failed)
+		response, err := p.sendInTurn(req, call, &failed)
 		if err != nil || response != nil {
 			return response, err
 		}
@@ -42,8 +42,9 @@ func (p *repeatPolicy) Do(req *policy.Request) (*http.Response, error) {
 	}
 }
 
-// attempt sends the request once it may be sent. Without an answer and an error, failed says why it may be sent again.
-func (p *repeatPolicy) attempt(req *policy.Request, call *call, failed *problem) (*http.Response, error) {
+// sendInTurn makes one attempt when it is the request's turn. With neither an answer nor an error, failed says what became of
+// the attempt.
+func (p *repeatPolicy) sendInTurn(req *policy.Request, call *call, failed *problem) (*http.Response, error) {
 	ctx := req.Raw().Context()
 	leave, err := p.enter(ctx, call.operation)
 	if err == nil {
