@@ -169,7 +169,7 @@ func (c Command) Execute(ctx context.Context, run *Run, raw map[string]json.RawM
 		run.Quota.id = gjson.ParseBytes(raw[ticketArgument]).String()
 		ctx = context.WithValue(ctx, ticketKey{}, run.Quota)
 	}
-	if c.Saves {
+	if c.Saves && raw[resumeArgument] == nil { // an export that continues has a file, which it removes itself where it fails
 		if err := warroom.ProbeFolder(run.Host); err != nil {
 			return Report{}, err
 		}

@@ -64,25 +64,39 @@ func (f fileSize) fileReport(ctx context.Context, run *Run, out Output, action d
 func download(ctx context.Context, run *Run, link, name string, kind warroom.Kind, most int64, tee io.Writer) (warroom.Entry, error) {
 	id, file, err := run.Host.Create()
 	if err != nil {
-		return warroom.Entry{}, &warroom.FolderError{Err: err}
+		return warroom.Entry{}, unsaved(err)
 	}
 	into := io.Writer(file)
 	if tee != nil {
 		into = io.MultiWriter(file, tee)
 	}
 	got, err := run.API.Download(ctx, link, into, most)
-	if closed := file.Close(); err == nil && closed != nil {
-		err = fmt.Errorf("saving the file: %w", closed)
-	}
-	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		err = &warroom.FolderError{Err: failed}
+	if closed := file.Close(); err == nil {
+		err = closed
 	}
 	if err != nil {
-		return warroom.Entry{}, errors.Join(err, run.Host.Discard(id))
+		return warroom.Entry{}, errors.Join(unsaved(err), discard(run.Host, id))
 	}
 	return warroom.Entry{
 		Kind:   kind,
 		Blocks: []warroom.Block{warroom.Paragraph(fmt.Sprintf("%s: %d bytes, SHA-256 %s", name, got.Size, got.SHA256))},
 		File:   &warroom.File{Name: name, ID: id, Size: got.Size, SHA256: got.SHA256},
 	}, nil
+}
+
+// unsaved returns an error of the file system as a *warroom.FolderError, which says what to do about it and keeps the path to
+// itself, and any other error as it is.
+func unsaved(err error) error {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return &warroom.FolderError{Err: failed}
+	}
+	return err
+}
+
+// discard removes a file that was not completed, if it is still there.
+func discard(store warroom.FileStore, id string) error {
+	if err := store.Discard(id); !errors.Is(err, fs.ErrNotExist) {
+		return unsaved(err)
+	}
+	return nil
 }

@@ -116,13 +116,15 @@ type exportSummary struct {
 	Read, Matched int64
 	Severity      map[string]int64
 	Product       map[string]int64
+	// Others is the number of records of further products than Product may have.
+	Others int64
 }
 
 func newSummary() exportSummary {
 	return exportSummary{Severity: map[string]int64{}, Product: map[string]int64{}}
 }
 
-// mostProducts bounds the memory of a summary. Further products are counted under one name.
+// mostProducts bounds the memory of a summary. The records of further products are counted together.
 const (
 	mostProducts  = 20_000
 	otherProducts = "(others)"
@@ -134,23 +136,25 @@ func (s *exportSummary) count(kind exportKind, record defender.Record) {
 		s.Severity[cmp.Or(record.Text(kind.severity...), "(none)")]++
 	}
 	if len(kind.product) > 0 {
-		s.Product[cmp.Or(record.Text(kind.product...), "(none)")]++
-		if len(s.Product) > mostProducts {
-			clear(s.Product)
-		}
+		s.countProduct(cmp.Or(record.Text(kind.product...), "(none)"), 1)
 	}
 }
 
+func (s *exportSummary) countProduct(product string, records int64) {
+	if _, known := s.Product[product]; !known && len(s.Product) >= mostProducts {
+		s.Others += records
+		return
+	}
+	s.Product[product] += records
+}
+
 func (s *exportSummary) add(part exportSummary) {
-	s.Read, s.Matched = s.Read+part.Read, s.Matched+part.Matched
+	s.Read, s.Matched, s.Others = s.Read+part.Read, s.Matched+part.Matched, s.Others+part.Others
 	for severity, count := range part.Severity {
 		s.Severity[severity] += count
 	}
 	for product, count := range part.Product {
-		if _, known := s.Product[product]; !known && len(s.Product) >= mostProducts {
-			product = otherProducts
-		}
-		s.Product[product] += count
+		s.countProduct(product, count)
 	}
 }
 
@@ -175,6 +179,9 @@ func (s *exportSummary) rows() []summaryRow {
 	})
 	for _, product := range products[:min(mostSummaryRows, len(products))] {
 		all = append(all, summaryRow{product, s.Product[product]})
+	}
+	if s.Others > 0 {
+		all = append(all, summaryRow{otherProducts, s.Others})
 	}
 	return all
 }
@@ -317,7 +324,7 @@ func (e *exporter) pages(ctx context.Context, auto bool) (tooLarge bool, err err
 			return false, err
 		}
 		if auto && next != "" && e.state.Parts == 0 && e.kind.files.Path != "" {
-			return true, nil
+			return true, e.restart()
 		}
 		if err := e.commit(false); err != nil {
 			return false, err
@@ -478,7 +485,7 @@ func (e *exporter) save() (id string, err error) {
 const largestState = 64 << 20
 
 // load reads the state that the execution before left, and opens the file of the export where it is sound. The file with
-// the state is removed.
+// the state is removed. After an error the export is still the new one that it was.
 func (e *exporter) load(id, format string) error {
 	kept, err := e.run.Host.Reopen(id)
 	if err != nil {
@@ -496,16 +503,19 @@ func (e *exporter) load(id, format string) error {
 	if state.Kind != e.kind.name {
 		return errFileChanged
 	}
-	for ; len(hashes) >= 8; hashes = hashes[8:] {
-		e.devices[binary.LittleEndian.Uint64(hashes)] = struct{}{}
-	}
 	if state.File != "" {
-		if e.open, err = e.run.Host.Reopen(state.File); err != nil {
+		open, err := e.run.Host.Reopen(state.File)
+		if err != nil {
 			return err
 		}
-		if e.file, err = newExportFile(e.open, format, state.Columns, state.Headed, state.Size, state.SHA256); err != nil {
-			return errors.Join(err, e.open.Close(), e.run.Host.Discard(state.File))
+		file, err := newExportFile(open, format, state.Columns, state.Headed, state.Size, state.SHA256)
+		if err != nil {
+			return errors.Join(err, open.Close(), e.run.Host.Discard(state.File))
 		}
+		e.open, e.file = open, file
+	}
+	for ; len(hashes) >= 8; hashes = hashes[8:] {
+		e.devices[binary.LittleEndian.Uint64(hashes)] = struct{}{}
 	}
 	e.state = state
 	return nil
@@ -543,9 +553,10 @@ func (e *exporter) export(ctx context.Context, via string) error {
 // drop closes and removes the file of an export that failed.
 func (e *exporter) drop(err error) error {
 	if e.open == nil {
-		return err
+		return unsaved(err)
 	}
-	return errors.Join(err, e.open.Close(), e.run.Host.Discard(e.state.File))
+	_ = e.open.Close() // what it could not save is not needed any more
+	return errors.Join(unsaved(err), discard(e.run.Host, e.state.File))
 }
 
 // ExportLostError says that an export could not continue where the execution before it stopped, time and again.
@@ -617,16 +628,10 @@ func exportEverything() Command {
 			e.until = run.Now().Add(exportTurn)
 		}
 		restarts := in.Restarts
-		loaded := in.Resume == ""
-		if in.Resume != "" {
-			loaded = e.load(in.Resume, in.Format) == nil
-		}
-		if !loaded {
+		if in.Resume != "" && e.load(in.Resume, in.Format) != nil {
 			if restarts++; restarts > mostRestarts {
 				return Report{}, &ExportLostError{kind.name}
 			}
-			e.devices = map[uint64]struct{}{}
-			e.file, e.open = nil, nil
 		}
 		if e.open == nil && !in.SummaryOnly {
 			if err := e.create(in.Format); err != nil {
@@ -642,10 +647,7 @@ func exportEverything() Command {
 		case errors.Is(err, errPaused):
 			return e.leave(betweenTurns, in.Timeout, restarts)
 		case errors.As(err, &known):
-			if err := e.drop(nil); err != nil {
-				return Report{}, err
-			}
-			return report(warroom.Say(known.Error())), nil
+			return report(warroom.Say(known.Error())), e.drop(nil)
 		case err != nil:
 			return Report{}, e.drop(err)
 		}
@@ -705,11 +707,11 @@ func (e *exporter) leave(after time.Duration, timeout, restarts int) (Report, er
 	}
 	if e.open != nil {
 		if err := e.open.Close(); err != nil {
-			return Report{}, err
+			return Report{}, errors.Join(e.drop(err), discard(e.run.Host, id))
 		}
 	}
 	poll := e.run.again(scheduled{
-		changes: map[string]any{"resume": id, "restarts": restarts}, after: after, until: until, done: e.state.Parts, whole: len(e.state.Names),
+		changes: map[string]any{resumeArgument: id, "restarts": restarts}, after: after, until: until, done: e.state.Parts, whole: len(e.state.Names),
 	})
 	line := fmt.Sprintf("%s. The export continues in %s; it gives up at %s.", soFar, seconds(after), minute(until))
 	return report(warroom.Entry{Blocks: []warroom.Block{warroom.Paragraph(line)}, Poll: poll}), nil
@@ -743,7 +745,7 @@ func (e *exporter) report(out Output, format string) (Report, error) {
 			return Report{}, e.drop(err)
 		}
 		if err := e.open.Close(); err != nil {
-			return Report{}, errors.Join(fmt.Errorf("saving the file: %w", err), e.run.Host.Discard(e.state.File))
+			return Report{}, e.drop(err)
 		}
 		result.File, result.SHA256 = fmt.Sprintf("%s %s.%s", e.kind.name, now.Format("2006-01-02 1504Z"), format), e.file.sum()
 		entries = append(entries, warroom.Entry{

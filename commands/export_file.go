@@ -8,7 +8,6 @@ import (
 	"encoding/csv"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
 	"io"
 	"strings"
@@ -93,10 +92,10 @@ func (f *exportFile) begin() error {
 		return err
 	}
 	if err := f.file.Truncate(f.keptSize); err != nil {
-		return fmt.Errorf("taking back a part of the export: %w", err)
+		return err
 	}
 	if _, err := f.file.Seek(f.keptSize, io.SeekStart); err != nil {
-		return fmt.Errorf("taking back a part of the export: %w", err)
+		return err
 	}
 	const buffer = 64 << 10
 	if f.out == nil {
@@ -129,9 +128,6 @@ func (w plainWriter) Write(part []byte) (int, error) {
 	n, err := w.file.Write(part)
 	w.hash.Write(part[:n]) // which never fails
 	w.counted += int64(n)
-	if err != nil {
-		err = fmt.Errorf("writing the export: %w", err)
-	}
 	return n, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -28,7 +29,7 @@ func records(from, to int) []string {
 	var all []string
 	for i := from; i < to; i++ {
 		severity := []string{"Low", "Medium", "High", "Critical"}[i%4]
-		all = append(all, fmt.Sprintf(`{"deviceId":"m%d","deviceName":"ws-%d","softwareName":"p%d","cveId":"CVE-%d","vulnerabilitySeverityLevel":%q}`, i%7, i%7, i%3, i, severity))
+		all = append(all, fmt.Sprintf(`{"deviceId":"m%d","deviceName":"ws-%d","rbacGroupName":"g%d","softwareName":"p%d","cveId":"CVE-%d","vulnerabilitySeverityLevel":%q}`, i%7, i%7, i%2, i%3, i, severity))
 	}
 	return all
 }
@@ -42,9 +43,12 @@ func pageOf(i *commandstest.Instance, all []string, next string) string {
 }
 
 // onPages answers with pages, one after another.
-func onPages(i *commandstest.Instance, pages ...string) {
+func onPages(i *commandstest.Instance, pages ...string) { onSlowPages(i, 0, pages...) }
+
+// onSlowPages answers with pages that take a time each.
+func onSlowPages(i *commandstest.Instance, each time.Duration, pages ...string) {
 	for _, page := range pages {
-		i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 200, Body: page, Times: 1})
+		i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 200, Body: page, Times: 1, Delay: each})
 	}
 }
 
@@ -63,17 +67,24 @@ func packedFile(t *testing.T, text string) string {
 // exported runs an export to its end, and returns what it saved, unpacked, and its context.
 func exported(t *testing.T, i *commandstest.Instance, args map[string]any) (lines []string, told gjson.Result) {
 	t.Helper()
+	lines, told, _ = exportedInTurns(t, i, args)
+	return lines, told
+}
+
+// exportedInTurns returns the entries of the executions that left the rest to the next one, too.
+func exportedInTurns(t *testing.T, i *commandstest.Instance, args map[string]any) (lines []string, told gjson.Result, waits []commandstest.Entry) {
+	t.Helper()
 	result := i.Run("microsoft-atp-export", args)
 	entries := result.All()
-	for runs := 0; entries[0].Poll != nil; runs++ {
-		if runs == 20 {
+	for entries[0].Poll != nil {
+		if waits = append(waits, entries[0]); len(waits) > 20 {
 			t.Fatal("the export does not end")
 		}
 		entries = i.Again(entries[0]).All()
 	}
 	told = entries[0].At(exportContext)
 	if len(entries) < 2 || entries[1].File == nil {
-		return nil, told
+		return nil, told, waits
 	}
 	saved, err := i.Host.File(entries[1].File.ID)
 	if err != nil {
@@ -94,7 +105,7 @@ func exported(t *testing.T, i *commandstest.Instance, args map[string]any) (line
 	if files, err := i.Host.Files(); err != nil || files != 1 {
 		t.Errorf("got %d files in the War Room's folder (%v), want the export alone", files, err)
 	}
-	return strings.Split(strings.TrimSuffix(string(saved), "\n"), "\n"), told
+	return strings.Split(strings.TrimSuffix(string(saved), "\n"), "\n"), told, waits
 }
 
 func wantLines(t *testing.T, got, want []string) {
@@ -162,7 +173,7 @@ func csvOf(t *testing.T, all []string) []string {
 	t.Helper()
 	var text strings.Builder
 	writer := csv.NewWriter(&text)
-	rows := [][]string{{"deviceId", "deviceName", "softwareName", "cveId", "vulnerabilitySeverityLevel"}}
+	rows := [][]string{{"deviceId", "deviceName", "rbacGroupName", "softwareName", "cveId", "vulnerabilitySeverityLevel"}}
 	for _, one := range all {
 		var row []string
 		for _, key := range rows[0] {
@@ -176,40 +187,79 @@ func csvOf(t *testing.T, all []string) []string {
 	return strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
 }
 
-// TestAnExportWhoseFileIsGoneBeginsAgain loses the file between two executions, as when the next runs in another container;
-// and ends when that happens every time.
+// TestAnExportWhoseFileIsGoneBeginsAgain loses or damages the files of an export between two executions, as when the next runs in
+// another container. Nothing of what was read before counts any more. An export that finds its file damaged every time ends.
 func TestAnExportWhoseFileIsGoneBeginsAgain(t *testing.T) {
-	for losses, want := range map[int]string{1: "", 9: "gone each time"} {
-		i := commandstest.New(t)
-		for range losses {
-			onPages(i, pageOf(i, records(0, 10), "a"))
-			i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 429, RetryAfter: time.Hour, Times: 1})
+	t.Parallel()
+	overwrite := func(i *commandstest.Instance, id string) error {
+		file, err := i.Host.Reopen(id)
+		if err != nil {
+			return err
 		}
-		onPages(i, pageOf(i, records(0, 10), "a"), pageOf(i, records(10, 20), ""))
-		result := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "json"})
-		for result.Err == nil && result.All()[0].Poll != nil {
-			if err := i.Host.Lose(); err != nil {
+		_, err = file.Write([]byte("otherwise"))
+		return errors.Join(err, file.Close())
+	}
+	everything := func(i *commandstest.Instance) error { return i.Host.Lose() }
+	for name, test := range map[string]struct {
+		harm   func(i *commandstest.Instance) error
+		losses int
+		want   string
+	}{
+		"everything":          {everything, 1, ""},
+		"the export":          {func(i *commandstest.Instance) error { return i.Host.Discard(savedExport) }, 1, ""},
+		"bytes of the export": {func(i *commandstest.Instance) error { return overwrite(i, savedExport) }, 1, ""},
+		"the end of the export": {func(i *commandstest.Instance) error {
+			file, err := i.Host.Reopen(savedExport)
+			return errors.Join(err, file.Truncate(20), file.Close())
+		}, 1, ""},
+		"what cannot be read": {func(i *commandstest.Instance) error { failOn(i, savedExport, "read", 0); return nil }, 1, ""},
+		"everything thrice":   {everything, 3, ""},
+		"everything always":   {everything, 9, "gone each time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := commandstest.New(t)
+			for range test.losses {
+				onPages(i, pageOf(i, []string{`{"deviceId":"retired","softwareName":"p1"}`}, "a"))
+				i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 429, RetryAfter: time.Hour, Times: 1})
+			}
+			onPages(i, pageOf(i, records(0, 10), "a"), pageOf(i, records(10, 20), ""))
+			result := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "json", "format": "jsonl"})
+			for result.Err == nil && result.All()[0].Poll != nil {
+				if err := test.harm(i); err != nil {
+					t.Fatal(err)
+				}
+				result = i.Again(result.All()[0])
+			}
+			if test.want != "" {
+				result.WantFailure(test.want)
+				return
+			}
+			told := result.All()[0].At(exportContext)
+			if told.Get("records").Int() != 20 || told.Get("devices").Int() != 7 || told.Get("summary.#(key==p1).count").Int() != 7 {
+				t.Errorf("got %s, want 20 records of 7 devices, 7 of them of p1", told)
+			}
+			saved, err := i.Host.File(result.All()[1].File.ID)
+			if err != nil {
 				t.Fatal(err)
 			}
-			result = i.Again(result.All()[0])
-		}
-		if want != "" {
-			result.WantFailure(want)
-			continue
-		}
-		if got := result.All()[0].At(exportContext).Get("records").Int(); got != 20 {
-			t.Errorf("got %d records, want 20", got)
-		}
+			wantLines(t, strings.Split(strings.TrimSuffix(string(saved), "\n"), "\n"), records(0, 20))
+		})
 	}
 }
 
 // onFiles answers with the links to files, and with the files.
 func onFiles(i *commandstest.Instance, generated string, times int, contents ...string) {
+	onSlowFiles(i, 0, generated, generated, times, contents...)
+}
+
+// onSlowFiles answers with the links to files in a folder that take a time each, and with the files.
+func onSlowFiles(i *commandstest.Instance, each time.Duration, folder, generated string, times int, contents ...string) {
 	var links []string
 	for number, content := range contents {
-		path := fmt.Sprintf("/download/%s/part-%d", generated, number)
+		path := fmt.Sprintf("/download/%s/part-%d", folder, number)
 		links = append(links, fmt.Sprintf("%q", i.Tenant.URL()+path+"?sig=secret-signature"))
-		i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Path: path, Status: 200, ContentType: "application/gzip", Body: content})
+		i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Path: path, Status: 200, ContentType: "application/gzip", Body: content, Delay: each})
 	}
 	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: filesOfExport, Status: 200, Times: times, Body: `{"exportFiles":[` + strings.Join(links, ",") + `],"generatedTime":"` + generated + `"}`})
 }
@@ -227,6 +277,27 @@ func TestAnExportJoinsFiles(t *testing.T) {
 	}
 }
 
+// TestAFileOfTheServiceIsKeptAsItIs saves the service's own compressed bytes, unless records or columns of it are left out.
+func TestAFileOfTheServiceIsKeptAsItIs(t *testing.T) {
+	content := packedFile(t, strings.Join(records(0, 10), "\n")+"\n")
+	for name, test := range map[string]struct {
+		args map[string]any
+		want bool
+	}{
+		"everything":     {map[string]any{}, true},
+		"some records":   {map[string]any{"product": "p*"}, false},
+		"a first record": {map[string]any{"max_records": 10}, false},
+		"some columns":   {map[string]any{"columns": "deviceId"}, false},
+	} {
+		i := commandstest.New(t)
+		onFiles(i, "2026-11-20T06:00:00Z", 0, content)
+		test.args["kind"], test.args["via"] = "software_vulnerabilities", "files"
+		if _, told := exported(t, i, test.args); (told.Get("sha256").Str == sha256Of(content)) != test.want {
+			t.Errorf("%s: got the hash %s of a file with %s, want the file itself: %t", name, told.Get("sha256"), sha256Of(content), test.want)
+		}
+	}
+}
+
 func TestAnExportFiltersRecords(t *testing.T) {
 	for name, test := range map[string]struct {
 		args map[string]any
@@ -238,6 +309,7 @@ func TestAnExportFiltersRecords(t *testing.T) {
 			return s == "High" || s == "Critical"
 		}},
 		"a product":  {map[string]any{"product": "P1"}, func(r gjson.Result) bool { return r.Get("softwareName").Str == "p1" }},
+		"groups":     {map[string]any{"rbac_group": "none,G1"}, func(r gjson.Result) bool { return r.Get("rbacGroupName").Str == "g1" }},
 		"a CVE":      {map[string]any{"cve": "cve-3"}, func(r gjson.Result) bool { return r.Get("cveId").Str == "CVE-3" }},
 		"everything": {map[string]any{"product": "*"}, func(gjson.Result) bool { return true }},
 	} {
@@ -278,16 +350,49 @@ func TestLinksThatExpireAreAskedForAgain(t *testing.T) {
 	}
 }
 
-// TestANewSnapshotBeginsAgain lets the service make a new snapshot while the links of the first expire.
+// TestLinksMayExpireThreeTimes refuses links to two files: each is asked for with three new ones, and then no more.
+func TestLinksMayExpireThreeTimes(t *testing.T) {
+	for name, test := range map[string]struct {
+		refused [2]int // 0: always
+		fails   bool
+	}{
+		"twice each":  {[2]int{2, 2}, false},
+		"three times": {[2]int{3, 1}, false},
+		"always":      {[2]int{0, 1}, true},
+	} {
+		i := commandstest.New(t)
+		for part, times := range test.refused {
+			i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Path: fmt.Sprintf("/download/2026-11-20T06:00:00Z/part-%d", part), Status: 403, Body: "<Error/>", Times: times})
+		}
+		onFiles(i, "2026-11-20T06:00:00Z", 0, packedFile(t, "{}"), packedFile(t, "{}"))
+		result := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "files"})
+		if !test.fails {
+			if got := result.All()[0].At(exportContext).Get("records").Int(); got != 2 {
+				t.Errorf("%s: got %d records, want those of both files", name, got)
+			}
+			continue
+		}
+		result.WantFailure("The download failed")
+		if got := len(result.Requests); got != 8 {
+			t.Errorf("%s: got the requests %q, want four for links and four for the first file", name, result.Asked())
+		}
+	}
+}
+
+// TestANewSnapshotBeginsAgain lets the service make a new snapshot while the links of the first expire: of another time, or of
+// other files.
 func TestANewSnapshotBeginsAgain(t *testing.T) {
-	i := commandstest.New(t)
-	i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Path: "/download/2026-11-20T06:00:00Z/part-1", Status: 403})
-	onFiles(i, "2026-11-20T06:00:00Z", 1, packedFile(t, "{\"old\":1}\n"), packedFile(t, "{\"old\":2}\n"))
-	onFiles(i, "2026-11-20T12:00:00Z", 0, packedFile(t, strings.Join(records(0, 10), "\n")), packedFile(t, strings.Join(records(10, 20), "\n")))
-	got, told := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "files"})
-	wantLines(t, got, records(0, 20))
-	if told.Get("records").Int() != 20 || told.Get("generatedTime").String() != "2026-11-20T12:00:00Z" {
-		t.Errorf("got %s, want 20 records of the new snapshot", told)
+	for folder, generated := range map[string]string{"another time": "2026-11-20T12:00:00Z", "other files": "2026-11-20T06:00:00Z"} {
+		i := commandstest.New(t)
+		i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Path: "/download/2026-11-20T06:00:00Z/part-1", Status: 403})
+		retired := packedFile(t, `{"deviceId":"retired","softwareName":"p1"}`)
+		onFiles(i, "2026-11-20T06:00:00Z", 1, retired, retired)
+		onSlowFiles(i, 0, folder, generated, 0, packedFile(t, strings.Join(records(0, 10), "\n")), packedFile(t, strings.Join(records(10, 20), "\n")))
+		got, told := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "files"})
+		wantLines(t, got, records(0, 20))
+		if told.Get("records").Int() != 20 || told.Get("devices").Int() != 7 || told.Get("summary.#(key==p1).count").Int() != 7 || told.Get("generatedTime").String() != generated {
+			t.Errorf("%s: got %s, want 20 records of 7 devices of the new snapshot, 7 of them of p1", folder, told)
+		}
 	}
 }
 
@@ -316,12 +421,12 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 // TestALargeExportComesAsFiles lets the first page tell that there is more.
 func TestALargeExportComesAsFiles(t *testing.T) {
 	i := commandstest.New(t)
-	i.Answer("GET", pagesOfExport, 200, pageOf(i, records(0, 10), "a"))
+	i.Answer("GET", pagesOfExport, 200, pageOf(i, []string{`{"deviceId":"retired"}`}, "a"))
 	onFiles(i, "2026-11-20T06:00:00Z", 0, packedFile(t, strings.Join(records(0, 20), "\n")))
 	got, told := exported(t, i, map[string]any{"kind": "software_vulnerabilities"})
 	wantLines(t, got, records(0, 20))
-	if told.Get("via").String() != "files" {
-		t.Errorf("got %s, want files", told)
+	if told.Get("via").String() != "files" || told.Get("devices").Int() != 7 {
+		t.Errorf("got %s, want 7 devices from files, without the one of the page", told)
 	}
 	if again := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "files", "newer_than": told.Get("generatedTime").String()}); !strings.Contains(again.Entry().Readable(), "no newer snapshot") {
 		t.Errorf("got %s, want that there is no newer snapshot", again.Entry().Readable())

@@ -20,6 +20,8 @@ import (
 const (
 	// ranOnceArgument marks a run that the command scheduled itself. Existing playbook tasks know it by this name.
 	ranOnceArgument = "ran_once_flag"
+	// resumeArgument names the file with what an earlier run left of an export.
+	resumeArgument = "resume"
 	// untilArgument is the time, set by the first run, at which a command stops scheduling itself.
 	untilArgument = "run_until"
 	// wholeArgument is the number of things that the first run was for, of which the next ones do the rest.

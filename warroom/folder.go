@@ -26,6 +26,8 @@ func (e *FolderError) remedy() string {
 		return "Raise the limit of open files of the container (nofile)."
 	case errors.Is(e.Err, fs.ErrNotExist):
 		return "Restart the container: the folder that it was started in is gone."
+	case errors.Is(e.Err, syscall.EIO):
+		return "Check the disk of the engine: it fails."
 	}
 	return fmt.Sprintf("Run the container as a user who may write to its working directory (it runs as %d): "+
 		"let docker.run.internal.asuser name that user, or exempt the image with docker.run.internal.asuser.ignore.", os.Getuid())

@@ -68,6 +68,7 @@ func TestAFolderIsProbed(t *testing.T) {
 		{"a full disk", folder{writing: syscall.ENOSPC}, syscall.ENOSPC, "Free space"},
 		{"a full quota", folder{writing: syscall.EDQUOT, closing: syscall.EIO}, syscall.EDQUOT, "Free space"},
 		{"a disk that is full at the end", folder{closing: syscall.ENOSPC}, syscall.ENOSPC, "Free space"},
+		{"a disk that fails", folder{writing: syscall.EIO}, syscall.EIO, "Check the disk"},
 		{"too many open files", folder{creating: syscall.EMFILE}, syscall.EMFILE, "Raise the limit of open files"},
 		{"a file that stays", folder{discarding: fs.ErrPermission}, fs.ErrPermission, "Run the container as a user who may write"},
 	} {

@@ -31,6 +31,9 @@ type Host struct {
 	Forgetful bool
 	// FullAfter, if set, is the number of files after which the disk is full.
 	FullAfter int
+	// Wrap, if set, returns what stands for a file that is created or opened again, such as one that fails. The first file of a
+	// run is the one that shows whether files can be saved.
+	Wrap func(id string, file warroom.OutputFile) warroom.OutputFile
 
 	folder string
 
@@ -177,10 +180,18 @@ func (h *Host) Create() (string, warroom.OutputFile, error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("creating a file: %w", err)
 	}
-	if h.Full || h.FullAfter > 0 && !strings.HasSuffix(id, "-"+strconv.Itoa(h.FullAfter)) {
-		return id, fullFile{file}, nil
+	return id, h.wrapped(id, file), nil
+}
+
+func (h *Host) wrapped(id string, file *os.File) warroom.OutputFile {
+	number, err := strconv.Atoi(strings.TrimPrefix(id, "file-"))
+	switch {
+	case h.Full, h.FullAfter > 0 && err == nil && number > h.FullAfter:
+		return fullFile{file}
+	case h.Wrap != nil:
+		return h.Wrap(id, file)
 	}
-	return id, file, nil
+	return file
 }
 
 // fullFile is a file on a full disk.
@@ -196,7 +207,11 @@ func (h *Host) Discard(id string) error { return os.Remove(h.path(id)) }
 
 // Reopen opens a file that a command created earlier.
 func (h *Host) Reopen(id string) (warroom.OutputFile, error) {
-	return os.OpenFile(h.path(id), os.O_RDWR, 0)
+	file, err := os.OpenFile(h.path(id), os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("opening a file: %w", err)
+	}
+	return h.wrapped(id, file), nil
 }
 
 // Put puts a file in the War Room, where commands find it under the ID of an entry.
