@@ -147,13 +147,7 @@ func zeroSum(t Type) any {
 }
 
 func average(values []any, a []expression) any {
-	if len(values) == 0 {
-		if averaged(a) == Real {
-			return math.NaN() // nothing divided by nothing
-		}
-		return nil
-	}
-	switch first := values[0].(type) {
+	switch first := argument(values, 0).(type) {
 	case time.Duration:
 		total, _ := sum(values, a).(time.Duration)
 		return total / time.Duration(len(values))
@@ -166,15 +160,14 @@ func average(values []any, a []expression) any {
 		}
 		return first.Add(total)
 	}
-	numbers := floats(values)
-	if len(numbers) == 0 {
+	if averaged(a) != Real {
 		return nil
 	}
-	total := 0.0
+	total, numbers := 0.0, floats(values)
 	for _, f := range numbers {
 		total += f
 	}
-	return total / float64(len(numbers))
+	return total / float64(len(numbers)) // NaN of none
 }
 
 // limited cuts a list to the size in the last argument, if it is one.

@@ -14,6 +14,8 @@ const measures = `let M = datatable(Group:string, Name:string, N:long, R:real, B
 // https://learn.microsoft.com/en-us/kusto/query/aggregation-functions
 func TestAggregates(t *testing.T) {
 	checkTables(t, []example{
+		{measures + "M | summarize avg(D), avg(tostring(D.x) == '')", "error: the function 'avg' does not take a value of type bool"},
+		{measures + "M | summarize avg(D)", "avg_D;NaN"},
 		{measures + "M | summarize count() by Group", "Group,count_;a,3;b,1;c,1"},
 		{measures + "M | summarize count()", "count_;5"},
 		{measures + "M | summarize n = count()", "n;5"},

@@ -92,6 +92,9 @@ func TestArithmetic(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/datetime-timespan-arithmetic
 func TestArithmeticOfTimes(t *testing.T) {
 	checkValues(t, []example{
+		{"dynamic([datetime(2026-06-01)])[0] + 1", ""},
+		{"dynamic([1h])[0] * 2", "02:00:00"},
+		{"2 * dynamic([1h])[0]", "02:00:00"},
 		{"datetime(2026-06-02) - datetime(2026-06-01 12:00)", "12:00:00"},
 		{"datetime(2026-06-01) - datetime(2026-06-02)", "-1.00:00:00"},
 		{"datetime(2026-06-01) + 1d", "2026-06-02T00:00:00.0000000Z"},
@@ -137,6 +140,9 @@ func TestArithmeticOfTimes(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/scalar-data-types/null-values
 func TestComparisons(t *testing.T) {
 	checkValues(t, []example{
+		{"dynamic(1) == array_sort_asc(dynamic([1]), dynamic([2]))", "error: cannot compare values of types dynamic and several columns; try adding explicit casts"},
+		{"dynamic(1) in (array_sort_asc(dynamic([1]), dynamic([2])))", "error: cannot compare values of types dynamic and several columns; try adding explicit casts"},
+		{"!true", `error: syntax error: unexpected "!true"`},
 		{"1 == 1", "true"},
 		{"1 == 2", "false"},
 		{"1 != 1", "false"},
@@ -350,6 +356,8 @@ func TestOperatorsOfTexts(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/in-operator
 func TestMembership(t *testing.T) {
 	checkValues(t, []example{
+		{"1 in (range x from 1 to)", `error: syntax error: unexpected ")"`},
+		{"1 in (1, nothing)", "error: failed to resolve scalar expression named 'nothing'"},
 		{"1 in (1, 2)", "true"},
 		{"3 in (1, 2)", "false"},
 		{"3 !in (1, 2)", "true"},

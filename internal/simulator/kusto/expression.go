@@ -254,6 +254,9 @@ func compareTyped(operator string, left, right expression) (expression, error) {
 }
 
 func areComparable(a, b Type) bool {
+	if a == severalColumns || b == severalColumns {
+		return false
+	}
 	text := func(t Type) bool { return t == String || t == GUID }
 	number := func(t Type) bool { return t.numeric() || t == Bool } // a column of bool is one of numbers for the service
 	return a == b || a == Dynamic || b == Dynamic || number(a) && number(b) || text(a) && text(b)
@@ -321,7 +324,7 @@ func (p *parser) values(of Type) (list, error) {
 		if err != nil {
 			return list{}, err
 		}
-		if e.typ != Dynamic && of != Dynamic && !areComparable(e.typ, of) {
+		if !areComparable(e.typ, of) {
 			return list{}, fmt.Errorf("cannot compare values of types %s and %s; try adding explicit casts", of, e.typ)
 		}
 		all = append(all, e)

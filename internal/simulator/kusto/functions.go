@@ -500,9 +500,6 @@ func ticksBetween(from, to time.Time) int64 {
 }
 
 func modulo(ticks, span int64) time.Duration {
-	if span == 0 {
-		return 0
-	}
 	return time.Duration(((ticks%span)+span)%span) * tick
 }
 

@@ -426,6 +426,7 @@ const (
 	meant   = "\n\t\r\a\b\f\v\x00\\\"'"
 )
 
+// unescape returns what a text means, in which no escape is the last character.
 func unescape(body string) (string, error) {
 	var value strings.Builder
 	for {
@@ -433,9 +434,6 @@ func unescape(body string) (string, error) {
 		value.WriteString(plain)
 		if !found {
 			return value.String(), nil
-		}
-		if rest == "" {
-			return "", fmt.Errorf("the text %q ends in an escape", body)
 		}
 		if digits := map[byte]int{'u': 4, 'x': 2, 'U': 8}[rest[0]]; digits > 0 && len(rest) > digits {
 			if n, err := strconv.ParseUint(rest[1:1+digits], 16, 32); err == nil {

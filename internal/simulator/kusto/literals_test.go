@@ -162,6 +162,10 @@ func TestLiteralsOfNumbers(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/scalar-data-types/timespan
 func TestLiteralsOfSpans(t *testing.T) {
 	checkValues(t, []example{
+		{"time(1:x2)", "error: time(1:x2) is not a span of time"},
+		{"time(1.x:2)", "error: time(1.x:2) is not a span of time"},
+		{"time(x.1:22)", "error: time(x.1:22) is not a span of time"},
+		{"time(1.22:22)", "1.22:22:00"},
 		{"2d", "2.00:00:00"},
 		{"1.5h", "01:30:00"},
 		{"30m", "00:30:00"},

@@ -397,14 +397,14 @@ func (p *parser) tabularAt(tokens []token) bool {
 	for tokens[i].kind == signToken && tokens[i].text == "(" {
 		i++
 	}
-	t := tokens[i]
-	if t.kind == signToken && t.text == "[" && tokens[min(i+1, len(tokens)-1)].typ == String {
-		return true
+	at := func(i int) token { return tokens[min(i, len(tokens)-1)] }
+	t, following := at(i), at(i+1)
+	if name, ok := following.value.(string); ok && t.text == "[" && at(i+2).text == "]" {
+		t, following = token{kind: wordToken, text: name}, at(i+3)
 	}
 	if t.kind != wordToken {
 		return false
 	}
-	following := tokens[min(i+1, len(tokens)-1)]
 	if begins, special := tabularWords()[t.text]; special && begins(following) {
 		return true
 	}
@@ -666,6 +666,9 @@ func (p *parser) argument(f *lambda, parameters []parameter, place int, inner *p
 		return fits(f, one, t)
 	}
 	value, err := from.expression()
+	if err == nil && value.several != nil {
+		err = errors.New("a function that makes several columns cannot be an argument of another")
+	}
 	if err != nil {
 		return err
 	}

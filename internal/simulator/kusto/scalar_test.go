@@ -81,6 +81,7 @@ func TestFunctionsThatChoose(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/scalar-functions#conversion-functions
 func TestConversions(t *testing.T) {
 	checkValues(t, []example{
+		{"tolong('12.5')", "12"},
 		{"tostring(1)", "1"},
 		{"tostring(-1.5)", "-1.5"},
 		{"tostring(true)", "true"},

@@ -15,6 +15,18 @@ const fruit = `let F = datatable(Name:string, Color:string, Price:real, Count:lo
 // https://learn.microsoft.com/en-us/kusto/query/tabular-operators
 func TestOperatorsOnRows(t *testing.T) {
 	checkTables(t, []example{
+		{fruit + "F | distinct hint.x Color", `error: syntax error: expected "=" but found "Color"`},
+		{fruit + "F | sort hint.x by Name", `error: syntax error: expected "=" but found "by"`},
+		{fruit + "F | as hint.x G", `error: syntax error: expected "=" but found "G"`},
+		{fruit + "F | join hint.x F on Name", `error: syntax error: expected "=" but found "F"`},
+		{fruit + "F | union hint.x F", `error: syntax error: expected "=" but found "F"`},
+		{fruit + "F | evaluate hint.x pivot(Name)", `error: syntax error: expected "=" but found "pivot"`},
+		{fruit + "F | search hint.x 'a'", `error: syntax error: expected "=" but found "'a'"`},
+		{fruit + "F | parse hint.x Name with a", `error: syntax error: expected "=" but found "Name"`},
+		{fruit + "F | mv-expand hint.x Name", `error: syntax error: expected "=" but found "Name"`},
+		{fruit + "F | mv-apply hint.x Name on (count)", `error: syntax error: expected "=" but found "Name"`},
+		{fruit + "F | make-series hint.x count() on Price", `error: syntax error: expected "=" but found "count"`},
+		{fruit + "F | summarize count() by hint.x Name", `error: syntax error: expected "=" but found "Name"`},
 		{fruit + "F | where Price > 1 | project Name", "Name;apple;cherry"},
 		{fruit + "F | filter Color == 'red' and Price < 2 | project Name", "Name;apple"},
 		{fruit + "F | where isnull(Price) or isnull(Count) | project Name", "Name;cherry;damson"},
@@ -101,6 +113,11 @@ func TestOperatorsOnRows(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/project-operator
 func TestOperatorsOnColumns(t *testing.T) {
 	checkTables(t, []example{
+		{"print ['a b'] = 1 | where (['a b'] == 1) and ((['a b']) > 0) | count", "Count;1"},
+		{"print [1] = 2", `error: syntax error: unexpected "["`},
+		{"print ['a'", `error: syntax error: unexpected "["`},
+		{fruit + "F | project (a, 1) = Name", `error: syntax error: unexpected "1"`},
+		{fruit + "F | project (a, b) = nothing", "error: failed to resolve scalar expression named 'nothing'"},
 		{fruit + "F | project Name, Total = Price * Count, Price | take 1", "Name,Total,Price;apple,4.5,1.5"},
 		{fruit + "F | project Name, Name, strlen(Name), Price + 1 | take 1", "Name,Name1,Column1,Column2;apple,apple,5,2.5"},
 		{fruit + "F | project Column1 = Name, strlen(Name), Price + 1 | take 1", "Column1,Column2,Column3;apple,5,2.5"},
@@ -300,6 +317,8 @@ func TestUnions(t *testing.T) {
 func TestExpansions(t *testing.T) {
 	const lists = `let T = datatable(a:long, b:dynamic, c:dynamic)[1, dynamic([10, 20]), dynamic(['x']), 2, dynamic([]), dynamic(['y']), 3, dynamic(null), dynamic({'p': 1, 'q': 2})]; `
 	checkTables(t, []example{
+		{lists + "T | mv-apply a on (count)", "error: a value of type long cannot be expanded; use todynamic"},
+		{lists + "T | mv-expand b to", "error: syntax error: unexpected the end of the query"},
 		{lists + "T | mv-expand b | project a, b", "a,b;1,10;1,20;3,"},
 		{lists + "T | mv-expand b, c", `a,b,c;1,10,x;1,20,;2,,y;3,,{"p":1};3,,{"q":2}`},
 		{lists + "T | mv-expand c | where a == 3 | project c", `c;{"p":1};{"q":2}`},
@@ -397,6 +416,11 @@ func TestSeries(t *testing.T) {
 	const days = "on t from datetime(2017-01-01) to datetime(2017-01-05) step 1d"
 	const dates = `["2017-01-01T00:00:00.0000000Z","2017-01-02T00:00:00.0000000Z","2017-01-03T00:00:00.0000000Z","2017-01-04T00:00:00.0000000Z"]`
 	checkTables(t, []example{
+		{readings + "M | make-series n = count() default = nothing " + days, "error: failed to resolve scalar expression named 'nothing'"},
+		{readings + "M | make-series n = count() on nothing from 1 to 2 step 1", "error: failed to resolve scalar expression named 'nothing'"},
+		{readings + "M | make-series n = count() on v from nothing to 2 step 1", "error: failed to resolve scalar expression named 'nothing'"},
+		{readings + "M | make-series n = count() " + days + " by nothing", "error: failed to resolve scalar expression named 'nothing'"},
+		{readings + "M | make-series n = count() on v from 3 to 9 step 2 by v | count", "Count;4"},
 		{readings + "M | make-series avg(v) " + days, "avg_v,t;[4,4.5,0,8]," + dates},
 		{readings + "M | make-series n = count(), s = sum(v) default=-1 " + days + " | project n, s", "n,s;[1,2,0,1],[4,9,-1,8]"},
 		{readings + "M | make-series n = sum(v) default = real(null) " + days + " | project n", "n;[4,9,null,8]"},
@@ -428,6 +452,7 @@ func TestPlugins(t *testing.T) {
 	const bags = "let T = datatable(k:long, d:dynamic)[1, dynamic({'Name': 'John', 'Age': 20}), 2, dynamic({'Name': 'Dave', 'Height': 1.8}), 3, dynamic(null)]; "
 	const events = "let E = datatable(City:string, Kind:string, n:long)['A', 'x', 1, 'A', 'y', 2, 'B', 'x', 3, 'A', 'x', 4]; "
 	checkTables(t, []example{
+		{"datatable(d:dynamic)[dynamic({'a': null}), dynamic({'a': null})] | evaluate bag_unpack(d) | getschema | project ColumnName, ColumnType", "ColumnName,ColumnType;a,dynamic"},
 		{bags + "T | evaluate bag_unpack(d)", "k,Age,Height,Name;1,20,,John;2,,1.8,Dave;3,,,"},
 		{bags + "T | evaluate bag_unpack(d, 'P_')", "k,P_Age,P_Height,P_Name;1,20,,John;2,,1.8,Dave;3,,,"},
 		{bags + "T | evaluate bag_unpack(d) | getschema | project ColumnType", "ColumnType;long;long;real;string"},
@@ -465,6 +490,7 @@ func TestPlugins(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/search-operator
 func TestSearch(t *testing.T) {
 	checkTables(t, []example{
+		{"search hint.x in (Ledger) 'a'", `error: syntax error: expected "=" but found "in"`},
 		{"search 'tea' | project $table, Who", "$table,Who;Ledger,Tom;Ledger,Ada"},
 		{"search in (Ledger) 'tea' | project Who", "Who;Tom;Ada"},
 		{"search in (Led*) 'tea' | count", "Count;2"},
@@ -509,6 +535,26 @@ func TestSearch(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/let-statement
 func TestNamesOfLetStatements(t *testing.T) {
 	checkTables(t, []example{
+		{"let f = (n:long) { Ledger | take n }; let few = f(2); few | count", "Count;2"},
+		{"let f = (n:long) { n * 2 }; let twice = f(2); print twice", "print_0;4"},
+		{"let f = (n:long) { let T = Ledger; T | take n }; let few = f(2); few | count", "Count;2"},
+		{"let f = (n:long) { let T = (Ledger | where Amount > 0); T | take n }; print toscalar(f(3) | count)", "print_0;3"},
+		{"let f = (n:long) { let g = (m:long) { let k = m; k }; let x = g(n); x + 1 }; let y = f(2); print y", "print_0;3"},
+		{"let f = (n:long) { let list = dynamic([{'a': [1]}]); list[n] }; let y = f(0); print y.a[0]", "print_0;1"},
+		{"let f = (T:(Who:string)) { T | summarize by Who }; let names = f(Ledger); Ledger | where Who in (names) | count", "Count;5"},
+		{"let f = (T:(*)) { T | count }; print x = 5 | where x in (f(Ledger)) | count", "Count;1"},
+		{"let f = () { let n = 1 }; print f()", `error: syntax error: expected ";" but found the end of the query`},
+		{"let f = () { let n = ; n }; print f()", `error: syntax error: unexpected ";"`},
+		{"let f = (n:long) { range x from 1 to n step 1 }; Ledger | where Amount in (f(Amount))", "error: the argument 'n' of the function 'f', which returns a table, must be a constant"},
+		{"let f = (T:(*)) { T }; f(Nothing)", "error: failed to resolve table or column expression named 'Nothing'"},
+		{"let f = (a:dynamic) { a }; print f(array_sort_asc(dynamic([1]), dynamic([2])))", "error: a function that makes several columns cannot be an argument of another"},
+		{"let f = (a:long) { a }; print f(nothing)", "error: failed to resolve scalar expression named 'nothing'"},
+		{"let f = (1:long) { 1 }; print 1", `error: syntax error: unexpected "1"`},
+		{"let f = (T:(1:long)) { T }; print 1", `error: syntax error: unexpected "1"`},
+		{"let f = (T:(a:1)) { T }; print 1", `error: syntax error: unexpected "1"`},
+		{"let f = (a:1) { a }; print 1", `error: syntax error: unexpected "1"`},
+		{"print pack_all(1 2)", `error: syntax error: expected "," but found "2"`},
+		{"print pack_all", "error: failed to resolve scalar expression named 'pack_all'"},
 		{"let x = 1 + 2; let y = x * 2; print x, y", "print_0,print_1;3,6"},
 		{"let when = ago(1h); Ledger | where Timestamp < when | count", "Count;5"},
 		{"let Who = 'x'; Ledger | take 1 | project Who", "Who;Nora"},
