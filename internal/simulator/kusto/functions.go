@@ -911,10 +911,12 @@ func elementwise(sign string) function {
 			return nil
 		}
 		made := make([]any, max(len(x), len(y)))
-		for i := range made {
-			if i < len(x) && i < len(y) {
-				made[i] = calculate(sign, x[i], y[i])
+		for i := range min(len(x), len(y)) {
+			divisor := y[i]
+			if f, ok := toFloat(divisor); ok && sign == "/" { // whole numbers are not divided as such
+				divisor = f
 			}
+			made[i] = calculate(sign, x[i], divisor)
 		}
 		return made
 	}}

@@ -108,6 +108,14 @@ func unsupported(kind, name string) error {
 	return fmt.Errorf("the %s '%s' is not supported by this simulated service", kind, name)
 }
 
+// withinLimit refuses a number of rows that is larger than MaxRows.
+func withinLimit(rows int, operator string) error {
+	if rows > MaxRows {
+		return fmt.Errorf("the query exceeds the limit of %d rows after the operator '%s'", MaxRows, operator)
+	}
+	return nil
+}
+
 func (t Table) column(name string) (int, bool) {
 	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == name })
 	return i, i >= 0

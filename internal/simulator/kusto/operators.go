@@ -938,8 +938,8 @@ func (t Table) expanded(lists []expansion, parameters map[string]string, most in
 			}
 			made.Rows = append(made.Rows, row)
 		}
-		if len(made.Rows) > MaxRows {
-			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator 'mv-expand'", MaxRows)
+		if err := withinLimit(len(made.Rows), "mv-expand"); err != nil {
+			return Table{}, err
 		}
 	}
 	return made, nil

@@ -489,8 +489,8 @@ func (p *parser) operators(t Table) (Table, error) {
 		if err != nil {
 			return Table{}, err
 		}
-		if len(result.Rows) > MaxRows {
-			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator '%s'", MaxRows, name)
+		if err := withinLimit(len(result.Rows), name); err != nil {
+			return Table{}, err
 		}
 		t = result
 	}

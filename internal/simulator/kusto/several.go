@@ -21,8 +21,13 @@ func (p *parser) union(before *Table) (Table, error) {
 		parts = append(parts, part{"union_arg0", *before})
 	}
 	for {
+		begin := p.tokens
 		some, err := p.unionPart(len(parts))
-		if err != nil && (parameters["isfuzzy"] != "true" || !strings.HasPrefix(err.Error(), "failed to resolve table")) {
+		switch {
+		case err != nil && parameters["isfuzzy"] == "true" && strings.HasPrefix(err.Error(), "failed to resolve table"):
+			p.tokens = begin
+			p.skip()
+		case err != nil:
 			return Table{}, err
 		}
 		parts = append(parts, some...)
@@ -36,12 +41,21 @@ func (p *parser) union(before *Table) (Table, error) {
 	label := parameters["withsource"]
 	made, places := unionColumns(parts, label, parameters["kind"] == "inner")
 	for _, one := range parts {
-		if len(made.Rows)+len(one.table.Rows) > MaxRows {
-			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator 'union'", MaxRows)
+		if err := withinLimit(len(made.Rows)+len(one.table.Rows), "union"); err != nil {
+			return Table{}, err
 		}
 		made.add(one, places, label != "")
 	}
 	return made, nil
+}
+
+// skip drops a name, or what is in parentheses.
+func (p *parser) skip() {
+	end := 0
+	if p.is(signToken, "(") {
+		end = matching(p.tokens)
+	}
+	p.tokens = p.tokens[end+1:]
 }
 
 // part is a table of a union, with its name.
@@ -90,6 +104,12 @@ func unionColumns(parts []part, label string, inner bool) (Table, map[Column]int
 			}
 		}
 	}
+	taken := slices.Clone(made.Columns) // and the names of columns that have one type
+	for _, name := range names {
+		if len(types[name]) == 1 {
+			taken = append(taken, Column{Name: name})
+		}
+	}
 	places := map[Column]int{}
 	for _, name := range names {
 		if inner && slices.ContainsFunc(parts, func(one part) bool { _, has := one.table.column(name); return !has }) {
@@ -99,7 +119,8 @@ func unionColumns(parts []part, label string, inner bool) (Table, map[Column]int
 			c := Column{name, typ}
 			places[c] = len(made.Columns)
 			if len(types[name]) > 1 {
-				c.Name += "_" + string(typ)
+				c.Name = unique(taken, name+"_"+string(typ))
+				taken = append(taken, c)
 			}
 			made.Columns = append(made.Columns, c)
 		}
@@ -335,8 +356,8 @@ func combined(left, right Table, keys joinKeys, columns []int, kind string) (Tab
 		if len(found) == 0 && (kind == "leftouter" || kind == "fullouter") {
 			nextTo(row, nil)
 		}
-		if len(made.Rows) > MaxRows {
-			return Table{}, fmt.Errorf("the query exceeds the limit of %d rows after the operator 'join'", MaxRows)
+		if err := withinLimit(len(made.Rows), "join"); err != nil {
+			return Table{}, err
 		}
 	}
 	if kind == "rightouter" || kind == "fullouter" {
@@ -453,9 +474,12 @@ func (p *parser) oneSearch(cased bool) (func(*frame) bool, error) {
 		}
 		return inner, p.expect(")")
 	}
+	if p.take("*") {
+		return func(*frame) bool { return true }, nil
+	}
 	if term, ok := p.peek().value.(string); ok && p.peek().kind == literalToken {
 		p.next()
-		return searchTerm(p.current.Columns, term, cased)
+		return searchTerm(p.current.Columns, term, cased), nil
 	}
 	if p.peek().kind == wordToken && p.peekAt(1).text == ":" {
 		name := p.next().text
@@ -465,8 +489,8 @@ func (p *parser) oneSearch(cased bool) (func(*frame) bool, error) {
 		if !found || !ok {
 			return nil, fmt.Errorf("failed to resolve column named '%s'", name)
 		}
-		has := textOperators()["has"]
-		return func(f *frame) bool { return has(Text(f.row[i]), term) }, nil
+		holds := searching(term, cased)
+		return func(f *frame) bool { return holds(Text(f.row[i])) }, nil
 	}
 	e, err := p.comparison()
 	if err != nil {
@@ -475,24 +499,44 @@ func (p *parser) oneSearch(cased bool) (func(*frame) bool, error) {
 	return func(f *frame) bool { return e.eval(f) == true }, nil
 }
 
-func searchTerm(columns []Column, term string, cased bool) (func(*frame) bool, error) {
+// searchTerm looks for a term in all columns but the one that search adds.
+func searchTerm(columns []Column, term string, cased bool) func(*frame) bool {
+	holds := searching(term, cased)
+	return func(f *frame) bool {
+		for i, c := range columns {
+			if c.Name != "$table" && holds(Text(f.row[i])) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// searching returns a function that looks for a term in a text. An asterisk stands for anything: at the start and the end of a
+// term also for the rest of a word.
+//
+// https://learn.microsoft.com/en-us/kusto/query/search-operator
+func searching(term string, cased bool) func(text string) bool {
 	start, end := !strings.HasPrefix(term, "*"), !strings.HasSuffix(term, "*")
 	bare := strings.Trim(term, "*")
 	if strings.Contains(bare, "*") {
-		return nil, unsupported("asterisk within the search term", term)
+		pattern := strings.ReplaceAll(regexp.QuoteMeta(bare), `\*`, ".*")
+		if start {
+			pattern = `\b` + pattern
+		}
+		if end {
+			pattern += `\b`
+		}
+		if !cased {
+			pattern = "(?i)" + pattern
+		}
+		return regexp.MustCompile(pattern).MatchString
 	}
 	look := func(a, b string) bool { return findTerm(a, b, start, end) }
 	if !cased {
 		look = folded(look)
 	}
-	return func(f *frame) bool {
-		for i, c := range columns {
-			if c.Name != "$table" && look(Text(f.row[i]), bare) {
-				return true
-			}
-		}
-		return false
-	}, nil
+	return func(text string) bool { return look(text, bare) }
 }
 
 // parsePart is a part of the pattern of parse: a text, an asterisk or a column.

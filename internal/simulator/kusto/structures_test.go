@@ -78,7 +78,7 @@ func TestFunctionsOfLists(t *testing.T) {
 		{"series_add(dynamic([1, 2, 4]), dynamic([4, 2, 1]))", "[5,4,5]"},
 		{"series_subtract(dynamic([1, 2, 4]), dynamic([4, 2, 1]))", "[-3,0,3]"},
 		{"series_multiply(dynamic([1, 2, 4]), dynamic([4, 2, 1]))", "[4,4,4]"},
-		{"series_divide(dynamic([8, 6.0, 4]), dynamic([4, 4, 0]))", "[2,1.5,null]"},
+		{"series_divide(dynamic([8, 6.0, 4]), dynamic([4, 4, 0]))", `[2,1.5,"∞"]`},
 		{"series_add(dynamic([1, 2]), dynamic([4]))", "[5,null]"},
 		{"series_add(dynamic([1]), dynamic([4, 2]))", "[5,null]"},
 		{"series_add(dynamic([1, 'x']), dynamic([4, 2]))", "[5,null]"},
@@ -163,6 +163,12 @@ func TestSortedLists(t *testing.T) {
 func TestFunctionsOfBags(t *testing.T) {
 	const nested = `dynamic({"key1": 123, "key2": {"prop1": "abc", "prop2": "xyz"}, "key3": [100, 200]})`
 	checkValues(t, []example{
+		{"set_union(dynamic([1e300, 2e300]), dynamic([1e300]))", "[1e+300,2e+300]"},
+		{"set_union(dynamic([9007199254740993]), dynamic([9007199254740992.0]))", "[9007199254740993,9007199254740992]"},
+		{"set_union(dynamic([1.5, 1.5, 2]), dynamic([2.0]))", "[1.5,2]"},
+		{"set_union(dynamic([[1], [1], {'a': 1}]), dynamic([{'a': 1}, [1, 2]]))", `[[1],{"a":1},[1,2]]`},
+		{"set_union(dynamic([null, 0, '']), dynamic([null, false]))", `[null,0,"",false]`},
+		{"set_union(dynamic([1h]), dynamic(['01:00:00']))", `["01:00:00","01:00:00"]`},
 		{"bag_pack('a', 1, 'b', 'x')", `{"a":1,"b":"x"}`},
 		{"pack('a', 1h)", `{"a":"01:00:00"}`},
 		{"bag_pack()", "{}"},
