@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -187,6 +188,57 @@ func TestResultsThatCannotBeFetchedYetAreFetchedLater(t *testing.T) {
 	}
 	if second, next := names(i.Again(*next).All()); next != nil || !slices.Equal(second, []string{"m1.contoso.example 1 evidence.log.gz"}) {
 		t.Errorf("got %q and the next run %+v, want the other result alone", second, next)
+	}
+}
+
+// TestASessionIsReportedWithoutItsResults cannot get the results of a session that succeeded: what ran is reported all the same,
+// once, with what failed and what will be fetched later.
+func TestASessionIsReportedWithoutItsResults(t *testing.T) {
+	for name, test := range map[string]struct {
+		status [2]int // of the links; 0 returns one
+		files  int
+		fails  []string
+		left   any // the results that the next run fetches
+	}{
+		"none":                     {[2]int{403, 403}, 0, []string{"a-m1/0", "a-m1/1"}, nil},
+		"none yet":                 {[2]int{429, 429}, 0, nil, "a-m1/0,a-m1/1"},
+		"one never, and one later": {[2]int{403, 429}, 0, []string{"a-m1/0"}, "a-m1/1"},
+		"one never":                {[2]int{0, 403}, 1, []string{"a-m1/1"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := commandstest.New(t)
+			for index, status := range test.status {
+				if status != 0 {
+					i.Tenant.Script(simulator.Fault{
+						Kind: simulator.KindAPI, Path: fmt.Sprintf("/api/machineactions/a-m1/GetLiveResponseResultDownloadLink(index=%d)", index), Status: status, RetryAfter: 5 * time.Minute,
+					})
+				}
+			}
+			entries := i.Again(sessionOn(i, "files", map[string]string{"m1": sessionEnded})).All()
+			var next any
+			text, files := "", 0
+			for _, entry := range entries {
+				text += entry.Readable() + "\n"
+				if entry.File != nil {
+					files++
+				}
+				if entry.Poll != nil {
+					next = entry.Poll.Args["left_to_fetch"]
+				}
+			}
+			if got := strings.Count(text, "Live response sessions"); got != 1 || files != test.files || next != test.left {
+				t.Errorf("got %d files, %v for the next run, and\n%s\nwant %d, %v and the session once", files, next, text, test.files, test.left)
+			}
+			if got := strings.Contains(text, "Failed: "); got != (test.fails != nil) {
+				t.Errorf("got\n%s\nwant the failures %q", text, test.fails)
+			}
+			for _, want := range test.fails {
+				if !strings.Contains(text, want) {
+					t.Errorf("got\n%s\nwant that %s failed", text, want)
+				}
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,12 +24,7 @@ const (
 
 // sessionOrder is the position of a kind in a session; -1 for a kind that does not exist.
 func sessionOrder(kind string) int {
-	for i, one := range []string{putFileCommand, runScriptCommand, getFileCommand} {
-		if one == kind {
-			return i
-		}
-	}
-	return -1
+	return slices.Index([]string{putFileCommand, runScriptCommand, getFileCommand}, kind)
 }
 
 // sessionCommands reads the commands of a session: lines or a JSON list of texts such as "run triage.ps1 -Days 3", or a
@@ -372,7 +368,7 @@ func (s *sessions) fetch(ctx context.Context, wanted []string, entries []warroom
 	if len(asked.Done) > 0 { // what is left gets its time, as long as there is progress
 		result.Until = s.run.began.Add(defaultLimit)
 	}
-	if err == nil && len(asked.Done) == 0 && len(asked.Failed) == 0 {
+	if len(asked.Done) == 0 && len(asked.Failed) == 0 {
 		result.Entries = entries // report what the sessions did now, whatever remains to be fetched
 	}
 	return result, err
