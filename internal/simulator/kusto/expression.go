@@ -924,7 +924,7 @@ func (p *parser) typedLiteral(name string, typ Type) (expression, error) {
 }
 
 // specialReal takes nan, +inf or -inf, which only the parentheses of real() may hold.
-func (p *parser) specialReal() (float64, bool) {
+func (p *parser) specialReal() (value any, special bool) {
 	switch {
 	case p.takeWord("nan"):
 		return math.NaN(), true
@@ -937,7 +937,7 @@ func (p *parser) specialReal() (float64, bool) {
 		p.next()
 		return math.Inf(-1), true
 	}
-	return 0, false
+	return nil, false
 }
 
 // extract reads the arguments of extract, of which the fourth names the type that the text it finds is converted to.

@@ -601,7 +601,11 @@ func times() map[string]function {
 			}
 			whole := int64(n)
 			perSecond := int64(time.Second / unit)
-			return time.Unix(whole/perSecond, (whole%perSecond)*int64(unit)).UTC()
+			t := time.Unix(whole/perSecond, (whole%perSecond)*int64(unit)).UTC()
+			if t.Year() < 1 || t.Year() > 9999 {
+				return nil
+			}
+			return t
 		}}
 	}
 	list := map[string]function{

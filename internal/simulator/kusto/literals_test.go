@@ -262,6 +262,10 @@ func TestLiteralsOfDates(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/scalar-data-types/string
 func TestLiteralsOfTexts(t *testing.T) {
 	checkValues(t, []example{
+		{`"\u00e"`, `error: the text "\\u00e" has an escape that is not known`},
+		{`"\U0001F60"`, `error: the text "\\U0001F60" has an escape that is not known`},
+		{`"\u00e9"`, "é"},
+		{`"\x411"`, "A1"},
 		{`"it's"`, "it's"},
 		{`'a "word"'`, `a "word"`},
 		{`'it\'s'`, "it's"},

@@ -563,10 +563,10 @@ func (p *parser) top() (Table, error) {
 	return t, nil
 }
 
-// sortKey is a key of sort: sign is -1 where the largest comes first, null where null comes first.
+// sortKey is a key of sort, by which the smallest comes first if it ascends.
 type sortKey struct {
-	value      expression
-	sign, null int
+	value                 expression
+	ascending, nullsFirst bool
 }
 
 // sort reads "by" and the keys; without a direction the largest comes first. Null comes last where the largest comes first, and
@@ -623,18 +623,18 @@ func (p *parser) sortKey() (sortKey, error) {
 	if e.typ == Dynamic || e.several != nil {
 		return sortKey{}, errors.New("rows cannot be sorted by a dynamic value; use tostring or another conversion")
 	}
-	k := sortKey{e, -1, 1}
+	k := sortKey{value: e}
 	if p.takeWord("asc") {
-		k.sign, k.null = 1, -1
+		k.ascending, k.nullsFirst = true, true
 	} else {
 		p.takeWord("desc")
 	}
 	if p.takeWord("nulls") {
 		switch {
 		case p.takeWord("first"):
-			k.null = -1
+			k.nullsFirst = true
 		case p.takeWord("last"):
-			k.null = 1
+			k.nullsFirst = false
 		default:
 			return sortKey{}, p.unexpected()
 		}
@@ -647,10 +647,18 @@ func (p *parser) sortKey() (sortKey, error) {
 // https://learn.microsoft.com/en-us/kusto/query/sort-operator
 func (k sortKey) order(x, y any) int {
 	rank := func(v any) int64 { return 2*asInt(v == nil) + asInt(isNaN(v)) }
-	if order := cmp.Compare(rank(x), rank(y)); order != 0 || rank(x) > 0 {
-		return order * k.null
+	if rank(x) > 0 || rank(y) > 0 {
+		return directed(cmp.Compare(rank(x), rank(y)), !k.nullsFirst)
 	}
-	return sorting(x, y) * k.sign
+	return directed(sorting(x, y), k.ascending)
+}
+
+// directed returns an order, or the opposite one.
+func directed(order int, ascending bool) int {
+	if ascending {
+		return order
+	}
+	return -order
 }
 
 func (p *parser) serialize() (Table, error) {
@@ -1127,13 +1135,16 @@ func (p *parser) pivot() (Table, error) {
 	}
 	count := expression{typ: Long, eval: func(f *frame) any { return int64(len(f.rows)) }}
 	var over []int
+	var aggregated []token // what the aggregate is made of
 	if p.take(",") {
+		before := p.tokens
 		p.grouping = true
 		count, err = p.expression()
 		p.grouping = false
 		if err != nil {
 			return Table{}, err
 		}
+		aggregated = before[:len(before)-len(p.tokens)]
 	}
 	for p.take(",") {
 		name, err := p.name()
@@ -1151,7 +1162,9 @@ func (p *parser) pivot() (Table, error) {
 	}
 	t := p.current
 	if over == nil {
-		over = t.keeping(func(i int) bool { return i != place && !strings.Contains(count.name, "_"+t.Columns[i].Name) })
+		over = t.keeping(func(i int) bool {
+			return i != place && !slices.ContainsFunc(aggregated, func(one token) bool { return one.text == t.Columns[i].Name })
+		})
 	}
 	var keys []namedExpression
 	for _, i := range over {

@@ -368,6 +368,9 @@ func TestFunctionsOfNumbers(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/scalar-functions#string-functions
 func TestFunctionsOfTexts(t *testing.T) {
 	checkValues(t, []example{
+		{"format_bytes(1536, 12)", "1.5000000000 KB"},
+		{"format_bytes(1536, -1)", "2 KB"},
+		{"format_bytes(-5)", "-5 Bytes"},
 		{"strcat('a', 'b')", "ab"},
 		{"strcat('a')", "a"},
 		{"strcat('a', 1, 2.5, true, 1h, dynamic([1]), long(null))", "a12.5true01:00:00[1]"},

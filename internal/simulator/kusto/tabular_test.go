@@ -464,6 +464,9 @@ func TestPlugins(t *testing.T) {
 	const bags = "let T = datatable(k:long, d:dynamic)[1, dynamic({'Name': 'John', 'Age': 20}), 2, dynamic({'Name': 'Dave', 'Height': 1.8}), 3, dynamic(null)]; "
 	const events = "let E = datatable(City:string, Kind:string, n:long)['A', 'x', 1, 'A', 'y', 2, 'B', 'x', 3, 'A', 'x', 4]; "
 	checkTables(t, []example{
+		{events + "E | extend nn = n * 10 | evaluate pivot(Kind, sum(nn), City)", "City,x,y;A,50,20;B,30,0"},
+		{events + "E | extend nn = n * 10 | project-away City | evaluate pivot(Kind, sum(nn))", "n,x,y;1,10,0;2,0,20;3,30,0;4,40,0"},
+		{events + "E | extend nn = n * 10 | project-away City | evaluate pivot(Kind, sum(n))", "nn,x,y;10,1,0;20,0,2;30,3,0;40,4,0"},
 		{"datatable(d:dynamic)[dynamic({'a': null}), dynamic({'a': null})] | evaluate bag_unpack(d) | getschema | project ColumnName, ColumnType", "ColumnName,ColumnType;a,dynamic"},
 		{bags + "T | evaluate bag_unpack(d)", "k,Age,Height,Name;1,20,,John;2,,1.8,Dave;3,,,"},
 		{bags + "T | evaluate bag_unpack(d, 'P_')", "k,P_Age,P_Height,P_Name;1,20,,John;2,,1.8,Dave;3,,,"},
@@ -773,7 +776,8 @@ func TestLimits(t *testing.T) {
 		{"print " + strings.Repeat("(", 70) + "1" + strings.Repeat(")", 70), "error: the query nests deeper than 64 levels"},
 		{"print " + strings.Repeat("-", 70) + "1", "error: the query nests deeper than 64 levels"},
 		{strings.Repeat("(", 70) + "Ledger" + strings.Repeat(")", 70), "error: the query nests deeper than 64 levels"},
-		{"print " + strings.Repeat("(", 60) + "1" + strings.Repeat(")", 60), "print_0;1"},
+		{"print " + strings.Repeat("(", 62) + "1" + strings.Repeat(")", 62), "print_0;1"},
+		{"print " + strings.Repeat("(", 63) + "1" + strings.Repeat(")", 63), "error: the query nests deeper than 64 levels"},
 		{"Ledger | search " + strings.Repeat("not(", 70) + "'x'" + strings.Repeat(")", 70), "error: the query nests deeper than 64 levels"},
 	})
 	query := "let f0 = () { 1 }; "

@@ -6,6 +6,11 @@ import "testing"
 func TestFunctionsOfTimes(t *testing.T) {
 	const moment = "datetime(2017-10-30 01:02:03.7654321)"
 	checkValues(t, []example{
+		{"unixtime_seconds_todatetime(253402300799)", "9999-12-31T23:59:59.0000000Z"},
+		{"unixtime_seconds_todatetime(253402300800)", ""},
+		{"unixtime_seconds_todatetime(-62135596800)", "0001-01-01T00:00:00.0000000Z"},
+		{"unixtime_seconds_todatetime(-62135596801)", ""},
+		{"unixtime_seconds_todatetime(1.5)", "1970-01-01T00:00:01.0000000Z"},
 		{"now()", "2026-06-01T20:00:00.0000000Z"},
 		{"now(-1d)", "2026-05-31T20:00:00.0000000Z"},
 		{"now(1h)", "2026-06-01T21:00:00.0000000Z"},
