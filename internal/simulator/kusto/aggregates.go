@@ -39,7 +39,7 @@ func averaged(a []expression) Type {
 }
 
 // aggregates are the functions of a group of rows that are carried out. count, arg_max, arg_min, take_any and percentiles have a shape
-// of their own.
+// of their own, and only their numbers of arguments here, if these are fixed.
 func aggregates() map[string]aggregate {
 	count := func(values []any, _ []expression) any { return int64(len(values)) }
 	different := func(values []any, _ []expression) any { return int64(len(distinctValues(values))) }
@@ -81,7 +81,7 @@ func aggregates() map[string]aggregate {
 	deviation := func(values []any, _ []expression) any { return math.Sqrt(varianceOf(floats(values))) }
 	variance := func(values []any, _ []expression) any { return varianceOf(floats(values)) }
 	return map[string]aggregate{
-		"count":            {0, 0, "count", always(Long), -1, nil},
+		"count":            {},
 		"countif":          {1, 1, "countif", always(Long), 0, count},
 		"dcount":           {1, 2, "dcount", always(Long), -1, different},
 		"dcountif":         {2, 3, "dcountif", always(Long), 1, different},
@@ -107,12 +107,12 @@ func aggregates() map[string]aggregate {
 		"make_list_if":     {2, 3, "list", always(Dynamic), 1, list},
 		"make_bag":         {1, 2, "bag", always(Dynamic), -1, bag},
 		"make_bag_if":      {2, 3, "bag", always(Dynamic), 1, bag},
-		"percentile":       {2, 2, "percentile", nil, -1, nil},
-		"percentiles":      {2, -1, "percentile", nil, -1, nil},
-		"arg_max":          {1, -1, "", nil, -1, nil},
-		"arg_min":          {1, -1, "", nil, -1, nil},
-		"take_any":         {1, -1, "", nil, -1, nil},
-		"any":              {1, -1, "", nil, -1, nil},
+		"percentile":       {min: 2, max: 2},
+		"percentiles":      {min: 2, max: -1},
+		"arg_max":          {},
+		"arg_min":          {},
+		"take_any":         {},
+		"any":              {},
 	}
 }
 

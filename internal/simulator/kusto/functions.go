@@ -119,8 +119,8 @@ func (e expression) split(a []expression) expression {
 	return severally(columns)
 }
 
-// checkArguments looks at what the numbers and types of arguments leave open: regular expressions and units of time that are
-// written out, and that a date has minutes where it has hours.
+// checkArguments looks at what the numbers and types of arguments leave open: regular expressions, units and formats of time
+// that are written out, and that a date has minutes where it has hours.
 func checkArguments(name string, a []expression) error {
 	const untilHour = 4
 	if name == "make_datetime" && len(a) == untilHour {
@@ -129,6 +129,14 @@ func checkArguments(name string, a []expression) error {
 	if len(a) > 0 && a[0].constant && slices.Contains([]string{"datetime_add", "datetime_diff", "datetime_part"}, name) {
 		if unit := Text(a[0].eval(&frame{})); !isUnit(name, unit) {
 			return fmt.Errorf("the function '%s' does not know the unit '%s'", name, unit)
+		}
+	}
+	if format, checked := map[string]func(string) any{
+		"format_datetime": func(format string) any { return formatTime(time.Time{}, format) },
+		"format_timespan": func(format string) any { return formatSpan(0, format) },
+	}[name]; checked && a[1].constant {
+		if text := Text(a[1].eval(&frame{})); format(text) == nil {
+			return fmt.Errorf("the function '%s' does not know the format '%s'", name, text)
 		}
 	}
 	place := map[string]int{"extract": 0, "extract_all": 0, "replace_regex": 1, "replace": 0, "trim": 0, "trim_start": 0, "trim_end": 0}

@@ -314,7 +314,8 @@ func TestLiteralsOfTexts(t *testing.T) {
 
 // https://learn.microsoft.com/en-us/kusto/query/scalar-data-types/dynamic
 func TestLiteralsOfDynamicValues(t *testing.T) {
-	deep := strings.Repeat("[", 70) + strings.Repeat("]", 70)
+	deepest := strings.Repeat("[", 65) + strings.Repeat("]", 65)
+	deep := "[" + deepest + "]"
 	checkValues(t, []example{
 		{"dynamic(null)", ""},
 		{"dynamic(1)", "1"},
@@ -346,6 +347,7 @@ func TestLiteralsOfDynamicValues(t *testing.T) {
 		{`dynamic(["a)`, `error: syntax error: the parenthesis after "dynamic([\"a)" is not closed`},
 		{"dynamic(#)", `error: syntax error at "#"`},
 		{"dynamic(" + deep + ")", "error: dynamic(" + deep[:60] + ") is not a value"},
+		{"dynamic(" + deepest + ")", deepest},
 		{"dynamic([[[[1]]]])[0][0]", "[[1]]"},
 	})
 }

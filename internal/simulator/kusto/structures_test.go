@@ -127,6 +127,7 @@ func TestSortedLists(t *testing.T) {
 		{"array_sort_desc(dynamic([true, 'a', 2, 1.5]))", `[2,1.5,"a",true]`},
 		{"array_sort_asc(dynamic([2h, 1h]))", `["01:00:00","02:00:00"]`},
 		{"array_sort_asc(dynamic([datetime(2026), 'a', datetime(2025)]))", `["2025-01-01T00:00:00.0000000Z","2026-01-01T00:00:00.0000000Z","a"]`},
+		{"array_sort_asc(dynamic([[2], true, [1], {'a': 1}]))", `[[1],[2],true,{"a":1}]`},
 		{"array_sort_asc(dynamic('x'))", ""},
 		{"array_sort_asc(dynamic([2, 1]), dynamic(['two', 'one']))[1]", `["one","two"]`},
 		{"array_sort_asc(dynamic([2, 1]), dynamic(['two', 'one']))[0]", "[1,2]"},

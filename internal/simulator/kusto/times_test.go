@@ -178,6 +178,8 @@ func TestFunctionsOfTimes(t *testing.T) {
 	})
 	checkTables(t, []example{
 		{"Ledger | project d = datetime_add(Who, 1, Timestamp), e = datetime_diff(Who, Timestamp, Timestamp), f = datetime_part(Who, Timestamp) | take 1", "d,e,f;,,"},
+		{"Ledger | take 1 | project d = format_datetime(Timestamp, Who), e = format_timespan(1h, strcat('h', Who))", "d,e;,"},
+		{"Ledger | take 1 | project d = format_datetime(Timestamp, strcat('yyyy', substring(Who, 9)))", "d;2026"},
 		{"Ledger | take 1 | project d = datetime_add(strcat('da', 'y'), 1, Timestamp)", "d;2026-06-02T12:00:00.0000000Z"},
 	})
 }
@@ -197,10 +199,10 @@ func TestFormsOfTimes(t *testing.T) {
 		{"format_datetime(datetime(2017-01-09 15:03:05.1200000), 'F FF FFF FFFFFFF')", "1 12 12 12"},
 		{"format_datetime(datetime(2017-01-09 15:03:05), 's.FFF')", "5."},
 		{"format_datetime(datetime(2017-01-09 15:03:05), 'yyyy/MM,dd_HH')", "2017/01,09_15"},
-		{"format_datetime(datetime(2017-01-09), 'yyyyy')", ""},
-		{"format_datetime(datetime(2017-01-09), 'x')", ""},
-		{"format_datetime(datetime(2017-01-09), 'ffffffff')", ""},
-		{"format_datetime(datetime(2017-01-09), 'FFFFFFFF')", ""},
+		{"format_datetime(datetime(2017-01-09), 'yyyyy')", "error: the function 'format_datetime' does not know the format 'yyyyy'"},
+		{"format_datetime(datetime(2017-01-09), 'x')", "error: the function 'format_datetime' does not know the format 'x'"},
+		{"format_datetime(datetime(2017-01-09), 'ffffffff')", "error: the function 'format_datetime' does not know the format 'ffffffff'"},
+		{"format_datetime(datetime(2017-01-09), 'FFFFFFFF')", "error: the function 'format_datetime' does not know the format 'FFFFFFFF'"},
 		{"format_datetime(datetime(2017-01-09), '')", ""},
 		{"format_datetime(datetime(null), 'd')", ""},
 		{"format_datetime(1, 'd')", "error: the function 'format_datetime' does not take a value of type long as argument 1"},
@@ -212,8 +214,8 @@ func TestFormsOfTimes(t *testing.T) {
 		{"format_timespan(time(15.01:09:09), 'H HH m mm s ss')", "1 01 9 09 9 09"},
 		{"format_timespan(time(15.23:45:30), 'H HH h hh')", "23 23 23 23"},
 		{"format_timespan(-90m, 'H:mm')", "1:30"},
-		{"format_timespan(1h, 'ddddddddd')", ""},
-		{"format_timespan(1h, 'x')", ""},
+		{"format_timespan(1h, 'ddddddddd')", "error: the function 'format_timespan' does not know the format 'ddddddddd'"},
+		{"format_timespan(1h, 'x')", "error: the function 'format_timespan' does not know the format 'x'"},
 		{"format_timespan(timespan(null), 'd')", ""},
 		{"format_timespan(1, 'd')", "error: the function 'format_timespan' does not take a value of type long as argument 1"},
 	})

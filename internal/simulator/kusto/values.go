@@ -443,21 +443,21 @@ func parseSpan(text string) (time.Duration, bool) {
 		days, err := strconv.Atoi(text)
 		return time.Duration(days) * 24 * time.Hour, err == nil
 	}
-	if len(parts) > 3 {
-		return 0, false
-	}
 	var total time.Duration
+	if len(parts) > 3 {
+		return total, false
+	}
 	if days, hours, found := strings.Cut(parts[0], "."); found {
 		n, err := strconv.Atoi(days)
 		if err != nil {
-			return 0, false
+			return total, false
 		}
 		total, parts[0] = time.Duration(n)*24*time.Hour, hours
 	}
 	for i, unit := range []time.Duration{time.Hour, time.Minute, time.Second}[:len(parts)] {
 		f, err := strconv.ParseFloat(parts[i], 64)
 		if err != nil {
-			return 0, false
+			return total, false
 		}
 		total += time.Duration(f * float64(unit))
 	}
