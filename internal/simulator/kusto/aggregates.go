@@ -55,23 +55,14 @@ func aggregates() map[string]aggregate {
 		}
 		return limited(distinctValues(flat), a)
 	}
-	extreme := func(sign int) func([]any, []expression) any {
-		return func(values []any, _ []expression) any {
-			var best any
-			for _, v := range values {
-				if order, ok := compare(v, best); best == nil || ok && order*sign > 0 {
-					best = v
-				}
-			}
-			return best
-		}
-	}
+	least := func(values []any, _ []expression) any { return extreme(values, false) }
+	most := func(values []any, _ []expression) any { return extreme(values, true) }
 	bag := func(values []any, a []expression) any {
-		merged, most := map[string]any{}, limitOf(a)
+		merged, size := map[string]any{}, limitOf(a)
 		for _, v := range values {
 			properties, _ := v.(map[string]any)
 			for _, name := range sortedNames(properties) {
-				if _, taken := merged[name]; !taken && len(merged) < most {
+				if _, taken := merged[name]; !taken && len(merged) < size {
 					merged[name] = properties[name]
 				}
 			}
@@ -91,10 +82,10 @@ func aggregates() map[string]aggregate {
 		"sumif":            {2, 2, "sumif", summed, 1, sum},
 		"avg":              {1, 1, "avg", averaged, -1, average},
 		"avgif":            {2, 2, "avgif", averaged, 1, average},
-		"min":              {1, 1, "min", ofFirst, -1, extreme(-1)},
-		"max":              {1, 1, "max", ofFirst, -1, extreme(1)},
-		"minif":            {2, 2, "minif", ofFirst, 1, extreme(-1)},
-		"maxif":            {2, 2, "maxif", ofFirst, 1, extreme(1)},
+		"min":              {1, 1, "min", ofFirst, -1, least},
+		"max":              {1, 1, "max", ofFirst, -1, most},
+		"minif":            {2, 2, "minif", ofFirst, 1, least},
+		"maxif":            {2, 2, "maxif", ofFirst, 1, most},
 		"stdev":            {1, 1, "stdev", always(Real), -1, deviation},
 		"stdevif":          {2, 2, "stdevif", always(Real), 1, deviation},
 		"variance":         {1, 1, "variance", always(Real), -1, variance},
@@ -283,7 +274,10 @@ func (p *parser) choosing(name string) (expression, error) {
 	if err != nil {
 		return expression{}, err
 	}
-	chosen := chooser(a[0].value, map[string]int{"arg_max": 1, "arg_min": -1}[name])
+	chosen := chooser(a[0].value, map[string]func(order int) bool{
+		"arg_max": func(order int) bool { return order > 0 },
+		"arg_min": func(order int) bool { return order < 0 },
+	}[name])
 	for i := range a {
 		eval, typ := a[i].value.eval, a[i].value.typ
 		a[i].value.eval = func(f *frame) any {
@@ -327,20 +321,19 @@ func (p *parser) choices(name string) ([]namedExpression, error) {
 	return a, nil
 }
 
-// chooser returns a function that chooses a row of a group: the one with the largest value (1), the smallest (-1), or the first that
-// has one (0). Null is never chosen while another row has a value.
-func chooser(by expression, sign int) func(*frame) []any {
+// chooser returns a function that chooses the row of a group whose value is better than that of any other, by the order of the two,
+// or without a better the first row that has a value, also not an empty text. Null is never chosen while another row has a value.
+func chooser(by expression, better func(order int) bool) func(*frame) []any {
 	return func(f *frame) []any {
 		var best []any
 		var bestValue any
 		for i, row := range f.rows {
 			v := by.eval(&frame{row: row, index: i, rows: f.rows})
-			if v == "" && sign == 0 { // take_any looks for a text that is not empty
+			if v == "" && better == nil {
 				v = nil
 			}
 			order, ok := compare(v, bestValue)
-			better := v != nil && (bestValue == nil || ok && order*sign > 0)
-			if best == nil || better {
+			if best == nil || v != nil && bestValue == nil || ok && better != nil && better(order) {
 				best, bestValue = row, v
 			}
 		}

@@ -365,7 +365,7 @@ func arithmetic() map[string]function {
 		"pi":     {min: 0, max: 0, result: Real, call: func(time.Time, []any) any { return math.Pi }},
 		"isnan":  checkNumber(math.IsNaN),
 		"isinf":  checkNumber(func(x float64) bool { return math.IsInf(x, 0) }),
-		"min_of": extremeOf(-1), "max_of": extremeOf(1),
+		"min_of": extremeOf(false), "max_of": extremeOf(true),
 	}
 }
 
@@ -429,20 +429,20 @@ func ofBits(f func(x, y int64) int64) function {
 	}}
 }
 
-// extremeOf returns the function that finds the largest (1) or the smallest (-1) of its arguments.
-func extremeOf(sign int) function {
-	return function{min: 2, max: -1, typ: ofAny, call: func(_ time.Time, a []any) any {
-		var best any
-		for _, v := range a {
-			if v == nil {
-				continue
-			}
-			if order, ok := compare(v, best); best == nil || ok && order*sign > 0 {
-				best = v
-			}
+// extremeOf returns the function that finds the largest or the smallest of its arguments.
+func extremeOf(largest bool) function {
+	return function{min: 2, max: -1, typ: ofAny, call: func(_ time.Time, a []any) any { return extreme(a, largest) }}
+}
+
+// extreme returns the largest or the smallest value that is not null.
+func extreme(values []any, largest bool) any {
+	var best any
+	for _, v := range values {
+		if order, ok := compare(v, best); v != nil && best == nil || ok && directed(order, largest) > 0 {
+			best = v
 		}
-		return best
-	}}
+	}
+	return best
 }
 
 // checkNumber returns a function that asks something of a number.
@@ -619,7 +619,7 @@ func lists() map[string]function {
 			}
 			return nil
 		}},
-		"array_sort_asc": sortedBy(1), "array_sort_desc": sortedBy(-1),
+		"array_sort_asc": sortedBy(true), "array_sort_desc": sortedBy(false),
 		"array_slice": {takes: "yn", min: 3, max: 3, result: Dynamic, call: func(_ time.Time, a []any) any { return sliced(a) }},
 		"array_concat": {takes: "y", min: 1, max: -1, result: Dynamic, call: func(_ time.Time, a []any) any {
 			all := []any{}
@@ -839,25 +839,22 @@ func seriesFunctions() map[string]function {
 	}
 }
 
-// sortedBy returns a function that sorts a list, ascending by 1 and descending by -1, and puts others in the same order, of which
+// sortedBy returns a function that sorts a list and puts others in the same order, of which
 // those of another length are null. Null comes last, unless the last argument is false.
 //
 // https://learn.microsoft.com/en-us/kusto/query/array-sort-asc-function
-func sortedBy(sign int) function {
+func sortedBy(ascending bool) function {
 	return function{takes: "yo", min: 1, max: -1, result: Dynamic, several: true, call: func(_ time.Time, a []any) any {
 		first, ok := a[0].([]any)
 		if !ok {
 			return nil
 		}
-		null := 1
-		if a[len(a)-1] == false {
-			null = -1
-		}
+		nullsLast := a[len(a)-1] != false
 		places := make([]int, len(first))
 		for i := range places {
 			places[i] = i
 		}
-		slices.SortStableFunc(places, func(i, j int) int { return orderOfItems(first[i], first[j], sign, null) })
+		slices.SortStableFunc(places, func(i, j int) int { return orderOfItems(first[i], first[j], ascending, nullsLast) })
 		return mapped(a, func(v any) any {
 			list, ok := v.([]any)
 			if !ok || len(list) != len(first) {
@@ -873,10 +870,9 @@ func sortedBy(sign int) function {
 }
 
 // orderOfItems orders two items of a list: numbers and times before texts, and these before anything else, whatever the direction.
-// Null comes last by 1 and first by -1.
-func orderOfItems(x, y any, sign, null int) int {
+func orderOfItems(x, y any, ascending, nullsLast bool) int {
 	if x == nil || y == nil {
-		return null * -sorting(x, y)
+		return directed(sorting(x, y), !nullsLast)
 	}
 	kind := func(v any) int {
 		switch v.(type) {
@@ -887,7 +883,7 @@ func orderOfItems(x, y any, sign, null int) int {
 		}
 		return 2
 	}
-	return cmp.Or(cmp.Compare(kind(x), kind(y)), sign*sorting(x, y))
+	return cmp.Or(cmp.Compare(kind(x), kind(y)), directed(sorting(x, y), ascending))
 }
 
 // ofSets returns a function of lists that are taken for sets.

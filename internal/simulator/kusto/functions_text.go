@@ -806,9 +806,7 @@ func formatTime(t time.Time, format string) any {
 }
 
 func formatSpan(d time.Duration, format string) any {
-	if d < 0 {
-		d = -d
-	}
+	d = d.Abs()
 	days, hours, minutes, seconds := int(d/(24*time.Hour)), int(d.Hours())%24, int(d.Minutes())%60, int(d.Seconds())%60
 	letters := map[string]string{
 		"HH": fmt.Sprintf("%02d", hours), "H": fmt.Sprint(hours), "hh": fmt.Sprintf("%02d", hours), "h": fmt.Sprint(hours),
