@@ -1,6 +1,10 @@
 package kusto
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 // measures is a table with null and empty values, in three groups.
 const measures = `let M = datatable(Group:string, Name:string, N:long, R:real, B:bool, T:datetime, S:timespan, D:dynamic) [
@@ -82,6 +86,41 @@ func TestAggregates(t *testing.T) {
 		{measures + "M | summarize (low, high) = percentiles(N, 1, 99)", "low,high;1,5"},
 		{measures + "M | summarize low = percentiles(N, 1, 99)", "low,percentile_N_99;1,5"},
 	})
+}
+
+// TestNumbersOfArgumentsOfAggregates calls each function with as few and as many arguments as it takes, and with one more or less.
+//
+// https://learn.microsoft.com/en-us/kusto/query/aggregation-functions
+func TestNumbersOfArgumentsOfAggregates(t *testing.T) {
+	all := aggregates()
+	for _, group := range []struct {
+		least, most int
+		names       string
+	}{
+		{0, 0, "count"},
+		{1, 1, "countif count_distinct sum avg min max stdev variance"},
+		{1, 2, "dcount make_set makeset make_list makelist make_bag"},
+		{2, 2, "count_distinctif sumif avgif minif maxif stdevif varianceif percentile"},
+		{2, 3, "dcountif make_set_if make_list_if make_bag_if"},
+		{2, 9, "percentiles"},
+	} {
+		for name := range strings.FieldsSeq(group.names) {
+			delete(all, name)
+			for number := range 5 {
+				query := fmt.Sprintf("print x = 1 | summarize %s(%s)", name, strings.TrimSuffix(strings.Repeat("x, ", number), ", "))
+				refused := answer(query, noTables{}) == fmt.Sprintf("error: the function '%s' does not take %d arguments", name, number)
+				if want := number < group.least || number > group.most; refused != want {
+					t.Errorf("%s with %d arguments: got refused %t, want %t", name, number, refused, want)
+				}
+			}
+		}
+	}
+	for _, name := range []string{"arg_max", "arg_min", "take_any", "any"} { // which have no limit
+		delete(all, name)
+	}
+	for name := range all {
+		t.Errorf("%s: got a function that has no number of arguments here", name)
+	}
 }
 
 // https://learn.microsoft.com/en-us/kusto/query/arg-max-aggregation-function

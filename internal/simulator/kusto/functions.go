@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -733,6 +734,11 @@ func bags() map[string]function {
 	}
 }
 
+// bagStep is a step of a path in a bag: .name, ['name'] or ["name"].
+var bagStep = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:\.([^.\[\]]+)|\['([^']*)'\]|\["([^"]*)"\])`)
+})
+
 // bagPath returns the names that lead to a property of a bag, which is named itself or by a path such as $.a.b or $['a']['b'].
 // Places in lists are no part of such a path: one that has any leads nowhere.
 //
@@ -743,9 +749,8 @@ func bagPath(text string) []string {
 		return []string{text}
 	}
 	var path []string
-	step := regexp.MustCompile(`^(?:\.([^.\[\]]+)|\['([^']*)'\]|\["([^"]*)"\])`)
 	for rest != "" {
-		found := step.FindStringSubmatch(rest)
+		found := bagStep().FindStringSubmatch(rest)
 		if found == nil {
 			return nil
 		}

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -528,11 +529,14 @@ func inRange(address, prefix string) any {
 	return p.Contains(ip)
 }
 
+// dotted are letters and digits with dots between them.
+var dotted = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[\p{L}\p{N}.]+`) })
+
 // hasAddress looks for IPv4 addresses in a text, next to which no letter or digit may be.
 //
 // https://learn.microsoft.com/en-us/kusto/query/has-ipv4-function
 func hasAddress(a []any, same func(found, wanted string) bool) any {
-	found := regexp.MustCompile(`[\p{L}\p{N}.]+`).FindAllString(Text(a[0]), -1)
+	found := dotted().FindAllString(Text(a[0]), -1)
 	for i := range found {
 		found[i] = strings.Trim(found[i], ".")
 	}

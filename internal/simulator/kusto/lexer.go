@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -317,6 +318,8 @@ func dynamicBag(tokens []token, depth int) (any, []token, error) {
 	return bag, tokens, nil
 }
 
+var exponent = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[eE][-+]?[0-9]+`) })
+
 func (s *scanner) number() error {
 	rest := s.rest()
 	digits := func(from int) int {
@@ -342,16 +345,14 @@ func (s *scanner) number() error {
 	if end+1 < len(rest) && rest[end] == '.' && rest[end+1] >= '0' && rest[end+1] <= '9' {
 		end, whole = digits(end+1), false
 	}
-	if end < len(rest) {
-		if length := nameLength(rest[end:]); length > 0 {
-			if d, ok := parseSpan(rest[:end+length]); ok {
-				s.add(end+length, token{kind: literalToken, value: d, typ: TimeSpan})
-				return nil
-			}
+	if length := nameLength(rest[end:]); length > 0 {
+		if d, ok := parseSpan(rest[:end+length]); ok {
+			s.add(end+length, token{kind: literalToken, value: d, typ: TimeSpan})
+			return nil
 		}
-		if exponent := regexp.MustCompile(`^[eE][-+]?[0-9]+`).FindString(rest[end:]); exponent != "" {
-			end, whole = end+len(exponent), false
-		}
+	}
+	if found := exponent().FindString(rest[end:]); found != "" {
+		end, whole = end+len(found), false
 	}
 	if nameLength(rest[end:]) > 0 {
 		return fmt.Errorf("syntax error at %.20q", rest)

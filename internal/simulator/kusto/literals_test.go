@@ -76,6 +76,13 @@ func checkTypes(t *testing.T, examples []example) {
 // https://learn.microsoft.com/en-us/kusto/query/scalar-data-types/
 func TestLiteralsOfNumbers(t *testing.T) {
 	checkValues(t, []example{
+		{"1.", `error: syntax error: unexpected "."`},
+		{"1.x", "error: a value of type long has no properties; use parse_json or todynamic"},
+		{"1e", `error: syntax error at "1e"`},
+		{"1e+", `error: syntax error at "1e+"`},
+		{"1.5e", `error: syntax error at "1.5e"`},
+		{"1_0", `error: syntax error at "1_0"`},
+		{"90 + 09", "99"},
 		{"0", "0"},
 		{"9223372036854775807", "9223372036854775807"},
 		{"-9223372036854775807", "-9223372036854775807"},

@@ -81,6 +81,13 @@ func TestFunctionsThatChoose(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/scalar-functions#conversion-functions
 func TestConversions(t *testing.T) {
 	checkValues(t, []example{
+		{"tolong(9223372036854774784.0)", "9223372036854774784"},
+		{"tolong('9223372036854774784.5')", "9223372036854774784"},
+		{"tolong('9.3e18')", ""},
+		{"tolong('1e3')", "1000"},
+		{"tolong('0x7fffffffffffffff')", "9223372036854775807"},
+		{"toint(2.9)", "2"},
+		{"toint(1e10)", ""},
 		{"tolong('12.5')", "12"},
 		{"tostring(1)", "1"},
 		{"tostring(-1.5)", "-1.5"},

@@ -654,6 +654,9 @@ func TestNamesOfLetStatements(t *testing.T) {
 // Words that begin a tabular expression are names and functions as well.
 func TestWordsOfSeveralMeanings(t *testing.T) {
 	checkTables(t, []example{
+		{"print x09 = 1, _90 = 2, A_z = 3 | project x09 + _90 + A_z", "Column1;6"},
+		{"print xé = 1", `error: syntax error at "é = 1"`},
+		{"print $x = 1 | project $x", "$x;1"},
 		{"let r = range(1, 3); print r", "print_0;[1,2,3]"},
 		{"let r = range x from 1 to 3 step 1; r | count", "Count;3"},
 		{"let t = table('Ledger'); t | count", "Count;5"},
@@ -778,6 +781,8 @@ func TestLimits(t *testing.T) {
 		{strings.Repeat("(", 70) + "Ledger" + strings.Repeat(")", 70), "error: the query nests deeper than 64 levels"},
 		{"print " + strings.Repeat("(", 62) + "1" + strings.Repeat(")", 62), "print_0;1"},
 		{"print " + strings.Repeat("(", 63) + "1" + strings.Repeat(")", 63), "error: the query nests deeper than 64 levels"},
+		{"print " + strings.Repeat("(-1) + ", 80) + "0", "print_0;-80"},
+		{"print " + strings.Repeat("1 in ((print 1)) and ", 80) + "true", "print_0;true"},
 		{"Ledger | search " + strings.Repeat("not(", 70) + "'x'" + strings.Repeat(")", 70), "error: the query nests deeper than 64 levels"},
 	})
 	query := "let f0 = () { 1 }; "
