@@ -219,16 +219,29 @@ type exporter struct {
 	// until is when this execution leaves the rest to the next one; zero for never.
 	until time.Time
 
-	state exportState
-	file  *exportFile // nil for a summary alone
-	open  warroom.OutputFile
-	part  exportSummary
-	// devices are the hashes of the IDs of all machines, which take less memory than the IDs.
-	devices map[uint64]struct{}
-	last    string // the device of the record before: records of a machine often follow each other
+	state   exportState
+	file    *exportFile // nil for a summary alone
+	open    warroom.OutputFile
+	part    exportSummary
+	devices deviceSet
 	seen    map[string]bool
 	// columns are those that were asked for.
 	columns []string
+}
+
+// deviceSet holds the hashes of the IDs of machines, which take less memory than the IDs.
+type deviceSet struct {
+	hashes map[uint64]struct{}
+	last   string // the one before: records of a machine often follow each other
+}
+
+func newDevices() deviceSet { return deviceSet{hashes: map[uint64]struct{}{}} }
+
+func (s *deviceSet) add(device string) {
+	if device != s.last && device != "" {
+		s.last = device
+		s.hashes[hashOf(device)] = struct{}{}
+	}
 }
 
 // hashOf is the 64-bit FNV-1a hash of a text, which is the same in every process.
@@ -258,10 +271,7 @@ func (e *exporter) take(record []byte, copied bool) error {
 		return nil
 	}
 	e.part.count(e.kind, record)
-	if device := deviceOf(record); device != e.last && device != "" {
-		e.last = device
-		e.devices[hashOf(device)] = struct{}{}
-	}
+	e.devices.add(deviceOf(record))
 	if e.file != nil && !copied {
 		if err := e.file.write(record); err != nil {
 			return err
@@ -409,8 +419,7 @@ func (e *exporter) links(ctx context.Context) (defender.ExportFiles, error) {
 // restart throws away what was exported so far.
 func (e *exporter) restart() error {
 	e.state.Parts, e.state.Next, e.state.Summary = 0, "", newSummary()
-	clear(e.devices)
-	e.last = ""
+	e.devices = newDevices()
 	if e.file == nil {
 		return nil
 	}
@@ -470,7 +479,7 @@ func (e *exporter) save() (id string, err error) {
 	head, err := json.Marshal(e.state)
 	if err == nil {
 		packed := slices.Concat(head, []byte{'\n'})
-		for device := range e.devices {
+		for device := range e.devices.hashes {
 			packed = binary.LittleEndian.AppendUint64(packed, device)
 		}
 		_, err = file.Write(packed)
@@ -515,7 +524,7 @@ func (e *exporter) load(id, format string) error {
 		e.open, e.file = open, file
 	}
 	for ; len(hashes) >= 8; hashes = hashes[8:] {
-		e.devices[binary.LittleEndian.Uint64(hashes)] = struct{}{}
+		e.devices.hashes[binary.LittleEndian.Uint64(hashes)] = struct{}{}
 	}
 	e.state = state
 	return nil
@@ -534,13 +543,7 @@ func (e *exporter) create(format string) error {
 
 // export reads the whole export, as far as this execution gets.
 func (e *exporter) export(ctx context.Context, via string) error {
-	switch {
-	case e.state.Via == viaPages && e.state.Parts > 0:
-		via = viaPages
-	case e.state.Via == viaFiles:
-		via = viaFiles
-	}
-	if via == viaFiles || e.kind.pages.Path == "" {
+	if via == viaFiles || e.state.Via == viaFiles || e.kind.pages.Path == "" {
 		return e.files(ctx)
 	}
 	tooLarge, err := e.pages(ctx, via == viaAuto && e.most == 0)
@@ -621,7 +624,7 @@ func exportEverything() Command {
 		}
 		e := &exporter{
 			run: run, kind: kind, filter: in.recordFilter, most: int64(in.MaxRecords), newer: in.NewerThan.Time, columns: in.Columns,
-			devices: map[uint64]struct{}{}, seen: map[string]bool{},
+			devices: newDevices(), seen: map[string]bool{},
 			state: exportState{Kind: kind.name, Since: in.Since.Time, Summary: newSummary()},
 		}
 		if in.Polling {
@@ -737,7 +740,7 @@ func (e *exporter) report(out Output, format string) (Report, error) {
 	sum := e.state.Summary
 	result := exportResult{
 		Kind: e.kind.name, Via: e.state.Via, Generated: cmp.Or(e.state.Generated, now.Format(time.RFC3339)), Records: sum.Read, Matched: sum.Matched,
-		Devices: len(e.devices), Complete: e.most == 0 || sum.Matched < e.most, Summary: sum.rows(),
+		Devices: len(e.devices.hashes), Complete: e.most == 0 || sum.Matched < e.most, Summary: sum.rows(),
 	}
 	var entries []warroom.Entry
 	if e.file != nil {

@@ -18,7 +18,7 @@ func BenchmarkExportRecords(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			e := &exporter{kind: exportKinds()[1], file: written, devices: map[uint64]struct{}{}, part: newSummary()}
+			e := &exporter{kind: exportKinds()[1], file: written, devices: newDevices(), part: newSummary()}
 			e.run = &Run{}
 			if err := e.begin(); err != nil {
 				b.Fatal(err)

@@ -261,7 +261,6 @@ func (f *exportFile) endCopy() error {
 // lineBreak is a line break, compressed: a file of the service that does not end with one would otherwise run into the
 // next.
 func (f *exportFile) lineBreak() error {
-	f.packer.Reset(f.out)
 	if _, err := f.packer.Write([]byte{'\n'}); err != nil {
 		return err
 	}

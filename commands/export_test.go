@@ -124,6 +124,9 @@ func TestAnExportJoinsPages(t *testing.T) {
 		if told.Get("records").Int() != 25 || told.Get("devices").Int() != 7 || !told.Get("complete").Bool() || told.Get("summary.#(key==\"severity Critical\").count").Int() != 6 {
 			t.Errorf("got %s, want 25 records of 7 devices, 6 of them critical", told)
 		}
+		if got, want := told.Get("summary.#.key").String(), `["severity Critical","severity High","severity Medium","severity Low","p0","p1","p2"]`; got != want {
+			t.Errorf("got a summary of %s, want %s", got, want)
+		}
 	}
 }
 
@@ -454,9 +457,9 @@ func TestPagesThatRepeatEnd(t *testing.T) {
 
 func TestCellsAreNoFormulas(t *testing.T) {
 	i := commandstest.New(t)
-	onPages(i, list(`{"deviceId":"m1","softwareName":"=cmd|'/C calc'!A0","cveId":null,"cvssScore":-7.5,"diskPaths":["a,\"b"]}`))
+	onPages(i, list(`{"deviceId":"m1","softwareName":"=cmd|'/C calc'!A0","cveId":null,"cvssScore":-7.5,"diskPaths":["a,\"b"],"@key":""}`))
 	got, _ := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "json", "format": "csv"})
-	want := []string{`deviceId,softwareName,cveId,cvssScore,diskPaths`, `m1,'=cmd|'/C calc'!A0,,-7.5,"[""a,\""b""]"`}
+	want := []string{`deviceId,softwareName,cveId,cvssScore,diskPaths,'@key`, `m1,'=cmd|'/C calc'!A0,,-7.5,"[""a,\""b""]",`}
 	wantLines(t, got, want)
 }
 
@@ -526,15 +529,54 @@ func TestMachinesThatMovedAreNoChange(t *testing.T) {
 	}
 }
 
-// TestAnExportGivesUpAtItsDeadline is refused a page for longer than the export may take, and leaves nothing behind.
+// TestAnExportGivesUpAtItsDeadline is refused a page for an hour: an export that may take less gives up, and leaves nothing behind.
 func TestAnExportGivesUpAtItsDeadline(t *testing.T) {
-	i := commandstest.New(t)
-	onPages(i, pageOf(i, records(0, 10), "a"))
-	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 429, RetryAfter: time.Hour})
-	result := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "json", "timeout_in_seconds": 1800})
-	result.WantFailure("10 records exported so far")
-	if files, err := i.Host.Files(); err != nil || files != 0 {
-		t.Errorf("%d files were left behind (%v)", files, err)
+	for _, timeout := range []int{1800, 3599, 3601} {
+		i := commandstest.New(t)
+		onPages(i, pageOf(i, records(0, 10), "a"))
+		i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 429, RetryAfter: time.Hour})
+		result := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "json", "timeout_in_seconds": timeout})
+		if timeout > 3600 {
+			result.Entry().WantReadable("10 records exported so far, in 1 part. The export continues in 3600 seconds")
+			continue
+		}
+		result.WantFailure("10 records exported so far")
+		if files, err := i.Host.Files(); err != nil || files != 0 {
+			t.Errorf("%d files were left behind (%v)", files, err)
+		}
+	}
+}
+
+// exportProgress keeps what is told of an export.
+type exportProgress struct{ told []string }
+
+func (*exportProgress) Listed(string, int, int, int) {}
+func (*exportProgress) Downloaded(int64, int64)      {}
+func (p *exportProgress) Exported(purpose string, records int64, part, parts int) {
+	p.told = append(p.told, fmt.Sprintf("%s: %d, %d of %d", purpose, records, part, parts))
+}
+
+// TestAnExportTellsHowFarItIs tells it every 2,048 records, and after each part.
+func TestAnExportTellsHowFarItIs(t *testing.T) {
+	for via, want := range map[string][]string{
+		"json": {
+			"export the software vulnerabilities: 2048, 1 of 0", "export the software vulnerabilities: 2500, 1 of 0",
+			"export the software vulnerabilities: 4548, 2 of 0", "export the software vulnerabilities: 4600, 2 of 0",
+		},
+		"files": {
+			"export the software vulnerabilities as files: 2048, 1 of 2", "export the software vulnerabilities as files: 2500, 1 of 2",
+			"export the software vulnerabilities as files: 4548, 2 of 2", "export the software vulnerabilities as files: 4600, 2 of 2",
+		},
+	} {
+		i := commandstest.New(t)
+		progress := &exportProgress{}
+		i.Progress = progress
+		onPages(i, pageOf(i, records(0, 2500), "a"), pageOf(i, records(2500, 4600), ""))
+		onFiles(i, "2026-11-20T06:00:00Z", 0, packedFile(t, strings.Join(records(0, 2500), "\n")), packedFile(t, strings.Join(records(2500, 4600), "\n")))
+		exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": via, "summary_only": true})
+		if !slices.Equal(progress.told, want) {
+			t.Errorf("%s: got %q, want %q", via, progress.told, want)
+		}
 	}
 }
 

@@ -261,7 +261,7 @@ func (t jsonText) MarshalJSON() ([]byte, error) {
 
 // finishParts is finish for a view of several parts: when all of them fail, one error says enough.
 func finishParts[T any](asked outcome[T], argument string, entry warroom.Entry) (Report, error) {
-	if len(asked.Done) == 0 && len(asked.Left) == 0 && len(asked.Failed) > 0 {
+	if len(asked.Done) == 0 && len(asked.Left) == 0 {
 		return Report{}, asked.Failed[0].Err
 	}
 	return asked.finish(argument, entry)

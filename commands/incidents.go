@@ -151,12 +151,6 @@ func (s incidentSummary) filled() incidentSummary {
 			*list = []string{}
 		}
 	}
-	if s.Devices == nil {
-		s.Devices = []deviceSummary{}
-	}
-	if s.Files == nil {
-		s.Files = []fileSummary{}
-	}
 	return s
 }
 

@@ -242,6 +242,49 @@ func TestASessionIsReportedWithoutItsResults(t *testing.T) {
 	}
 }
 
+// TestResultsAreFetchedUntilTheyFailOrTheTimeIsOver cannot fetch the results of a session in later runs, either.
+func TestResultsAreFetchedUntilTheyFailOrTheTimeIsOver(t *testing.T) {
+	for name, test := range map[string]struct {
+		path   string // of what fails later
+		status int
+		want   string
+	}{
+		"refused":                {"/api/machineactions/a-m1/*", http.StatusForbidden, "All 2 failed"},
+		"a session that is gone": {"/api/machineactions/a-m1", http.StatusNotFound, "All 2 failed"},
+		"always throttled":       {"/api/machineactions/a-m1/*", http.StatusTooManyRequests, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := commandstest.New(t)
+			throttled := simulator.Fault{Kind: simulator.KindAPI, Path: "/api/machineactions/a-m1/*", Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Minute}
+			i.Tenant.Script(throttled)
+			next := i.Again(sessionOn(i, "files", map[string]string{"m1": sessionEnded})).All()
+			i.Tenant.ClearFaults()
+			i.Tenant.Script(simulator.Fault{
+				Kind: simulator.KindAPI, Path: test.path, Status: test.status, Body: `{"error":{"code":"Refused","message":"no"}}`, RetryAfter: 5 * time.Hour,
+			})
+			began := i.Clock.Now()
+			result := i.Again(next[len(next)-1])
+			for result.Err == nil && i.Clock.Now().Sub(began) < 48*time.Hour {
+				entries := result.All()
+				result = i.Again(entries[len(entries)-1])
+			}
+			if got := i.Clock.Now().Sub(began); got > 25*time.Hour {
+				t.Errorf("got the end after %s, want it within a day", got)
+			}
+			result.WantFailure(test.want)
+		})
+	}
+}
+
+// TestASessionThatDoesNotEndHidesNoOther reports the session that ended, and that the other one has not.
+func TestASessionThatDoesNotEndHidesNoOther(t *testing.T) {
+	i := commandstest.New(t)
+	next := sessionOn(i, "none", map[string]string{"m1": sessionEnded, "m2": strings.Replace(sessionEnded, "Succeeded", "InProgress", 1)})
+	i.Clock.Advance(2 * 24 * time.Hour)
+	i.Again(next).All()[0].WantReadable("a-m1", "Failed: 1", "a-m2", "had not ended at")
+}
+
 func TestSessionsThatAllFailAreAnError(t *testing.T) {
 	i := commandstest.New(t)
 	const failed = `{"id":"ID","type":"LiveResponse","machineId":"MACHINE","status":"Failed","commands":[{"index":0,"commandStatus":"Failed","errors":["no such script"]}]}`

@@ -19,6 +19,8 @@ type specialCase struct {
 	asked []string
 	// shown is in the War Room, and hidden is not; fails is in the error instead.
 	shown, hidden, fails []string
+	// stored is in the context, as "PATH=JSON", and raw in the contents.
+	stored, raw []string
 }
 
 // TestSpecialCases tries what commands do beyond their usual work.
@@ -125,6 +127,261 @@ func TestSpecialCases(t *testing.T) {
 				`{"@odata.type":"#microsoft.graph.security.registryValueEvidence","registryHive":"HKLM","registryKey":"Run","registryValueName":"evil","registryValue":"evil.exe"}]}`},
 			shown: []string{"Drive", "attacked, source", "Invoice", "evil"},
 		},
+		"alerts of one machine": {
+			command: "microsoft-atp-batch-update-alerts", args: map[string]any{"machine_id": "m1", "status": "Resolved", "expect": "1"},
+			answers: []string{`GET /api/alerts 200 {"value":[{"id":"da1","machineId":"m1"},{"id":"da2","machineId":"m2"}]}`, "POST /api/alerts/batchUpdate 200 "},
+			shown:   []string{"The service accepted the update of 1 alert."},
+		},
+		"as many alerts as need no number": {
+			command: "microsoft-atp-batch-update-alerts", args: map[string]any{"alert_id": many("a", 500), "status": "Resolved"},
+			answers: []string{"POST /api/alerts/batchUpdate 200 "}, shown: []string{"The service accepted the update of 500 alerts."},
+		},
+		"indicators of a selection that is empty": {
+			command: "microsoft-atp-indicator-batch-delete", args: map[string]any{"title": "t"},
+			answers: []string{`GET /api/indicators 200 {"value":[]}`}, fails: []string{"would act on 0 indicators"},
+		},
+		"indicators with their values": {
+			command: "microsoft-atp-indicator-batch-delete", args: map[string]any{"indicator_value": "a.example,b.example"},
+			answers: []string{
+				`GET /api/indicators 200 {"value":[{"id":"1","indicatorValue":"a.example"},{"id":"2","indicatorValue":"b.example"}]}`, "POST /api/indicators/BatchDelete 204 ",
+			},
+			shown: []string{"2 indicators deleted."},
+		},
+		"a value that stands for several indicators": {
+			command: "microsoft-atp-indicator-batch-delete", args: map[string]any{"indicator_value": "a.example"},
+			answers: []string{`GET /api/indicators 200 {"value":[{"id":"1","indicatorValue":"a.example"},{"id":"2","indicatorValue":"a.example"}]}`},
+			fails:   []string{"would act on 2 indicators"},
+		},
+		"a tag that the answer does not show": {
+			command: "microsoft-atp-bulk-machine-tag", args: map[string]any{"machine_id": "m1,m2", "tag": "t", "action": "Add"},
+			answers: []string{`POST /api/machines/AddOrRemoveTagForMultipleMachines 200 {"value":[]}`}, stored: []string{`{"ID":"m1"}`, `{"ID":"m2"}`},
+		},
+		"an isolation that is refused for itself": {
+			command: "microsoft-atp-isolate-machine", args: map[string]any{"machine_id": "m1", "isolation_type": "Full", "comment": "c"},
+			answers: []string{`POST /api/machines/m1/isolate 400 {"error":{"code":"InvalidRequestBody","message":"malformed"}}`},
+			asked:   []string{"POST /api/machines/m1/isolate"}, fails: []string{"malformed"},
+		},
+		"an isolation that nothing is in the way of": {
+			command: "microsoft-atp-isolate-machine", args: map[string]any{"machine_id": "m1", "isolation_type": "Full", "comment": "c"},
+			answers: []string{`POST /api/machines/m1/isolate 400 {"error":{"code":"BadRequest","message":"malformed"}}`, `GET /api/machineactions 200 {"value":[]}`},
+			fails:   []string{"malformed"},
+		},
+		"an isolation whose answer says something else": {
+			command: "microsoft-atp-isolate-machine", args: map[string]any{"machine_id": "m1", "isolation_type": "Full", "comment": "c"},
+			answers: []string{`POST /api/machines/m1/isolate 201 {"message":"queued for later"}`},
+			fails:   []string{"its answer is not a machine action and says: queued for later."},
+		},
+		"an export without products": {
+			command: "microsoft-atp-export", args: map[string]any{"kind": "information_gathering", "summary_only": true},
+			shown: []string{"information_gathering"}, hidden: []string{"Records by severity", "(none)"},
+		},
+		"a second page of recommendations": {
+			command: "microsoft-atp-list-recommendations", args: map[string]any{"limit": 1, "offset": 1, "has_public_exploit": "true"},
+			answers: []string{`GET /api/recommendations 200 {"value":[{"id":"r1","exposureImpact":1,"publicExploit":true},{"id":"r4","exposureImpact":4},` +
+				`{"id":"r5","exposureImpact":5,"publicExploit":true},{"id":"r3","exposureImpact":3,"publicExploit":true}]}`},
+			shown: []string{"r3", "1 of 4 recommendations looked at."}, hidden: []string{"r1", "r4", "r5"},
+		},
+		"recommendations without an exploit": {
+			command: "microsoft-atp-list-recommendations", args: map[string]any{"has_public_exploit": "false", "sort_by": "severityScore"},
+			answers: []string{`GET /api/recommendations 200 {"value":[{"id":"r1","severityScore":1},{"id":"r2","publicExploit":true},{"id":"r3","severityScore":3}]}`},
+			stored:  []string{`[{"id":"r3","severityScore":3},{"id":"r1","severityScore":1}]`}, hidden: []string{"r2"},
+		},
+		"a task for no machine": {
+			command: "microsoft-atp-list-remediation-tasks", args: map[string]any{"task_id": "t1"},
+			answers: []string{`GET /api/remediationTasks/t1 200 {"id":"t1","targetDevices":0,"fixedDevices":0}`},
+			stored:  []string{`{"id":"t1","targetDevices":0,"fixedDevices":0,"overdue":false}`},
+		},
+		"more tasks that are overdue": {
+			command: "microsoft-atp-list-remediation-tasks", args: map[string]any{"overdue_only": "true", "limit": 1, "offset": 1},
+			answers: []string{`GET /api/remediationTasks 200 {"value":[{"id":"t1","status":"Active","dueOn":"2026-11-01T00:00:00Z"},{"id":"t2","status":"Active","dueOn":"2026-11-02T00:00:00Z"},` +
+				`{"id":"t3","status":"Active","dueOn":"2026-11-03T00:00:00Z"}]}`},
+			shown: []string{"t2", "more"}, hidden: []string{"t1", "t3"},
+		},
+		"all tasks that are overdue": {
+			command: "microsoft-atp-list-remediation-tasks", args: map[string]any{"overdue_only": "true", "limit": 1},
+			answers: []string{`GET /api/remediationTasks 200 {"value":[{"id":"t1","status":"Active","dueOn":"2026-11-01T00:00:00Z"}]}`},
+			shown:   []string{"t1"}, hidden: []string{"more"},
+		},
+		"modes of the antivirus by name and number": {
+			command: "microsoft-atp-list-device-av-health", args: map[string]any{"av_mode": "Active,4"},
+			answers: []string{`GET /api/deviceavinfo 200 {"value":[]}`}, asked: []string{"GET ... avMode eq '0' or avMode eq '4'"},
+		},
+		"a file that is not known": {
+			command: "file", args: map[string]any{"file": "87662bc3d60e4200ceaf7aae249d1c343f4b83c9"},
+			answers: []string{`GET /api/files/* 404 {"error":{"code":"ResourceNotFound","message":"no"}}`}, stored: []string{`{"SHA1":"87662bc3d60e4200ceaf7aae249d1c343f4b83c9"}`},
+		},
+		"ten queries": {
+			command: "microsoft-atp-advanced-hunting", args: map[string]any{"query_batch": "[" + strings.Repeat(`{"query":"T"},`, 9) + `{"query":"T | project B, A"}]`},
+			answers: []string{`POST /api/advancedqueries/run 200 {"Schema":[{"Name":"B","Type":"Int64"},{"Name":"A","Type":"Int64"}],"Results":[{"A":11,"B":22}]}`},
+			shown:   []string{"| B | A |", "| 22 | 11 |"},
+		},
+		"eleven queries": {
+			command: "microsoft-atp-advanced-hunting", args: map[string]any{"query_batch": "[" + strings.Repeat(`{"query":"T"},`, 10) + `{"query":"T"}]`},
+			asked: []string{}, fails: []string{"must contain 1 to 10 queries; got 11"},
+		},
+		"a query with less than no time": {
+			command: "microsoft-atp-advanced-hunting", args: map[string]any{"query_batch": `[{"query":"T","timeout":-5}]`}, asked: []string{}, fails: []string{`must be a number of seconds; got "-5"`},
+		},
+		"a query without time": {
+			command: "microsoft-atp-advanced-hunting", args: map[string]any{"query_batch": `[{"query":"T","timeout":0}]`}, asked: []string{}, fails: []string{`must be a number of seconds; got "0"`},
+		},
+		"the query of a purpose": {
+			command: "microsoft-atp-advanced-hunting-persistence-evidence", args: map[string]any{"query_purpose": "scheduled_job", "device_name": "ws-001", "show_query": "true"},
+			answers: []string{`POST /api/advancedqueries/run 200 {"Schema":[],"Results":[]}`}, shown: []string{"```kusto", "ws-001"},
+		},
+		"evidence of one device and of others": {
+			command: "microsoft-atp-incident-get", args: map[string]any{"incident_id": "7"},
+			answers: []string{`GET /v1.0/security/incidents/7 200 {"id":"7","alerts":[{"id":"da1","evidence":[` +
+				`{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"m1","deviceDnsName":"ws","healthStatus":"inactive"},` +
+				`{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"m1","deviceDnsName":"ws","healthStatus":"active"},` +
+				`{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"m2","deviceDnsName":"ws"},` +
+				`{"@odata.type":"#microsoft.graph.security.deviceEvidence","deviceDnsName":"ws"}]}]}`},
+			stored: []string{
+				`"devices":[{"mdeDeviceId":"m1","deviceDnsName":"ws","healthStatus":"inactive"},{"mdeDeviceId":"m2","deviceDnsName":"ws"},{"mdeDeviceId":"","deviceDnsName":"ws"}]`, `"Status":"Offline"`,
+			},
+		},
+		"an incident without alerts": {
+			command: "microsoft-atp-incident-get", args: map[string]any{"incident_id": "7"},
+			answers: []string{`GET /v1.0/security/incidents/7 200 {"id":"7"}`}, stored: []string{`{"id":"7","users":[],"ips":[],"urls":[],"mailboxes":[],"alertsActive":0,"alertsTotal":0,"mitreTechniques":[]}`},
+		},
+		"incidents that were merged too often": {
+			command: "microsoft-atp-incident-get", args: map[string]any{"incident_id": "1"},
+			answers: []string{
+				`GET /v1.0/security/incidents/1 200 {"id":"1","redirectIncidentId":"2"}`, `GET /v1.0/security/incidents/2 200 {"id":"2","redirectIncidentId":"3"}`,
+				`GET /v1.0/security/incidents/3 200 {"id":"3","redirectIncidentId":"4"}`, `GET /v1.0/security/incidents/4 200 {"id":"4","redirectIncidentId":"5"}`,
+				`GET /v1.0/security/incidents/5 200 {"id":"5","redirectIncidentId":"6"}`, `GET /v1.0/security/incidents/6 200 {"id":"6","redirectIncidentId":"7"}`,
+			},
+			asked: []string{"incidents/1", "incidents/2", "incidents/3", "incidents/4", "incidents/5", "incidents/6"},
+		},
+		"a determination of another classification": {
+			command: "microsoft-atp-incident-update", args: map[string]any{"incident_id": "7", "classification": "falsePositive", "determination": "malware"},
+			asked: []string{}, fails: []string{"determination must be one of ", "notMalicious", "for the classification falsePositive"},
+		},
+		"a tag for another": {
+			command: "microsoft-atp-incident-update", args: map[string]any{"incident_id": "7", "add_tags": "a", "remove_tags": "b"},
+			answers: []string{`GET /v1.0/security/incidents/7 200 {"id":"7","customTags":["b","c"]}`, `PATCH /v1.0/security/incidents/7 200 {"id":"7","customTags":["c","a"]}`},
+			asked:   []string{"GET ... incidents/7", `PATCH ... ["c","a"]`}, shown: []string{"7"},
+		},
+		"no tags": {
+			command: "microsoft-atp-incident-update", args: map[string]any{"incident_id": "7", "tags": []string{}, "status": "active"},
+			answers: []string{`PATCH /v1.0/security/incidents/7 200 {"id":"7"}`}, asked: []string{`PATCH ... {"status":"active"}`},
+		},
+		"a comment that is refused": {
+			command: "microsoft-atp-incident-update", args: map[string]any{"incident_id": "7", "comment": "c"},
+			answers: []string{`POST /v1.0/security/incidents/7/comments 403 {"error":{"code":"Forbidden","message":"no comments"}}`}, fails: []string{"no comments"},
+		},
+		"a comment that the answer does not show": {
+			command: "microsoft-atp-incident-update", args: map[string]any{"incident_id": "7", "comment": "c"},
+			answers: []string{`POST /v1.0/security/incidents/7/comments 200 {"value":[]}`, `GET /v1.0/security/incidents/7 200 {"id":"7","displayName":"Storm"}`}, shown: []string{"Storm"},
+		},
+		"an incident with all its alerts": {
+			command: "microsoft-atp-incident-update", args: map[string]any{"incident_id": "7", "status": "resolved", "close_alerts": "true"},
+			answers: []string{
+				`GET /v1.0/security/incidents/7 200 {"id":"7","alerts":[{"id":"da1","status":"new"}]}`, `PATCH /v1.0/security/incidents/7 200 {"id":"7","displayName":"Storm"}`,
+				`PATCH /v1.0/security/alerts_v2/da1 200 {"id":"da1","status":"resolved"}`,
+			},
+			shown: []string{"Storm"}, hidden: []string{"still open"},
+		},
+		"a quarantine that does not name its machine": {
+			command: "microsoft-atp-stop-and-quarantine-file", args: map[string]any{"machine_id": "m1", "file_hash": "87662bc3d60e4200ceaf7aae249d1c343f4b83c9", "comment": "c"},
+			answers: []string{`POST /api/machines/m1/StopAndQuarantineFile 201 {"id":"a1","type":"StopAndQuarantineFile","status":"Pending"}`}, stored: []string{`"MachineID":"m1"`},
+		},
+		"two names and an address": {
+			command: "microsoft-atp-get-machines", args: map[string]any{"hostname": "a,b", "ip": "10.0.0.1"}, answers: []string{`GET /api/machines 200 {"value":[]}`}, shown: []string{"No machine matches."},
+		},
+		"a name and two addresses": {
+			command: "microsoft-atp-get-machines", args: map[string]any{"hostname": "a", "ip": "10.0.0.1,10.0.0.2"}, answers: []string{`GET /api/machines 200 {"value":[]}`}, shown: []string{"No machine matches."},
+		},
+		"adapters without addresses of their own": {
+			command: "microsoft-atp-get-machine-details", args: map[string]any{"machine_id": "m1"},
+			answers: []string{`GET /api/machines/m1 200 {"id":"m1","ipAddresses":[{"ipAddress":"10.0.0.1","macAddress":"AA"},{"ipAddress":"fe80::1","macAddress":"AA"},{"ipAddress":"10.0.0.2"},{"ipAddress":"10.0.0.3"}]}`},
+			stored:  []string{`["10.0.0.1","fe80::1"]`, `["10.0.0.2"]`, `["10.0.0.3"]`},
+		},
+		"a path that is a quotation mark": {
+			command: "microsoft-atp-live-response-run", args: map[string]any{"machine_id": "m1", "commands": "get \"", "comment": "c"},
+			answers: []string{`POST /api/machines/m1/runliveresponse 201 {"id":"a1","type":"LiveResponse","status":"Pending"}`}, asked: []string{`POST ... "value":"\""`},
+		},
+		"changes on two pages": {
+			command: "microsoft-atp-list-vulnerability-changes", args: map[string]any{"since": "1 day", "min_severity": "High"},
+			answers: []string{`GET /api/machines/SoftwareVulnerabilityChangesByMachine 200 {"@odata.nextLink":"https://x.example/api/machines/SoftwareVulnerabilityChangesByMachine?p=2","value":[` +
+				`{"deviceId":"m1","cveId":"CVE-1","status":"New","vulnerabilitySeverityLevel":"High"},{"deviceId":"m1","cveId":"CVE-2","status":"New","vulnerabilitySeverityLevel":"Medium"},` +
+				`{"deviceId":"m1","cveId":"CVE-3","status":"New","vulnerabilitySeverityLevel":"Critical"}]}`},
+			asked: []string{"pageSize", "p=2"}, shown: []string{"CVE-1", "CVE-3"}, hidden: []string{"CVE-2"},
+		},
+		"changes that can be exploited": {
+			command: "microsoft-atp-list-vulnerability-changes", args: map[string]any{"since": "1 day", "exploitable_only": "true"},
+			answers: []string{`GET /api/machines/SoftwareVulnerabilityChangesByMachine 200 {"value":[{"deviceId":"m1","cveId":"CVE-1","status":"New"},` +
+				`{"deviceId":"m1","cveId":"CVE-2","status":"New","exploitabilityLevel":"NoExploit"},{"deviceId":"m1","cveId":"CVE-3","status":"New","exploitabilityLevel":"ExploitIsPublic"}]}`},
+			shown: []string{"CVE-3"}, hidden: []string{"CVE-1", "CVE-2"},
+		},
+		"scores": {
+			command: "microsoft-atp-get-scores",
+			answers: []string{
+				`GET /api/exposureScore 200 {"score":33.5}`, `GET /api/configurationScore 200 {"score":500}`,
+				`GET /api/exposureScore/ByMachineGroups 200 {"value":[{"rbacGroupName":"Servers","score":12}]}`,
+			},
+			shown: []string{"| Exposure (less is better) | 33.5 |", "| Secure score for devices (more is better) | 500 |", "| Exposure of the device group Servers | 12 |"},
+		},
+		"scores without that of the organization": {
+			command: "microsoft-atp-get-scores",
+			answers: []string{
+				`GET /api/exposureScore 403 {"error":{"code":"Forbidden","message":"missing role"}}`, `GET /api/configurationScore 200 {"score":500}`, `GET /api/exposureScore/ByMachineGroups 200 {"value":[]}`,
+			},
+			shown: []string{"| Secure score for devices (more is better) | 500 |", "missing role"}, hidden: []string{"Exposure (less is better)"},
+		},
+		"a recommendation with its vulnerabilities": {
+			command: "microsoft-atp-get-recommendation-details", args: map[string]any{"recommendation_id": "r1", "include": "vulnerabilities", "limit": 1},
+			answers: []string{
+				`GET /api/recommendations/r1 200 {"id":"r1"}`, `GET /api/recommendations/r1/vulnerabilities 200 {"value":[{"id":"CVE-1","cvssV3":9},{"id":"CVE-2","exploitInKit":true}]}`,
+			},
+			shown: []string{"r1", "CVE-2"}, hidden: []string{"CVE-1"},
+		},
+		"a task that is not known": {
+			command: "microsoft-atp-list-remediation-tasks", args: map[string]any{"task_id": "t1"},
+			answers: []string{`GET /api/remediationTasks/t1 404 {"error":{"code":"ResourceNotFound","message":"no such task"}}`}, fails: []string{"no such task"},
+		},
+		"a purpose that makes no use of conditions": {
+			command: "microsoft-atp-advanced-hunting-lateral-movement-evidence", args: map[string]any{"query_purpose": "network_connections", "device_name": "ws-001", "remote_ip_count": "3"},
+			answers: []string{`POST /api/advancedqueries/run 200 {"Schema":[],"Results":[]}`}, shown: []string{"network_connections makes no use of remote_ip_count."},
+		},
+		"incidents of a machine": {
+			command: "microsoft-atp-incident-list", args: map[string]any{"machine_id": "WS-1", "limit": 2},
+			answers: []string{`GET /v1.0/security/incidents 200 {"value":[` +
+				`{"id":"31","alerts":[{"id":"da1","evidence":[{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"m1","deviceDnsName":"ws-1"}]}]},{"id":"32","alerts":[]},` +
+				`{"id":"33","alerts":[{"id":"da3","evidence":[{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"ws-1"}]}]},` +
+				`{"id":"34","alerts":[{"id":"da4","evidence":[{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"m1","deviceDnsName":"ws-1"}]}]}]}`},
+			asked: []string{"GET ... $expand=alerts"}, stored: []string{`=[{"id":"31"},{"id":"33"}]`}, shown: []string{"4 incidents looked through for the machine.", "These are the first"},
+		},
+		"the incidents of a machine with their alerts": {
+			command: "microsoft-atp-incident-list", args: map[string]any{"machine_id": "m1", "limit": 1, "include_alerts": "true"},
+			answers: []string{`GET /v1.0/security/incidents 200 {"value":[` +
+				`{"id":"31","alerts":[{"id":"da1","evidence":[{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"m1"}]}]}]}`},
+			stored: []string{`"alerts":[{"id":"da1"`}, shown: []string{"1 incident looked through for the machine."}, hidden: []string{"These are the first"},
+		},
+		"evidence of every kind": {
+			command: "microsoft-atp-alert-evidence", args: map[string]any{"alert_id": "da1"}, answers: []string{"GET /v1.0/security/alerts_v2/da1 200 " + strings.ReplaceAll(fullGraphAlert, "\n", " ")},
+			shown: []string{
+				"| device | ws-001.contoso.example | suspicious |", "| user | nora@contoso.example |", "| file | evil.exe | malicious |", "| process | evil.exe |", "evil.exe /x", "| ip | 198.51.100.1 |",
+				"bad.example", "| registrykey |", "| mailbox | nora@contoso.example |",
+			},
+		},
+		"the exposure of two machines": {
+			command: "microsoft-atp-get-machine-exposure", args: map[string]any{"machine_id": "m1,m2", "include": "vulnerabilities", "limit": 2},
+			answers: []string{
+				`GET /api/machines/m1/vulnerabilities 200 {"value":[{"id":"CVE-1","cvssV3":1},{"id":"CVE-2","cvssV3":2}]}`,
+				`GET /api/machines/m2/vulnerabilities 200 {"value":[{"id":"CVE-2","cvssV3":2}]}`,
+			},
+			raw:    []string{`"vulnerabilities":[{"id":"CVE-1","cvssV3":1},{"id":"CVE-2","cvssV3":2}]`, `"machineId":"m2"`},
+			stored: []string{`"vulnerabilities":[{"id":"CVE-2","cvssV3":2},{"id":"CVE-1","cvssV3":1}]`, `=[{"ID":"CVE-2","CVSS":{"Score":2}},{"ID":"CVE-1","CVSS":{"Score":1}}]`}, hidden: []string{"These are the first"},
+		},
+		"as many changes as are wanted": {
+			command: "microsoft-atp-list-vulnerability-changes", args: map[string]any{"since": "1 day", "exploitable_only": "true", "min_severity": "High", "limit": 1},
+			answers: []string{`GET /api/machines/SoftwareVulnerabilityChangesByMachine 200 {"value":[` +
+				`{"deviceId":"m1","cveId":"CVE-1","status":"New","exploitabilityLevel":"ExploitIsPublic","vulnerabilitySeverityLevel":"Low"},` +
+				`{"deviceId":"m1","cveId":"CVE-2","status":"New","exploitabilityLevel":"NoExploit","vulnerabilitySeverityLevel":"High"},` +
+				`{"deviceId":"m1","cveId":"CVE-3","status":"New","exploitabilityLevel":"ExploitIsPublic","vulnerabilitySeverityLevel":"High"}]}`},
+			shown: []string{"CVE-3", "1 new, 0 fixed, 0 updated."}, hidden: []string{"CVE-1", "CVE-2", "These are the first"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -155,9 +412,22 @@ func TestSpecialCases(t *testing.T) {
 				result.WantFailure(test.fails...)
 				return
 			}
-			text := ""
+			text, stored, raw := "", "", ""
 			for _, entry := range result.All() {
-				text += entry.Readable() + "\n"
+				text, raw = text+entry.Readable()+"\n", raw+entry.Raw().Raw+"\n"
+				for _, path := range entry.Paths() {
+					stored += path + "=" + entry.At(path).Raw + "\n"
+				}
+			}
+			for _, want := range test.raw {
+				if !strings.Contains(raw, want) {
+					t.Errorf("got the contents\n%s\nwant them to have %q", raw, want)
+				}
+			}
+			for _, want := range test.stored {
+				if !strings.Contains(stored, want) {
+					t.Errorf("got\n%s\nwant the context to have %q", stored, want)
+				}
 			}
 			for _, want := range test.shown {
 				if !strings.Contains(text, want) {

@@ -35,6 +35,8 @@ type Instance struct {
 	Clock  *testclock.Clock
 	// Limits bound the requests of the runs that follow; zero values stand for the client's defaults.
 	Limits defender.Limits
+	// Progress, if set, receives the progress of long requests.
+	Progress defender.Progress
 	// Environment are the variables that the runs that follow see.
 	Environment map[string]string
 
@@ -132,7 +134,7 @@ func (i *Instance) Run(command string, args map[string]any) Result {
 	request := execution.Request{
 		Command: command, Args: rawArguments(i.t, args), Params: rawJSON(i.t, i.Params), Instance: "instance", Brand: Brand,
 	}
-	i.runner.Limits = i.Limits
+	i.runner.Limits, i.runner.Progress = i.Limits, i.Progress
 	ran := i.runner.Run(context.Background(), request, i.Host)
 	if i.errors.Len() > 0 {
 		i.t.Fatalf("%s wrote to the operator: %s", command, i.errors.String())
