@@ -208,7 +208,7 @@ func place(size, width int, options []any, found func(i int) bool) any {
 		if !ok {
 			n = usual
 		}
-		return int(min(max(-int64(size)-1, n), int64(size)+1))
+		return int(min(max(math.MinInt32, n), math.MaxInt32))
 	}
 	begin, length, which := option(0, 0), option(1, -1), option(2, 1)
 	if length < -1 || which < 0 {

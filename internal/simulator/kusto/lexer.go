@@ -53,17 +53,14 @@ func (s *scanner) rest() string { return s.query[s.at:] }
 
 // space skips white space and comments.
 func (s *scanner) space() {
-	for s.at < len(s.query) {
+	for {
 		r, size := utf8.DecodeRuneInString(s.rest())
 		switch {
 		case unicode.IsSpace(r) || r == '\ufeff':
 			s.at += size
 		case strings.HasPrefix(s.rest(), "//"):
-			end := strings.IndexByte(s.rest(), '\n')
-			if end < 0 {
-				end = len(s.rest())
-			}
-			s.at += end
+			comment, _, _ := strings.Cut(s.rest(), "\n")
+			s.at += len(comment)
 		default:
 			return
 		}

@@ -113,7 +113,7 @@ func (p *parser) assignments() ([]namedExpression, error) {
 
 func (p *parser) assignment() ([]namedExpression, error) {
 	if p.is(signToken, "(") {
-		if end := matching(p.tokens); end > 0 && end+1 < len(p.tokens) && p.tokens[end+1].text == "=" && p.tokens[end+1].kind == signToken {
+		if after := p.tokens[matching(p.tokens)+1]; after.kind == signToken && after.text == "=" {
 			return p.severalNames()
 		}
 	}
@@ -688,7 +688,7 @@ func (p *parser) render() (Table, error) {
 	}
 	if p.takeWord("with") {
 		end := matching(p.tokens)
-		if end < 0 {
+		if end == -1 {
 			return Table{}, p.unexpected()
 		}
 		p.tokens = p.tokens[end+1:]
@@ -994,7 +994,7 @@ func (p *parser) expandApply() (Table, error) {
 		return Table{}, p.unexpected()
 	}
 	end := matching(p.tokens)
-	if end < 0 {
+	if end == -1 {
 		return Table{}, errors.New("syntax error: the query of mv-apply is not closed")
 	}
 	body := append([]token{{kind: signToken, text: "|"}}, p.tokens[1:end]...)

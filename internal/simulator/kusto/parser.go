@@ -260,7 +260,7 @@ func (p *parser) lambda() ([]parameter, []token, bool, error) {
 		return nil, nil, false, nil
 	}
 	end := matching(p.tokens)
-	if end < 0 || end+1 >= len(p.tokens) || p.tokens[end+1].text != "{" {
+	if p.tokens[end+1].text != "{" {
 		return nil, nil, false, nil
 	}
 	p.next()
@@ -276,7 +276,7 @@ func (p *parser) lambda() ([]parameter, []token, bool, error) {
 		}
 	}
 	end = matching(p.tokens)
-	if end < 0 {
+	if end == -1 {
 		return nil, nil, false, errors.New("syntax error: the body of a function is not closed")
 	}
 	body := append(slices.Clone(p.tokens[1:end]), token{kind: endToken})

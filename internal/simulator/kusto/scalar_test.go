@@ -375,6 +375,11 @@ func TestFunctionsOfNumbers(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/scalar-functions#string-functions
 func TestFunctionsOfTexts(t *testing.T) {
 	checkValues(t, []example{
+		{"indexof('', 'c', 0, -2)", ""},
+		{"indexof('a', 'c', 0, -2)", ""},
+		{"indexof('', 'c', 0, -1, -1)", ""},
+		{"indexof('abc', 'c', 99999999999, 99999999999, 99999999999)", "-1"},
+		{"indexof('abc', 'c', -99999999999, 99999999999)", "2"},
 		{"format_bytes(1536, 12)", "1.5000000000 KB"},
 		{"format_bytes(1536, -1)", "2 KB"},
 		{"format_bytes(-5)", "-5 Bytes"},

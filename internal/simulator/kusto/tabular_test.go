@@ -564,6 +564,11 @@ func TestSearch(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/let-statement
 func TestNamesOfLetStatements(t *testing.T) {
 	checkTables(t, []example{
+		{"let f = (a:long", "error: failed to resolve scalar expression named 'a'"},
+		{"let f = (", "error: syntax error: unexpected the end of the query"},
+		{"let f = ()", `error: syntax error: unexpected ")"`},
+		{"print (", "error: syntax error: unexpected the end of the query"},
+		{"print ()", `error: syntax error: unexpected ")"`},
 		{"let f = (n:long) { Ledger | take n }; let few = f(2); few | count", "Count;2"},
 		{"let f = (n:long) { n * 2 }; let twice = f(2); print twice", "print_0;4"},
 		{"let f = (n:long) { let T = Ledger; T | take n }; let few = f(2); few | count", "Count;2"},
@@ -783,6 +788,8 @@ func TestLimits(t *testing.T) {
 		{"print " + strings.Repeat("(", 63) + "1" + strings.Repeat(")", 63), "error: the query nests deeper than 64 levels"},
 		{"print " + strings.Repeat("(-1) + ", 80) + "0", "print_0;-80"},
 		{"print " + strings.Repeat("1 in ((print 1)) and ", 80) + "true", "print_0;true"},
+		{"print x = dynamic([1]) | " + strings.Repeat("mv-apply x on (", 70) + "count" + strings.Repeat(")", 70), "error: the query nests deeper than 64 levels"},
+		{"print x = dynamic([1]) | " + strings.Repeat("mv-apply x on (", 5) + "count" + strings.Repeat(")", 5), "Count;1"},
 		{"Ledger | search " + strings.Repeat("not(", 70) + "'x'" + strings.Repeat(")", 70), "error: the query nests deeper than 64 levels"},
 	})
 	query := "let f0 = () { 1 }; "
