@@ -204,6 +204,11 @@ func TestSummarize(t *testing.T) {
 func TestFunctionsOfOtherRows(t *testing.T) {
 	const rows = "let R = datatable(g:string, n:long)['a', 1, 'a', 2, 'b', long(null), 'b', 4, 'b', 5]; "
 	checkTables(t, []example{
+		{rows + "R | sort by n asc | extend m = n * 2 | extend p = prev(m) | project p", "p;;;2;4;8"},
+		{rows + "R | sort by n asc | union R | extend prev(n)", "error: the function 'prev' needs rows in order; use sort or serialize first"},
+		{rows + "R | sort by n asc | join kind=inner R on n | extend prev(n)", "error: the function 'prev' needs rows in order; use sort or serialize first"},
+		{rows + "R | sort by n asc | project-rename m = n | project-reorder m | take 9 | extend p = prev(m) | project p", "p;;;1;2;4"},
+		{rows + "R | extend p = prev(n)", "error: the function 'prev' needs rows in order; use sort or serialize first"},
 		{rows + "R | serialize i = row_number() | project i", "i;1;2;3;4;5"},
 		{rows + "R | serialize i = row_number(7) | project i", "i;7;8;9;10;11"},
 		{rows + "R | serialize i = row_number(0) | project i", "i;0;1;2;3;4"},

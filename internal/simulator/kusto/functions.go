@@ -73,7 +73,7 @@ func (p *parser) apply(name string, f function, a []expression) (expression, err
 	if err := checkArguments(name, a); err != nil {
 		return expression{}, err
 	}
-	now := p.run.now
+	now, typ := p.run.now, made.typ
 	types := make([]Type, len(a))
 	for i := range a {
 		types[i] = a[i].typ
@@ -86,7 +86,7 @@ func (p *parser) apply(name string, f function, a []expression) (expression, err
 		if f.typed != nil {
 			return f.typed(types, values)
 		}
-		return f.call(now, values)
+		return fitted(f.call(now, values), typ) // a whole number that is chosen instead of a real one is one
 	}
 	if made.constant {
 		value := made.eval(&frame{})

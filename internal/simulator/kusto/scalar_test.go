@@ -5,6 +5,11 @@ import "testing"
 // https://learn.microsoft.com/en-us/kusto/query/scalar-functions#conditional-functions
 func TestFunctionsThatChoose(t *testing.T) {
 	checkValues(t, []example{
+		{"iff(true, 1, 2.5) / 2", "0.5"},
+		{"case(false, 2.5, 1) / 2", "0.5"},
+		{"coalesce(long(null), 3, 1.5) / 2", "1.5"},
+		{"max_of(3, 1.5) / 2", "1.5"},
+		{"iff(true, 1, 2) / 2", "0"},
 		{"iff(true, 1, 2)", "1"},
 		{"iff(false, 1, 2)", "2"},
 		{"iff(bool(null), 1, 2)", "2"},

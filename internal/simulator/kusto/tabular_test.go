@@ -690,6 +690,10 @@ func TestWordsOfSeveralMeanings(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/datatable-operator
 func TestSourcesOfRows(t *testing.T) {
 	checkTables(t, []example{
+		{"datatable(a:real)[1] | extend b = a / 2", "a,b;1,0.5"},
+		{"range x from 1 to 2 step 0.5 | project y = x / 4", "y;0.25;0.375;0.5"},
+		{"print x = 1 | extend x = iff(true, 1, 2.5) | extend x = x / 2", "x;0.5"},
+		{"union (print x = real(null)), (print x = 1.0) | project x / 2", "Column1;;0.5"},
 		{"print 1, x = 2, 'three'", "print_0,x,print_2;1,2,three"},
 		{"print", "error: syntax error: unexpected the end of the query"},
 		{"print x", "error: failed to resolve scalar expression named 'x'"},
