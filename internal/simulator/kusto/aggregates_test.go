@@ -142,7 +142,7 @@ func TestAggregatesThatChooseARow(t *testing.T) {
 		{measures + "M | where N > 99 | summarize arg_max(N, Name)", "N,Name;,"},
 		{measures + "M | summarize arg_max()", "error: the function 'arg_max' lacks an argument"},
 		{measures + "M | summarize arg_max(N Name)", `error: syntax error: expected "," but found "Name"`},
-		{measures + "M | summarize strlen(arg_max(Name, N))", "error: a function that makes several columns cannot be an argument of another"},
+		{measures + "M | summarize strlen(arg_max(Name, N))", "error: a function that makes several columns is used where one value is expected"},
 		{measures + "M | summarize arg_max(N, Name) + 1", "error: the operator '+' cannot be applied to values of types several columns and long"},
 		{measures + "M | summarize arg_max(N, Name) == 1", "error: cannot compare values of types several columns and long; try adding explicit casts"},
 		{measures + "M | summarize take_any(Name), take_any(N) by Group", "Group,Name,N;a,one,1;b,,5;c,none,"},

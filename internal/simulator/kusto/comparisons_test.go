@@ -92,6 +92,11 @@ func TestArithmetic(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/datetime-timespan-arithmetic
 func TestArithmeticOfTimes(t *testing.T) {
 	checkValues(t, []example{
+		{"datetime(9999-12-31) + 1d", ""},
+		{"datetime(0001-01-01) - 1d", ""},
+		{"-1d + datetime(0001-01-01)", ""},
+		{"datetime(9999-12-30) + 1d", "9999-12-31T00:00:00.0000000Z"},
+		{"datetime(0001-01-02) - 1d", "0001-01-01T00:00:00.0000000Z"},
 		{"dynamic([datetime(2026-06-01)])[0] + 1", ""},
 		{"dynamic([1h])[0] * 2", "02:00:00"},
 		{"2 * dynamic([1h])[0]", "02:00:00"},

@@ -40,6 +40,14 @@ type namedExpression struct {
 	star bool
 }
 
+// single refuses a function that makes several columns, where one value is needed.
+func single(e expression, err error) (expression, error) {
+	if err == nil && e.several != nil {
+		err = errors.New("a function that makes several columns is used where one value is expected")
+	}
+	return e, err
+}
+
 // severally returns the expression of a function that makes several columns.
 func severally(columns []namedExpression) expression {
 	return expression{typ: severalColumns, several: columns, eval: func(*frame) any { return nil }}
@@ -556,13 +564,13 @@ func calculate(sign string, a, b any) any {
 			if sign == "-" {
 				y = -y
 			}
-			return x.Add(y)
+			return withinCalendar(x.Add(y))
 		}
 		return nil
 	case time.Duration:
 		switch y := b.(type) {
 		case time.Time:
-			return y.Add(x)
+			return withinCalendar(y.Add(x))
 		case time.Duration:
 			return calculateSpans(sign, x, y)
 		}
@@ -872,10 +880,7 @@ func (p *parser) scalarBody() (expression, error) {
 func (p *parser) arguments() ([]expression, error) {
 	var list []expression
 	err := p.listed(func(int) error {
-		e, err := p.expression()
-		if err == nil && e.several != nil {
-			err = errors.New("a function that makes several columns cannot be an argument of another")
-		}
+		e, err := single(p.expression())
 		list = append(list, e)
 		return err
 	})

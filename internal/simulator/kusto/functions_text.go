@@ -584,9 +584,9 @@ func times() map[string]function {
 				return nil
 			}
 			if end {
-				return start(t, int(offset)+1).Add(-tick)
+				return withinCalendar(start(t, int(offset)+1).Add(-tick))
 			}
-			return start(t, int(offset))
+			return withinCalendar(start(t, int(offset)))
 		}}
 	}
 	day := func(t time.Time, n int) time.Time {
@@ -605,24 +605,20 @@ func times() map[string]function {
 			}
 			whole := int64(n)
 			perSecond := int64(time.Second / unit)
-			t := time.Unix(whole/perSecond, (whole%perSecond)*int64(unit)).UTC()
-			if t.Year() < 1 || t.Year() > 9999 {
-				return nil
-			}
-			return t
+			return withinCalendar(time.Unix(whole/perSecond, (whole%perSecond)*int64(unit)).UTC())
 		}}
 	}
 	list := map[string]function{
 		"now": {takes: "s", min: 0, max: 1, result: DateTime, call: func(now time.Time, a []any) any {
 			offset, _ := argument(a, 0).(time.Duration)
-			return now.Add(offset)
+			return withinCalendar(now.Add(offset))
 		}},
 		"ago": {takes: "s", min: 1, max: 1, result: DateTime, call: func(now time.Time, a []any) any {
 			span, ok := a[0].(time.Duration)
 			if !ok {
 				return nil
 			}
-			return now.Add(-span)
+			return withinCalendar(now.Add(-span))
 		}},
 		"startofday": edge(day, false), "startofweek": edge(week, false), "startofmonth": edge(month, false), "startofyear": edge(year, false),
 		"endofday": edge(day, true), "endofweek": edge(week, true), "endofmonth": edge(month, true), "endofyear": edge(year, true),
@@ -687,14 +683,14 @@ func addTime(_ time.Time, a []any) any {
 	}
 	switch strings.ToLower(Text(a[0])) {
 	case "year":
-		return addMonths(t, 12*int(n))
+		return withinCalendar(addMonths(t, 12*int(n)))
 	case "quarter":
-		return addMonths(t, 3*int(n))
+		return withinCalendar(addMonths(t, 3*int(n)))
 	case "month":
-		return addMonths(t, int(n))
+		return withinCalendar(addMonths(t, int(n)))
 	}
 	if unit := unitOfTime(Text(a[0])); unit > 0 {
-		return t.Add(time.Duration(n) * unit).Truncate(tick)
+		return withinCalendar(t.Add(time.Duration(n) * unit).Truncate(tick))
 	}
 	return nil
 }

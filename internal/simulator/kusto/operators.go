@@ -143,6 +143,18 @@ func (p *parser) assignment() ([]namedExpression, error) {
 	return []namedExpression{{name: name, value: e}}, nil
 }
 
+// oneAssignment reads "name = expression" of one value.
+func (p *parser) oneAssignment() (namedExpression, error) {
+	list, err := p.assignment()
+	if err != nil {
+		return namedExpression{}, err
+	}
+	if len(list) > 1 {
+		_, err = single(severally(list), nil)
+	}
+	return list[0], err
+}
+
 // severalNames reads "(a, b) = function", of a function that makes several columns.
 func (p *parser) severalNames() ([]namedExpression, error) {
 	p.next()
@@ -616,11 +628,11 @@ func (p *parser) sort() (Table, error) {
 }
 
 func (p *parser) sortKey() (sortKey, error) {
-	e, err := p.expression()
+	e, err := single(p.expression())
 	if err != nil {
 		return sortKey{}, err
 	}
-	if e.typ == Dynamic || e.several != nil {
+	if e.typ == Dynamic {
 		return sortKey{}, errors.New("rows cannot be sorted by a dynamic value; use tostring or another conversion")
 	}
 	k := sortKey{value: e}
@@ -868,11 +880,11 @@ type expansion struct {
 func (p *parser) expansions() ([]expansion, int, error) {
 	var lists []expansion
 	for {
-		some, err := p.assignment()
+		value, err := p.oneAssignment()
 		if err != nil {
 			return nil, 0, err
 		}
-		one := expansion{some[0], Dynamic}
+		one := expansion{value, Dynamic}
 		if one.value.typ != Dynamic {
 			return nil, 0, fmt.Errorf("a value of type %s cannot be expanded; use todynamic", one.value.typ)
 		}
@@ -1139,7 +1151,7 @@ func (p *parser) pivot() (Table, error) {
 	if p.take(",") {
 		before := p.tokens
 		p.grouping = true
-		count, err = p.expression()
+		count, err = single(p.expression())
 		p.grouping = false
 		if err != nil {
 			return Table{}, err
@@ -1212,7 +1224,7 @@ func (p *parser) makeSeries() (Table, error) {
 	if !p.takeWord("on") {
 		return Table{}, p.unexpected()
 	}
-	axis, err := p.sum()
+	axis, err := single(p.sum())
 	if err != nil {
 		return Table{}, err
 	}
@@ -1273,12 +1285,12 @@ func (p *parser) seriesList() ([]series, error) {
 	var list []series
 	for {
 		p.grouping = true
-		some, err := p.assignment()
+		value, err := p.oneAssignment()
 		p.grouping = false
 		if err != nil {
 			return nil, err
 		}
-		one := series{some[0], int64(0)}
+		one := series{value, int64(0)}
 		if p.takeWord("default") {
 			if err := p.expect("="); err != nil {
 				return nil, err

@@ -236,13 +236,10 @@ func (p *parser) let() error {
 	}
 	saved := p.current
 	p.current = Table{}
-	value, err := p.expression()
+	value, err := single(p.expression())
 	p.current = saved
 	if err != nil {
 		return err
-	}
-	if value.several != nil {
-		return fmt.Errorf("the name '%s' stands for one value, not for the several columns of a function", name)
 	}
 	p.scope.scalars[name] = p.fixed(value)
 	return nil
@@ -665,10 +662,7 @@ func (p *parser) argument(f *lambda, parameters []parameter, place int, inner *p
 		inner.scope.tables[one.name] = t
 		return fits(f, one, t)
 	}
-	value, err := from.expression()
-	if err == nil && value.several != nil {
-		err = errors.New("a function that makes several columns cannot be an argument of another")
-	}
+	value, err := single(from.expression())
 	if err != nil {
 		return err
 	}

@@ -86,6 +86,9 @@ func TestFunctionsThatChoose(t *testing.T) {
 // https://learn.microsoft.com/en-us/kusto/query/scalar-functions#conversion-functions
 func TestConversions(t *testing.T) {
 	checkValues(t, []example{
+		{"tolong(datetime(0100-01-01))", "31241376000000000"},
+		{"tolong(datetime(0001-01-01 00:00:00.0000001))", "1"},
+		{"toint(datetime(2026-01-01))", ""},
 		{"tolong(9223372036854774784.0)", "9223372036854774784"},
 		{"tolong('9223372036854774784.5')", "9223372036854774784"},
 		{"tolong('9.3e18')", ""},

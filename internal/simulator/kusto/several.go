@@ -492,7 +492,7 @@ func (p *parser) oneSearch(cased bool) (func(*frame) bool, error) {
 		holds := searching(term, cased)
 		return func(f *frame) bool { return holds(Text(f.row[i])) }, nil
 	}
-	e, err := p.comparison()
+	e, err := single(p.comparison())
 	if err != nil {
 		return nil, err
 	}
@@ -556,7 +556,7 @@ func (p *parser) parse(only bool) (Table, error) {
 	if kind != "" && kind != "simple" && kind != "relaxed" && kind != "regex" || parameters["flags"] != "" {
 		return Table{}, unsupported("kind of parse", kind+parameters["flags"])
 	}
-	from, err := p.sum()
+	from, err := single(p.sum())
 	if err != nil {
 		return Table{}, err
 	}

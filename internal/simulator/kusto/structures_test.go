@@ -138,7 +138,7 @@ func TestSortedLists(t *testing.T) {
 		{"array_sort_asc(dynamic([2, 1]), dynamic('x'))[1]", ""},
 		{"array_sort_asc(dynamic([2, null, 1]), dynamic(['two', 'none', 'one']), false)[1]", `["none","one","two"]`},
 		{"strcat_array(array_sort_asc(split('John,Paul,George,Ringo', ',')), ',')", "George,John,Paul,Ringo"},
-		{"strlen(array_sort_asc(dynamic([1]), dynamic([2])))", "error: a function that makes several columns cannot be an argument of another"},
+		{"strlen(array_sort_asc(dynamic([1]), dynamic([2])))", "error: a function that makes several columns is used where one value is expected"},
 		{"array_sort_asc(dynamic([1]), dynamic([2])) + 1", "error: the operator '+' cannot be applied to values of types several columns and long"},
 		{"array_sort_asc('x')", "error: the function 'array_sort_asc' does not take a value of type string as argument 1"},
 		{"array_sort_asc(true)", "error: the function 'array_sort_asc' does not take a value of type bool as argument 1"},
@@ -147,6 +147,13 @@ func TestSortedLists(t *testing.T) {
 	})
 	const lists = "print a = dynamic([2, 1, 3]), b = dynamic(['two', 'one', 'three']) "
 	checkTables(t, []example{
+		{lists + "| make-series n = count() on array_sort_asc(a, b) from 1 to 2 step 1", "error: a function that makes several columns is used where one value is expected"},
+		{lists + "| make-series arg_max(a, b) on a from 1 to 2 step 1", "error: a function that makes several columns is used where one value is expected"},
+		{lists + "| parse array_sort_asc(a, b) with x", "error: a function that makes several columns is used where one value is expected"},
+		{lists + "| mv-expand array_sort_asc(a, b)", "error: a function that makes several columns is used where one value is expected"},
+		{lists + "| mv-expand x = array_sort_asc(a, b)", "error: a function that makes several columns is used where one value is expected"},
+		{lists + "| search array_sort_asc(a, b)", "error: a function that makes several columns is used where one value is expected"},
+		{lists + "| evaluate pivot(a, percentiles(b, 1, 2))", "error: a function that makes several columns is used where one value is expected"},
 		{lists + "| project array_sort_asc(a, b)", `a_sorted,b_sorted;[1,2,3],["one","two","three"]`},
 		{lists + "| project array_sort_desc(a, b, false)", `a_sorted,b_sorted;[3,2,1],["three","two","one"]`},
 		{lists + "| project (x, y) = array_sort_asc(a, b)", `x,y;[1,2,3],["one","two","three"]`},
@@ -154,8 +161,8 @@ func TestSortedLists(t *testing.T) {
 		{lists + "| project x = array_sort_asc(a, b)", `x,b_sorted;[1,2,3],["one","two","three"]`},
 		{lists + "| project array_sort_asc(a)", "Column1;[1,2,3]"},
 		{"print array_sort_asc(dynamic([1]), dynamic([2]))", "print_0,print_1;[1],[2]"},
-		{lists + "| sort by array_sort_asc(a, b)", "error: rows cannot be sorted by a dynamic value; use tostring or another conversion"},
-		{"let x = array_sort_asc(dynamic([1]), dynamic([2])); print x", "error: the name 'x' stands for one value, not for the several columns of a function"},
+		{lists + "| sort by array_sort_asc(a, b)", "error: a function that makes several columns is used where one value is expected"},
+		{"let x = array_sort_asc(dynamic([1]), dynamic([2])); print x", "error: a function that makes several columns is used where one value is expected"},
 		{"Ledger | summarize l = make_list(Who), n = make_list(Amount) | project array_sort_asc(l, n)[1]", "Column1;[-1,5,9007199254740993,9007199254740992,7]"},
 	})
 }

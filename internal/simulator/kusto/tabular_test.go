@@ -581,7 +581,7 @@ func TestNamesOfLetStatements(t *testing.T) {
 		{"let f = () { let n = ; n }; print f()", `error: syntax error: unexpected ";"`},
 		{"let f = (n:long) { range x from 1 to n step 1 }; Ledger | where Amount in (f(Amount))", "error: the argument 'n' of the function 'f', which returns a table, must be a constant"},
 		{"let f = (T:(*)) { T }; f(Nothing)", "error: failed to resolve table or column expression named 'Nothing'"},
-		{"let f = (a:dynamic) { a }; print f(array_sort_asc(dynamic([1]), dynamic([2])))", "error: a function that makes several columns cannot be an argument of another"},
+		{"let f = (a:dynamic) { a }; print f(array_sort_asc(dynamic([1]), dynamic([2])))", "error: a function that makes several columns is used where one value is expected"},
 		{"let f = (a:long) { a }; print f(nothing)", "error: failed to resolve scalar expression named 'nothing'"},
 		{"let f = (1:long) { 1 }; print 1", `error: syntax error: unexpected "1"`},
 		{"let f = (T:(1:long)) { T }; print 1", `error: syntax error: unexpected "1"`},

@@ -6,6 +6,14 @@ import "testing"
 func TestFunctionsOfTimes(t *testing.T) {
 	const moment = "datetime(2017-10-30 01:02:03.7654321)"
 	checkValues(t, []example{
+		{"datetime_add('year', 8000, datetime(2017))", ""},
+		{"datetime_add('quarter', 40000, datetime(2017))", ""},
+		{"datetime_add('month', 100000, datetime(2017))", ""},
+		{"datetime_add('day', 1, datetime(9999-12-31))", ""},
+		{"startofyear(datetime(2017), 8000)", ""},
+		{"endofyear(datetime(2017), 7983)", ""},
+		{"endofyear(datetime(2017), 7982)", "9999-12-31T23:59:59.9999999Z"},
+		{"ago(100000d)", "1752-08-16T20:00:00.0000000Z"},
 		{"unixtime_seconds_todatetime(253402300799)", "9999-12-31T23:59:59.0000000Z"},
 		{"unixtime_seconds_todatetime(253402300800)", ""},
 		{"unixtime_seconds_todatetime(-62135596800)", "0001-01-01T00:00:00.0000000Z"},

@@ -295,6 +295,8 @@ func toWhole(v any, to Type) any {
 		n = asInt(v)
 	case time.Duration:
 		n = int64(v / tick)
+	case time.Time:
+		n = ticksBetween(time.Time{}, v)
 	case string:
 		parsed, err := parseWhole(strings.TrimSpace(v))
 		if err != nil {
@@ -386,6 +388,16 @@ func parseTime(text string) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
+}
+
+// withinCalendar returns a date, or null if the language has none so early or so late.
+//
+// https://learn.microsoft.com/en-us/kusto/query/scalar-data-types/datetime
+func withinCalendar(t time.Time) any {
+	if t.Year() < 1 || t.Year() > 9999 {
+		return nil
+	}
+	return t
 }
 
 func toTime(v any) any {
