@@ -641,23 +641,16 @@ func parsePattern(parts []parsePart, kind string) (*regexp.Regexp, []Column, err
 		pattern = "(?s)"
 	}
 	for i, part := range parts {
-		last := i == len(parts)-1
 		switch {
 		case part.star:
 			pattern += ".*?"
-			if last {
-				pattern += ".*"
-			}
 		case part.column != nil:
 			columns = append(columns, *part.column)
 			switch {
-			case last:
+			case i == len(parts)-1:
 				pattern += "(.*)"
-			case part.column.Type == Long || part.column.Type == Int:
+			case kind != "relaxed" && (part.column.Type == Long || part.column.Type == Int):
 				pattern += `\s*([-+]?[0-9]+)`
-				if kind == "relaxed" {
-					pattern = strings.TrimSuffix(pattern, `\s*([-+]?[0-9]+)`) + "(.*?)"
-				}
 			default:
 				pattern += "(.*?)"
 			}

@@ -6,6 +6,20 @@ import "testing"
 func TestFunctionsOfTimes(t *testing.T) {
 	const moment = "datetime(2017-10-30 01:02:03.7654321)"
 	checkValues(t, []example{
+		{"startofday(datetime(2017-01-04 10:10:17)) == datetime(2017-01-04)", "true"},
+		{"startofweek(datetime(2017-01-04 10:10:17)) == datetime(2017-01-01)", "true"},
+		{"startofmonth(datetime(2017-01-04 10:10:17)) == datetime(2017-01-01)", "true"},
+		{"startofyear(datetime(2017-01-04 10:10:17)) == datetime(2017-01-01)", "true"},
+		{"endofday(datetime(2017-01-04 10:10:17)) + 1tick == datetime(2017-01-05)", "true"},
+		{"make_datetime(2017, 1, 4) == datetime(2017-01-04)", "true"},
+		{"make_datetime(2017, 1, 4, 0, 0, 0.5) == datetime(2017-01-04 00:00:00.5)", "true"},
+		{"make_timespan(0, 0, 0.5) == 500ms", "true"},
+		{"datetime_add('month', 1, datetime(2017-01-04)) == datetime(2017-02-04)", "true"},
+		{"bin(datetime(2017-01-04 10:10:17), 1d) == datetime(2017-01-04)", "true"},
+		{"unixtime_milliseconds_todatetime(1500) == datetime(1970-01-01 00:00:01.5)", "true"},
+		{"todatetime('2017-01-04 00:00:00.12345678') == datetime(2017-01-04 00:00:00.1234567)", "true"},
+		{"totimespan('0.00:00:00.12345678') == time(0.00:00:00.1234567)", "true"},
+		{"1s / 3 * 3 == 9999999tick", "true"},
 		{"datetime_add('year', 8000, datetime(2017))", ""},
 		{"datetime_add('quarter', 40000, datetime(2017))", ""},
 		{"datetime_add('month', 100000, datetime(2017))", ""},
