@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
@@ -84,5 +85,38 @@ func TestTheConnectionIsTestedAgainWhenTheServiceIsBusy(t *testing.T) {
 	}
 	if got := i.Again(entry).Entry().Readable(); !strings.Contains(got, "The sign-in works and the API answers.") {
 		t.Errorf("got\n%s\nwant the next run to succeed", got)
+	}
+}
+
+// TestThePermissionsOfATokenAreListed has tokens with permissions, without any, and of a form that Microsoft alone reads.
+func TestThePermissionsOfATokenAreListed(t *testing.T) {
+	for token, want := range map[string]string{
+		`{"roles":["Machine.Read.All","Alert.Read.All"],"scp":"Alert.Read.All User.Read"}`: "Alert.Read.All\nMachine.Read.All\nUser.Read",
+		`{}`: "The token holds no permissions. Add permissions of WindowsDefenderATP to the application, and grant admin consent.",
+		"":   "",
+	} {
+		i := commandstest.New(t)
+		access := "opaque"
+		if token != "" {
+			access = "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(token)) + ".c2ln"
+		}
+		i.Tenant.Script(simulator.Fault{Kind: simulator.KindAuthority, Method: http.MethodPost, Status: http.StatusOK, Body: `{"token_type":"Bearer","expires_in":3599,"access_token":"` + access + `"}`})
+		result := i.Run("microsoft-atp-list-auth-permissions", nil)
+		if token == "" {
+			result.WantFailure("The access token cannot be read, so its permissions are not known.")
+			continue
+		}
+		result.Entry().WantReadable(want)
+	}
+}
+
+// TestTheStoredSignInIsDeleted says how the instance signs in again.
+func TestTheStoredSignInIsDeleted(t *testing.T) {
+	for mode, want := range map[string]string{
+		"client-secret": "The next command signs in again.", "authorization-code": "Run !microsoft-atp-generate-login-url to log in again.",
+	} {
+		i := commandstest.New(t)
+		i.Params = i.Tenant.Instance(mode)
+		i.Run("microsoft-atp-auth-reset", nil).Entry().WantReadable("The stored sign-in was deleted. " + want)
 	}
 }

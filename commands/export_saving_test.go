@@ -236,3 +236,17 @@ func TestAnExportThatFillsTheDiskMakesRoom(t *testing.T) {
 		wantNothingLeft(t, i, new(int))
 	}
 }
+
+// TestAFileThatStaysIsTold cannot remove the file of an export that failed.
+func TestAFileThatStaysIsTold(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer("GET", pagesOfExport, 403, `{"error":{"code":"Forbidden","message":"missing role"}}`)
+	i.Host.Wrap = func(id string, file warroom.OutputFile) warroom.OutputFile {
+		if id == savedExport {
+			i.Host.Stuck = failed("remove", syscall.EACCES)
+		}
+		return file
+	}
+	result := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "json"})
+	result.WantFailure("missing role", "Files for the War Room cannot be saved: permission denied")
+}

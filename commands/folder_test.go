@@ -48,13 +48,24 @@ func TestTheDiagnosisLooksAtTheFolder(t *testing.T) {
 	i.Run("microsoft-atp-test", nil).Entry().WantReadable("| Files | failed | Files for the War Room cannot be saved: permission denied | Run the container as a user")
 }
 
-// TestADiskThatFillsUpSaysWhatToDo has the disk take the probe and then no more.
+// TestADiskThatFillsUpSaysWhatToDo has the disk take the probe and then no more, or a quota that counts when a file is closed.
 func TestADiskThatFillsUpSaysWhatToDo(t *testing.T) {
 	t.Parallel()
-	i := commandstest.New(t)
-	i.Answer("GET", "/api/machineactions/", 200, `{"value":"`+i.Tenant.URL()+`/download/result"}`)
-	i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Body: strings.Repeat("x", 100), ContentType: "application/octet-stream"})
-	i.Host.FullAfter = 1
-	result := i.Run("microsoft-atp-live-response-result", map[string]any{"machine_action_id": "a1", "command_index": 0})
-	result.WantFailure("no space left on device", "Free space")
+	for name, test := range map[string]struct {
+		spoil func(i *commandstest.Instance)
+		want  string
+	}{
+		"a disk":  {func(i *commandstest.Instance) { i.Host.FullAfter = 1 }, "no space left on device"},
+		"a quota": {func(i *commandstest.Instance) { failOn(i, "file-2", "close", 0) }, "quota exceeded"},
+	} {
+		i := commandstest.New(t)
+		i.Answer("GET", "/api/machineactions/", 200, `{"value":"`+i.Tenant.URL()+`/download/result"}`)
+		i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Body: strings.Repeat("x", 100), ContentType: "application/octet-stream"})
+		test.spoil(i)
+		result := i.Run("microsoft-atp-live-response-result", map[string]any{"machine_action_id": "a1", "command_index": 0})
+		result.WantFailure(test.want, "Free space")
+		if files, err := i.Host.Files(); err != nil || files != 0 {
+			t.Errorf("%s: got %d files left behind (%v), want none", name, files, err)
+		}
+	}
 }

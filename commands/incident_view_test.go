@@ -63,3 +63,25 @@ func TestTheWorstVerdictOfTheEvidenceCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestAlertsNameTheirFirstMachine leaves out evidence of other kinds, and machines without a name.
+func TestAlertsNameTheirFirstMachine(t *testing.T) {
+	const device = `{"@odata.type":"#microsoft.graph.security.deviceEvidence",`
+	for evidence, want := range map[string]string{
+		``: "", `{"@odata.type":"#microsoft.graph.security.fileEvidence","hostName":"no"}`: "",
+		device + `"hostName":"ws-1"},` + device + `"hostName":"ws-2"}`: "ws-1", device + `"mdeDeviceId":"m1"},` + device + `"deviceDnsName":"ws-2"}`: "ws-2",
+	} {
+		if got := alertRows([]rawjson.Value{rawjson.Value(`{"id":"da1","evidence":[` + evidence + `]}`)})[0].Machine; got != want {
+			t.Errorf("%s: got the machine %q, want %q", evidence, got, want)
+		}
+	}
+}
+
+// TestTheIndexOfACommand is the service's where it has one, and else the position.
+func TestTheIndexOfACommand(t *testing.T) {
+	for command, want := range map[rawjson.Value]string{`{"index":3}`: "3", `{"index":0}`: "0", `{"index":-1}`: "7", `{"index":"3"}`: "7", `{}`: "7"} {
+		if got := indexOf(command, 7); got != want {
+			t.Errorf("%s: got %s, want %s", command, got, want)
+		}
+	}
+}

@@ -243,14 +243,11 @@ func updateXDRIncidents() Command {
 		Example: `incident_id=` + exampleIncident + ` status=resolved classification=truePositive determination=malware comment="cleaned"`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		update := incidentUpdate{
-			IncidentUpdate: defender.IncidentUpdate{Status: in.Status, Classification: in.Classification, ResolvingComment: in.Resolving},
+			IncidentUpdate: defender.IncidentUpdate{Status: in.Status, Classification: in.Classification, ResolvingComment: in.Resolving, CustomTags: in.Tags},
 			determination:  in.Determination, comment: in.Comment, add: in.AddTags, remove: in.RemoveTags, closeAlerts: in.CloseAlerts,
 		}
 		if in.AssignedTo != "" || in.Unassign {
 			update.AssignedTo = &in.AssignedTo
-		}
-		if len(in.Tags) > 0 {
-			update.CustomTags = in.Tags
 		}
 		switch {
 		case in.AssignedTo != "" && in.Unassign:

@@ -199,11 +199,14 @@ func TestASessionIsReportedWithoutItsResults(t *testing.T) {
 		files  int
 		fails  []string
 		left   any // the results that the next run fetches
+		// until is when the runs end: ten minutes after the first, or after the one that fetched something.
+		until string
 	}{
-		"none":                     {[2]int{403, 403}, 0, []string{"a-m1/0", "a-m1/1"}, nil},
-		"none yet":                 {[2]int{429, 429}, 0, nil, "a-m1/0,a-m1/1"},
-		"one never, and one later": {[2]int{403, 429}, 0, []string{"a-m1/0"}, "a-m1/1"},
-		"one never":                {[2]int{0, 403}, 1, []string{"a-m1/1"}, nil},
+		"none":                     {[2]int{403, 403}, 0, []string{"a-m1/0", "a-m1/1"}, nil, ""},
+		"none yet":                 {[2]int{429, 429}, 0, nil, "a-m1/0,a-m1/1", "2026-11-20T10:25:00Z"},
+		"one never, and one later": {[2]int{403, 429}, 0, []string{"a-m1/0"}, "a-m1/1", "2026-11-20T10:25:00Z"},
+		"one, and one later":       {[2]int{0, 429}, 1, nil, "a-m1/1", "2026-11-20T10:25:10Z"},
+		"one never":                {[2]int{0, 403}, 1, []string{"a-m1/1"}, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -216,7 +219,7 @@ func TestASessionIsReportedWithoutItsResults(t *testing.T) {
 				}
 			}
 			entries := i.Again(sessionOn(i, "files", map[string]string{"m1": sessionEnded})).All()
-			var next any
+			var next, until any
 			text, files := "", 0
 			for _, entry := range entries {
 				text += entry.Readable() + "\n"
@@ -224,11 +227,14 @@ func TestASessionIsReportedWithoutItsResults(t *testing.T) {
 					files++
 				}
 				if entry.Poll != nil {
-					next = entry.Poll.Args["left_to_fetch"]
+					next, until = entry.Poll.Args["left_to_fetch"], entry.Poll.Args["run_until"]
 				}
 			}
 			if got := strings.Count(text, "Live response sessions"); got != 1 || files != test.files || next != test.left {
 				t.Errorf("got %d files, %v for the next run, and\n%s\nwant %d, %v and the session once", files, next, text, test.files, test.left)
+			}
+			if next != nil && until != test.until {
+				t.Errorf("got %v as the end of the runs, want %s", until, test.until)
 			}
 			if got := strings.Contains(text, "Failed: "); got != (test.fails != nil) {
 				t.Errorf("got\n%s\nwant the failures %q", text, test.fails)

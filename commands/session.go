@@ -368,7 +368,7 @@ func (s *sessions) fetch(ctx context.Context, wanted []string, entries []warroom
 	if len(asked.Done) > 0 { // what is left gets its time, as long as there is progress
 		result.Until = s.run.began.Add(defaultLimit)
 	}
-	if len(asked.Done) == 0 && len(asked.Failed) == 0 {
+	if len(asked.Failed) == 0 {
 		result.Entries = entries // report what the sessions did now, whatever remains to be fetched
 	}
 	return result, err

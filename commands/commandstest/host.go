@@ -31,6 +31,8 @@ type Host struct {
 	Forgetful bool
 	// FullAfter, if set, is the number of files after which the disk is full.
 	FullAfter int
+	// Stuck, if set, is why no file can be removed.
+	Stuck error
 	// Wrap, if set, returns what stands for a file that is created or opened again, such as one that fails. The first file of a
 	// run is the one that shows whether files can be saved.
 	Wrap func(id string, file warroom.OutputFile) warroom.OutputFile
@@ -203,7 +205,12 @@ func (f fullFile) Write([]byte) (int, error) {
 }
 
 // Discard removes a file that was not completed.
-func (h *Host) Discard(id string) error { return os.Remove(h.path(id)) }
+func (h *Host) Discard(id string) error {
+	if h.Stuck != nil {
+		return h.Stuck
+	}
+	return os.Remove(h.path(id))
+}
 
 // Reopen opens a file that a command created earlier.
 func (h *Host) Reopen(id string) (warroom.OutputFile, error) {
