@@ -165,6 +165,11 @@ func TestAggregatesThatChooseARow(t *testing.T) {
 func TestSummarize(t *testing.T) {
 	const empty = "datatable(x:long)[] "
 	checkTables(t, []example{
+		{`datatable(a:dynamic, b:dynamic)[dynamic(["x"]), dynamic(["y"]), dynamic(["x,y"]), dynamic([]), dynamic(["x"]), dynamic(["y"]), dynamic({"x": 1}), dynamic(null)] | summarize n = count() by a, b`, `a,b,n;["x"],["y"],2;["x,y"],[],1;{"x":1},,1`},
+		{"print a = 1h, b = 2h | union (print a = 1h, b = 2h), (print a = 2h, b = 1h) | summarize n = count() by a, b", "a,b,n;01:00:00,02:00:00,2;02:00:00,01:00:00,1"},
+		{"datatable(a:bool, b:bool)[true, false, false, true, true, false] | summarize n = count() by a, b", "a,b,n;true,false,2;false,true,1"},
+		{"datatable(a:string, b:string)['0', '', '', '0', '0,', '', '1:0', '', '', '1:0'] | summarize n = count() by a, b | count", "Count;5"},
+		{"datatable(a:long, b:string)[1, '', 11, '', 1, '1', long(null), '1'] | summarize n = count() by a, b | count", "Count;4"},
 		{empty + "| summarize count(), countif(x > 0), dcount(x), dcountif(x, x > 0)", "count_,countif_,dcount_x,dcountif_x;0,0,0,0"},
 		{empty + "| summarize make_set(x), make_list(x)", "set_x,list_x;[],[]"},
 		{empty + "| summarize sum(x), sumif(x, x > 0), stdev(x), variance(x)", "sum_x,sumif_x,stdev_x,variance_x;0,0,0,0"},

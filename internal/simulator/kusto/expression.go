@@ -800,7 +800,7 @@ func (p *parser) named(name string) (expression, error) {
 		}
 		return columnExpression(p.current.Columns[i], i), nil
 	}
-	if e, found := p.scope.scalar(name); found && e.eval != nil {
+	if e, found := p.scope.scalar(name); found {
 		return e, nil
 	}
 	return expression{}, fmt.Errorf("failed to resolve scalar expression named '%s'", name)

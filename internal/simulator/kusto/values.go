@@ -245,12 +245,9 @@ func key(values ...any) string {
 			} else {
 				b.WriteString(strconv.FormatFloat(v, 'g', -1, 64))
 			}
-		default:
-			text := Text(v)
-			b.WriteString(string(typeOf(v))[:2])
-			b.WriteString(strconv.Itoa(len(text)))
-			b.WriteByte(':')
-			b.WriteString(text)
+		default: // whose texts show where they end
+			b.WriteString(string(typeOf(v)))
+			b.WriteString(Text(v))
 		}
 		b.WriteByte(',')
 	}
