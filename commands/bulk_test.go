@@ -148,6 +148,21 @@ func TestABulkUpdateIsReadBack(t *testing.T) {
 }
 
 // TestABulkUpdateGoesOnAfterThrottling updates alerts while the service refuses the second of three requests.
+// TestAChunkThatFailsNamesItsAlerts refuses one request of two: each of its alerts has failed, and the others have not.
+func TestAChunkThatFailsNamesItsAlerts(t *testing.T) {
+	i := commandstest.New(t)
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: "POST", Path: "/api/alerts/batchUpdate", Status: 403, Code: "Forbidden", Message: "missing role", Times: 1})
+	i.Answer("POST", "/api/alerts/batchUpdate", 200, "")
+	i.Answer("GET", "/api/alerts", 200, alertsOf(3))
+	entry := i.Run("microsoft-atp-batch-update-alerts", map[string]any{"alert_id": many("a", 130), "status": "Resolved"}).Entry()
+	told := entry.At("MicrosoftATP.AlertBatch")
+	updated, failed := told.Get("alertIds.#").Int(), told.Get("failed.#").Int()
+	if updated+failed != 130 || updated != 100 && updated != 30 || told.Get("updated").Int() != updated {
+		t.Errorf("got %d updated and %d failed, want 100 of the one and 30 of the other: %s", updated, failed, told)
+	}
+	entry.WantReadable("missing role", told.Get("failed.29").Str)
+}
+
 func TestABulkUpdateGoesOnAfterThrottling(t *testing.T) {
 	i := commandstest.New(t)
 	i.Answer("GET", "/api/alerts", 200, alertsOf(3))

@@ -154,7 +154,7 @@ func TestAnExportThatCannotBeSavedSaysWhyAndLeavesNothing(t *testing.T) {
 // execution, after which four minutes have passed; without it, everything is read in one. No part is read twice.
 func TestAnExportGoesOnInTheNextExecution(t *testing.T) {
 	t.Parallel()
-	const parts = 7
+	const parts = 6
 	// part has ten records of seven machines of its own.
 	part := func(n int) []string {
 		all := records(10*n, 10*n+10)
@@ -173,18 +173,18 @@ func TestAnExportGoesOnInTheNextExecution(t *testing.T) {
 		// runs and parts are how many executions and requests for parts it takes, devices is the number of machines.
 		runs, parts, devices int
 	}{
-		"pages":                      {map[string]any{"via": "json", "polling": true}, whole, 3, parts, 49},
-		"pages at once":              {map[string]any{"via": "json"}, whole, 1, parts, 49},
-		"pages as a table":           {map[string]any{"via": "json", "polling": true, "format": "csv"}, csvOf(t, whole), 3, parts, 49},
-		"pages that are counted":     {map[string]any{"via": "json", "polling": true, "summary_only": true}, nil, 3, parts, 49},
-		"files":                      {map[string]any{"via": "files", "polling": true}, whole, 3, parts, 49},
-		"files at once":              {map[string]any{"via": "files"}, whole, 1, parts, 49},
-		"files as a table":           {map[string]any{"via": "files", "polling": true, "format": "csv.gz"}, csvOf(t, whole), 3, parts, 49},
-		"files instead of pages":     {map[string]any{"polling": true}, whole, 3, parts + 1, 49},
-		"files that are counted":     {map[string]any{"via": "files", "polling": true, "summary_only": true}, nil, 3, parts, 49},
+		"pages":                      {map[string]any{"via": "json", "polling": true}, whole, 2, parts, 42},
+		"pages at once":              {map[string]any{"via": "json"}, whole, 1, parts, 42},
+		"pages as a table":           {map[string]any{"via": "json", "polling": true, "format": "csv"}, csvOf(t, whole), 2, parts, 42},
+		"pages that are counted":     {map[string]any{"via": "json", "polling": true, "summary_only": true}, nil, 2, parts, 42},
+		"files":                      {map[string]any{"via": "files", "polling": true}, whole, 2, parts, 42},
+		"files at once":              {map[string]any{"via": "files"}, whole, 1, parts, 42},
+		"files as a table":           {map[string]any{"via": "files", "polling": true, "format": "csv.gz"}, csvOf(t, whole), 2, parts, 42},
+		"files instead of pages":     {map[string]any{"polling": true}, whole, 3, parts + 1, 42},
+		"files that are counted":     {map[string]any{"via": "files", "polling": true, "summary_only": true}, nil, 2, parts, 42},
 		"pages up to max_records":    {map[string]any{"via": "json", "polling": true, "max_records": 35}, whole[:35], 2, 4, 26},
 		"files up to max_records":    {map[string]any{"via": "files", "polling": true, "max_records": 35}, whole[:35], 2, 4, 26},
-		"pages of which some are it": {map[string]any{"via": "json", "polling": true, "cve": "CVE-1,CVE-69"}, []string{whole[1], whole[69]}, 3, parts, 2},
+		"pages of which some are it": {map[string]any{"via": "json", "polling": true, "cve": "CVE-1,CVE-59"}, []string{whole[1], whole[59]}, 2, parts, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -132,12 +132,19 @@ func TestAnExportJoinsPages(t *testing.T) {
 
 // TestAPageThatBreaksOffIsReadAgain cuts a page in the middle of a record: nothing of it is there twice.
 func TestAPageThatBreaksOffIsReadAgain(t *testing.T) {
-	i := commandstest.New(t)
-	onPages(i, pageOf(i, records(0, 10), "a"))
-	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 200, Body: pageOf(i, records(10, 2000), ""), Cut: simulator.CutMiddle, Times: 2})
-	onPages(i, pageOf(i, records(10, 2000), ""))
-	got, _ := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "json"})
-	wantLines(t, got, records(0, 2000))
+	for format, want := range map[string][]string{
+		"jsonl.gz": records(0, 2000), "jsonl": records(0, 2000), "csv": csvOf(t, records(0, 2000)), "csv.gz": csvOf(t, records(0, 2000)),
+	} {
+		i := commandstest.New(t)
+		onPages(i, pageOf(i, records(0, 10), "a"))
+		i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 200, Body: pageOf(i, records(10, 2000), ""), Cut: simulator.CutMiddle, Times: 2})
+		onPages(i, pageOf(i, records(10, 2000), ""))
+		got, told := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "json", "format": format})
+		wantLines(t, got, want)
+		if told.Get("matched").Int() != 2000 {
+			t.Errorf("%s: got %s, want 2000 records", format, told)
+		}
+	}
 }
 
 // TestAThrottledExportGoesOnWhereItWas is refused a page for an hour: the next execution asks for that page alone.
@@ -527,6 +534,23 @@ func TestMachinesThatMovedAreNoChange(t *testing.T) {
 	if got := len(entry.Raw().Array()); got != 2 {
 		t.Errorf("got %d changes, want 2", got)
 	}
+}
+
+// TestAPageOfChangesThatBreaksOffIsReadAgain cuts a page in the middle: no change of it is counted twice.
+func TestAPageOfChangesThatBreaksOffIsReadAgain(t *testing.T) {
+	const path = "/api/machines/SoftwareVulnerabilityChangesByMachine"
+	i := commandstest.New(t)
+	var all []string
+	for n := range 2000 {
+		all = append(all, fmt.Sprintf(`{"deviceId":"m%d","cveId":"CVE-1","status":"New","eventTimestamp":"2026-11-20 10:00:00"}`, n))
+	}
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: path, Status: 200, Body: list(all...), Cut: simulator.CutMiddle, Times: 2})
+	i.Answer("GET", path, 200, list(all...))
+	entry := i.Run("microsoft-atp-list-vulnerability-changes", map[string]any{"since": "1 day", "limit": 10}).Entry()
+	if got := entry.At("MicrosoftATP.VulnerabilityChanges").Get("new").Int(); got != 2000 {
+		t.Errorf("got %d new vulnerabilities, want 2000", got)
+	}
+	entry.WantReadable("These are the first 10")
 }
 
 // TestAnExportGivesUpAtItsDeadline is refused a page for an hour: an export that may take less gives up, and leaves nothing behind.

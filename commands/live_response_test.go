@@ -65,6 +65,16 @@ func TestActionsThatAreAlwaysWaitedForMayFail(t *testing.T) {
 	}
 }
 
+// TestAnActionThatEndedIsReportedHoweverLate looks for the end of a session after the time for it is over.
+func TestAnActionThatEndedIsReportedHoweverLate(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer("POST", "/api/machines/m1/runliveresponse", http.StatusCreated, `{"id":"a1","type":"LiveResponse","machineId":"m1","status":"Pending"}`)
+	started := i.Run("microsoft-atp-live-response-put-file", on("m1", "file_name", "a")).All()[0]
+	i.Answer("GET", "/api/machineactions/a1", 200, `{"id":"a1","type":"LiveResponse","machineId":"m1","status":"Succeeded"}`)
+	i.Clock.Advance(10 * time.Hour)
+	i.Again(started).Entry().WantReadable("a1", "Succeeded")
+}
+
 func TestASessionWaitsForABusyMachineIfItIsToldTo(t *testing.T) {
 	i := commandstest.New(t)
 	busy := func() {

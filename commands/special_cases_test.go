@@ -145,7 +145,7 @@ func TestSpecialCases(t *testing.T) {
 			answers: []string{
 				`GET /api/indicators 200 {"value":[{"id":"1","indicatorValue":"a.example"},{"id":"2","indicatorValue":"b.example"}]}`, "POST /api/indicators/BatchDelete 204 ",
 			},
-			shown: []string{"2 indicators deleted."},
+			shown: []string{"2 indicators deleted."}, hidden: []string{"Not found"},
 		},
 		"a value that stands for several indicators": {
 			command: "microsoft-atp-indicator-batch-delete", args: map[string]any{"indicator_value": "a.example"},
@@ -423,7 +423,7 @@ func TestSpecialCases(t *testing.T) {
 		"indicators of which one is not known": {
 			command: "microsoft-atp-indicator-batch-delete", args: map[string]any{"indicator_value": "a.example,b.example"},
 			answers: []string{`GET /api/indicators 200 {"value":[{"id":"1","indicatorValue":"a.example"}]}`, "POST /api/indicators/BatchDelete 204 "},
-			shown:   []string{"1 indicator deleted.", "b.example"},
+			shown:   []string{"1 indicator deleted.", "b.example"}, hidden: []string{"a.example"},
 		},
 		"all library files": {
 			command: "microsoft-atp-live-response-library-list", args: map[string]any{"limit": 1},
@@ -453,6 +453,47 @@ func TestSpecialCases(t *testing.T) {
 		},
 		"a machine by its ID or address": {
 			command: "endpoint", args: map[string]any{"id": "m1", "ip": "10.0.0.1"}, answers: []string{`GET /api/machines 200 {"value":[{"id":"m1"}]}`}, shown: []string{"m1"},
+		},
+		"the software of a machine": {
+			command: "microsoft-atp-get-machine-exposure", args: map[string]any{"machine_id": "m1", "include": "software"},
+			answers: []string{`GET /api/machines/m1/software 200 {"value":[{"id":"a","weaknesses":1},{"id":"b","weaknesses":2}]}`},
+			raw:     []string{`"software":[{"id":"a","weaknesses":1},{"id":"b","weaknesses":2}]`}, stored: []string{`"software":[{"id":"b","weaknesses":2},{"id":"a","weaknesses":1}]`},
+		},
+		"evidence of users and processes": {
+			command: "microsoft-atp-incident-get", args: map[string]any{"incident_id": "7"},
+			answers: []string{`GET /v1.0/security/incidents/7 200 {"id":"7","alerts":[{"id":"da1","evidence":[` +
+				`{"@odata.type":"#microsoft.graph.security.userEvidence","userAccount":{"userPrincipalName":"nora@contoso.example"}},` +
+				`{"@odata.type":"#microsoft.graph.security.userEvidence","userAccount":{"userPrincipalName":"nora@contoso.example"}},` +
+				`{"@odata.type":"#microsoft.graph.security.userEvidence","userAccount":{}},` +
+				`{"@odata.type":"#microsoft.graph.security.processEvidence","imageFile":{"fileName":"evil.exe","sha1":"87662bc3d60e4200ceaf7aae249d1c343f4b83c9"}}]}]}`},
+			stored: []string{`"users":["nora@contoso.example"]`, `"files":[{`, `"evil.exe"`},
+		},
+		"the third page of machines": {
+			command: "microsoft-atp-get-machines", args: map[string]any{"page_size": 10, "page_num": 3}, answers: []string{`GET /api/machines 200 {"value":[]}`},
+			asked: []string{"GET /api/machines?$top=10&$skip=20"},
+		},
+		"the changes of two weeks": {
+			command: "microsoft-atp-list-vulnerability-changes", args: map[string]any{"since": "14 days"},
+			answers: []string{`GET /api/machines/SoftwareVulnerabilityChangesByMachine 200 {"value":[{"deviceId":"m1","cveId":"CVE-1","status":"New","vulnerabilitySeverityLevel":"Low"}]}`},
+			asked:   []string{"GET ... sinceTime=2026-11-06T10:15:00Z"}, shown: []string{"| CVE-1 | Low | 1 | 0 |"},
+		},
+		"alerts of which one is resolved": {
+			command: "microsoft-atp-incident-get", args: map[string]any{"incident_id": "7"},
+			answers: []string{`GET /v1.0/security/incidents/7 200 {"id":"7","alerts":[{"id":"da1","status":"new"},{"id":"da2","status":"resolved"}]}`},
+			stored:  []string{`"alertsActive":1,"alertsTotal":2`}, shown: []string{"alertsActive"}, hidden: []string{"merged"},
+		},
+		"an export that is counted": {
+			command: "microsoft-atp-export", args: map[string]any{"kind": "software_vulnerabilities", "via": "json", "summary_only": true},
+			answers: []string{`GET /api/machines/SoftwareVulnerabilitiesByMachine 200 {"value":[{"deviceId":"m1","softwareName":"chrome","vulnerabilitySeverityLevel":"High"}]}`},
+			shown:   []string{"| severity High | 1 |", "| chrome | 1 |"}, stored: []string{`"via":"json"`, `"devices":1`},
+		},
+		"tags that the answer shows": {
+			command: "microsoft-atp-bulk-machine-tag", args: map[string]any{"machine_id": "m1,m2", "tag": "t", "action": "Add"},
+			answers: []string{`POST /api/machines/AddOrRemoveTagForMultipleMachines 200 {"value":[{"id":"m1"},{"id":"m2"}]}`}, shown: []string{"m1", "m2"}, hidden: []string{"without", "not "},
+		},
+		"tags of which the answer leaves one out": {
+			command: "microsoft-atp-bulk-machine-tag", args: map[string]any{"machine_id": "m1,m2", "tag": "t", "action": "Add"},
+			answers: []string{`POST /api/machines/AddOrRemoveTagForMultipleMachines 200 {"value":[{"id":"m1"}]}`}, shown: []string{"m1", "m2"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
