@@ -178,6 +178,21 @@ func TestAThrottledExportGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// TestAnExportThatIsThrottledAtOnceBeginsLater is refused its first page: it leaves no file until the next execution.
+func TestAnExportThatIsThrottledAtOnceBeginsLater(t *testing.T) {
+	i := commandstest.New(t)
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 429, RetryAfter: time.Hour, Times: 1})
+	onPages(i, pageOf(i, records(0, 10), ""))
+	args := map[string]any{"kind": "software_vulnerabilities", "via": "json"}
+	first := i.Run("microsoft-atp-export", args).Entry()
+	if files, err := i.Host.Files(); err != nil || files != 0 || first.Poll == nil {
+		t.Fatalf("got %d files (%v) and the next run %+v, want none, and a run that begins", files, err, first.Poll)
+	}
+	if got := i.Again(first).All()[0].At(exportContext).Get("records").Int(); got != 10 {
+		t.Errorf("got %d records, want 10", got)
+	}
+}
+
 // csvOf returns the CSV file of records.
 func csvOf(t *testing.T, all []string) []string {
 	t.Helper()

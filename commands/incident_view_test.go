@@ -85,3 +85,18 @@ func TestTheIndexOfACommand(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLayoutOfAnIncidentHasEveryList shows empty lists, and that an incident was merged.
+func TestTheLayoutOfAnIncidentHasEveryList(t *testing.T) {
+	for incident, status := range map[rawjson.Value]string{`{"id":"7","status":"active"}`: statusNew, `{"id":"7","status":"resolved","redirectIncidentId":"8"}`: statusRedirected} {
+		got := extended(incident, func(string) bool { return false }, summaryKeys(incident, incidentSummary{})...)
+		if got.Text("summary_status") != status {
+			t.Errorf("%s: got the status %q, want %q", incident, got.Text("summary_status"), status)
+		}
+		for _, list := range []string{"summary_devices", "summary_users", "summary_files"} {
+			if raw := got.Key(list).Raw; raw != "[]" {
+				t.Errorf("%s: got %s %s, want an empty list", incident, list, raw)
+			}
+		}
+	}
+}

@@ -75,6 +75,51 @@ func TestAnActionThatEndedIsReportedHoweverLate(t *testing.T) {
 	i.Again(started).Entry().WantReadable("a1", "Succeeded")
 }
 
+// TestAResultThatCannotBeHadForNowIsWaitedFor asks for the result of a script again while there is time, and only when it may be
+// had later.
+func TestAResultThatCannotBeHadForNowIsWaitedFor(t *testing.T) {
+	for name, test := range map[string]struct {
+		status int
+		after  time.Duration
+		waits  bool
+	}{
+		"for now":               {http.StatusServiceUnavailable, time.Minute, true},
+		"for now, but too late": {http.StatusServiceUnavailable, 10 * time.Hour, false},
+		"never":                 {http.StatusForbidden, time.Minute, false},
+	} {
+		i := commandstest.New(t)
+		i.Answer("POST", "/api/machines/m1/runliveresponse", http.StatusCreated, `{"id":"a1","type":"LiveResponse","machineId":"m1","status":"Pending"}`)
+		started := i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1")).All()[0]
+		i.Answer("GET", "/api/machineactions/a1", 200, `{"id":"a1","type":"LiveResponse","machineId":"m1","status":"Succeeded","commands":[{"index":0,"commandStatus":"Completed"}]}`)
+		i.Answer("GET", "/api/machineactions/a1/*", test.status, `{"error":{"code":"Refused","message":"no result"}}`)
+		i.Clock.Advance(test.after)
+		result := i.Again(started)
+		if !test.waits {
+			result.WantFailure("no result")
+			continue
+		}
+		if entry := result.Entry(); entry.Poll == nil || entry.Poll.Args["machine_action_id"] != "a1" {
+			t.Errorf("%s: got %q, want the command to wait on", name, entry.Readable())
+		}
+	}
+}
+
+// TestAResultIsShownIfItIsOneOfAScript keeps any other file as it is.
+func TestAResultIsShownIfItIsOneOfAScript(t *testing.T) {
+	for content, entries := range map[string]int{`{"script_name":"a.ps1","exit_code":0,"script_output":"found it","script_errors":""}`: 2, "MZ": 1} {
+		i := commandstest.New(t)
+		i.Answer("GET", "/api/machineactions/", 200, `{"value":"`+i.Tenant.URL()+`/download/result"}`)
+		i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Status: 200, Body: content, ContentType: "application/octet-stream"})
+		all := i.Run("microsoft-atp-live-response-result", map[string]any{"machine_action_id": "a1", "command_index": 0}).All()
+		if len(all) != entries || all[entries-1].File == nil {
+			t.Fatalf("%s: got %d entries, want %d, of which the last is the file", content, len(all), entries)
+		}
+		if entries == 2 {
+			all[0].WantReadable("Result", "found it", "script_errors")
+		}
+	}
+}
+
 func TestASessionWaitsForABusyMachineIfItIsToldTo(t *testing.T) {
 	i := commandstest.New(t)
 	busy := func() {

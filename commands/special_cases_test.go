@@ -192,7 +192,7 @@ func TestSpecialCases(t *testing.T) {
 		"a second page of investigations": {
 			command: "microsoft-atp-list-investigations", args: map[string]any{"limit": 1, "offset": 1},
 			answers: []string{`GET /api/investigations 200 {"value":[{"id":"41"},{"id":"42"},{"id":"43"}]}`},
-			stored:  []string{`{"ID":"42"`}, shown: []string{"42", "These are the first 1"}, hidden: []string{"41", "43"}, raw: []string{`{"id":"41"},{"id":"42"},{"id":"43"}`},
+			stored:  []string{`{"ID":"42"`}, shown: []string{"42", "These are the first 1"}, hidden: []string{"41", "43"}, raw: []string{`[{"id":"41"},{"id":"42"},{"id":"43"}]` + "\n"},
 		},
 		"the last page of investigations": {
 			command: "microsoft-atp-list-investigations", args: map[string]any{"limit": 2, "offset": 1},
@@ -494,6 +494,22 @@ func TestSpecialCases(t *testing.T) {
 		"tags of which the answer leaves one out": {
 			command: "microsoft-atp-bulk-machine-tag", args: map[string]any{"machine_id": "m1,m2", "tag": "t", "action": "Add"},
 			answers: []string{`POST /api/machines/AddOrRemoveTagForMultipleMachines 200 {"value":[{"id":"m1"}]}`}, shown: []string{"m1", "m2"},
+		},
+		"an architecture without its bits": {
+			command: "endpoint", args: map[string]any{"id": "m1"},
+			answers: []string{`GET /api/machines 200 {"value":[{"id":"m1","osVersion":"10","osProcessor":"x64"}]}`}, stored: []string{`"OSVersion":"10 x64 bit"`},
+		},
+		"a machine without an architecture": {
+			command: "endpoint", args: map[string]any{"id": "m1"},
+			answers: []string{`GET /api/machines 200 {"value":[{"id":"m1","osVersion":"10"}]}`}, stored: []string{`"OSVersion":"10"`},
+		},
+		"the versions of one software": {
+			command: "microsoft-atp-list-software-version-distribution", args: map[string]any{"id": "s1"},
+			answers: []string{`GET /api/Software/ 200 {"value":[{"version":"1","installations":2}]}`}, shown: []string{"version"}, hidden: []string{"softwareId"},
+		},
+		"the versions of two": {
+			command: "microsoft-atp-list-software-version-distribution", args: map[string]any{"id": "s1,s2"},
+			answers: []string{`GET /api/Software/ 200 {"value":[{"version":"1","installations":2}]}`}, shown: []string{"softwareId"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
