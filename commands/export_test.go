@@ -458,6 +458,28 @@ func TestALargeExportComesAsFiles(t *testing.T) {
 	}
 }
 
+// TestOnlyANewerSnapshotIsExported compares the service's snapshot with the one that is known. A time that cannot be read keeps
+// nothing from being exported.
+func TestOnlyANewerSnapshotIsExported(t *testing.T) {
+	for name, test := range map[string]struct {
+		generated, known string
+		lines            int
+	}{
+		"the same": {"2026-11-20T06:00:00Z", "2026-11-20T06:00:00Z", 0}, "an older one": {"2026-11-20T06:00:00Z", "2026-11-20T06:00:01Z", 0},
+		"a newer one": {"2026-11-20T06:00:00Z", "2026-11-20T05:59:59Z", 10}, "one of no time": {"lately", "2026-11-20T06:00:00Z", 10}, "any": {"2026-11-20T06:00:00Z", "", 10},
+	} {
+		i := commandstest.New(t)
+		onFiles(i, test.generated, 0, packedFile(t, strings.Join(records(0, 10), "\n")))
+		got, _ := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "files", "newer_than": test.known})
+		if len(got) != test.lines {
+			t.Errorf("%s: got %d lines, want %d", name, len(got), test.lines)
+		}
+		if files, err := i.Host.Files(); err != nil || files != min(1, test.lines) {
+			t.Errorf("%s: got %d files (%v), want only what was exported", name, files, err)
+		}
+	}
+}
+
 // TestTheTokenStaysOnItsHost returns a link to a next page on another host: its query is used, and its host is not.
 func TestTheTokenStaysOnItsHost(t *testing.T) {
 	i := commandstest.New(t)

@@ -19,7 +19,11 @@ import (
 )
 
 // brokenContext is a host whose integration context can be neither read nor saved.
-type brokenContext struct{ Host }
+type brokenContext struct {
+	Host
+
+	logged *[]string
+}
 
 func (brokenContext) Load(context.Context) (map[string]json.RawMessage, error) {
 	return nil, errors.New("no integration context")
@@ -29,13 +33,14 @@ func (brokenContext) Update(context.Context, func(map[string]json.RawMessage) (b
 	return errors.New("no integration context")
 }
 
-func (brokenContext) Log(context.Context, string) {}
+func (b brokenContext) Log(_ context.Context, text string) { *b.logged = append(*b.logged, text) }
 
 // hunter answers queries by their text.
 type hunter struct {
 	*service
 	answer func(query string) (status int, body string)
 	ran    []string
+	logged []string
 }
 
 func (h *hunter) Do(request *http.Request) (*http.Response, error) {
@@ -58,7 +63,7 @@ func (h *hunter) run(t *testing.T, args map[string]any) (Report, error) {
 	t.Helper()
 	base := &url.URL{Scheme: "https", Host: "127.0.0.1"}
 	run := &Run{
-		Now: h.clock.Now, Host: brokenContext{}, Instance: params.Instance{},
+		Now: h.clock.Now, Host: brokenContext{logged: &h.logged}, Instance: params.Instance{},
 		API: defender.New(defender.Options{
 			Clock: h.clock.Clock(), API: base, Graph: base, Tokens: staticToken{}, Transport: h,
 			GraphTokens: func() (defender.TokenSource, error) { return staticToken{}, nil },
@@ -131,5 +136,8 @@ func TestAHuntIsNotLostForANote(t *testing.T) {
 	}
 	if got := rowsOf(done); got != 1 {
 		t.Errorf("got %d rows, want the row that Graph returned", got)
+	}
+	if len(h.logged) != 1 || !strings.Contains(h.logged[0], "this could not be saved: no integration context") {
+		t.Errorf("got %q in the log, want that the move to Graph could not be saved", h.logged)
 	}
 }

@@ -195,3 +195,13 @@ func TestDeletingWhatIsNotThereIsNoError(t *testing.T) {
 		t.Errorf("got %s, want %s", got.Raw, want)
 	}
 }
+
+// TestAnUploadWhoseLibraryCannotBeReadIsTold has a service that accepts a file without showing it, and then refuses its library.
+func TestAnUploadWhoseLibraryCannotBeReadIsTold(t *testing.T) {
+	i := commandstest.New(t)
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: "GET", Path: "/api/libraryfiles", Status: 200, Body: `{"value":[]}`, Times: 1})
+	i.Answer("GET", "/api/libraryfiles", 403, `{"error":{"code":"Forbidden","message":"missing role"}}`)
+	i.Answer("POST", "/api/libraryfiles", 200, "")
+	i.Run("microsoft-atp-live-response-library-upload", map[string]any{"content": "x", "file_name": "x.ps1"}).
+		WantFailure("The service accepted the file x.ps1 without showing it, and the library could not be looked at: ", "missing role", "list the library before you try again")
+}

@@ -187,6 +187,9 @@ func TestResultsOfSessions(t *testing.T) {
 			scripts++
 			entry.WantReadable("triage.ps1", "3")
 		}
+		if strings.Contains(entry.Readable(), "(GetFile)") && strings.Contains(entry.Readable(), "script_output") {
+			t.Errorf("got\n%s\nfor a file, want it not to be taken for the result of a script", entry.Readable())
+		}
 	}
 	slices.Sort(files)
 	if want := []string{"m1.contoso.example 0 triage.ps1.json", "m1.contoso.example 1 evidence.log.gz", "m2 0 triage.ps1.json"}; !slices.Equal(files, want) || scripts != 2 {
@@ -259,6 +262,7 @@ func TestASessionIsReportedWithoutItsResults(t *testing.T) {
 	}{
 		"none":                     {[2]int{403, 403}, 0, []string{"a-m1/0", "a-m1/1"}, nil, ""},
 		"none yet":                 {[2]int{429, 429}, 0, nil, "a-m1/0,a-m1/1", "2026-11-20T10:25:00Z"},
+		"none for now":             {[2]int{503, 503}, 0, nil, "a-m1/0,a-m1/1", "2026-11-20T10:25:00Z"},
 		"one never, and one later": {[2]int{403, 429}, 0, []string{"a-m1/0"}, "a-m1/1", "2026-11-20T10:25:00Z"},
 		"one, and one later":       {[2]int{0, 429}, 1, nil, "a-m1/1", "2026-11-20T10:25:10Z"},
 		"one never":                {[2]int{0, 403}, 1, []string{"a-m1/1"}, nil, ""},
