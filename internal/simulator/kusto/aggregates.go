@@ -190,7 +190,7 @@ func (p *parser) aggregate(name string, made aggregate) (expression, error) {
 		return expression{}, err
 	}
 	if len(a) < made.min || made.max >= 0 && len(a) > made.max {
-		return expression{}, fmt.Errorf("the function '%s' does not take %d arguments", name, len(a))
+		return expression{}, wrongNumber(name, len(a))
 	}
 	if name == "count" {
 		return expression{typ: Long, name: "count_", eval: func(f *frame) any { return int64(len(f.rows)) }}, nil

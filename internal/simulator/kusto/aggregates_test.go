@@ -23,7 +23,7 @@ func TestAggregates(t *testing.T) {
 		{measures + "M | summarize count() by Group", "Group,count_;a,3;b,1;c,1"},
 		{measures + "M | summarize count()", "count_;5"},
 		{measures + "M | summarize n = count()", "n;5"},
-		{measures + "M | summarize count(N)", "error: the function 'count' does not take 1 arguments"},
+		{measures + "M | summarize count(N)", "error: the function 'count' does not take 1 argument"},
 		{measures + "M | summarize countif(N > 1) by Group", "Group,countif_;a,1;b,1;c,0"},
 		{measures + "M | summarize countif(true)", "countif_;5"},
 		{measures + "M | summarize countif(N)", "error: the function 'countif' does not take a condition of type long"},
@@ -31,7 +31,7 @@ func TestAggregates(t *testing.T) {
 		{measures + "M | summarize dcount(Name), dcount(N, 4)", "dcount_Name,dcount_N;4,3"},
 		{measures + "M | summarize dcountif(Name, N > 0) by Group", "Group,dcountif_Name;a,2;b,1;c,0"},
 		{measures + "M | summarize dcountif(Name, N > 0, 2)", "dcountif_Name;3"},
-		{measures + "M | summarize dcountif(Name)", "error: the function 'dcountif' does not take 1 arguments"},
+		{measures + "M | summarize dcountif(Name)", "error: the function 'dcountif' does not take 1 argument"},
 		{measures + "M | summarize count_distinct(Name), count_distinctif(Name, Group == 'a')", "count_distinct_Name,count_distinctif_Name;4,2"},
 		{measures + "M | summarize count_distinct(Name, N)", "error: the function 'count_distinct' does not take 2 arguments"},
 		{measures + "M | summarize sum(N), sum(R), sum(S)", "sum_N,sum_R,sum_S;9,4.5,06:00:00"},
@@ -45,7 +45,7 @@ func TestAggregates(t *testing.T) {
 		{measures + "M | summarize sum(N, 1)", "error: the function 'sum' does not take 2 arguments"},
 		{measures + "M | summarize sumif(N, Group == 'a'), sumif(R, B)", "sumif_N,sumif_R;4,2"},
 		{measures + "M | summarize sumif(Name, true)", "error: the function 'sumif' does not take a value of type string"},
-		{measures + "M | summarize sumif(N)", "error: the function 'sumif' does not take 1 arguments"},
+		{measures + "M | summarize sumif(N)", "error: the function 'sumif' does not take 1 argument"},
 		{measures + "M | summarize sumif(N, N)", "error: the function 'sumif' does not take a condition of type long"},
 		{measures + "M | summarize avg(N), avg(R), avg(S), avg(T)", "avg_N,avg_R,avg_S,avg_T;3,1.5,02:00:00,2026-06-02T00:00:00.0000000Z"},
 		{measures + "M | summarize avg(N), avg(S), avg(T), avg(D.x) by Group | where Group == 'c'", "Group,avg_N,avg_S,avg_T,avg_D_x;c,NaN,,,NaN"},
@@ -81,7 +81,7 @@ func TestAggregates(t *testing.T) {
 		{measures + "M | summarize p = percentile(toint(N), 50) | getschema | project ColumnType", "ColumnType;long"},
 		{measures + "M | summarize percentile(N, N)", "error: the function 'percentile' takes numbers that are written out"},
 		{measures + "M | summarize percentile(N, 'x')", "error: the function 'percentile' takes numbers that are written out"},
-		{measures + "M | summarize percentile(N)", "error: the function 'percentile' does not take 1 arguments"},
+		{measures + "M | summarize percentile(N)", "error: the function 'percentile' does not take 1 argument"},
 		{measures + "M | summarize percentile(N, 1, 2)", "error: the function 'percentile' does not take 3 arguments"},
 		{measures + "M | summarize (low, high) = percentiles(N, 1, 99)", "low,high;1,5"},
 		{measures + "M | summarize low = percentiles(N, 1, 99)", "low,percentile_N_99;1,5"},
@@ -108,7 +108,7 @@ func TestNumbersOfArgumentsOfAggregates(t *testing.T) {
 			delete(all, name)
 			for number := range 5 {
 				query := fmt.Sprintf("print x = 1 | summarize %s(%s)", name, strings.TrimSuffix(strings.Repeat("x, ", number), ", "))
-				refused := answer(query, noTables{}) == fmt.Sprintf("error: the function '%s' does not take %d arguments", name, number)
+				refused := answer(query, noTables{}) == "error: "+wrongNumber(name, number).Error()
 				if want := number < group.least || number > group.most; refused != want {
 					t.Errorf("%s with %d arguments: got refused %t, want %t", name, number, refused, want)
 				}

@@ -39,10 +39,18 @@ func typeLetters() map[Type]string {
 	}
 }
 
+// wrongNumber is the error of a function that is given more or fewer arguments than it takes.
+func wrongNumber(name string, arguments int) error {
+	if arguments == 1 {
+		return fmt.Errorf("the function '%s' does not take 1 argument", name)
+	}
+	return fmt.Errorf("the function '%s' does not take %d arguments", name, arguments)
+}
+
 // apply makes an expression of a function and its arguments.
 func (p *parser) apply(name string, f function, a []expression) (expression, error) {
 	if len(a) < f.min || f.max >= 0 && len(a) > f.max {
-		return expression{}, fmt.Errorf("the function '%s' does not take %d arguments", name, len(a))
+		return expression{}, wrongNumber(name, len(a))
 	}
 	letters := typeLetters()
 	made := expression{typ: f.result, constant: true}
@@ -125,7 +133,7 @@ func (e expression) split(a []expression) expression {
 func checkArguments(name string, a []expression) error {
 	const untilHour = 4
 	if name == "make_datetime" && len(a) == untilHour {
-		return fmt.Errorf("the function '%s' does not take %d arguments", name, len(a))
+		return wrongNumber(name, len(a))
 	}
 	if len(a) > 0 && a[0].constant && slices.Contains([]string{"datetime_add", "datetime_diff", "datetime_part"}, name) {
 		if unit := Text(a[0].eval(&frame{})); !isUnit(name, unit) {

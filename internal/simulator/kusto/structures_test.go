@@ -74,7 +74,7 @@ func TestFunctionsOfLists(t *testing.T) {
 		{"zip(dynamic([1, 3]), dynamic([2]), dynamic([7, 8]))", "[[1,2,7],[3,null,8]]"},
 		{"zip(dynamic([]), dynamic([]))", "[]"},
 		{"zip(dynamic([1]), dynamic('x'))", "[[1,null]]"},
-		{"zip(dynamic([1]))", "error: the function 'zip' does not take 1 arguments"},
+		{"zip(dynamic([1]))", "error: the function 'zip' does not take 1 argument"},
 		{"series_add(dynamic([1, 2, 4]), dynamic([4, 2, 1]))", "[5,4,5]"},
 		{"series_subtract(dynamic([1, 2, 4]), dynamic([4, 2, 1]))", "[-3,0,3]"},
 		{"series_multiply(dynamic([1, 2, 4]), dynamic([4, 2, 1]))", "[4,4,4]"},
@@ -198,13 +198,13 @@ func TestFunctionsOfBags(t *testing.T) {
 		{"bag_has_key(dynamic([1]), 'a')", "false"},
 		{"bag_merge(dynamic({'A1': 12, 'B1': 2, 'C1': 3}), dynamic({'A2': 81, 'B2': 82, 'A1': 1}))", `{"A1":12,"A2":81,"B1":2,"B2":82,"C1":3}`},
 		{"bag_merge(dynamic({'a': 1}), dynamic(null))", `{"a":1}`},
-		{"bag_merge(dynamic({'a': 1}))", "error: the function 'bag_merge' does not take 1 arguments"},
+		{"bag_merge(dynamic({'a': 1}))", "error: the function 'bag_merge' does not take 1 argument"},
 		{"bag_remove_keys(" + nested + ", dynamic(['key2', 'key4']))", `{"key1":123,"key3":[100,200]}`},
 		{"bag_remove_keys(" + nested + ", dynamic(['$.key2.prop1', 'key3']))", `{"key1":123,"key2":{"prop2":"xyz"}}`},
 		{"bag_remove_keys(dynamic({'a': 1}), dynamic(['$.a.b', '$.c.d', '$.x[0]', '$']))", `{"a":1}`},
 		{"bag_remove_keys(dynamic({'a': 1}), dynamic('a'))", `{"a":1}`},
 		{"bag_remove_keys(dynamic([1]), dynamic(['a']))", ""},
-		{"bag_remove_keys(dynamic({'a': 1}))", "error: the function 'bag_remove_keys' does not take 1 arguments"},
+		{"bag_remove_keys(dynamic({'a': 1}))", "error: the function 'bag_remove_keys' does not take 1 argument"},
 		{"dynamic_to_json(dynamic({'b': [1, 'x'], 'a': 1h}))", `{"a":"01:00:00","b":[1,"x"]}`},
 		{"dynamic_to_json(dynamic('x'))", `"x"`},
 		{"dynamic_to_json('x')", "x"},
@@ -220,7 +220,7 @@ func TestFunctionsOfBags(t *testing.T) {
 		{"set_has_element(dynamic(['this', 'is']), 'IS')", "false"},
 		{"set_has_element(dynamic([1, 2.5]), 2.5)", "true"},
 		{"set_has_element(dynamic('x'), 'x')", ""},
-		{"set_union(dynamic([1]))", "error: the function 'set_union' does not take 1 arguments"},
+		{"set_union(dynamic([1]))", "error: the function 'set_union' does not take 1 argument"},
 	})
 	checkTables(t, []example{
 		{
