@@ -605,7 +605,7 @@ func remediationTaskOutput() Output {
 func isOverdue(run *Run, task rawjson.Value) bool {
 	var due Moment
 	err := setMoment(&due, task.Text("dueOn"), run.Now())
-	return err == nil && task.Text("dueOn") != "" && due.Before(run.Now()) && !strings.EqualFold(task.Text("status"), "Completed")
+	return err == nil && due.Before(run.Now()) && !strings.EqualFold(task.Text("status"), "Completed")
 }
 
 func cve() Command {

@@ -425,10 +425,10 @@ func (s *sessions) result(ctx context.Context, name string) ([]warroom.Entry, er
 	}, file}, nil
 }
 
-// withAll adds the keys of the script's result to an object, which keeps its own.
+// withAll adds the keys of the script's result to an object.
 func withAll(object, more rawjson.Value) rawjson.Value {
 	for _, field := range scriptFields() {
-		if value := more.Key(field.Name); value.Exists() && !object.Has(field.Name) {
+		if value := more.Key(field.Name); value.Exists() {
 			object = with(object, field.Name, value.Value())
 		}
 	}

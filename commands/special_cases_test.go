@@ -203,6 +203,11 @@ func TestSpecialCases(t *testing.T) {
 			answers: []string{`GET /api/recommendations 200 {"value":[{"id":"r1","severityScore":1},{"id":"r2","publicExploit":true},{"id":"r3","severityScore":3}]}`},
 			stored:  []string{`[{"id":"r3","severityScore":3},{"id":"r1","severityScore":1}]`}, hidden: []string{"r2"},
 		},
+		"users of a machine, which the service does not name": {
+			command: "microsoft-atp-get-machine-users", args: map[string]any{"machine_id": "m1"},
+			answers: []string{`GET /api/machines/m1/logonusers 200 {"value":[{"id":"contoso\\\\u1"}]}`},
+			stored:  []string{`"MachineID":"m1"`},
+		},
 		"a task for no machine": {
 			command: "microsoft-atp-list-remediation-tasks", args: map[string]any{"task_id": "t1"},
 			answers: []string{`GET /api/remediationTasks/t1 200 {"id":"t1","targetDevices":0,"fixedDevices":0}`},
