@@ -222,12 +222,14 @@ func TestResultsOfSessionsAsLinks(t *testing.T) {
 	}
 }
 
-// TestResultsThatCannotBeFetchedYetAreFetchedLater is refused the link of one result for a while.
+// resultLinks are the links of all results of a session. They are asked for at once, so that no test knows which comes first.
+const resultLinks = "/api/machineactions/a-m1/GetLiveResponseResultDownloadLink(index=*)"
+
+// TestResultsThatCannotBeFetchedYetAreFetchedLater is refused the second link for a while.
 func TestResultsThatCannotBeFetchedYetAreFetchedLater(t *testing.T) {
 	i := commandstest.New(t)
-	i.Tenant.Script(simulator.Fault{
-		Kind: simulator.KindAPI, Method: "GET", Path: "/api/machineactions/a-m1/GetLiveResponseResultDownloadLink(index=1)", Status: 429, RetryAfter: 5 * time.Minute, Times: 1,
-	})
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Method: "GET", Path: resultLinks, Status: 429, RetryAfter: 5 * time.Minute, After: 1, Times: 1})
+	results := []string{"m1.contoso.example 0 triage.ps1.json", "m1.contoso.example 1 evidence.log.gz"}
 	entries := i.Again(sessionOn(i, "files", map[string]string{"m1": sessionEnded})).All()
 	names := func(entries []commandstest.Entry) (names []string, next *commandstest.Entry) {
 		for _, entry := range entries {
@@ -241,10 +243,14 @@ func TestResultsThatCannotBeFetchedYetAreFetchedLater(t *testing.T) {
 		return names, next
 	}
 	first, next := names(entries)
-	if next == nil || !slices.Equal(first, []string{"m1.contoso.example 0 triage.ps1.json"}) || next.Poll.Args["left_to_fetch"] != "a-m1/1" {
-		t.Fatalf("got %q and the next run %+v, want the first result, and the other one later", first, next)
+	if next == nil || len(first) != 1 || !slices.Contains(results, first[0]) {
+		t.Fatalf("got %q and the next run %+v, want one of %q, and the other one later", first, next, results)
 	}
-	if second, next := names(i.Again(*next).All()); next != nil || !slices.Equal(second, []string{"m1.contoso.example 1 evidence.log.gz"}) {
+	other := 1 - slices.Index(results, first[0])
+	if got, want := next.Poll.Args["left_to_fetch"], fmt.Sprintf("a-m1/%d", other); got != want {
+		t.Errorf("got %v for the next run, want %s", got, want)
+	}
+	if second, next := names(i.Again(*next).All()); next != nil || !slices.Equal(second, results[other:other+1]) {
 		t.Errorf("got %q and the next run %+v, want the other result alone", second, next)
 	}
 }
@@ -253,55 +259,58 @@ func TestResultsThatCannotBeFetchedYetAreFetchedLater(t *testing.T) {
 // once, with what failed and what will be fetched later.
 func TestASessionIsReportedWithoutItsResults(t *testing.T) {
 	for name, test := range map[string]struct {
-		status [2]int // of the links; 0 returns one
-		files  int
-		fails  []string
-		left   any // the results that the next run fetches
+		first, second int // the status of the link that is asked for first, and of all that follow; 0 returns one
+		files, fails  int
+		left          int // the results that the next run fetches
 		// until is when the runs end: ten minutes after the first, or after the one that fetched something.
 		until string
 	}{
-		"none":                     {[2]int{403, 403}, 0, []string{"a-m1/0", "a-m1/1"}, nil, ""},
-		"none yet":                 {[2]int{429, 429}, 0, nil, "a-m1/0,a-m1/1", "2026-11-20T10:25:00Z"},
-		"none for now":             {[2]int{503, 503}, 0, nil, "a-m1/0,a-m1/1", "2026-11-20T10:25:00Z"},
-		"one never, and one later": {[2]int{403, 429}, 0, []string{"a-m1/0"}, "a-m1/1", "2026-11-20T10:25:00Z"},
-		"one, and one later":       {[2]int{0, 429}, 1, nil, "a-m1/1", "2026-11-20T10:25:10Z"},
-		"one never":                {[2]int{0, 403}, 1, []string{"a-m1/1"}, nil, ""},
+		"none":                     {403, 403, 0, 2, 0, ""},
+		"none yet":                 {429, 429, 0, 0, 2, "2026-11-20T10:25:00Z"},
+		"none for now":             {503, 503, 0, 0, 2, "2026-11-20T10:25:00Z"},
+		"one never, and one later": {403, 429, 0, 1, 1, "2026-11-20T10:25:00Z"},
+		"one, and one later":       {0, 429, 1, 0, 1, "2026-11-20T10:25:10Z"},
+		"one never":                {0, 403, 1, 1, 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			i := commandstest.New(t)
-			for index, status := range test.status {
-				if status != 0 {
-					i.Tenant.Script(simulator.Fault{
-						Kind: simulator.KindAPI, Path: fmt.Sprintf("/api/machineactions/a-m1/GetLiveResponseResultDownloadLink(index=%d)", index), Status: status, RetryAfter: 5 * time.Minute,
-					})
-				}
+			first := simulator.Fault{Kind: simulator.KindAPI, Path: resultLinks, Status: test.first, RetryAfter: 5 * time.Minute, Times: 1}
+			second := simulator.Fault{Kind: simulator.KindAPI, Path: resultLinks, Status: test.second, RetryAfter: 5 * time.Minute}
+			if test.first == 0 {
+				second.After = 1
+				i.Tenant.Script(second)
+			} else {
+				i.Tenant.Script(first, second)
 			}
 			entries := i.Again(sessionOn(i, "files", map[string]string{"m1": sessionEnded})).All()
-			var next, until any
-			text, files := "", 0
+			var until any
+			text, next, files := "", "", 0
 			for _, entry := range entries {
 				text += entry.Readable() + "\n"
 				if entry.File != nil {
 					files++
 				}
 				if entry.Poll != nil {
-					next, until = entry.Poll.Args["left_to_fetch"], entry.Poll.Args["run_until"]
+					next, until = entry.Poll.Args["left_to_fetch"].(string), entry.Poll.Args["run_until"]
 				}
 			}
-			if got := strings.Count(text, "Live response sessions"); got != 1 || files != test.files || next != test.left {
-				t.Errorf("got %d files, %v for the next run, and\n%s\nwant %d, %v and the session once", files, next, text, test.files, test.left)
+			if got := strings.Count(text, "Live response sessions"); got != 1 || files != test.files {
+				t.Errorf("got %d files and\n%s\nwant %d and the session once", files, text, test.files)
 			}
-			if next != nil && until != test.until {
+			if next != "" && until != test.until {
 				t.Errorf("got %v as the end of the runs, want %s", until, test.until)
 			}
-			if got := strings.Contains(text, "Failed: "); got != (test.fails != nil) {
-				t.Errorf("got\n%s\nwant the failures %q", text, test.fails)
-			}
-			for _, want := range test.fails {
-				if !strings.Contains(text, want) {
-					t.Errorf("got\n%s\nwant that %s failed", text, want)
+			left, failed := 0, 0
+			for _, result := range []string{"a-m1/0", "a-m1/1"} {
+				left += strings.Count(next, result)
+				failed += strings.Count(text, result)
+				if strings.Contains(next, result) && strings.Contains(text, result) {
+					t.Errorf("got %s for the next run, and\n%s\nwant it once", result, text)
 				}
+			}
+			if left != test.left || failed != test.fails || strings.Contains(text, "Failed: ") != (test.fails > 0) {
+				t.Errorf("got %q for the next run, and\n%s\nwant %d results later, and %d that failed", next, text, test.left, test.fails)
 			}
 		})
 	}

@@ -324,13 +324,16 @@ func TestMachinesByVulnerabilityJoinsTheRowsOfAMachine(t *testing.T) {
 
 func TestThrottledSoftwareIsAskedForAgain(t *testing.T) {
 	instance := commandstest.New(t)
-	instance.Answer(http.MethodGet, "/api/Software/a-_-b/machineReferences", 200, `{"value": [{"id": "m1"}]}`)
+	// Both are asked for at once, and the one that comes second is refused.
 	instance.Tenant.Script(simulator.Fault{
-		Kind: simulator.KindAPI, Path: "/api/Software/c-_-d/machineReferences", Status: 429, RetryAfter: 10 * time.Minute,
+		Kind: simulator.KindAPI, Path: "/api/Software/*/machineReferences", Status: 429, RetryAfter: 10 * time.Minute, After: 1,
 	})
+	instance.Answer(http.MethodGet, "/api/Software/a-_-b/machineReferences", 200, `{"value": [{"id": "m1"}]}`)
+	instance.Answer(http.MethodGet, "/api/Software/c-_-d/machineReferences", 200, `{"value": [{"id": "m2"}]}`)
 	entry := instance.Run("microsoft-atp-list-machines-by-software", map[string]any{"id": "a-_-b,c-_-d"}).Entry()
-	entry.WantAt("MicrosoftATP.SoftwareMachine"+keyedByID, `[{"id": "m1"}]`)
-	if entry.Poll == nil || entry.Poll.Args["id"] != "c-_-d" {
-		t.Errorf("got %+v, want the rest to be asked for later", entry.Poll)
+	got := entry.At("MicrosoftATP.SoftwareMachine" + keyedByID)
+	later := map[string]string{"m1": "c-_-d", "m2": "a-_-b"}[got.Get("0.id").Str]
+	if got.Get("#").Int() != 1 || later == "" || entry.Poll == nil || entry.Poll.Args["id"] != later {
+		t.Errorf("got %s and %+v later, want the machines of the one, and the other to be asked for later", got, entry.Poll)
 	}
 }
