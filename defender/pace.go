@@ -36,12 +36,12 @@ func newPace(now func() time.Time) *pace {
 	return &pace{now: now, sent: map[string][]time.Time{}, places: make(chan struct{}, sharedAtOnce)}
 }
 
-// enter waits for a place among the requests under way, which leave returns, if others share the quota.
-func (p *pace) enter(ctx context.Context) (leave func(), err error) {
+// enter waits for a place among the requests under way, which leave returns, if others share the quota of the operation.
+func (p *pace) enter(ctx context.Context, operation Operation) (leave func(), err error) {
 	p.mu.Lock()
 	alone := p.share == 0
 	p.mu.Unlock()
-	if alone {
+	if alone || operation.Rate != usualRate {
 		return func() {}, nil
 	}
 	select {

@@ -46,7 +46,8 @@ func (p *repeatPolicy) Do(req *policy.Request) (*http.Response, error) {
 // the attempt.
 func (p *repeatPolicy) sendInTurn(req *policy.Request, call *call, failed *problem) (*http.Response, error) {
 	ctx := req.Raw().Context()
-	leave, err := p.enter(ctx, call.operation)
+	p.readShare(ctx, call.operation)
+	leave, err := p.pace.enter(ctx, call.operation)
 	if err == nil {
 		defer leave()
 		err = p.turn(ctx, call.operation)
@@ -66,10 +67,10 @@ func (p *repeatPolicy) sendInTurn(req *policy.Request, call *call, failed *probl
 	return nil, nil
 }
 
-// enter waits for a place among the requests under way if others share the quota.
-func (p *repeatPolicy) enter(ctx context.Context, operation Operation) (leave func(), err error) {
+// readShare reads once, before the first request that counts, what the client's share of the quota is.
+func (p *repeatPolicy) readShare(ctx context.Context, operation Operation) {
 	if p.quota == nil || operation.Rate != usualRate {
-		return func() {}, nil
+		return
 	}
 	p.asked.Do(func() {
 		until, share := p.quota.Share(ctx)
@@ -78,7 +79,6 @@ func (p *repeatPolicy) enter(ctx context.Context, operation Operation) (leave fu
 		}
 		p.pace.limit(share)
 	})
-	return p.pace.enter(ctx)
 }
 
 // turn waits until the request may be sent.

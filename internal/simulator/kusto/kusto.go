@@ -108,6 +108,13 @@ func unsupported(kind, name string) error {
 	return fmt.Errorf("the %s '%s' is not supported by this simulated service", kind, name)
 }
 
+// unresolvedTableError is the error of a name that no table has, which a fuzzy union leaves out.
+type unresolvedTableError struct{ name string }
+
+func (e *unresolvedTableError) Error() string {
+	return fmt.Sprintf("failed to resolve table or column expression named '%s'", e.name)
+}
+
 // withinLimit refuses a number of rows that is larger than MaxRows.
 func withinLimit(rows int, operator string) error {
 	if rows > MaxRows {

@@ -569,7 +569,7 @@ func (p *parser) tableNamed(name string) (Table, error) {
 	if f, ok := p.scope.lambda(name); ok && len(f.parameters) == 0 {
 		return p.callLambda(f, nil, nil)
 	}
-	return Table{}, fmt.Errorf("failed to resolve table or column expression named '%s'", name)
+	return Table{}, &unresolvedTableError{name}
 }
 
 // callTabular calls a function that returns a table.

@@ -23,8 +23,9 @@ func (p *parser) union(before *Table) (Table, error) {
 	for {
 		begin := p.tokens
 		some, err := p.unionPart(len(parts))
+		_, unresolved := errors.AsType[*unresolvedTableError](err)
 		switch {
-		case err != nil && parameters["isfuzzy"] == "true" && strings.HasPrefix(err.Error(), "failed to resolve table"):
+		case unresolved && parameters["isfuzzy"] == "true":
 			p.tokens = begin
 			p.skip()
 		case err != nil:

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -365,13 +366,15 @@ func toBool(v any) any {
 // that of the United States.
 //
 // https://learn.microsoft.com/en-us/kusto/query/scalar-data-types/datetime
-var timeLayouts = slices.Concat(
-	[]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999"},
-	[]string{"2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02", "2006-01", "2006", "2006-1-2"},
-	[]string{"1/2/2006", "1/2/2006 15:04:05", "1/2/2006 3:04:05 PM"},
-	timesOfDay("Mon, 2 Jan 06 "), timesOfDay("Mon, 2 Jan 2006 "), timesOfDay("2 Jan 06 "), timesOfDay("2 Jan 2006 "),
-	timesOfDay("Monday, 02-Jan-06 "), timesOfDay("02-Jan-06 "), timesOfDay("2006-1-2 "), timesOfDay("2006-1-2T"),
-)
+var timeLayouts = sync.OnceValue(func() []string {
+	return slices.Concat(
+		[]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999"},
+		[]string{"2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02", "2006-01", "2006", "2006-1-2"},
+		[]string{"1/2/2006", "1/2/2006 15:04:05", "1/2/2006 3:04:05 PM"},
+		timesOfDay("Mon, 2 Jan 06 "), timesOfDay("Mon, 2 Jan 2006 "), timesOfDay("2 Jan 06 "), timesOfDay("2 Jan 2006 "),
+		timesOfDay("Monday, 02-Jan-06 "), timesOfDay("02-Jan-06 "), timesOfDay("2006-1-2 "), timesOfDay("2006-1-2T"),
+	)
+})
 
 // timesOfDay are the forms of a date with a time of day.
 func timesOfDay(date string) []string {
@@ -379,8 +382,9 @@ func timesOfDay(date string) []string {
 }
 
 func parseTime(text string) (time.Time, bool) {
-	for _, layout := range timeLayouts {
-		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil {
+	text = strings.TrimSpace(text)
+	for _, layout := range timeLayouts() {
+		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC().Truncate(tick), true
 		}
 	}
