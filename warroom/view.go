@@ -46,11 +46,16 @@ type View struct {
 	Fields []Field
 
 	// layout prepares the rest when the first object is shown: most views are declared and never used.
-	layout  sync.Once
-	sources [][]int        // for each field, the slots to look at, in order
-	slots   map[string]int // slot of each key of the object
-	prefix  []string       // for each field, a comma and its name as JSON with the colon
-	plain   int            // number of slots
+	layout sync.Once
+	laid   []laidField    // for each field
+	slots  map[string]int // slot of each key of the object
+}
+
+// laidField holds what it takes to show a Field.
+type laidField struct {
+	prefix string // a comma and its name as JSON with the colon
+	from   []int  // the slots to look at, in order
+	plain  bool   // it is shown as received, and needs no Value, which for thousands of objects would take its time
 }
 
 // NewView returns a view of the fields in the order in which they are shown.
@@ -72,10 +77,9 @@ func (v *View) prepare() {
 			}
 			from = append(from, slot)
 		}
-		v.sources = append(v.sources, from)
-		v.prefix = append(v.prefix, ","+string(gjson.AppendJSONString(nil, field.Name))+":")
+		prefix := "," + string(gjson.AppendJSONString(nil, field.Name)) + ":"
+		v.laid = append(v.laid, laidField{prefix, from, field.Make == nil && field.Of == nil})
 	}
-	v.plain = len(v.slots)
 }
 
 // With returns the view with further fields after its own.
@@ -101,51 +105,40 @@ type row struct {
 	view   *View
 	object rawjson.Value
 	slots  []rawjson.Value // as received; "" for a key that the object lacks
-	// order are the keys of the object before, with their slots, as far as it has room. The objects of a list have the
-	// same keys in the same order, and to compare a key costs less than to look it up: 10,000 machines take a sixth less time.
-	order []placedKey
+	// shape finds the keys of the object before, whose slots are places: to find a key in the place in which it was costs less
+	// than to look it up. It is nil for a few objects.
+	shape  *rawjson.Shape
+	places []int
 }
 
-// placedKey is a key as received with its slot, which is negative when the view has no use for the key.
-type placedKey struct {
-	key  rawjson.Value
-	slot int
-}
-
-const (
-	// mostOrdered is how many keys are remembered of an object.
-	mostOrdered = 64
-	// leastOrdered is for how many objects that is worth while.
-	leastOrdered = 16
-)
+// leastShaped is for how many objects a shape is worth while.
+const leastShaped = 16
 
 func (r *row) read(o rawjson.Value) {
 	r.object = o
 	clear(r.slots)
-	position := 0
-	o.Members(func(key, value rawjson.Value) {
+	r.shape.Members(o, func(m rawjson.Member) {
 		// Of a key that comes twice the first value counts, as for code that decides by the object itself.
-		if slot := r.slot(position, key); slot >= 0 && r.slots[slot] == "" {
-			r.slots[slot] = value
+		if slot := r.slot(m); slot >= 0 && r.slots[slot] == "" {
+			r.slots[slot] = m.Value
 		}
-		position++
 	})
 }
 
-// slot finds the slot of the key at a position of the object.
-func (r *row) slot(position int, key rawjson.Value) int {
-	if position < len(r.order) && r.order[position].key == key {
-		return r.order[position].slot
+// slot returns the slot of a member; it is negative when the view has no use for the key.
+func (r *row) slot(m rawjson.Member) int {
+	if m.Same {
+		return r.places[m.Number]
 	}
-	slot, wanted := r.view.slots[key.String()]
+	slot, wanted := r.view.slots[m.Key.String()]
 	if !wanted {
 		slot = -1
 	}
-	switch placed := (placedKey{key, slot}); {
-	case position < len(r.order):
-		r.order[position] = placed
-	case position < cap(r.order):
-		r.order = append(r.order, placed)
+	switch {
+	case m.Number < len(r.places):
+		r.places[m.Number] = slot
+	case r.shape != nil:
+		r.places = append(r.places, slot)
 	}
 	return slot
 }
@@ -157,7 +150,7 @@ func (r *row) field(i int) (Value, bool) {
 		made := field.Make(r.object)
 		return made, made != nil
 	}
-	found := r.received(i)
+	found := r.received(&r.view.laid[i])
 	switch {
 	case found == "":
 		return nil, false
@@ -169,8 +162,8 @@ func (r *row) field(i int) (Value, bool) {
 
 // received returns what the object holds for a field, or "". Nulls count as nothing, because the platform does not tell
 // a null from a missing key.
-func (r *row) received(i int) rawjson.Value {
-	for _, slot := range r.view.sources[i] {
+func (r *row) received(field *laidField) rawjson.Value {
+	for _, slot := range field.from {
 		if found := r.slots[slot]; found != "" && found != "null" {
 			return found
 		}
@@ -233,9 +226,9 @@ func (r Records) each(rows []rawjson.Value, visit func(i int, row *row, object r
 	var current *row
 	if r.View != nil {
 		r.View.layout.Do(r.View.prepare)
-		current = &row{view: r.View, slots: make([]rawjson.Value, r.View.plain)}
-		if len(rows) >= leastOrdered {
-			current.order = make([]placedKey, 0, mostOrdered)
+		current = &row{view: r.View, slots: make([]rawjson.Value, len(r.View.slots))}
+		if len(rows) >= leastShaped {
+			current.shape = &rawjson.Shape{}
 		}
 	}
 	for i, object := range rows {
@@ -248,37 +241,44 @@ func (r Records) each(rows []rawjson.Value, visit func(i int, row *row, object r
 
 // encode writes the object behind lead, unless it has no value for any field.
 func (r *row) encode(e *Encoder, lead string) bool {
+	text := e.begin()
 	empty := true
-	begin := func(i int) {
-		prefix := r.view.prefix[i]
-		if empty {
-			e.write(lead)
-			e.write("{")
-			prefix = prefix[len(","):]
+	for i := range r.view.laid {
+		field := &r.view.laid[i]
+		var found rawjson.Value
+		var made Value
+		var holds bool
+		if field.plain {
+			found = r.received(field)
+			holds = found != ""
+		} else {
+			made, holds = r.field(i)
 		}
-		e.write(prefix)
-		empty = false
-	}
-	for i := range r.view.Fields {
-		// A field that is shown as received needs no Value, which for thousands of objects would take its time.
-		if field := &r.view.Fields[i]; field.Make == nil && field.Of == nil {
-			if found := r.received(i); found != "" {
-				begin(i)
-				if found[0] == '{' || found[0] == '[' {
-					e.Raw(string(found))
-				} else { // one token, in which JSON has no line break
-					e.write(string(found))
-				}
-			}
+		if !holds {
 			continue
 		}
-		if value, ok := r.field(i); ok {
-			begin(i)
-			value.EncodeJSON(e)
+		prefix := field.prefix
+		if empty {
+			text = append(append(text, lead...), '{')
+			prefix = prefix[len(","):]
+			empty = false
+		}
+		text = append(text, prefix...)
+		switch {
+		case made != nil:
+			e.end(text)
+			made.EncodeJSON(e)
+			text = e.begin()
+		case found[0] == '{' || found[0] == '[':
+			e.end(text)
+			e.Raw(string(found))
+			text = e.begin()
+		default: // one token, in which JSON has no line break
+			text = append(text, found...)
 		}
 	}
 	if !empty {
-		e.write("}")
+		e.end(append(text, '}'))
 	}
 	return !empty
 }

@@ -74,6 +74,8 @@ func TestViewTakesFieldsFromObjects(t *testing.T) {
 		{"an empty nested list is left out", []warroom.Field{{Name: "Users", From: "users", Of: user}}, `{"users":[]}`, `{}`},
 		{"a text where an object was", []warroom.Field{{Name: "User", From: "user", Of: user}}, `{"user":"eve"}`, `{"User":"eve"}`},
 		{"an object without a view", []warroom.Field{{Name: "User", From: "user"}}, `{"user":{"b":1,"a":null}}`, `{"User":{"b":1,"a":null}}`},
+		{"line breaks in a list, which would end the line", []warroom.Field{{Name: "A", From: "a"}, {Name: "B", From: "b"}}, "{\"a\":[1,\n2],\n\"b\":3}", `{"A":[1, 2],"B":3}`},
+		{"line breaks in an object", []warroom.Field{{Name: "A", From: "a"}}, "{\"a\":{\r\n\"x\":1}}", `{"A":{  "x":1}}`},
 		{"a list where an object was", []warroom.Field{{Name: "A", From: "a"}}, `[{"a":1}]`, `{}`},
 		{"no object", []warroom.Field{{Name: "A", From: "a"}}, `"a"`, `{}`},
 		{"no answer", []warroom.Field{{Name: "A", From: "a"}}, ``, `{}`},

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -193,22 +195,71 @@ func TestEachKeepsTheOrderReceived(t *testing.T) {
 	}
 }
 
+// members returns the keys and values of an object.
+func members(shape *rawjson.Shape, object rawjson.Value) string {
+	var all []string
+	shape.Members(object, func(m rawjson.Member) { all = append(all, string(m.Key+" "+m.Value)) })
+	return strings.Join(all, ", ")
+}
+
+// TestMembersAreAsReceived reads each object alone, and behind every other one as if they were in a list.
 func TestMembersAreAsReceived(t *testing.T) {
-	for _, test := range []struct{ text, want string }{
+	long, manyKeys := `"`+strings.Repeat("x", 100)+`"`, make([]string, 100)
+	for i := range manyKeys {
+		manyKeys[i] = fmt.Sprintf(`"%d":[%d]`, i, i)
+	}
+	rows := []struct{ text, want string }{
 		{`{"b":1,"a":null}`, `"b" 1, "a" null`},
+		{`{"b":  1,"a":  "null"}`, `"b" 1, "a" "null"`},
+		{`{"b":"x","a":"y","c":2}`, `"b" "x", "a" "y", "c" 2`},
+		{`{"b":{},"c":[]}`, `"b" {}, "c" []`},
+		{`{"b": 1, "a": null}`, `"b" 1, "a" null`},
 		{" {\n \"b\" :\t[1, {\"]\": \"}\"}]\r,\"a\":-1e5 } ", `"b" [1, {"]": "}"}], "a" -1e5`},
 		{`{"a\"\\":"\\","\u0061":"\"}"}`, `"a\"\\" "\\", "\u0061" "\"}"`},
 		{`{"a":{"b":{"c":[]}},"d":{},"e":""}`, `"a" {"b":{"c":[]}}, "d" {}, "e" ""`},
+		{`{"a":["[","]"],"b":["\"]"],"c":[[],"\\"],"d":{"}":"{"}}`, `"a" ["[","]"], "b" ["\"]"], "c" [[],"\\"], "d" {"}":"{"}`},
+		{`{"a":` + long + `,` + long + `:[` + long + `]}`, `"a" ` + long + `, ` + long + ` [` + long + `]`},
+		{`{"a":["x","]"],"b":["x","y"],"c":{"}":{}}}`, `"a" ["x","]"], "b" ["x","y"], "c" {"}":{}}`},
+		{`{"a":[[1],2],"b":[[]],"c":{"d":{},"e":1},"f":1}`, `"a" [[1],2], "b" [[]], "c" {"d":{},"e":1}, "f" 1`},
 		{`{"a":true,"a":false}`, `"a" true, "a" false`},
+		{"{" + strings.Join(manyKeys, ",") + "}", strings.ReplaceAll(strings.Join(manyKeys, ", "), ":", " ")},
+		{`{ }`, ""},
 		{`{}`, ""},
 		{`["a"]`, ""},
 		{`"a"`, ""},
 		{``, ""},
+	}
+	for _, row := range rows {
+		for _, before := range rows {
+			shape := &rawjson.Shape{}
+			members(shape, rawjson.Value(before.text))
+			for _, shape := range []*rawjson.Shape{nil, {}, shape, shape} {
+				if got := members(shape, rawjson.Value(row.text)); got != row.want {
+					t.Errorf("%s behind %s: got %s, want %s", row.text, before.text, got, row.want)
+				}
+			}
+		}
+	}
+}
+
+// TestShapeTellsWhichKeysAreTheSame reads objects of a list.
+func TestShapeTellsWhichKeysAreTheSame(t *testing.T) {
+	var shape rawjson.Shape
+	for _, row := range []struct{ text, want string }{
+		{`{"a":1,"b":2}`, "0 1"},
+		{`{"a":3,"b":4}`, "0= 1="},
+		{`{"a":3,"c":4,"b":5}`, "0= 1 2"},
+		{`{"a":3,"c":4,"b":5}`, "0= 1= 2="},
+		{`{"a": 3,"c":4}`, "0= 1="}, // the space counts to the value
+		{`{"a":3 ,"c":4,"b":5}`, "0= 1 2"},
+		{`{"A":3,"c":4,"b":5}`, "0 1 2="},
 	} {
-		var members []string
-		rawjson.Value(test.text).Members(func(key, value rawjson.Value) { members = append(members, string(key+" "+value)) })
-		if got := strings.Join(members, ", "); got != test.want {
-			t.Errorf("%s: got %s, want %s", test.text, got, test.want)
+		got := []string{}
+		shape.Members(rawjson.Value(row.text), func(m rawjson.Member) {
+			got = append(got, strconv.Itoa(m.Number)+map[bool]string{true: "="}[m.Same])
+		})
+		if strings.Join(got, " ") != row.want {
+			t.Errorf("%s: got %s, want %s", row.text, strings.Join(got, " "), row.want)
 		}
 	}
 }
@@ -237,11 +288,13 @@ func TestParsePageTakesTheListApart(t *testing.T) {
 	}
 }
 
-// TestParseTakesWhatEveryReaderTakes changes texts in one place after the other, in every way.
+// TestParseTakesWhatEveryReaderTakes changes texts in one place after the other, in every way: alone, and as the last of
+// a long list, whose check remembers how those before were written.
 func TestParseTakesWhatEveryReaderTakes(t *testing.T) {
 	for _, text := range []string{
-		`{"a":[1,2.5e+3,-0,true,false,null,"x\u00e9\n\"/"],"b":{}}`, ` [ [ ] , { } ] `, `-10.01E-20`, `{"value":[{"a":0},[]],"@odata.nextLink":"\ud800"}`,
+		`{"a":[1,2.5e+3,-0,true,false,null,"x\u00e9\n\"/"],"b":{}}`, `{"a":"a text","b": {"c":1,"d":"twelve bytes"} ,"e":[{"c":1}]}`, ` [ [ ] , { } ] `, `-10.01E-20`, `{"value":[{"a":0},[]],"@odata.nextLink":"\ud800"}`,
 	} {
+		before := `{"value":[` + strings.Repeat(text+",", (32<<10)/len(text))
 		for i := range len(text) {
 			changed := []string{text[:i], text[:i] + text[i+1:]}
 			for _, other := range "{}[],:\"\\/uxe019-+.trnalsE \n\x00\x1f\x7f" {
@@ -250,8 +303,12 @@ func TestParseTakesWhatEveryReaderTakes(t *testing.T) {
 			for _, changed := range changed {
 				_, err := rawjson.Parse(changed)
 				_, ofPage := rawjson.ParsePage(changed)
+				_, asLast := rawjson.ParsePage(before + changed + "]}")
 				if want := json.Valid([]byte(changed)); (err == nil) != want || (ofPage == nil) != want || !want && !errors.Is(err, rawjson.ErrNotJSON) {
 					t.Errorf("%q: got %v, and %v for a page, want it to be taken: %t", changed, err, ofPage, want)
+				}
+				if want := json.Valid([]byte("[0," + changed + "]")); (asLast == nil) != want {
+					t.Errorf("%q as the last of a list: got %v, want it to be taken: %t", changed, asLast, want)
 				}
 			}
 		}
@@ -334,7 +391,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed, "a")
 	}
 	f.Fuzz(func(t *testing.T, text, key string) {
-		rawjson.Value(text).Members(func(_, _ rawjson.Value) {}) // ends, whatever it is given
+		new(rawjson.Shape).Members(rawjson.Value(text), func(rawjson.Member) {}) // ends, whatever it is given
 		object, err := rawjson.Parse(text)
 		if err != nil {
 			if object != "" {
@@ -358,10 +415,13 @@ func FuzzParse(f *testing.F) {
 		if items := object.Items(""); items != nil && !json.Valid([]byte(rawjson.Join(items))) {
 			t.Errorf("got %q, want the joined items to be JSON", rawjson.Join(items))
 		}
-		var members []string
-		object.Members(func(key, value rawjson.Value) { members = append(members, string(key+":"+value)) })
-		if again := "{" + strings.Join(members, ",") + "}"; object.Get("@this").IsObject() && compact(t, again) != compact(t, string(object)) {
-			t.Errorf("got the members %q, want those of %q", again, object)
+		var shape rawjson.Shape
+		for range 2 { // the second time, all keys are the same
+			var members []string
+			shape.Members(object, func(m rawjson.Member) { members = append(members, string(m.Key+":"+m.Value)) })
+			if again := "{" + strings.Join(members, ",") + "}"; object.Get("@this").IsObject() && compact(t, again) != compact(t, string(object)) {
+				t.Errorf("got the members %q, want those of %q", again, object)
+			}
 		}
 	})
 }
