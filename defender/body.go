@@ -3,15 +3,17 @@ package defender
 import (
 	"errors"
 	"io"
-	"strings"
+	"unsafe"
 )
 
 const (
+	// largeAnswer is the size in bytes from which an answer is large.
+	largeAnswer = 1 << 20
 	// firstPart is the size of the first part of a body of unknown length; every further part is twice as large.
 	firstPart = 32 << 10
 	// largePart is the size of the parts of a large body, which are outside of the heap where the system has memory to
 	// lend: each of them goes back while the parts are joined, so that no large body is in memory twice.
-	largePart = 1 << 20
+	largePart = 2 << 20
 )
 
 // gathered is a body as it comes, in parts. A text that grows would have to be copied into larger and larger memory, of
@@ -59,15 +61,14 @@ func (p *part) fill(body io.Reader) error {
 
 // text joins the parts and releases their memory as it goes.
 func (g *gathered) text() string {
-	var whole strings.Builder
-	whole.Grow(g.size)
+	whole := newTextPart(g.size)
 	for i, one := range g.parts {
-		whole.Write(one.memory[:one.size])
+		whole.size += copy(whole.memory[whole.size:], one.memory[:one.size])
 		one.free()
 		g.parts[i] = part{}
 	}
 	g.parts = nil
-	return whole.String()
+	return whole.text()
 }
 
 // free releases the memory of a body that is not needed.
@@ -91,4 +92,18 @@ func (p part) free() {
 	if p.lent {
 		giveBack(p.memory)
 	}
+}
+
+// newTextPart returns a part for a whole body, whose memory becomes that of its text.
+func newTextPart(size int) part {
+	memory := make([]byte, size)
+	if size >= largeAnswer {
+		preferHugePages(memory)
+	}
+	return part{memory: memory}
+}
+
+// text returns what was read as a text, without copying it. Nothing may be read into the part afterwards.
+func (p part) text() string {
+	return unsafe.String(unsafe.SliceData(p.memory), p.size) //nolint:gosec // as strings.Builder does, which would copy a body into its memory
 }

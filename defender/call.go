@@ -99,13 +99,9 @@ func (c *call) end() {
 	c.cancel(nil)
 }
 
-const (
-	// bodyShare is how many bytes of a body must come within the time of one attempt, so that the whole may take an attempt
-	// for each of them: 20 kB/s is the slowest connection that works.
-	bodyShare = 512 << 10
-	// readShare is how many bytes of a body of known length are read at once, at most.
-	readShare = 32 << 10
-)
+// bodyShare is how many bytes of a body must come within the time of one attempt, so that the whole may take an attempt
+// for each of them: 20 kB/s is the slowest connection that works.
+const bodyShare = 512 << 10
 
 // read reads the body of an answer, which may take longer than an attempt as long as it keeps coming.
 func (c *call) read(response *http.Response) error {
@@ -161,14 +157,11 @@ func (c *call) readText(response *http.Response) (string, error) {
 		if most := c.most(known); known > most {
 			return "", c.tooLarge(response, most)
 		}
-		var text strings.Builder
-		text.Grow(int(known))
-		// A small answer is given a small buffer: one of the usual size was a third of all that a small command allocated.
-		share := make([]byte, min(readShare, known))
-		if _, err := io.CopyBuffer(&text, io.LimitReader(body, known+1), share); err != nil {
+		text := newTextPart(int(known) + 1)
+		if err := text.fill(body); err != nil && !errors.Is(err, io.EOF) {
 			return "", &brokenBodyError{err}
 		}
-		return text.String(), nil
+		return text.text(), nil
 	}
 	parts, err := gather(body, c.most)
 	if err != nil {

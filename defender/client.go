@@ -163,7 +163,7 @@ type request struct {
 // most returns how many bytes an answer or a list may have, of which size are known or expected. Large is asked when that makes
 // it a large one.
 func (c *Client) most(size int64) int64 {
-	if size <= largePart || c.options.Large == nil {
+	if size <= largeAnswer || c.options.Large == nil {
 		return c.limits.Body
 	}
 	return min(cmp.Or(c.options.Large(), c.limits.Body), c.limits.Body)

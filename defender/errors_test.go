@@ -374,15 +374,17 @@ func TestAListThatIsTooLargeTogetherIsRefused(t *testing.T) {
 func TestALargeBodyIsTheSameHoweverItComes(t *testing.T) {
 	for _, size := range []int{1, 32<<10 - 1, 32 << 10, 32<<10 + 1, 1 << 20, 5<<20 + 17} {
 		text := `{"id":"` + strings.Repeat("x", size) + `"}`
-		api := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		inParts := func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			for part := range slices.Chunk([]byte(text), 70_000) {
 				_, _ = w.Write(part)
 				w.(http.Flusher).Flush() // so that it has no length
 			}
-		})
-		if got, err := at(t, api).client().Machine(t.Context(), "1"); err != nil || string(got) != text {
-			t.Errorf("%d bytes: got %d bytes and %v, want the same", size, len(got), err)
+		}
+		for name, handler := range map[string]http.HandlerFunc{"with its length": body(text), "without it": inParts} {
+			if got, err := at(t, serve(t, handler)).client().Machine(t.Context(), "1"); err != nil || string(got) != text {
+				t.Errorf("%d bytes %s: got %d bytes and %v, want the same", size, name, len(got), err)
+			}
 		}
 	}
 }

@@ -143,7 +143,7 @@ func wordsOfXML(body string) string {
 // errorIn returns the error that the service put in an answer of success, or nil without one. An object of the service
 // that has a property called error has an id as well.
 func errorIn(operation Operation, status int, whole rawjson.Value) *APIError {
-	if len(whole) > largePart || !strings.Contains(string(whole), `rror"`) { // no error has megabytes, and most answers have none
+	if len(whole) > largeAnswer || !strings.Contains(string(whole), `rror"`) { // no error has megabytes, and most answers have none
 		return nil
 	}
 	found := slices.ContainsFunc([]string{"error", "Error", "odata.error"}, func(name string) bool {
