@@ -134,6 +134,9 @@ func (e *shownError) Error() string { return e.text }
 
 func (e *shownError) Unwrap() error { return e.err }
 
+// prefetcher is a platform that can be asked for the integration context before it is needed, and looks it up meanwhile.
+type prefetcher interface{ Prefetch() }
+
 // Run carries an execution out. A panic is reported as an error, with its details on Errors.
 func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (result Result) {
 	result.command = request.Command
@@ -161,6 +164,9 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 	limits := r.Limits
 	if command.Mirrors {
 		limits.Patience = commands.MirrorPatience
+	}
+	if early, ok := host.(prefetcher); ok && len(command.Uses) > 0 { // a command without requests does not sign in
+		early.Prefetch()
 	}
 	run := r.prepare(request, instance, host, limits)
 	result.Metrics = run.API.Metrics()

@@ -43,16 +43,63 @@ type host struct {
 	stopped <-chan struct{}
 
 	mu sync.Mutex // one callback at a time: answers come in the order of the questions
+	// early is the question that Prefetch asked; nil without one, and when its answer was used.
+	early *question
 }
 
-// callback asks the platform and waits for its one line of answer. Only the end of the process ends the wait early:
-// after any other end, an answer that comes late would be taken for that of the next callback.
+// question is a callback that was asked before its answer is needed.
+type question struct {
+	asked    time.Time
+	answered bool
+	answer   rawjson.Value
+	err      error
+}
+
+// earlyLife is how long the answer to an early question counts.
+const earlyLife = time.Second
+
+// Prefetch asks for the integration context, which the platform then looks up while the command is prepared. The answer is
+// that of the first Load or Update, if it comes soon.
+func (h *host) Prefetch() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settle()
+	if h.ask("executeCommand", "getIntegrationContext", map[string]any{"refresh": false}) == nil {
+		h.early = &question{asked: h.loop.options.Now()}
+	}
+}
+
+// settle waits for the answer to an early question, which comes before that to any other.
+func (h *host) settle() {
+	if h.early != nil && !h.early.answered {
+		h.early.answer, h.early.err = h.answer("getIntegrationContext")
+		h.early.answered = true
+	}
+}
+
+// end makes sure that no answer is left for the next execution.
+func (h *host) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settle()
+}
+
+// callback asks the platform and waits for its one line of answer.
 func (h *host) callback(kind, command string, args any) (rawjson.Value, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.settle()
+	if err := h.ask(kind, command, args); err != nil {
+		return "", err
+	}
+	return h.answer(cmp.Or(command, kind))
+}
+
+// ask writes a question to the platform.
+func (h *host) ask(kind, command string, args any) error {
 	select {
 	case <-h.loop.ended: // nobody would answer
-		return "", h.loop.cutShort()
+		return h.loop.cutShort()
 	default:
 	}
 	message := h.loop.encoder
@@ -67,9 +114,14 @@ func (h *host) callback(kind, command string, args any) (rawjson.Value, error) {
 	message.Raw("}")
 	message.Line()
 	if err := message.Flush(); err != nil {
-		return "", fmt.Errorf("writing to the platform: %w", err)
+		return fmt.Errorf("writing to the platform: %w", err)
 	}
-	name := cmp.Or(command, kind)
+	return nil
+}
+
+// answer waits for the platform's line of answer to the question with this name. Only the end of the process ends the wait
+// early: after any other end, an answer that comes late would be taken for that of the next callback.
+func (h *host) answer(name string) (rawjson.Value, error) {
 	var reply line
 	select {
 	case <-h.stopped:
@@ -119,10 +171,15 @@ type versioned struct {
 }
 
 func (h *host) integrationContext(refresh bool) (versioned, error) {
-	got, err := h.execute("getIntegrationContext", map[string]any{"refresh": refresh})
-	if err != nil {
-		return versioned{}, err
+	early := h.prefetched()
+	if refresh || early == nil {
+		early = &question{}
+		early.answer, early.err = h.execute("getIntegrationContext", map[string]any{"refresh": refresh})
 	}
+	if early.err != nil {
+		return versioned{}, early.err
+	}
+	got := early.answer
 	read := versioned{values: map[string]json.RawMessage{}, version: json.RawMessage("-1")}
 	if version := got.Key("version"); version.Exists() {
 		read.version = json.RawMessage(version.Raw)
@@ -131,6 +188,19 @@ func (h *host) integrationContext(refresh bool) (versioned, error) {
 		read.values[key] = json.RawMessage(value)
 	})
 	return read, nil
+}
+
+// prefetched returns the early question with its answer, once; nil if there is none that still counts.
+func (h *host) prefetched() *question {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settle()
+	early := h.early
+	h.early = nil
+	if early != nil && h.loop.options.Now().Sub(early.asked) >= earlyLife {
+		return nil
+	}
+	return early
 }
 
 // Load reads the integration context.

@@ -226,6 +226,109 @@ func TestAWriteGivesUpAfterManyConflicts(t *testing.T) {
 	}
 }
 
+// TestTheIntegrationContextIsAskedForEarly asks for it before it is needed, and then does something else, reads or changes it.
+func TestTheIntegrationContextIsAskedForEarly(t *testing.T) {
+	t.Parallel()
+	type step struct {
+		name string
+		do   func(ctx context.Context, host commands.Host) error
+	}
+	var now time.Time
+	var on *platformtest.Platform
+	prefetch := step{"ask early", func(_ context.Context, host commands.Host) error {
+		host.(interface{ Prefetch() }).Prefetch()
+		return nil
+	}}
+	load := func(want string) step {
+		return step{"read " + want, func(ctx context.Context, host commands.Host) error {
+			values, err := host.Load(ctx)
+			if err == nil && string(values["count"]) != want {
+				err = fmt.Errorf("read %s, want %s", values["count"], want)
+			}
+			return err
+		}}
+	}
+	change := step{"change", func(ctx context.Context, host commands.Host) error { return host.Update(ctx, increment("count")) }}
+	ask := step{"ask for something else", func(ctx context.Context, host commands.Host) error {
+		_, err := host.LastRun(ctx)
+		return err
+	}}
+	others := step{"another process changes it", func(context.Context, commands.Host) error {
+		on.SetContext(json.RawMessage(`{"count":7}`))
+		return nil
+	}}
+	wait := step{"a second passes", func(context.Context, commands.Host) error { now = now.Add(time.Second); return nil }}
+	const get, set, other = "getIntegrationContext", "setIntegrationContext", "getLastRun"
+	for _, test := range []struct {
+		steps []step
+		want  []string
+	}{
+		{[]step{prefetch, load("1")}, []string{get}},
+		{[]step{prefetch}, []string{get}},
+		{[]step{prefetch, load("1"), load("1")}, []string{get, get}},
+		{[]step{prefetch, ask, load("1")}, []string{get, other}},
+		{[]step{prefetch, ask}, []string{get, other}},
+		{[]step{prefetch, change, load("2")}, []string{get, set, get}},
+		{[]step{prefetch, wait, load("1")}, []string{get, get}},
+		{[]step{prefetch, ask, wait, others, load("7")}, []string{get, other, get}},
+		{[]step{prefetch, ask, others, change, load("8")}, []string{get, other, set, get, set, get}},
+		{[]step{load("1"), prefetch, load("1")}, []string{get, get}},
+		{[]step{prefetch, prefetch, load("1"), ask}, []string{get, get, other}},
+	} {
+		on = platformtest.New()
+		on.SetContext(json.RawMessage(`{"count":1}`))
+		names := []string{}
+		for _, step := range test.steps {
+			names = append(names, step.name)
+		}
+		plugin := on.Serve(t, func(in io.Reader, out, errs io.Writer, files string) error {
+			machine := atOnce()
+			machine.Now = func() time.Time { return now }
+			return platform.Serve(t.Context(), platform.Options{
+				System: machine, In: in, Out: out, Errors: errs, Files: files,
+				Runner: runnerFunc(func(ctx context.Context, request execution.Request, host commands.Host) execution.Result {
+					for _, step := range test.steps {
+						if err := step.do(ctx, host); err != nil || request.Command == "next" {
+							return execution.Failed(err)
+						}
+					}
+					return execution.Result{}
+				}),
+			})
+		})
+		outcome := run(t, plugin, platformtest.Request{Command: "any"})
+		if outcome.Failure() != "" || !slices.Equal(outcome.Callbacks, test.want) {
+			t.Errorf("%s: got %q and the callbacks %q, want %q", strings.Join(names, ", "), outcome.Failure(), outcome.Callbacks, test.want)
+		}
+		if outcome := run(t, plugin, platformtest.Request{Command: "next"}); len(outcome.Callbacks) != 1 || plugin.Ping() != nil {
+			t.Errorf("%s: the next execution made the callbacks %q, want one, and a ping to be answered", strings.Join(names, ", "), outcome.Callbacks)
+		}
+		closePlugin(t, plugin)
+	}
+}
+
+// TestAnEarlyQuestionIsRefused shows the refusal to the one who needs the answer, and to nobody else.
+func TestAnEarlyQuestionIsRefused(t *testing.T) {
+	t.Parallel()
+	on := platformtest.New()
+	on.UseContext(platformtest.ContextRefused)
+	plugin := serveOn(t.Context(), t, on, func(ctx context.Context, request execution.Request, host commands.Host) execution.Result {
+		host.(interface{ Prefetch() }).Prefetch()
+		var err error
+		if request.Command == "reads" {
+			_, err = host.Load(ctx)
+		}
+		return execution.Result{Err: err}
+	})
+	if outcome := run(t, plugin, platformtest.Request{Command: "reads"}); !strings.Contains(outcome.Failure(), "refused getIntegrationContext") {
+		t.Errorf("got %q, want the refusal", outcome.Failure())
+	}
+	if outcome := run(t, plugin, platformtest.Request{Command: "does not"}); outcome.Failure() != "" {
+		t.Errorf("got %q, want a command that does not read it to succeed", outcome.Failure())
+	}
+	closePlugin(t, plugin)
+}
+
 // TestContextWithoutAVersion reads the context of a release that gives it no version: it is written whatever it is by then.
 func TestContextWithoutAVersion(t *testing.T) {
 	t.Parallel()

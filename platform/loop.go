@@ -144,6 +144,7 @@ func (l *loop) serve(ctx context.Context, next line) (last bool, err error) {
 	defer end()
 	host := &host{loop: l, investigation: investigation, stopped: running.Done()}
 	result := l.options.Runner.Run(running, request, host)
+	host.end()
 	if l.cut {
 		return true, nil
 	}

@@ -38,7 +38,8 @@ func (f runnerFunc) Run(ctx context.Context, request execution.Request, host com
 // atOnce is a machine on which nobody waits.
 func atOnce() system.System {
 	return system.System{
-		Clock: system.Clock{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}, Random: rand.Reader,
+		Clock:  system.Clock{Now: time.Now, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }},
+		Random: rand.Reader,
 	}
 }
 
@@ -432,19 +433,30 @@ func TestFilesStayInTheirFolder(t *testing.T) {
 
 func TestInputEndsInTheMiddleOfACallback(t *testing.T) {
 	t.Parallel()
-	plugin := serve(t, func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
-		_, err := host.Load(ctx)
-		return execution.Result{Err: err}
-	})
-	plugin.Hook = func(string) (string, bool) { return "", plugin.CloseInput() == nil }
-	if _, err := plugin.Run(platformtest.Request{Command: "any"}); !errors.Is(err, platformtest.ErrEnded) {
-		t.Errorf("got %v, want the end of the output", err)
-	}
-	if err := plugin.Wait(); err != nil {
-		t.Errorf("the loop gave %v, want no error: the end of the input is how a process ends", err)
-	}
-	if got := plugin.Errors(); !strings.Contains(got, "in the middle of an execution") {
-		t.Errorf("got %q on the standard error, want what happened", got)
+	for name, ask := range map[string]runnerFunc{
+		"that is waited for": func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+			_, err := host.Load(ctx)
+			return execution.Result{Err: err}
+		},
+		"that nobody waits for": func(_ context.Context, _ execution.Request, host commands.Host) execution.Result {
+			host.(interface{ Prefetch() }).Prefetch()
+			return execution.Result{}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			plugin := serve(t, ask)
+			plugin.Hook = func(string) (string, bool) { return "", plugin.CloseInput() == nil }
+			if _, err := plugin.Run(platformtest.Request{Command: "any"}); !errors.Is(err, platformtest.ErrEnded) {
+				t.Errorf("got %v, want the end of the output", err)
+			}
+			if err := plugin.Wait(); err != nil {
+				t.Errorf("the loop gave %v, want no error: the end of the input is how a process ends", err)
+			}
+			if got := plugin.Errors(); !strings.Contains(got, "in the middle of an execution") {
+				t.Errorf("got %q on the standard error, want what happened", got)
+			}
+		})
 	}
 }
 
