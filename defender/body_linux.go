@@ -15,6 +15,6 @@ func borrow(size int) []byte {
 // giveBack returns borrowed memory to the system, which takes it in any case.
 func giveBack(memory []byte) { _ = unix.Munmap(memory) }
 
-// preferHugePages asks for pages of 2 MiB where memory covers them. To fill 11 MB takes 3,000 page faults with the usual ones, a
-// tenth of the time of an answer of that size. A system without any to spare hands out the usual ones.
+// preferHugePages asks for pages of 2 MiB where memory covers them. Filling 11 MB takes 3,000 page faults with the usual ones,
+// a tenth of the time of an answer of that size. A system without any to spare hands out the usual ones.
 func preferHugePages(memory []byte) { _ = unix.Madvise(memory, unix.MADV_HUGEPAGE) }

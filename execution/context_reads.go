@@ -24,9 +24,14 @@ type contextReads struct {
 	now func() time.Time
 
 	mu     sync.Mutex
+	early  time.Time // when the platform was asked before anybody needed the answer; zero once somebody has read it
 	number int64
 	begun  time.Time
 	values map[string]json.RawMessage // nil if there is nothing to hand on
+}
+
+func newContextReads(host commands.Host, now func() time.Time) *contextReads {
+	return &contextReads{Host: host, now: now}
 }
 
 // Load reads the integration context.
@@ -35,8 +40,19 @@ func (r *contextReads) Load(ctx context.Context) (map[string]json.RawMessage, er
 	return values, err
 }
 
+// prefetcher is a platform that can be asked for the integration context before it is needed, and looks it up meanwhile.
+type prefetcher interface{ Prefetch() }
+
+// prefetch asks a platform that can be asked early. The first reading is as old as this question then.
+func (r *contextReads) prefetch() {
+	if platform, ok := r.Host.(prefetcher); ok {
+		r.early = r.now()
+		platform.Prefetch()
+	}
+}
+
 func (r *contextReads) read(ctx context.Context) (values map[string]json.RawMessage, number int64, err error) {
-	begun := r.now()
+	begun := r.begin()
 	values, err = r.Host.Load(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -46,6 +62,17 @@ func (r *contextReads) read(ctx context.Context) (values map[string]json.RawMess
 	r.number++
 	r.begun, r.values = begun, maps.Clone(values)
 	return values, r.number, nil
+}
+
+// begin returns since when the answer to a question asked now may be known.
+func (r *contextReads) begin() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	begun := r.now()
+	if !r.early.IsZero() {
+		begun, r.early = r.early, time.Time{}
+	}
+	return begun
 }
 
 // Update changes the integration context. What was read before is not handed on after that.

@@ -134,9 +134,6 @@ func (e *shownError) Error() string { return e.text }
 
 func (e *shownError) Unwrap() error { return e.err }
 
-// prefetcher is a platform that can be asked for the integration context before it is needed, and looks it up meanwhile.
-type prefetcher interface{ Prefetch() }
-
 // Run carries an execution out. A panic is reported as an error, with its details on Errors.
 func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (result Result) {
 	result.command = request.Command
@@ -165,10 +162,11 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 	if command.Mirrors {
 		limits.Patience = commands.MirrorPatience
 	}
-	if early, ok := host.(prefetcher); ok && len(command.Uses) > 0 { // a command without requests does not sign in
-		early.Prefetch()
+	reads := newContextReads(host, r.Now)
+	if len(command.Uses) > 0 && request.Command != commands.TestCommand && request.Command != commands.DiagnosisCommand {
+		reads.prefetch() // the quota reads it before the first request
 	}
-	run := r.prepare(request, instance, host, limits)
+	run := r.prepare(request, instance, reads, limits)
 	result.Metrics = run.API.Metrics()
 	done, err := command.Execute(ctx, run, request.Args)
 	result.Entries, result.Commit, result.Err = done.Entries, done.Commit, err
@@ -204,7 +202,7 @@ func (r *Runner) Diagnose(ctx context.Context, request Request, host commands.Ho
 	if err != nil {
 		return nil, &shownError{err, readable(err.Error())}
 	}
-	return r.prepare(request, instance, host, r.Limits).Diagnose(ctx), nil
+	return r.prepare(request, instance, newContextReads(host, r.Now), r.Limits).Diagnose(ctx), nil
 }
 
 // explain writes the details of a mistake in the code to the operator.
@@ -229,15 +227,13 @@ func (r *Runner) large(limited bool) func() int64 {
 }
 
 // prepare makes the sign-in and the API client of an instance for a command.
-func (r *Runner) prepare(request Request, instance params.Instance, host commands.Host, limits defender.Limits) *commands.Run {
+func (r *Runner) prepare(request Request, instance params.Instance, reads *contextReads, limits defender.Limits) *commands.Run {
 	way := newNetwork(r.Transports, instance, r.Getenv, r.Now)
-	reads := &contextReads{Host: host, now: r.Now}
-	host = reads
 	environment := r.Environment(instance, request.Instance, &contextShare{contextReads: reads})
 	var log *requestLog
 	if request.Debug {
 		log = &requestLog{now: r.Now, failures: map[string]int{}, write: func(line string) {
-			host.Log(context.Background(), readable(instance.Redact(line)))
+			reads.Log(context.Background(), readable(instance.Redact(line)))
 		}}
 	}
 	transport := log.over(environment.Transport)
@@ -260,11 +256,11 @@ func (r *Runner) prepare(request Request, instance params.Instance, host command
 	api := defender.New(options)
 	access := &signIn{signer: signer, instance: instance, environment: environment, target: instance.Cloud.API}
 	return &commands.Run{
-		Instance: instance, API: api, Host: host, SignIn: access, Now: r.Now, Random: r.Random, Brand: request.Brand, Quota: quota,
+		Instance: instance, API: api, Host: reads, SignIn: access, Now: r.Now, Random: r.Random, Brand: request.Brand, Quota: quota,
 		Diagnose: func(ctx context.Context) *diagnosis.Diagnosis {
 			return diagnosis.Diagnose(ctx, diagnosis.Subject{
 				Instance: instance, API: api, SignIn: access, Network: way, Now: r.Now, Gaps: r.Commands.Gaps,
-				Files: func() error { return warroom.ProbeFolder(host) },
+				Files: func() error { return warroom.ProbeFolder(reads) },
 			})
 		},
 		InstanceName: request.Instance, Investigation: request.Investigation, Mirrored: r.Mirrored.Of(request.Instance, request.Params),

@@ -71,10 +71,13 @@ type counting struct {
 	*commandstest.Host
 
 	early, reads int
-	after        func() // is called with every reading
+	asked, after func() // are called with every early question, and with every reading
 }
 
-func (c *counting) Prefetch() { c.early++ }
+func (c *counting) Prefetch() {
+	c.early++
+	c.asked()
+}
 
 func (c *counting) Load(ctx context.Context) (map[string]json.RawMessage, error) {
 	c.reads++
@@ -84,7 +87,7 @@ func (c *counting) Load(ctx context.Context) (map[string]json.RawMessage, error)
 
 func TestACommandReadsTheIntegrationContextOnce(t *testing.T) {
 	w := newWorld(t)
-	host := &counting{Host: w.host(), after: func() {}}
+	host := &counting{Host: w.host(), asked: func() {}, after: func() {}}
 	instance := w.tenant.Instance("client-secret")
 	instance["mirror_direction"] = "Incoming And Outgoing"
 	reads := func(name, command string, want int) {
@@ -93,16 +96,23 @@ func TestACommandReadsTheIntegrationContextOnce(t *testing.T) {
 		if result := w.run(command, nil, instance, host); result.Err != nil {
 			t.Fatalf("%s: %v", name, result.Err)
 		}
-		if early := min(want, 1); host.reads != want || host.early != early {
+		early := min(want, 1)
+		if command == commands.TestCommand {
+			early = 0
+		}
+		if host.reads != want || host.early != early {
 			t.Errorf("%s: got %d readings, asked for early %d times, want %d and %d", name, host.reads, host.early, want, early)
 		}
 	}
 	reads("a command that signs in", listMachines, 1)
 	reads("one with a stored token", listMachines, 1)
 	reads("a round of mirroring, which looks for what was not sent", "get-modified-remote-data", 1)
+	reads("the Test button, which signs in again", commands.TestCommand, 0)
 	reads("a command without requests", "get-mapping-fields", 0)
 	host.after = func() { w.clock.Advance(time.Second) }
 	reads("one whose first reading is old when it needs the token", listMachines, 2)
+	host.asked, host.after = host.after, func() {}
+	reads("one whose first reading was asked for early, and is old", listMachines, 2)
 }
 
 func TestNobodyGetsAnOldIntegrationContext(t *testing.T) {

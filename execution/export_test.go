@@ -14,6 +14,6 @@ func TransportOf(client *http.Client) *http.Transport {
 
 // ContextOf returns the platform as a command sees it, and as the quota or the sign-in does.
 func ContextOf(host commands.Host, now func() time.Time) (command, part commands.Host) {
-	reads := &contextReads{Host: host, now: now}
+	reads := newContextReads(host, now)
 	return reads, &contextShare{contextReads: reads}
 }

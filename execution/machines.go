@@ -15,7 +15,7 @@ func (r *Runner) Machines(ctx context.Context, request Request, host commands.Ho
 	if err != nil {
 		return defender.List{}, err
 	}
-	run := r.prepare(request, instance, host, r.Limits)
+	run := r.prepare(request, instance, newContextReads(host, r.Now), r.Limits)
 	// The service spells names of machines in lower case.
 	beginning = strings.ToLower(beginning)
 	query := defender.Query{Limit: mostMachines}

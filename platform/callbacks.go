@@ -43,7 +43,7 @@ type host struct {
 	stopped <-chan struct{}
 
 	mu sync.Mutex // one callback at a time: answers come in the order of the questions
-	// early is the question that Prefetch asked; nil without one, and when its answer was used.
+	// early is the question that Prefetch asked; nil if there is none, or once its answer has been used.
 	early *question
 }
 
@@ -58,8 +58,8 @@ type question struct {
 // earlyLife is how long the answer to an early question counts.
 const earlyLife = time.Second
 
-// Prefetch asks for the integration context, which the platform then looks up while the command is prepared. The answer is
-// that of the first Load or Update, if it comes soon.
+// Prefetch asks for the integration context, which the platform then looks up while the command is prepared. The next Load gets
+// that answer, if it comes soon enough.
 func (h *host) Prefetch() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -69,7 +69,7 @@ func (h *host) Prefetch() {
 	}
 }
 
-// settle waits for the answer to an early question, which comes before that to any other.
+// settle waits for the answer to an early question, which comes before any other.
 func (h *host) settle() {
 	if h.early != nil && !h.early.answered {
 		h.early.answer, h.early.err = h.answer("getIntegrationContext")
@@ -77,11 +77,17 @@ func (h *host) settle() {
 	}
 }
 
-// end makes sure that no answer is left for the next execution.
-func (h *host) end() {
+// prefetched returns the early question with its answer, once; nil if there is none that still counts.
+func (h *host) prefetched() *question {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.settle()
+	early := h.early
+	h.early = nil
+	if early != nil && h.loop.options.Now().Sub(early.asked) >= earlyLife {
+		return nil
+	}
+	return early
 }
 
 // callback asks the platform and waits for its one line of answer.
@@ -90,17 +96,21 @@ func (h *host) callback(kind, command string, args any) (rawjson.Value, error) {
 	defer h.mu.Unlock()
 	h.settle()
 	if err := h.ask(kind, command, args); err != nil {
-		return "", err
+		return "", h.loop.needed(err)
 	}
-	return h.answer(cmp.Or(command, kind))
+	answer, err := h.answer(cmp.Or(command, kind))
+	return answer, h.loop.needed(err)
 }
 
 // ask writes a question to the platform.
 func (h *host) ask(kind, command string, args any) error {
 	select {
 	case <-h.loop.ended: // nobody would answer
-		return h.loop.cutShort()
+		return errInputEnded
 	default:
+	}
+	if h.loop.abandoned {
+		return errStopped
 	}
 	message := h.loop.encoder
 	fields := fieldWriter{encoder: message, separator: "{"}
@@ -122,20 +132,9 @@ func (h *host) ask(kind, command string, args any) error {
 // answer waits for the platform's line of answer to the question with this name. Only the end of the process ends the wait
 // early: after any other end, an answer that comes late would be taken for that of the next callback.
 func (h *host) answer(name string) (rawjson.Value, error) {
-	var reply line
-	select {
-	case <-h.stopped:
-		select {
-		case <-h.loop.ended:
-			return "", h.loop.cutShort()
-		default:
-			return "", fmt.Errorf("waiting for the answer to %s: %w", name, errStopped)
-		}
-	case received, open := <-h.loop.lines:
-		if !open {
-			return "", h.loop.cutShort()
-		}
-		reply = received
+	reply, err := h.reply()
+	if err != nil {
+		return "", fmt.Errorf("waiting for the answer to %s: %w", name, err)
 	}
 	if reply.err != nil {
 		return "", fmt.Errorf("the answer to %s: %w", name, reply.err)
@@ -154,10 +153,40 @@ func (h *host) answer(name string) (rawjson.Value, error) {
 	return object, nil
 }
 
-// cutShort notes that the input ended in the middle of a callback, and returns the error that says so.
-func (l *loop) cutShort() error {
-	l.cut = true
-	return errInputEnded
+// reply returns the platform's next line. One that is there counts even if the process must end.
+func (h *host) reply() (line, error) {
+	select {
+	case next, open := <-h.loop.lines:
+		return next, endOfInput(open)
+	default:
+	}
+	select {
+	case next, open := <-h.loop.lines:
+		return next, endOfInput(open)
+	case <-h.stopped:
+		select {
+		case <-h.loop.ended:
+			return line{}, errInputEnded
+		default:
+			h.loop.abandoned = true
+			return line{}, errStopped
+		}
+	}
+}
+
+func endOfInput(open bool) error {
+	if !open {
+		return errInputEnded
+	}
+	return nil
+}
+
+// needed passes on the error of a callback whose answer was needed, and notes if the input ended instead.
+func (l *loop) needed(err error) error {
+	if errors.Is(err, errInputEnded) {
+		l.cut = true
+	}
+	return err
 }
 
 func (h *host) execute(command string, args any) (rawjson.Value, error) {
@@ -171,15 +200,15 @@ type versioned struct {
 }
 
 func (h *host) integrationContext(refresh bool) (versioned, error) {
-	early := h.prefetched()
-	if refresh || early == nil {
-		early = &question{}
-		early.answer, early.err = h.execute("getIntegrationContext", map[string]any{"refresh": refresh})
+	got, err := h.execute("getIntegrationContext", map[string]any{"refresh": refresh})
+	if err != nil {
+		return versioned{}, err
 	}
-	if early.err != nil {
-		return versioned{}, early.err
-	}
-	got := early.answer
+	return readContext(got), nil
+}
+
+// readContext reads the platform's answer.
+func readContext(got rawjson.Value) versioned {
 	read := versioned{values: map[string]json.RawMessage{}, version: json.RawMessage("-1")}
 	if version := got.Key("version"); version.Exists() {
 		read.version = json.RawMessage(version.Raw)
@@ -187,26 +216,22 @@ func (h *host) integrationContext(refresh bool) (versioned, error) {
 	rawjson.Value(got.Key("context").Raw).Each(func(key string, value rawjson.Value) {
 		read.values[key] = json.RawMessage(value)
 	})
-	return read, nil
-}
-
-// prefetched returns the early question with its answer, once; nil if there is none that still counts.
-func (h *host) prefetched() *question {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.settle()
-	early := h.early
-	h.early = nil
-	if early != nil && h.loop.options.Now().Sub(early.asked) >= earlyLife {
-		return nil
-	}
-	return early
+	return read
 }
 
 // Load reads the integration context.
 func (h *host) Load(context.Context) (map[string]json.RawMessage, error) {
-	read, err := h.integrationContext(false)
-	return read.values, err
+	early := h.prefetched()
+	if early == nil {
+		read, err := h.integrationContext(false)
+		return read.values, err
+	}
+	if early.err != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return nil, h.loop.needed(early.err)
+	}
+	return readContext(early.answer).values, nil
 }
 
 // writeTries is how often a write of the integration context is tried while other processes keep getting in first.
@@ -216,6 +241,7 @@ const writeTries = 32
 // between is lost: after a conflict the newest context is read and changed again. A refusal after which the version
 // is still the same is not a conflict, and another try would not help.
 func (h *host) Update(ctx context.Context, change func(values map[string]json.RawMessage) (bool, error)) error {
+	h.prefetched() // is not used: it may be older than what another process has written since
 	read, err := h.integrationContext(false)
 	if err != nil {
 		return err

@@ -268,10 +268,10 @@ func TestTheIntegrationContextIsAskedForEarly(t *testing.T) {
 		{[]step{prefetch, load("1"), load("1")}, []string{get, get}},
 		{[]step{prefetch, ask, load("1")}, []string{get, other}},
 		{[]step{prefetch, ask}, []string{get, other}},
-		{[]step{prefetch, change, load("2")}, []string{get, set, get}},
+		{[]step{prefetch, change, load("2")}, []string{get, get, set, get}},
 		{[]step{prefetch, wait, load("1")}, []string{get, get}},
 		{[]step{prefetch, ask, wait, others, load("7")}, []string{get, other, get}},
-		{[]step{prefetch, ask, others, change, load("8")}, []string{get, other, set, get, set, get}},
+		{[]step{prefetch, ask, others, change, load("8")}, []string{get, other, get, set, get}},
 		{[]step{load("1"), prefetch, load("1")}, []string{get, get}},
 		{[]step{prefetch, prefetch, load("1"), ask}, []string{get, get, other}},
 	} {

@@ -55,6 +55,9 @@ type loop struct {
 	ended <-chan struct{}
 	// cut reports whether the input ended in the middle of a callback.
 	cut bool
+	// abandoned reports whether a question was given up because the process must end. Its answer may still come, so that no
+	// further line can be told from it.
+	abandoned bool
 	// counts reports whether the platform takes metrics entries; nil until it was asked. It does not change
 	// during the life of the process.
 	counts *bool
@@ -144,11 +147,12 @@ func (l *loop) serve(ctx context.Context, next line) (last bool, err error) {
 	defer end()
 	host := &host{loop: l, investigation: investigation, stopped: running.Done()}
 	result := l.options.Runner.Run(running, request, host)
-	host.end()
+	host.prefetched() // so that no answer is left for the next execution
 	if l.cut {
 		return true, nil
 	}
-	return native, l.complete(ctx, result, host, request.Command == commands.FetchCommand)
+	err = l.complete(ctx, result, host, request.Command == commands.FetchCommand)
+	return native || l.abandoned, err
 }
 
 // running returns the context of an execution, which outlives ctx by the grace period and ends with the input.

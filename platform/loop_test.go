@@ -433,30 +433,94 @@ func TestFilesStayInTheirFolder(t *testing.T) {
 
 func TestInputEndsInTheMiddleOfACallback(t *testing.T) {
 	t.Parallel()
-	for name, ask := range map[string]runnerFunc{
-		"that is waited for": func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
-			_, err := host.Load(ctx)
-			return execution.Result{Err: err}
-		},
-		"that nobody waits for": func(_ context.Context, _ execution.Request, host commands.Host) execution.Result {
-			host.(interface{ Prefetch() }).Prefetch()
-			return execution.Result{}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			plugin := serve(t, ask)
-			plugin.Hook = func(string) (string, bool) { return "", plugin.CloseInput() == nil }
-			if _, err := plugin.Run(platformtest.Request{Command: "any"}); !errors.Is(err, platformtest.ErrEnded) {
-				t.Errorf("got %v, want the end of the output", err)
-			}
-			if err := plugin.Wait(); err != nil {
-				t.Errorf("the loop gave %v, want no error: the end of the input is how a process ends", err)
-			}
-			if got := plugin.Errors(); !strings.Contains(got, "in the middle of an execution") {
-				t.Errorf("got %q on the standard error, want what happened", got)
-			}
-		})
+	plugin := serve(t, func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+		_, err := host.Load(ctx)
+		return execution.Result{Err: err}
+	})
+	plugin.Hook = func(string) (string, bool) { return "", plugin.CloseInput() == nil }
+	if _, err := plugin.Run(platformtest.Request{Command: "any"}); !errors.Is(err, platformtest.ErrEnded) {
+		t.Errorf("got %v, want the end of the output", err)
+	}
+	if err := plugin.Wait(); err != nil {
+		t.Errorf("the loop gave %v, want no error: the end of the input is how a process ends", err)
+	}
+	if got := plugin.Errors(); !strings.Contains(got, "in the middle of an execution") {
+		t.Errorf("got %q on the standard error, want what happened", got)
+	}
+}
+
+// TestInputEndsBehindAnEarlyQuestion ends the input before and after the question, whose answer some executions need.
+func TestInputEndsBehindAnEarlyQuestion(t *testing.T) {
+	t.Parallel()
+	for _, needed := range []bool{false, true} {
+		for _, endsFirst := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				in, platformsEnd := io.Pipe()
+				go io.WriteString(platformsEnd, platformtest.Request{Command: "any"}.Line()+"\n")
+				var out, errs strings.Builder
+				err := platform.Serve(t.Context(), platform.Options{
+					System: atOnce(), In: in, Out: &out, Errors: &errs,
+					Runner: runnerFunc(func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+						if endsFirst {
+							platformsEnd.Close()
+							<-ctx.Done()
+						}
+						host.(interface{ Prefetch() }).Prefetch()
+						platformsEnd.Close()
+						if needed {
+							_, err := host.Load(ctx)
+							return execution.Result{Err: err}
+						}
+						return execution.Result{Entries: []warroom.Entry{warroom.Say("done")}}
+					}),
+				})
+				completed := strings.Contains(out.String(), "done") && strings.Contains(out.String(), `"completed"`)
+				if err != nil || completed == needed || strings.Contains(errs.String(), "in the middle of an execution") != needed {
+					t.Errorf("needed %t, the input ends first %t: got %v, %q and the error output %q, want the result where no answer is needed",
+						needed, endsFirst, err, &out, &errs)
+				}
+			})
+		}
+	}
+}
+
+// TestAnAnswerThatComesWhenTheProcessMustEnd belongs to its question, and begins no other execution. It comes before and after
+// the process was stopped; what the loop finds first is a matter of luck.
+func TestAnAnswerThatComesWhenTheProcessMustEnd(t *testing.T) {
+	t.Parallel()
+	const answer = `{"context":{"of":"the early question"},"version":{"version":1}}` + "\n"
+	for _, late := range []bool{false, true} {
+		for range 20 {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(t.Context())
+				in, platformsEnd := io.Pipe()
+				t.Cleanup(func() { platformsEnd.Close() })
+				go func() {
+					io.WriteString(platformsEnd, platformtest.Request{Command: "any"}.Line()+"\n")
+					if late {
+						time.Sleep(time.Minute)
+					}
+					io.WriteString(platformsEnd, answer)
+				}()
+				var out strings.Builder
+				var lastRun json.RawMessage
+				err := platform.Serve(ctx, platform.Options{
+					System: atOnce(), In: in, Out: &out, Errors: io.Discard,
+					Runner: runnerFunc(func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+						host.(interface{ Prefetch() }).Prefetch()
+						stop()
+						<-ctx.Done()
+						synctest.Wait()
+						lastRun, _ = host.LastRun(context.WithoutCancel(ctx))
+						return execution.Failed(context.Cause(ctx))
+					}),
+				})
+				time.Sleep(2 * time.Minute) // for an answer that is late
+				if err != nil || len(lastRun) > 0 || strings.Count(out.String(), `"type":"result"`) != 1 || strings.Count(out.String(), `"type":"completed"`) != 1 {
+					t.Errorf("late %t: got %v, the last run %s and %s, want one result and no last run", late, err, lastRun, &out)
+				}
+			})
+		}
 	}
 }
 

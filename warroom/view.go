@@ -105,8 +105,8 @@ type row struct {
 	view   *View
 	object rawjson.Value
 	slots  []rawjson.Value // as received; "" for a key that the object lacks
-	// shape finds the keys of the object before, whose slots are places: to find a key in the place in which it was costs less
-	// than to look it up. It is nil for a few objects.
+	// shape remembers the keys of the object before, and places are their slots: to find a key where it was costs less than to
+	// look it up. It is nil for a few objects.
 	shape  *rawjson.Shape
 	places []int
 }

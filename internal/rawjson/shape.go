@@ -59,7 +59,7 @@ type Member struct {
 	Number int
 	// Key has its quotes, and may have escapes.
 	Key, Value Value
-	// Same reports whether the Shape has met the key in this place in the object before.
+	// Same reports whether the object before had this key here, written in the same way.
 	Same bool
 }
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// source is a text of JSON. Its methods return the position behind what begins at i, and ErrNotJSON for anything else.
+// source is a text of JSON. Methods that read a value return the position behind it, and ErrNotJSON if none begins at i.
 type source string
 
 // at returns the byte at a position, and 0, which begins nothing, behind the end.
@@ -127,8 +127,8 @@ func (s source) skip(i int) int {
 	return i
 }
 
-// skipNested is skip for an object or a list. The first bracket that could be its last one mostly is, which a few searches
-// show that take a fifth of the time of looking at each byte: it is not inside of a text, and no other is opened before.
+// skipNested is skip for an object or a list. The first bracket that could be its last one mostly is: it is not inside of a
+// text, and no other is opened before. A few searches show that, in a fifth of the time that it takes to look at each byte.
 func (s source) skipNested(i int, open, last byte) int {
 	if length := strings.IndexByte(string(s[i:]), last); length > 0 {
 		within := string(s[i+1 : i+length])
