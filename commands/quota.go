@@ -186,10 +186,13 @@ func expect(ctx context.Context, requests int) {
 	}
 }
 
-// NewQuota returns a command's place in the quota of the application, which other processes of the instance share. The
-// Test button and the diagnosis have none: they show what the service says.
+// SharesQuota reports whether a command has a place in the quota of the application, which other processes of the instance
+// share. The Test button and the diagnosis have none: they show what the service says.
+func SharesQuota(command string) bool { return command != TestCommand && command != DiagnosisCommand }
+
+// NewQuota returns a command's place in the quota; nil if it has none.
 func NewQuota(command string, host Host, now func() time.Time, random io.Reader) *Quota {
-	if command == TestCommand || command == DiagnosisCommand {
+	if !SharesQuota(command) {
 		return nil
 	}
 	return &Quota{host: host, now: now, random: random, platform: command == FetchCommand}

@@ -163,7 +163,7 @@ func (r *Runner) Run(ctx context.Context, request Request, host commands.Host) (
 		limits.Patience = commands.MirrorPatience
 	}
 	reads := newContextReads(host, r.Now)
-	if len(command.Uses) > 0 && request.Command != commands.TestCommand && request.Command != commands.DiagnosisCommand {
+	if len(command.Uses) > 0 && commands.SharesQuota(request.Command) {
 		reads.prefetch() // the quota reads it before the first request
 	}
 	run := r.prepare(request, instance, reads, limits)

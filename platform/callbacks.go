@@ -158,19 +158,16 @@ func (h *host) reply() (line, error) {
 	select {
 	case next, open := <-h.loop.lines:
 		return next, endOfInput(open)
-	default:
+	case <-h.stopped:
 	}
 	select {
 	case next, open := <-h.loop.lines:
 		return next, endOfInput(open)
-	case <-h.stopped:
-		select {
-		case <-h.loop.ended:
-			return line{}, errInputEnded
-		default:
-			h.loop.abandoned = true
-			return line{}, errStopped
-		}
+	case <-h.loop.ended:
+		return line{}, errInputEnded
+	default:
+		h.loop.abandoned = true
+		return line{}, errStopped
 	}
 }
 

@@ -235,8 +235,8 @@ func TestTheIntegrationContextIsAskedForEarly(t *testing.T) {
 	}
 	var now time.Time
 	var on *platformtest.Platform
-	prefetch := step{"ask early", func(_ context.Context, host commands.Host) error {
-		host.(interface{ Prefetch() }).Prefetch()
+	early := step{"ask early", func(_ context.Context, host commands.Host) error {
+		prefetch(host)
 		return nil
 	}}
 	load := func(want string) step {
@@ -263,17 +263,17 @@ func TestTheIntegrationContextIsAskedForEarly(t *testing.T) {
 		steps []step
 		want  []string
 	}{
-		{[]step{prefetch, load("1")}, []string{get}},
-		{[]step{prefetch}, []string{get}},
-		{[]step{prefetch, load("1"), load("1")}, []string{get, get}},
-		{[]step{prefetch, ask, load("1")}, []string{get, other}},
-		{[]step{prefetch, ask}, []string{get, other}},
-		{[]step{prefetch, change, load("2")}, []string{get, get, set, get}},
-		{[]step{prefetch, wait, load("1")}, []string{get, get}},
-		{[]step{prefetch, ask, wait, others, load("7")}, []string{get, other, get}},
-		{[]step{prefetch, ask, others, change, load("8")}, []string{get, other, get, set, get}},
-		{[]step{load("1"), prefetch, load("1")}, []string{get, get}},
-		{[]step{prefetch, prefetch, load("1"), ask}, []string{get, get, other}},
+		{[]step{early, load("1")}, []string{get}},
+		{[]step{early}, []string{get}},
+		{[]step{early, load("1"), load("1")}, []string{get, get}},
+		{[]step{early, ask, load("1")}, []string{get, other}},
+		{[]step{early, ask}, []string{get, other}},
+		{[]step{early, change, load("2")}, []string{get, get, set, get}},
+		{[]step{early, wait, load("1")}, []string{get, get}},
+		{[]step{early, ask, wait, others, load("7")}, []string{get, other, get}},
+		{[]step{early, ask, others, change, load("8")}, []string{get, other, get, set, get}},
+		{[]step{load("1"), early, load("1")}, []string{get, get}},
+		{[]step{early, early, load("1"), ask}, []string{get, get, other}},
 	} {
 		on = platformtest.New()
 		on.SetContext(json.RawMessage(`{"count":1}`))
@@ -313,7 +313,7 @@ func TestAnEarlyQuestionIsRefused(t *testing.T) {
 	on := platformtest.New()
 	on.UseContext(platformtest.ContextRefused)
 	plugin := serveOn(t.Context(), t, on, func(ctx context.Context, request execution.Request, host commands.Host) execution.Result {
-		host.(interface{ Prefetch() }).Prefetch()
+		prefetch(host)
 		var err error
 		if request.Command == "reads" {
 			_, err = host.Load(ctx)

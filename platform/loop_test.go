@@ -65,6 +65,9 @@ func say(text string) runnerFunc {
 	}
 }
 
+// prefetch asks the platform early for the integration context.
+func prefetch(host commands.Host) { host.(interface{ Prefetch() }).Prefetch() }
+
 func run(t *testing.T, plugin *platformtest.Plugin, request platformtest.Request) platformtest.Outcome {
 	t.Helper()
 	outcome, err := plugin.Run(request)
@@ -465,7 +468,7 @@ func TestInputEndsBehindAnEarlyQuestion(t *testing.T) {
 							platformsEnd.Close()
 							<-ctx.Done()
 						}
-						host.(interface{ Prefetch() }).Prefetch()
+						prefetch(host)
 						platformsEnd.Close()
 						if needed {
 							_, err := host.Load(ctx)
@@ -507,7 +510,7 @@ func TestAnAnswerThatComesWhenTheProcessMustEnd(t *testing.T) {
 				err := platform.Serve(ctx, platform.Options{
 					System: atOnce(), In: in, Out: &out, Errors: io.Discard,
 					Runner: runnerFunc(func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
-						host.(interface{ Prefetch() }).Prefetch()
+						prefetch(host)
 						stop()
 						<-ctx.Done()
 						synctest.Wait()

@@ -177,7 +177,7 @@ func (t Table) filler(columns []string) func(cells []string, row *row, object ra
 	positions := t.positions(columns)
 	return func(cells []string, row *row, _ rawjson.Value) {
 		for i, position := range positions {
-			if value, ok := row.field(position); ok {
+			if value := row.field(position); value != nil {
 				cells[i] = valueCell(value)
 			}
 		}

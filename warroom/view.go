@@ -143,19 +143,18 @@ func (r *row) slot(m rawjson.Member) int {
 	return slot
 }
 
-// field returns the value of a field; ok is false if it has no value.
-func (r *row) field(i int) (Value, bool) {
+// field returns the value of a field, or nil if it has none.
+func (r *row) field(i int) Value {
 	field := &r.view.Fields[i]
 	if field.Make != nil {
-		made := field.Make(r.object)
-		return made, made != nil
+		return field.Make(r.object)
 	}
 	found := r.received(&r.view.laid[i])
 	switch {
 	case found == "":
-		return nil, false
+		return nil
 	case field.Of == nil:
-		return Raw(found), true
+		return Raw(found)
 	}
 	return nested(found, field.Of)
 }
@@ -171,15 +170,18 @@ func (r *row) received(field *laidField) rawjson.Value {
 	return ""
 }
 
-func nested(found rawjson.Value, view *View) (Value, bool) {
+func nested(found rawjson.Value, view *View) Value {
 	switch found[0] {
 	case '{':
-		return Records{View: view, Rows: []rawjson.Value{found}, Single: true}, true
+		return Records{View: view, Rows: []rawjson.Value{found}, Single: true}
 	case '[':
-		records := Records{View: view, Rows: slices.DeleteFunc(found.Items(""), func(item rawjson.Value) bool { return item[0] != '{' })}
-		return records, len(records.Rows) > 0
+		rows := slices.DeleteFunc(found.Items(""), func(item rawjson.Value) bool { return item[0] != '{' })
+		if len(rows) == 0 {
+			return nil
+		}
+		return Records{View: view, Rows: rows}
 	}
-	return Raw(found), true
+	return Raw(found)
 }
 
 // Records are objects seen through a view. Without a view they are shown as received.
@@ -247,14 +249,12 @@ func (r *row) encode(e *Encoder, lead string) bool {
 		field := &r.view.laid[i]
 		var found rawjson.Value
 		var made Value
-		var holds bool
 		if field.plain {
 			found = r.received(field)
-			holds = found != ""
 		} else {
-			made, holds = r.field(i)
+			made = r.field(i)
 		}
-		if !holds {
+		if found == "" && made == nil {
 			continue
 		}
 		prefix := field.prefix
