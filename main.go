@@ -44,6 +44,12 @@ func main() { os.Exit(run()) }
 
 // run runs the program and returns its exit code. What belongs to the outside is taken here, and passed in from here on.
 func run() int {
+	memory := sync.OnceValue(func() int64 { return platform.LimitMemory(os.DirFS("/")) })
+	var resources *platform.Resources
+	serving := servesPlatform(os.Args, term.IsTerminal(int(os.Stdin.Fd())))
+	if serving {
+		resources = platform.NewResources(memory) // before anything else hands over between processors
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
@@ -58,9 +64,7 @@ func run() int {
 		System: machine, Commands: commands.NewRegistry(), Version: buildVersion(), Errors: os.Stderr,
 		Transports: execution.NewTransports(), Process: &auth.ProcessTokens{}, Mirrored: &commands.MirrorMemories{}, Decoded: &execution.Instances{},
 	}
-	memory := sync.OnceValue(func() int64 { return platform.LimitMemory(os.DirFS("/")) })
-	if servesPlatform(os.Args, term.IsTerminal(int(os.Stdin.Fd()))) {
-		resources := platform.NewResources(memory)
+	if serving {
 		runner.Large = resources.Grow
 		return serve(ctx, platform.Options{
 			System: machine, In: platform.Polled(os.Stdin), Out: os.Stdout, Errors: os.Stderr, Runner: runner, Resources: resources,

@@ -10,7 +10,7 @@ func TestOneProcessorUntilAnAnswerIsLarge(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
 	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
 	r := NewResources(func() int64 { return 1 << 30 })
-	t.Cleanup(func() { r.idle.Stop() })
+	t.Cleanup(r.begin)
 	look := func(when string, want int) {
 		t.Helper()
 		if got := runtime.GOMAXPROCS(0); got != want {
