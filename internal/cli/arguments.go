@@ -143,11 +143,11 @@ func nearest(name string, known []string) []string {
 func didYouMean(name string, known []string) string {
 	switch near := nearest(name, known); {
 	case len(near) > 0:
-		return "; did you mean " + strings.Join(near, " or ") + "?"
+		return orMeant(near)
 	case len(known) == 0:
-		return "; it takes none"
+		return "; it has none"
 	case len(known) <= few:
-		return "; one of " + strings.Join(known, ", ")
+		return "; it has " + strings.Join(known, ", ")
 	}
 	return ""
 }

@@ -19,9 +19,9 @@ func TestAnUnknownNameIsMetWithTheKnownOnes(t *testing.T) {
 	}{
 		{"bravp", many, "; did you mean bravo?"},
 		{"zzzzzzzz", many, ""},
-		{"zzzzzzzz", many[:few], "; one of " + strings.Join(many[:few], ", ")},
+		{"zzzzzzzz", many[:few], "; it has " + strings.Join(many[:few], ", ")},
 		{"zzzzzzzz", many[:few+1], ""},
-		{"zzzzzzzz", nil, "; it takes none"},
+		{"zzzzzzzz", nil, "; it has none"},
 	} {
 		if got := didYouMean(test.name, test.known); got != test.want {
 			t.Errorf("%s among %q: got %q, want %q", test.name, test.known, got, test.want)

@@ -368,8 +368,8 @@ func TestDemoSaysWhatDidNotWork(t *testing.T) {
 	if got, want := cli.Execute(ctx, w.World), 130; got != want {
 		t.Errorf("the exit code is %d, want %d", got, want)
 	}
-	if got := w.errs.String(); !strings.Contains(got, "the user interrupts") {
-		t.Errorf("the standard error says %q, want the reason", got)
+	if got, want := w.errs.String(), "xsoar-defender: the demonstration was interrupted: the user interrupts\n"; got != want {
+		t.Errorf("the standard error: got %q, want %q", got, want)
 	}
 	if got := w.out.String(); strings.Contains(got, "Everything worked") {
 		t.Errorf("the output says that all of it worked")

@@ -73,7 +73,14 @@ func (p *program) demo(ctx context.Context, verbose bool) (err error) {
 	if err := d.writeWorkloadToken(); err != nil {
 		return err
 	}
-	if err := errors.Join(d.signIns(ctx), d.work(ctx)); err != nil {
+	err = d.signIns(ctx)
+	if ctx.Err() == nil {
+		err = errors.Join(err, d.work(ctx))
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("the demonstration was interrupted: %w", context.Cause(ctx))
+	}
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(p.Out, "Everything worked: %d ways to sign in and %d commands in %s.\n",
@@ -188,6 +195,9 @@ func (d *demo) verdict(entries []warroom.Entry) {
 func (d *demo) signIns(ctx context.Context) error {
 	var errs []error
 	for _, mode := range simulator.Modes() {
+		if ctx.Err() != nil {
+			break
+		}
 		d.screen.line(d.screen.strong("Sign-in: " + mode))
 		errs = append(errs, d.signIn(ctx, mode))
 	}

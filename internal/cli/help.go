@@ -60,6 +60,10 @@ func (p *program) showHelp(command *cobra.Command) {
 		if i > 0 {
 			screen.line("")
 		}
+		if strings.HasPrefix(paragraph, " ") { // an example
+			screen.line(paragraph)
+			continue
+		}
 		screen.paragraph(strings.ReplaceAll(paragraph, "\n", " "))
 	}
 	section := func(title string) {
@@ -168,7 +172,7 @@ func (p *program) help(root *cobra.Command, words []string) error {
 		if command == root {
 			return unknownSubcommand(root, word, registry)
 		}
-		return usage("%s has no command %q", command.CommandPath(), word)
+		return unknownBelow(command, word)
 	}
 	command.InitDefaultHelpFlag()
 	p.showHelp(command)

@@ -187,11 +187,7 @@ of the user's configuration, which only its owner may read.`,
 			if len(args) == 0 {
 				return nil
 			}
-			var known []string
-			for _, one := range command.Commands() {
-				known = append(known, one.Name())
-			}
-			return usage("%s has no command %q%s", command.CommandPath(), args[0], cmp.Or(orMeant(nearest(args[0], known)), "; one of "+strings.Join(known, ", ")))
+			return unknownBelow(command, args[0])
 		},
 		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"xsoar-defender/auth"
+	"xsoar-defender/commands"
 	"xsoar-defender/internal/cli/loopback"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
@@ -100,8 +101,8 @@ func (p *program) login(ctx context.Context, options loginOptions) error {
 		return l.failed(err)
 	}
 	if options.store {
-		l.say("You are logged in. Commands with this instance use this login. Try: %s run microsoft-atp-test --instance %s",
-			programName, options.instance)
+		l.say("You are logged in. Commands with this instance use this login. Try: %s",
+			commandLine(options.instance, "run", commands.DiagnosisCommand))
 		return nil
 	}
 	const day = 24 * time.Hour

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,9 +40,10 @@ mirroring before it is turned on. The incidents are kept in the state file and n
 Without --edits nothing is changed in Defender. FILE is a JSON list of what analysts do to incidents; it is read once, and
 its changes are sent in the first round:
 
-  [{"incident": "da637...", "set": {"status": "InProgress"}, "comment": "looking at it"},
-   {"incident": "1", "close": {"reason": "False Positive", "notes": "a test"}},
-   {"incident": "2", "reopen": true}]
+    [{"incident": "da637...", "set": {"status": "InProgress"}},
+     {"incident": "1", "comment": "looking at it"},
+     {"incident": "2", "close": {"reason": "False Positive", "notes": "test"}},
+     {"incident": "3", "reopen": true}]
 
 An incident is named by its number or by the ID of its alert or incident in Defender. The settings of the instance
 apply. If it mirrors nothing, both directions are tried, with closing on both sides.
@@ -91,13 +93,21 @@ func readEdits(name string) ([]edit, error) {
 	var edits []edit
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&edits); err != nil {
+	err = decoder.Decode(&edits)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return nil, invalid(fmt.Errorf("the edits in %s must be a JSON list of objects of text: %s is of the type %s",
+			name, cmp.Or(wrong.Field, "the whole"), wrong.Value))
+	}
+	if err != nil {
 		return nil, invalid(fmt.Errorf("reading the edits in %s: %w", name, err))
 	}
 	return edits, nil
 }
 
 func (p *program) mirror(ctx context.Context, options mirrorOptions) error {
+	if options.interval <= 0 {
+		return usage("--interval must be above 0; got %s", options.interval)
+	}
 	edits, err := readEdits(options.edits)
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func (f *outputFormat) String() string { return string(*f) }
 // Set reads the format of a flag.
 func (f *outputFormat) Set(typed string) error {
 	if !slices.Contains(outputFormats(), typed) {
-		return fmt.Errorf("must be one of %s", strings.Join(outputFormats(), ", "))
+		return fmt.Errorf("one of %s", strings.Join(outputFormats(), ", "))
 	}
 	*f = outputFormat(typed)
 	return nil

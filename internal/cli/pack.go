@@ -64,7 +64,7 @@ func (p *program) pack(options packOptions) error {
 		".zip": source.Zip, ".yml": source.Integration,
 	}[strings.ToLower(filepath.Ext(options.out))]
 	if write == nil {
-		return usage("--out takes a file that ends in .zip or .yml, not %q", options.out)
+		return usage("--out must end in .zip or .yml; got %q", options.out)
 	}
 	written, err := write()
 	if err != nil {

@@ -35,7 +35,7 @@ func (m *progressMode) Set(typed string) error {
 		*m = mode
 		return nil
 	}
-	return fmt.Errorf("must be %s, %s or %s", progressAuto, progressAlways, progressNever)
+	return fmt.Errorf("%s, %s or %s", progressAuto, progressAlways, progressNever)
 }
 
 // Type names the values in the help.

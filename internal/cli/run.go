@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,7 +71,7 @@ and 130 after Ctrl-C.`,
   xsoar-defender run microsoft-atp-advanced-hunting query=@hunt.kql --output jsonl`,
 		Args: between(1, -1, "the name of a War Room command"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := errors.Join(exclusive(cmd, "json", "context", "output"), exclusive(cmd, "json", "context", "columns")); err != nil {
+			if err := cmp.Or(exclusive(cmd, "json", "context", "output"), exclusive(cmd, "json", "context", "columns")); err != nil {
 				return err
 			}
 			if err := p.parseRun(&options, args); err != nil {
@@ -177,12 +178,20 @@ func (p *program) sayWhatContinues(s *scheduler, instance string) {
 	}
 	fmt.Fprintln(p.Errors, "Look at it later with:")
 	for _, id := range ids {
-		words := []string{programName, "run", commands.ActionsCommand, shellQuoted("id=" + id)}
-		if instance != "" {
-			words = append(words, "--instance", shellQuoted(instance))
-		}
-		fmt.Fprintln(p.Errors, "  "+warroom.Visible(strings.Join(words, " ")))
+		fmt.Fprintln(p.Errors, "  "+warroom.Visible(commandLine(instance, "run", commands.ActionsCommand, "id="+id)))
 	}
+}
+
+// commandLine returns what to type for a command of this program with the same instance; "" is the default one.
+func commandLine(instance string, words ...string) string {
+	if instance != "" {
+		words = append(words, "--instance", instance)
+	}
+	line := programName
+	for _, word := range words {
+		line += " " + shellQuoted(word)
+	}
+	return line
 }
 
 // shellQuoted quotes a word for a shell where it needs that.

@@ -47,7 +47,7 @@ func flagError(command *cobra.Command, err error) error {
 		return usage("--%s needs a value", empty.GetFlag().Name)
 	}
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		return usage("--%s %s, not %q", invalid.GetFlag().Name, wantedBy(invalid), invalid.GetValue())
+		return usage("--%s must be %s; got %q", invalid.GetFlag().Name, wantedBy(invalid), invalid.GetValue())
 	}
 	if malformed, ok := errors.AsType[*pflag.InvalidSyntaxError](err); ok {
 		return usage("%q is not a flag: write --name or --name=value", malformed.GetSpecifiedFlag())
@@ -59,13 +59,22 @@ func flagError(command *cobra.Command, err error) error {
 func wantedBy(invalid *pflag.InvalidValueError) string {
 	switch invalid.GetFlag().Value.Type() {
 	case "bool":
-		return "is true or false"
+		return "true or false"
 	case "duration":
-		return "is a time span such as 90s or 5m"
+		return "a time span such as 90s or 5m"
 	case "int":
-		return "is a whole number"
+		return "a whole number"
+	case "uint64":
+		return "a whole number that is not negative"
+	case "float64":
+		return "a number"
 	}
 	return invalid.Unwrap().Error()
+}
+
+// pathOf returns the names that lead to a command, without that of the program, with which every error begins.
+func pathOf(command *cobra.Command) string {
+	return strings.TrimPrefix(command.CommandPath(), programName+" ")
 }
 
 // noArgs refuses arguments behind a command that takes none.
@@ -73,7 +82,7 @@ func noArgs(command *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usage("%s takes no argument, but got %q", command.CommandPath(), args[0])
+	return usage("%s takes no argument, but got %q", pathOf(command), args[0])
 }
 
 // between accepts from least to most arguments, which what names in the singular.
@@ -81,9 +90,9 @@ func between(least, most int, what string) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
-			return usage("%s needs %s", command.CommandPath(), what)
+			return usage("%s needs %s", pathOf(command), what)
 		case most >= 0 && len(args) > most:
-			return usage("%s takes one argument, but also got %q", command.CommandPath(), args[most])
+			return usage("%s takes one argument, but also got %q", pathOf(command), args[most])
 		}
 		return nil
 	}
@@ -106,13 +115,7 @@ func exclusive(command *cobra.Command, names ...string) error {
 // unknownSubcommand names the nearest commands to one that does not exist: those of the program, and those of the War
 // Room, which belong behind run.
 func unknownSubcommand(root *cobra.Command, name string, registry *commands.Registry) error {
-	var known []string
-	for _, one := range root.Commands() {
-		if one.IsAvailableCommand() {
-			known = append(known, one.Name())
-		}
-	}
-	meant := nearest(name, known)
+	meant := nearest(name, subcommandNames(root))
 	for _, command := range nearestCommands(registry, name) {
 		meant = append(meant, "run "+command)
 	}
@@ -120,6 +123,24 @@ func unknownSubcommand(root *cobra.Command, name string, registry *commands.Regi
 		err:  fmt.Errorf("unknown command %q%s", name, orMeant(meant)),
 		hint: fmt.Sprintf("Run '%s --help' for the list.", programName),
 	}
+}
+
+// unknownBelow refuses a command that a command of the program with commands of its own does not have.
+func unknownBelow(command *cobra.Command, name string) error {
+	return &usageError{
+		err:  fmt.Errorf("%s has no command %q%s", pathOf(command), name, didYouMean(name, subcommandNames(command))),
+		hint: fmt.Sprintf("Run '%s --help' for usage.", command.CommandPath()),
+	}
+}
+
+func subcommandNames(command *cobra.Command) []string {
+	var names []string
+	for _, one := range command.Commands() {
+		if one.IsAvailableCommand() {
+			names = append(names, one.Name())
+		}
+	}
+	return names
 }
 
 // findCommand finds a command of the War Room.
@@ -161,5 +182,9 @@ func orMeant(names []string) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return "; did you mean " + strings.Join(names, " or ") + "?"
+	last := len(names) - 1
+	if last == 0 {
+		return "; did you mean " + names[0] + "?"
+	}
+	return "; did you mean " + strings.Join(names[:last], ", ") + " or " + names[last] + "?"
 }

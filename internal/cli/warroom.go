@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,7 +49,7 @@ for confirmation.
 
 The page is served on 127.0.0.1 only. Its address works in one browser. The program runs until it is interrupted.`,
 		Example: `  xsoar-defender warroom --open
-  xsoar-defender warroom --instance prod.json`,
+  xsoar-defender warroom --instance prod`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := p.warroom(cmd.Context(), options); err != nil {
 				return failed(err)
@@ -57,17 +58,18 @@ The page is served on 127.0.0.1 only. Its address works in one browser. The prog
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&options.instance, "instance", "", "file with the instance's parameters (default: a simulated tenant)")
+	p.instanceFlag(command, &options.instance)
+	flags.Lookup("instance").Usage += " (default: a simulated tenant)"
 	flags.IntVar(&options.port, "port", 0, "port of 127.0.0.1 to serve the page on (default: any free one)")
 	flags.BoolVar(&options.open, "open", false, "open the page in the browser")
 	options.where.flags(command)
-	if err := command.MarkFlagFilename("instance", "json"); err != nil {
-		panic(err) // only for a flag that does not exist
-	}
 	return command
 }
 
 func (p *program) warroom(ctx context.Context, options warroomOptions) (err error) {
+	if options.port < 0 || options.port > math.MaxUint16 {
+		return usage("--port must be from 0 to %d; got %d", math.MaxUint16, options.port)
+	}
 	d := &webDesk{program: p, files: options.where.files}
 	if options.instance == "" {
 		tenant, folder, remove, err := p.ownTenant()

@@ -153,7 +153,7 @@ func smallestSets(declared []commands.Command, covers func(commands.Command) boo
 	for _, api := range []struct {
 		name  string
 		graph bool
-	}{{"WindowsDefenderATP", false}, {"Microsoft Graph, for hunting", true}} {
+	}{{"WindowsDefenderATP", false}, {"Microsoft Graph", true}} {
 		var application, delegated [][]string
 		for _, one := range needsOf(covered) {
 			if one.Graph == api.graph {

@@ -143,7 +143,7 @@ func TestSignInPageHasTheHostsOfEveryCloud(t *testing.T) {
 		}
 		for row, want := range map[string]string{
 			"Sign-in": strings.TrimPrefix(clouds[at].Authority, "https://"), "API": clouds[at].API.Host,
-			"Microsoft Graph, for hunting": clouds[at].Graph.Host,
+			"Microsoft Graph": clouds[at].Graph.Host,
 		} {
 			if cells := rows[row]; len(cells) != 3 || cells[column] != want {
 				t.Errorf("%s: the row %s has %q, want %s", name, row, cells, want)

@@ -84,7 +84,7 @@ func reference() string {
 		{"0", "Success."},
 		{"1", "Something failed, or an entry is an error."},
 		{"2", "A mistake that was found before any request."},
-		{"130", "Ctrl-C, or another signal that ends the program."},
+		{"130", "Ctrl-C, or another signal that ends the program. What runs until it is interrupted, such as simulate, ends with 0."},
 	})
 	section("ENVIRONMENT", [][2]string{
 		{"XSOAR_DEFENDER_INSTANCE", "The instance of commands without --instance."},

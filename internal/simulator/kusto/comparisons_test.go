@@ -55,7 +55,7 @@ func TestArithmetic(t *testing.T) {
 		{"-'a'", "error: a value of type string has no negative"},
 		{"-true", "error: a value of type bool has no negative"},
 		{"-datetime(2026)", "error: a value of type datetime has no negative"},
-		{"1 +", "error: syntax error: unexpected the end of the query"},
+		{"1 +", "error: syntax error: unexpected end of the query"},
 		{"1 + * 2", `error: syntax error: unexpected "*"`},
 		{"(1 + 2", `error: syntax error: expected ")" but found the end of the query`},
 		{"1 2", `error: syntax error: unexpected "2"`},
@@ -217,7 +217,7 @@ func TestComparisons(t *testing.T) {
 		{"1 > true", "error: the operator '>' is not defined for bool"},
 		{"1 == 2 == false", `error: syntax error: unexpected "=="`},
 		{"1 + 1 == 2", "true"},
-		{"1 ==", "error: syntax error: unexpected the end of the query"},
+		{"1 ==", "error: syntax error: unexpected end of the query"},
 	})
 }
 
@@ -245,7 +245,7 @@ func TestLogic(t *testing.T) {
 		{"1 and true", "error: the operator 'and' takes bool, not long"},
 		{"true and 1", "error: the operator 'and' takes bool, not long"},
 		{"'a' or true", "error: the operator 'or' takes bool, not string"},
-		{"true or", "error: syntax error: unexpected the end of the query"},
+		{"true or", "error: syntax error: unexpected end of the query"},
 		{"not(1)", "error: the function 'not' does not take a value of type long as argument 1"},
 	})
 }
@@ -339,11 +339,11 @@ func TestOperatorsOfTexts(t *testing.T) {
 		{"'ABC' matches regex '(?i)b'", "true"},
 		{"'abc' matches regex '('", "error: invalid regular expression: error parsing regexp: missing closing ): `(`"},
 		{"'abc' matches 'b'", `error: syntax error: unexpected "'b'"`},
-		{"'abc' matches regex", "error: syntax error: unexpected the end of the query"},
+		{"'abc' matches regex", "error: syntax error: unexpected end of the query"},
 		{"'abc' like 'b'", "error: the operator 'like' is not supported by this simulated service"},
 		{"'abc' notlike 'b'", "error: the operator 'notlike' is not supported by this simulated service"},
-		{"'abc' contains", "error: syntax error: unexpected the end of the query"},
-		{"'abc' =~", "error: syntax error: unexpected the end of the query"},
+		{"'abc' contains", "error: syntax error: unexpected end of the query"},
+		{"'abc' =~", "error: syntax error: unexpected end of the query"},
 	})
 	checkTables(t, []example{
 		{"Ledger | where Note matches regex strcat('^', Who) | count", "Count;0"},
@@ -354,7 +354,7 @@ func TestOperatorsOfTexts(t *testing.T) {
 		{"Ledger | where * == 'tea' | project Who", "Who;Tom"},
 		{"Ledger | where * has_any ('tea', 'refund') | project Who", "Who;nora;Tom;Ada"},
 		{"Ledger | where * in ('Ada') and Amount < 0 | project Who", "Who;Ada"},
-		{"Ledger | where * has", "error: syntax error: unexpected the end of the query"},
+		{"Ledger | where * has", "error: syntax error: unexpected end of the query"},
 	})
 }
 
@@ -435,8 +435,8 @@ func TestRanges(t *testing.T) {
 		{"1 between 1", `error: syntax error: expected "(" but found "1"`},
 		{"1 between (1)", `error: syntax error: expected ".." but found ")"`},
 		{"1 between (1 .. 2", `error: syntax error: expected ")" but found the end of the query`},
-		{"1 between (", "error: syntax error: unexpected the end of the query"},
-		{"1 between (1 ..", "error: syntax error: unexpected the end of the query"},
+		{"1 between (", "error: syntax error: unexpected end of the query"},
+		{"1 between (1 ..", "error: syntax error: unexpected end of the query"},
 	})
 }
 

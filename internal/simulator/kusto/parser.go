@@ -143,7 +143,9 @@ func (p *parser) found() string {
 	return fmt.Sprintf("%.40q", p.peek().text)
 }
 
-func (p *parser) unexpected() error { return fmt.Errorf("syntax error: unexpected %s", p.found()) }
+func (p *parser) unexpected() error {
+	return fmt.Errorf("syntax error: unexpected %s", strings.TrimPrefix(p.found(), "the "))
+}
 
 func (p *parser) deeper() error {
 	p.depth++
