@@ -246,7 +246,7 @@ type alertParts struct {
 func listParts(command Command, out Output, parts alertParts) Command {
 	type args struct {
 		ID     string `arg:"id" required:"true" help:"The ID of the alert."`
-		Limit  int    `arg:"limit" default:"50" min:"0" help:"The maximum number of items to return."`
+		Limit  int    `arg:"limit" default:"50" min:"1" help:"The maximum number of items to return."`
 		Offset int    `arg:"offset" default:"0" min:"0" help:"The number of items to skip."`
 	}
 	out.Key, out.About = "val.AlertID === obj.AlertID", "AlertID"
