@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,6 +90,9 @@ func declarePurposes[A asks](p purposeCommand) Command {
 	}
 	command = declare(command, func(ctx context.Context, run *Run, in A) (Report, error) {
 		purpose, conditions, s := in.ask()
+		if at := slices.IndexFunc(purposes, func(one string) bool { return strings.EqualFold(one, purpose) }); at >= 0 {
+			purpose = purposes[at]
+		}
 		query, err := p.family.Build(purpose, conditions)
 		if err != nil {
 			return Report{}, wrong(run, "%s", err)

@@ -87,3 +87,12 @@ func TestAHuntForAPurposeIsNamedAfterIt(t *testing.T) {
 		}
 	}
 }
+
+func TestAPurposeIsAcceptedInAnyCase(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer("POST", "/api/advancedqueries/run", 200, `{"Results":[{"DeviceName":"ws-1"}]}`)
+	entry := i.Run("microsoft-atp-advanced-hunting-cover-up", map[string]any{"device_name": "ws-1", "query_purpose": " File_Deleted"}).Entry()
+	if got := entry.At("MicrosoftATP.HuntCoverUp.Result.file_deleted"); got.Get("0.DeviceName").String() != "ws-1" {
+		t.Errorf("got %s of %q, want the row", got.Raw, entry.Paths())
+	}
+}
