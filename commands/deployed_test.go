@@ -3,6 +3,7 @@ package commands_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -143,9 +144,37 @@ func TestAQuarantineShowsThePairsThatFailed(t *testing.T) {
 	if failed.Get("Status").String() != "Failed" || failed.Get("MachineID").String() != "none" || failed.Get("RelatedFileInfo.FileIdentifier").String() != aSHA1 {
 		t.Errorf("got %s, want the pair that failed", failed.Raw)
 	}
-	i.Run("microsoft-atp-stop-and-quarantine-file", map[string]any{
-		"machine_id": "none", "file_hash": aSHA1, "comment": "ticket 4711",
-	}).WantFailure("NotFound")
+	for _, polling := range []bool{false, true} {
+		entry = i.Run("microsoft-atp-stop-and-quarantine-file", map[string]any{
+			"machine_id": "none,nobody", "file_hash": aSHA1, "comment": "ticket 4711", "polling": polling,
+		}).Entry()
+		entry.WantReadable("Failed: 2", "NotFound")
+		if got := at(entry, "MicrosoftATP.MachineAction"); got.Get("#").Int() != 2 || got.Get("1.Status").String() != "Failed" || entry.Poll != nil {
+			t.Errorf("got %s and the next run %v, want two pairs that failed and no next run", got.Raw, entry.Poll)
+		}
+	}
+}
+
+// TestAQuarantineThatIsWaitedForIsOneList looks at actions of which one runs, and at ones that have all ended, none of them well.
+func TestAQuarantineThatIsWaitedForIsOneList(t *testing.T) {
+	look := func(second string) commandstest.Entry {
+		i := commandstest.New(t)
+		for id, status := range map[string]string{"a1": "Failed", "a2": second} {
+			i.Answer("GET", "/api/machineactions/"+id, 200, `{"id":"`+id+`","type":"StopAndQuarantineFile","machineId":"m-`+id+`","status":"`+status+`"}`)
+		}
+		return i.Run("microsoft-atp-stop-and-quarantine-file", map[string]any{
+			"machine_id": "m-a1,m-a2", "file_hash": aSHA1, "comment": "ticket 4711", "polling": true, "action_ids": []string{"a1", "a2"},
+		}).Entry()
+	}
+	entry := look("InProgress")
+	if entry.Poll == nil || !slices.Equal(entry.Poll.Args["action_ids"].([]string), []string{"a1", "a2"}) || entry.Context != nil {
+		t.Fatalf("got %q and the next run %v, want only a next run for a1 and a2", entry.Readable(), entry.Poll)
+	}
+	entry = look("TimeOut")
+	entry.WantReadable("Failed: 2", "ended as Failed", "ended as TimeOut")
+	if got := at(entry, "MicrosoftATP.MachineAction"); got.Get("0.ID").String() != "a1" || got.Get("1.Status").String() != "TimeOut" || entry.Poll != nil {
+		t.Errorf("got %s and the next run %v, want both actions and no next run", got.Raw, entry.Poll)
+	}
 }
 
 func TestAnIsolationThatIsRefusedNamesTheOtherKind(t *testing.T) {
@@ -172,4 +201,27 @@ func TestAFilterThatCannotBeReadStopsTheFetchAndTheTestAlone(t *testing.T) {
 		i.Run(command, nil).WantFailure("Alert detection sources to fetch")
 	}
 	i.Run("microsoft-atp-get-machines", nil).Entry()
+}
+
+// TestWhatTheServiceLeavesEmptyIsNotInTheContext is for the commands of which playbooks know it: null, empty texts and empty lists
+// are left out, while false and 0 stay.
+func TestWhatTheServiceLeavesEmptyIsNotInTheContext(t *testing.T) {
+	for command, test := range map[string]struct{ path, answer, want string }{
+		"microsoft-atp-get-machine-software": {
+			"MicrosoftATP.Software", `{"value":[{"id":"a-_-b","vendor":"","category":null,"distributions":[],"weaknesses":0,"publicExploit":false}]}`,
+			`[{"ID":"a-_-b","Weaknesses":0,"Weakness":0,"PublicExploit":false}]`,
+		},
+		"microsoft-atp-get-machine-missing-kbs": {
+			"MicrosoftATP.PublicProductFix", `{"value":[{"id":"1","name":"","productsNames":[],"cveAddressed":0}]}`, `[{"ID":"1","CVEAddressed":0}]`,
+		},
+		"microsoft-atp-get-machine-vulnerabilities": {
+			"MicrosoftATP.PublicVulnerability", `{"value":[{"id":"CVE-1","description":"","tags":[],"exploitUris":[],"epss":0}]}`, `[{"ID":"CVE-1","EPSS":0}]`,
+		},
+		"file": {"MicrosoftATP.File", `{"sha1":"` + aSHA1 + `","signer":"","size":0,"isPeFile":false}`, `{"Sha1":"` + aSHA1 + `","Size":0,"SizeInBytes":0,"IsPeFile":false}`},
+	} {
+		i := commandstest.New(t)
+		i.Answer("GET", "/api/", http.StatusOK, test.answer)
+		entry := i.Run(command, map[string]any{"machine_id": "m1", "file": aSHA1}).Entry()
+		commandstest.WantJSON(t, command, at(entry, test.path).Raw, test.want)
+	}
 }

@@ -25,7 +25,7 @@ func judgedFileOutput() Output {
 				warroom.Field{Name: "Vendor", From: "Vendor", Type: warroom.String, Help: "The vendor of a bad verdict."},
 				warroom.Field{Name: "Description", From: "Description", Type: warroom.String, Help: "The reason for a bad verdict."},
 			)},
-		),
+		).Filled(),
 	}
 }
 
@@ -56,7 +56,7 @@ func judgeFiles() Command {
 	}
 	out := Output{
 		Path: "MicrosoftATP.File", Key: "val.Sha1 && val.Sha1 == obj.Sha1", Single: true, Title: "File",
-		View: fileView().With(warroom.Field{Name: "MD5", From: "md5", Type: warroom.String, Help: "The file's MD5 hash."}),
+		View: fileView().With(warroom.Field{Name: "MD5", From: "md5", Type: warroom.String, Help: "The file's MD5 hash."}).Filled(),
 	}
 	standard := judgedFileOutput()
 	return declare(Command{

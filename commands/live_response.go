@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,12 +51,21 @@ func (w alwaysWaiting) drive(ctx context.Context, run *Run, s single) (Report, e
 		return w.begin(ctx, run, s, until)
 	}
 	seen := lookAt(ctx, run, []string{w.Action}, until.Add(-w.limit()))
+	open := len(seen.open) > 0
+	if len(seen.read) > 0 {
+		switch session := seen.read[0]; {
+		case (open || session.Succeeded()) && hasCommand(session, isFailed):
+			return Report{}, &CommandError{session}
+		case session.Succeeded() && hasCommand(session, isOpen):
+			open = true // it has no result yet
+		}
+	}
 	switch {
 	case len(seen.failed) > 0:
 		return Report{}, seen.failed[0].Err
-	case len(seen.open) > 0 && over:
+	case open && over:
 		return Report{}, &UnfinishedError{w.Action, until}
-	case len(seen.open) > 0:
+	case open:
 		return w.waitOn(run, s, w.Action, until, seen.after), nil
 	case !seen.ended[0].Succeeded():
 		return Report{}, &EndedError{seen.ended[0]}
@@ -65,6 +75,31 @@ func (w alwaysWaiting) drive(ctx context.Context, run *Run, s single) (Report, e
 		return w.waitOn(run, s, w.Action, until, afterOf(err)), nil
 	}
 	return done, err
+}
+
+// hasCommand reports whether a live response session has a command of a status. A session may go on after a command has failed,
+// and end as succeeded all the same.
+func hasCommand(session defender.MachineAction, of func(status string) bool) bool {
+	return slices.ContainsFunc(session.Items("commands"), func(command rawjson.Value) bool { return of(command.Text("commandStatus")) })
+}
+
+func isFailed(status string) bool { return strings.EqualFold(status, "Failed") }
+
+// isOpen reports whether a command has not ended: its status is Created, or one that is not known.
+func isOpen(status string) bool {
+	return status != "" && !isFailed(status) && !strings.EqualFold(status, "Completed")
+}
+
+// CommandError reports that a command of a live response session failed.
+type CommandError struct{ Session defender.MachineAction }
+
+func (e *CommandError) Error() string {
+	s := e.Session
+	text := fmt.Sprintf("A command of the machine action %s (%s) on machine %s failed", s.ID(), s.Text("type"), s.Text("machineId"))
+	if told := troubles(s); told != "" {
+		text += ": " + told
+	}
+	return inOneLine(text) + "."
 }
 
 // waitOn returns the report of an action that has not ended.

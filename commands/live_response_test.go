@@ -26,7 +26,11 @@ func TestActionsThatAreAlwaysWaitedForMayFail(t *testing.T) {
 		"microsoft-atp-request-and-download-investigation-package": on("m1"),
 	}
 	ended := func(status string) string {
-		return `{"id":"a1","type":"LiveResponse","machineId":"m1","status":"` + status + `","commands":[{"index":0,"commandStatus":"Failed","errors":["access denied"]}]}`
+		command := `{"index":0,"commandStatus":"Created","errors":[]}`
+		if status == "Failed" {
+			command = `{"index":0,"commandStatus":"Failed","errors":["access denied"]}`
+		}
+		return `{"id":"a1","type":"LiveResponse","machineId":"m1","status":"` + status + `","commands":[` + command + `]}`
 	}
 	for _, test := range []struct {
 		name   string
@@ -58,6 +62,47 @@ func TestActionsThatAreAlwaysWaitedForMayFail(t *testing.T) {
 					return
 				}
 				if entry := next.Entry(); entry.Poll == nil || entry.Poll.Args["machine_action_id"] == nil {
+					t.Errorf("got %q, want the command to wait on", entry.Readable())
+				}
+			})
+		}
+	}
+}
+
+// TestTheCommandOfASessionDecides has sessions whose status and whose only command disagree.
+func TestTheCommandOfASessionDecides(t *testing.T) {
+	commands := map[string]map[string]any{
+		"microsoft-atp-live-response-run-script": on("m1", "scriptName", "a.ps1"),
+		"microsoft-atp-live-response-get-file":   on("m1", "path", "a"),
+		"microsoft-atp-live-response-put-file":   on("m1", "file_name", "a"),
+	}
+	for _, test := range []struct {
+		status, command string
+		wait            time.Duration
+		want            string // in the error, or "" if the command waits on
+	}{
+		{"InProgress", "Failed", time.Minute, "A command of the machine action a1 (LiveResponse) on machine m1 failed: command 0: access denied."},
+		{"Succeeded", "Failed", time.Minute, "A command of the machine action a1 (LiveResponse) on machine m1 failed: command 0: access denied."},
+		{"Cancelled", "Failed", time.Minute, "ended as Cancelled: command 0: access denied."},
+		{"Succeeded", "Created", time.Minute, ""},
+		{"Succeeded", "Created", 10 * time.Hour, "had not ended at "},
+		{"InProgress", "Completed", time.Minute, ""},
+		{"Failed", "Created", time.Minute, "ended as Failed"},
+	} {
+		for command, args := range commands {
+			t.Run(test.status+" and "+test.command+" "+strings.TrimPrefix(command, "microsoft-atp-"), func(t *testing.T) {
+				i := commandstest.New(t)
+				i.Answer("POST", "/api/machines/m1/runliveresponse", http.StatusCreated, `{"id":"a1","type":"LiveResponse","machineId":"m1","status":"Pending"}`)
+				first := i.Run(command, args).All()[0]
+				i.Answer("GET", "/api/machineactions/a1", 200,
+					`{"id":"a1","type":"LiveResponse","machineId":"m1","status":"`+test.status+`","commands":[{"index":0,"commandStatus":"`+test.command+`","errors":["access denied"]}]}`)
+				i.Clock.Advance(test.wait)
+				next := i.Again(first)
+				if test.want != "" {
+					next.WantFailure(test.want)
+					return
+				}
+				if entry := next.Entry(); entry.Poll == nil || entry.Poll.Args["machine_action_id"] != "a1" {
 					t.Errorf("got %q, want the command to wait on", entry.Readable())
 				}
 			})
@@ -171,6 +216,13 @@ const (
 		`{"index":0,"commandStatus":"Completed","command":{"type":"RunScript","params":[{"key":"ScriptName","value":"triage.ps1"}]}},` +
 		`{"index":1,"commandStatus":"Failed","errors":["no such file"],"command":{"type":"GetFile","params":[{"key":"Path","value":"c:\\temp\\evidence.log"}]}}]}`
 )
+
+// TestASessionThatSucceededTellsOfItsCommandThatDidNot has a session that the service reports as a success.
+func TestASessionThatSucceededTellsOfItsCommandThatDidNot(t *testing.T) {
+	i := commandstest.New(t)
+	half := strings.Replace(sessionFailed, `"status":"Failed"`, `"status":"Succeeded"`, 1)
+	i.Again(sessionOn(i, "files", map[string]string{"m1": half})).All()[0].WantReadable("Failed: 1", "A command of the machine action a-m1", "command 1: no such file")
+}
 
 // TestResultsOfSessions has a session that succeeded, and one of which only the first command did.
 func TestResultsOfSessions(t *testing.T) {

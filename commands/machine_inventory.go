@@ -20,6 +20,7 @@ func ofMachine(command Command, operation defender.Operation, out Output) Comman
 	type args struct {
 		Machine string `arg:"machine_id" required:"true" help:"The ID of the machine."`
 	}
+	out.View = out.View.Filled()
 	command.Area, command.Outputs, command.Example = Software, []Output{out}, `machine_id=`+exampleMachine
 	command.Uses = []defender.Operation{operation}
 	return declare(command, func(ctx context.Context, run *Run, in args) (Report, error) {

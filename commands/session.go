@@ -301,8 +301,11 @@ func (s *sessions) look(ctx context.Context) (Report, error) {
 	var ended []rawjson.Value
 	var wanted []string
 	for _, action := range seen.ended {
-		if !action.Succeeded() {
+		switch {
+		case !action.Succeeded():
 			failed = append(failed, failure{action.ID(), &EndedError{action}})
+		case hasCommand(action, isFailed):
+			failed = append(failed, failure{action.ID(), &CommandError{action}})
 		}
 		ended, s.known[action.ID()] = append(ended, action.Value), action
 		wanted = append(wanted, s.wanted(action)...)

@@ -128,7 +128,8 @@ type launch struct {
 	fits func(target string, action defender.MachineAction) bool
 	// following names the argument that holds the actions that the command waits for, if it is not machine_action_id.
 	following string
-	// unstarted returns an object to show for a target whose action was not started; nil shows none.
+	// unstarted returns an object to show for a target whose action was not started; nil shows none. With it the command shows all
+	// its actions in one list, whatever became of them, and what the service refused is no error, even if it refused everything.
 	unstarted func(target string) rawjson.Value
 }
 
@@ -164,7 +165,11 @@ func (w waiting) drive(ctx context.Context, run *Run, l launch) (Report, error) 
 		return ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) && !defender.MayHaveActed(err)
 	})
 	started := values(actions.Done)
-	result, err := actions.finish(leftArgument, l.entries(l.shown(actions))...)
+	entries := l.entries(l.shown(actions))
+	result, err := actions.finish(leftArgument, entries...)
+	if err != nil && l.unstarted != nil && allRefused(actions.Failed) {
+		result, err = Report{Entries: withFailures(entries, actions.Failed)}, nil
+	}
 	if err != nil {
 		return Report{}, err
 	}
@@ -199,6 +204,13 @@ func (w waiting) drive(ctx context.Context, run *Run, l launch) (Report, error) 
 	result.Left = nil
 	w.keep(run, l, &result, started, until, whole)
 	return result, nil
+}
+
+// allRefused reports whether the service refused everything that failed, so that it certainly did none of it.
+func allRefused(failed []failure) bool {
+	return !slices.ContainsFunc(failed, func(one failure) bool {
+		return defender.StatusOf(one.Err) == 0 || defender.MayHaveActed(one.Err)
+	})
 }
 
 // NotStartedError reports that an action was not started before the command's deadline.
@@ -291,6 +303,8 @@ type looked struct {
 	// open are the ids of actions that have not ended, as far as is known.
 	open  []string
 	after time.Duration
+	// read are the actions as they are, ended or not, without those that could not be read.
+	read []defender.MachineAction
 }
 
 // unlistedActions is the number of actions that one look asks for on their own because the list does not have them yet.
@@ -323,6 +337,7 @@ func lookAt(ctx context.Context, run *Run, ids []string, first time.Time) looked
 	// Those that were not asked for are the first of the next look, so that all have their turn.
 	result := looked{failed: actions.Failed, open: actions.Left, after: actions.After}
 	for _, one := range actions.Done {
+		result.read = append(result.read, one.Value)
 		if one.Value.Running() {
 			result.open = append(result.open, one.ID)
 		} else {
@@ -361,8 +376,12 @@ func (w waiting) follow(ctx context.Context, run *Run, l launch) (Report, error)
 			failed = append(failed, failure{id, &UnfinishedError{id, until}})
 		}
 	}
+	if l.unstarted != nil && len(seen.open) > 0 && !over {
+		poll, line := w.nextLook(run, l.followed(), l.operation.Starts, w.Actions, len(seen.open), until, whole, seen.after)
+		return report(warroom.Entry{Blocks: []warroom.Block{line}, Poll: poll}), nil
+	}
 	run.failed += len(failed)
-	if len(failed) > 0 && run.failed >= whole {
+	if len(failed) > 0 && run.failed >= whole && (l.unstarted == nil || len(ended) == 0) {
 		return Report{}, failuresError(failed) // earlier looks have shown the other failures
 	}
 	var entries []warroom.Entry

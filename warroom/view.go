@@ -45,6 +45,8 @@ type Field struct {
 type View struct {
 	Fields []Field
 
+	filled bool // fields that hold an empty text or an empty list are left out
+
 	// layout prepares the rest when the first object is shown: most views are declared and never used.
 	layout sync.Once
 	laid   []laidField    // for each field
@@ -86,6 +88,9 @@ func (v *View) prepare() {
 func (v *View) With(fields ...Field) *View {
 	return NewView(append(slices.Clip(v.Fields), fields...)...)
 }
+
+// Filled returns the view without fields that hold an empty text or an empty list, as if the object lacked them.
+func (v *View) Filled() *View { return &View{Fields: v.Fields, filled: true} }
 
 // Only returns the view restricted to the named fields, in that order.
 func (v *View) Only(names ...string) *View {
@@ -163,11 +168,19 @@ func (r *row) field(i int) Value {
 // a null from a missing key.
 func (r *row) received(field *laidField) rawjson.Value {
 	for _, slot := range field.from {
-		if found := r.slots[slot]; found != "" && found != "null" {
+		if found := r.slots[slot]; found != "" && found != "null" && !(r.view.filled && isEmpty(found)) {
 			return found
 		}
 	}
 	return ""
+}
+
+// isEmpty reports whether a value is an empty text or an empty list.
+func isEmpty(found rawjson.Value) bool {
+	if found[0] != '"' && found[0] != '[' {
+		return false
+	}
+	return strings.TrimSpace(string(found[1:len(found)-1])) == ""
 }
 
 func nested(found rawjson.Value, view *View) Value {

@@ -151,3 +151,16 @@ func TestRecords(t *testing.T) {
 		})
 	}
 }
+
+func TestAFilledViewLeavesOutWhatIsEmpty(t *testing.T) {
+	fields := []warroom.Field{{Name: "A", From: "a|b"}, {Name: "L", From: "l"}, {Name: "N", From: "n"}, {Name: "F", From: "f"}, {Name: "S", From: "s"}}
+	for object, want := range map[string]string{
+		`{"a":"","b":"x","l":[ ],"n":0,"f":false,"s":null}`: `{"A":"x","N":0,"F":false}`,
+		`{"a":"","l":[""],"s":" x "}`:                       `{"L":[""],"S":" x "}`,
+		`{"a":"","l":[],"s":{}}`:                            `{"S":{}}`,
+	} {
+		if got := encoded(t, one(warroom.NewView(fields...).Filled(), object)); got != want {
+			t.Errorf("%s: got %s, want %s", object, got, want)
+		}
+	}
+}
