@@ -207,6 +207,11 @@ func (o outcome[T]) finish(argument string, entries ...warroom.Entry) (Report, e
 			return Report{}, err
 		}
 	}
+	return o.report(argument, entries...), nil
+}
+
+// report adds the failures to the entries, and schedules the ids that are left.
+func (o outcome[T]) report(argument string, entries ...warroom.Entry) Report {
 	result := Report{Entries: entries}
 	if len(o.Done) == 0 && len(o.Failed) == 0 {
 		result.Entries = nil
@@ -218,7 +223,7 @@ func (o outcome[T]) finish(argument string, entries ...warroom.Entry) (Report, e
 		result.Left, result.After = map[string]any{argument: strings.Join(o.Left, ",")}, o.After
 		result.Done, result.Whole = len(o.Done)+len(o.Failed), len(o.Done)+len(o.Failed)+len(o.Left)
 	}
-	return result, nil
+	return result
 }
 
 // values returns the objects in the order in which their ids were given.

@@ -164,16 +164,26 @@ func (w waiting) drive(ctx context.Context, run *Run, l launch) (Report, error) 
 	actions.putOff(w.interval(), func(err error) bool {
 		return ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) && !defender.MayHaveActed(err)
 	})
-	started := values(actions.Done)
-	entries := l.entries(l.shown(actions))
-	result, err := actions.finish(leftArgument, entries...)
-	if err != nil && l.unstarted != nil && allRefused(actions.Failed) {
-		result, err = Report{Entries: withFailures(entries, actions.Failed)}, nil
-	}
-	if err != nil {
-		return Report{}, err
+	if !run.began.Before(until) {
+		// Nothing more is started after the deadline. What was started before is still looked at.
+		for _, target := range actions.Left {
+			actions.Failed = append(actions.Failed, failure{target, &NotStartedError{until}})
+		}
+		actions.Left = nil
 	}
 	run.failed += len(actions.Failed)
+	listed := l.unstarted != nil && allRefused(actions.Failed)
+	if !listed && (run.failed >= whole || len(actions.Done)+len(actions.Left)+len(w.Actions) == 0) {
+		if err := failuresError(actions.Failed); err != nil {
+			return Report{}, err
+		}
+	}
+	started := values(actions.Done)
+	var entries []warroom.Entry
+	if shown := l.shown(actions); len(shown) > 0 {
+		entries = l.entries(shown)
+	}
+	result := actions.report(leftArgument, entries...)
 	if result.Left == nil {
 		w.keep(run, l, &result, started, until, whole)
 		return result, nil
@@ -187,22 +197,6 @@ func (w waiting) drive(ctx context.Context, run *Run, l launch) (Report, error) 
 	if w.Polling {
 		result.Left[l.followed()], result.Left[pollingArgument] = passedOn(l.followed(), append(w.Actions, runningOf(started)...)), true
 	}
-	if run.began.Before(until) {
-		return result, nil
-	}
-	// Nothing more is started after the deadline. What was started before is still looked at.
-	late := make([]failure, len(actions.Left))
-	for i, target := range actions.Left {
-		late[i] = failure{target, &NotStartedError{until}}
-	}
-	if run.failed += len(late); run.failed >= whole {
-		return Report{}, failuresError(append(actions.Failed, late...))
-	}
-	for _, one := range late {
-		result.Entries = withFailures(result.Entries, []failure{one})
-	}
-	result.Left = nil
-	w.keep(run, l, &result, started, until, whole)
 	return result, nil
 }
 

@@ -26,14 +26,14 @@ type actionService struct {
 	// status is the status of an action by machine; started counts the starts.
 	status  map[string]string
 	started map[string]int
-	// busy lists machines that refuse because another action is running.
-	busy map[string]bool
+	// busy lists machines that refuse because another action is running, and unknown those that the service does not have.
+	busy, unknown map[string]bool
 }
 
 func newActionService() *actionService {
 	return &actionService{
 		clock:  testclock.New(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)),
-		status: map[string]string{}, started: map[string]int{}, busy: map[string]bool{},
+		status: map[string]string{}, started: map[string]int{}, busy: map[string]bool{}, unknown: map[string]bool{},
 	}
 }
 
@@ -44,6 +44,9 @@ func (s *actionService) Do(request *http.Request) (*http.Response, error) {
 	switch {
 	case request.Method == http.MethodPost:
 		machine := path.Base(path.Dir(request.URL.Path))
+		if s.unknown[machine] {
+			return respond(request, http.StatusNotFound, `{"error":{"code":"ResourceNotFound","message":"not found"}}`, http.Header{}), nil
+		}
 		if s.busy[machine] {
 			return respond(request, http.StatusBadRequest, `{"error":{"code":"ActiveRequestAlreadyExists","message":"busy"}}`, http.Header{}), nil
 		}
@@ -334,6 +337,43 @@ func TestNoActionIsStartedAfterTheDeadline(t *testing.T) {
 	_, err = service.again(t, first)
 	if late, is := errors.AsType[*NotStartedError](err); !is || late.Until != service.clock.Now() {
 		t.Errorf("got %v, want an error if none was started", err)
+	}
+}
+
+func TestEveryActionThatWasNotStartedIsInOneTable(t *testing.T) {
+	service := newActionService()
+	service.busy["b"], service.busy["c"], service.busy["d"] = true, true, true
+	done, err := service.run(t, isolation("a,b,c,d", map[string]any{"wait_for_active": true, "polling": true, "timeout_in_seconds": 60}))
+	first := only(t, done, err)
+	service.clock.Advance(time.Minute)
+	service.unknown["d"] = true
+	done, err = service.again(t, first)
+	last := only(t, done, err)
+	text := warroom.Plain(last.Blocks)
+	if !strings.Contains(text, "Failed: 3") || strings.Count(text, "Failed: ") != 1 || strings.Count(text, "was not started before") != 2 {
+		t.Errorf("got\n%s\nwant one table of three failures, two of them late", text)
+	}
+}
+
+func TestActionsAreFollowedIfTheRestCannotBeStarted(t *testing.T) {
+	service := newActionService()
+	service.busy["b"] = true
+	done, err := service.run(t, isolation("a,b", map[string]any{"wait_for_active": true, "polling": true}))
+	first := only(t, done, err)
+	delete(service.busy, "b")
+	service.unknown["b"] = true
+	done, err = service.again(t, first)
+	second := only(t, done, err)
+	if second.Poll == nil || second.Poll.Args["machine_action_id"] != "action-a" {
+		t.Errorf("got the next run %+v, want a look at the action that was started", second.Poll)
+	}
+	if text := warroom.Plain(second.Blocks); !strings.Contains(text, "ResourceNotFound") {
+		t.Errorf("got\n%s\nwant the failure in it", text)
+	}
+	service.status["a"] = "Succeeded"
+	done, err = service.again(t, second)
+	if last := only(t, done, err); last.Poll != nil || len(last.Context) == 0 {
+		t.Errorf("got %+v, want the action that has ended, and no next look", last)
 	}
 }
 
