@@ -56,8 +56,8 @@ func run() int {
 	log.SetFlags(0)
 	log.SetOutput(execution.LibraryLog(os.Stderr))
 	azlog.SetListener(nil) // AZURE_SDK_GO_LOGGING would have it print requests
-	// It makes azidentity send the secret of an instance to another host than its authority, or ask the instance metadata
-	// service for the region. See https://learn.microsoft.com/entra/msal/dotnet/advanced/regional-authorities.
+	// The variable makes azidentity send the secret of an instance to another host than its authority, or ask the instance
+	// metadata service for the region. See https://learn.microsoft.com/entra/msal/dotnet/advanced/regional-authorities.
 	_ = os.Unsetenv("AZURE_REGIONAL_AUTHORITY_NAME")
 	machine := system.System{Clock: system.Clock{Now: time.Now, Sleep: system.Sleep}, Random: rand.Reader, Getenv: os.Getenv}
 	runner := &execution.Runner{

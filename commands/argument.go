@@ -319,7 +319,7 @@ func setMoment(into *Moment, text string, now time.Time) error {
 	}
 	back, err := params.ParseDuration(strings.TrimSuffix(strings.TrimSpace(strings.ToLower(text)), " ago"))
 	if err != nil {
-		return fmt.Errorf(`must be a date such as 2026-11-20T10:15:00Z or a time span such as "3 days", not %q`, text)
+		return fmt.Errorf(`must be a date such as 2026-11-20T10:15:00Z or a time span such as "3 days"; got %q`, text)
 	}
 	into.Time = now.UTC().Add(-back)
 	return nil

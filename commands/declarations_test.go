@@ -187,7 +187,7 @@ func TestArgumentsAreReadByTheirType(t *testing.T) {
 		`{"list":"three"}`:                 `list must be one of One, Two; got "three"`,
 		`{"span":"soon"}`:                  `span must be a time span such as "3 days" or "12 hours"`,
 		`{"objects":"[1]"}`:                `objects must be a JSON list of objects`,
-		`{"at":"+10000-01-01"}`:            `at must be a date such as 2026-11-20T10:15:00Z or a time span such as "3 days", not "+10000-01-01"`,
+		`{"at":"+10000-01-01"}`:            `at must be a date such as 2026-11-20T10:15:00Z or a time span such as "3 days"; got "+10000-01-01"`,
 		`{"number":0,"yes":"perhaps"}`:     `number must be 1 or more; yes must be true or false; got "perhaps"`,
 	} {
 		raw := map[string]json.RawMessage{}

@@ -37,8 +37,8 @@ type Options struct {
 	// API is the base of the API without a final slash, such as https://api.security.microsoft.com.
 	API    *url.URL
 	Tokens TokenSource
-	// Graph and GraphTokens serve Microsoft Graph, which is asked for hunting only. GraphTokens is called
-	// when the first such request is made.
+	// Graph and GraphTokens serve Microsoft Graph, which has the Defender XDR incidents, and hunting. GraphTokens is
+	// called when the first such request is made.
 	Graph       *url.URL
 	GraphTokens func() (TokenSource, error)
 	// Transport sends requests. It must not follow redirects.
@@ -298,14 +298,14 @@ func (o Operation) path(args []string) (string, error) {
 // a day (https://learn.microsoft.com/graph/throttling-limits).
 const longestRetryAfter = 24 * time.Hour
 
-// parseRetryAfter reads a Retry-After header: seconds or a date. False means that there is no usable one.
-func parseRetryAfter(header http.Header, now time.Time) (time.Duration, bool) {
+// parseRetryAfter reads a Retry-After header: seconds or a date. It returns 0 if there is no usable one.
+func parseRetryAfter(header http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds >= 0 {
-		return time.Duration(min(seconds, longestRetryAfter.Seconds()) * float64(time.Second)), true
+		return time.Duration(min(seconds, longestRetryAfter.Seconds()) * float64(time.Second))
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return min(max(0, at.Sub(now)), longestRetryAfter), true
+		return min(max(0, at.Sub(now)), longestRetryAfter)
 	}
-	return 0, false
+	return 0
 }

@@ -62,8 +62,8 @@ func (c *Client) DeviceAVInfo(ctx context.Context, q Query) (List, error) {
 	return c.list(ctx, ListDeviceAVInfo, q)
 }
 
-// ExportPageSize is how many records a page of an export has: what the service documents as the default.
-const ExportPageSize = 50_000
+// exportPageSize is how many records a page of an export has: what the service documents as the default.
+const exportPageSize = 50_000
 
 // ExportPage names one page of an export that answers in JSON.
 type ExportPage struct {
@@ -74,8 +74,8 @@ type ExportPage struct {
 	Next string
 }
 
-// ErrForeignLink reports that the link to a next page does not lead to one.
-var ErrForeignLink = errors.New("the service returned a link to the next page that leads nowhere")
+// errForeignLink reports that the link to a next page does not lead to one.
+var errForeignLink = errors.New("the service returned a link to the next page that leads nowhere")
 
 // StreamPage reads a page of an export record by record, without holding it in memory. It calls begin before the first
 // record, and again if the page must be read again from its start; record is valid during a call of visit only. The
@@ -88,13 +88,13 @@ func (c *Client) StreamPage(ctx context.Context, page ExportPage, begin func() e
 	case strings.HasPrefix(page.Next, "?"):
 		skip, err := strconv.Atoi(page.Next[1:])
 		if err != nil {
-			return "", ErrForeignLink
+			return "", errForeignLink
 		}
 		r.query = page.firstQuery()
 		r.query.Skip = skip
 	default:
 		if r.link = c.ownLink(page); r.link == "" {
-			return "", ErrForeignLink
+			return "", errForeignLink
 		}
 	}
 	count, began := 0, false
@@ -133,7 +133,7 @@ func (p ExportPage) firstQuery() Query {
 	if !p.Since.IsZero() {
 		query.Options = append(query.Options, Option{"sinceTime", p.Since.UTC().Format(time.RFC3339)})
 	}
-	query.Options = append(query.Options, Option{"pageSize", strconv.Itoa(ExportPageSize)})
+	query.Options = append(query.Options, Option{"pageSize", strconv.Itoa(exportPageSize)})
 	return query
 }
 
@@ -244,8 +244,8 @@ func (c *Client) Exported(operation Operation, records int64, part, parts int) {
 	}
 }
 
-// LongestRecord is the longest record of an export that is read, in bytes. Microsoft speaks of about 1 KB.
-const LongestRecord = 8 << 20
+// longestRecord is the longest record of an export that is read, in bytes. Microsoft speaks of about 1 KB.
+const longestRecord = 8 << 20
 
 // exportBuffer is how much of an export is read at once, in bytes.
 const exportBuffer = 128 << 10
@@ -275,8 +275,8 @@ func scanLines(body io.Reader, visit func(line []byte) error) error { //nolint:g
 		}
 		line := part
 		if len(long) > 0 || errors.Is(err, bufio.ErrBufferFull) {
-			if long = append(long, part...); len(long) > LongestRecord {
-				return &badAnswerError{fmt.Sprintf("a record is longer than %d MB", LongestRecord>>20)}
+			if long = append(long, part...); len(long) > longestRecord {
+				return &badAnswerError{fmt.Sprintf("a record is longer than %d MB", longestRecord>>20)}
 			}
 			if errors.Is(err, bufio.ErrBufferFull) {
 				continue
@@ -433,8 +433,8 @@ func (s *scanner) fill(keep int) (moved int, err error) {
 		s.got -= keep
 	}
 	if s.got == len(s.buffer) {
-		if len(s.buffer) >= LongestRecord {
-			return keep, &badAnswerError{fmt.Sprintf("JSON with a record longer than %d MB", LongestRecord>>20)}
+		if len(s.buffer) >= longestRecord {
+			return keep, &badAnswerError{fmt.Sprintf("JSON with a record longer than %d MB", longestRecord>>20)}
 		}
 		s.buffer = append(s.buffer, make([]byte, len(s.buffer))...)
 	}

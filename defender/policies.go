@@ -131,7 +131,7 @@ func (p *repeatPolicy) judge(call *call, response *http.Response, err error) pro
 		unsent := !call.sent.Load()
 		return problem{err: err, again: call.ctx.Err() == nil && connectionFailed(err) && (unsent || call.operation.Repeatable())}
 	}
-	after, _ := parseRetryAfter(response.Header, p.now())
+	after := parseRetryAfter(response.Header, p.now())
 	body := call.hide(drain(response.Body))
 	refused := refusal(call.operation, response, body, after)
 	result := problem{err: refused, named: after}

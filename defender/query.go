@@ -57,9 +57,6 @@ func After(property string, at time.Time) Filter { return compareTime(property, 
 // Since matches a time and later ones.
 func Since(property string, at time.Time) Filter { return compareTime(property, "ge", at) }
 
-// Until matches a time and earlier ones.
-func Until(property string, at time.Time) Filter { return compareTime(property, "le", at) }
-
 // serviceTime keeps the 100 ns to which the service counts time, as far as there are any.
 const serviceTime = "2006-01-02T15:04:05.9999999Z"
 

@@ -88,7 +88,7 @@ func TestPagesOfExportsThatBreakOff(t *testing.T) {
 }
 
 func TestARecordBeyondTheLimitIsRefused(t *testing.T) {
-	record := `{"a":"` + strings.Repeat("x", LongestRecord) + `"}`
+	record := `{"a":"` + strings.Repeat("x", longestRecord) + `"}`
 	next := ""
 	err := scanPage(strings.NewReader(`{"value":[`+record+`]}`), func([]byte) error { return nil }, &next)
 	if err == nil || !strings.Contains(err.Error(), "longer than 8 MB") {

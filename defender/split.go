@@ -32,17 +32,6 @@ type AnyOf struct {
 	Values   []string
 }
 
-// Split returns filters that together let through what has any of the values of any of the properties, each of them
-// within the limits of the service. There are as few as possible: one for up to 20 values, and for machine IDs one for
-// each 43. Values that are given twice are sent once. Without values there are no filters.
-func Split(alternatives ...AnyOf) []Filter {
-	var filters []Filter
-	for _, part := range pack(alternatives, mostWithIn) {
-		filters = append(filters, anyFilter(part))
-	}
-	return filters
-}
-
 // SplitIDs divides ids into parts that each fit in one request for a list.
 func SplitIDs(ids []string) [][]string {
 	var parts [][]string
@@ -52,7 +41,9 @@ func SplitIDs(ids []string) [][]string {
 	return parts
 }
 
-// pack fills one filter after another, each with at most a number of values.
+// pack divides values among filters that together let through what has any of them, each within the limits of the
+// service and with at most a number of values. There are as few as possible: one for up to 20 values, and for machine IDs
+// one for each 43. Values that are given twice are sent once. Without values there are no filters.
 func pack(alternatives []AnyOf, most int) [][]AnyOf {
 	var parts [][]AnyOf
 	count, length := 0, longestFilter

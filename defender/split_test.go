@@ -6,6 +6,15 @@ import (
 	"testing"
 )
 
+// split returns the filters that a client sends at first.
+func split(alternatives ...AnyOf) []Filter {
+	var filters []Filter
+	for _, part := range pack(alternatives, mostWithIn) {
+		filters = append(filters, anyFilter(part))
+	}
+	return filters
+}
+
 // TestSplitKeepsWithinTheLimits counts the filters for many values, and checks that each value is in one of them.
 func TestSplitKeepsWithinTheLimits(t *testing.T) {
 	machine := func(i int) string { return fmt.Sprintf("%040x", i) }
@@ -32,7 +41,7 @@ func TestSplitKeepsWithinTheLimits(t *testing.T) {
 			for i := range values {
 				values[i] = test.value(i)
 			}
-			filters := Split(AnyOf{"id", append(values, values...)})
+			filters := split(AnyOf{"id", append(values, values...)})
 			if len(filters) > test.most {
 				t.Errorf("got %d filters, want at most %d", len(filters), test.most)
 			}
@@ -56,7 +65,7 @@ func TestSplitKeepsWithinTheLimits(t *testing.T) {
 }
 
 func TestSplitJoinsProperties(t *testing.T) {
-	got := fmt.Sprint(Split(AnyOf{"id", []string{"1", "2"}}, AnyOf{"computerDnsName", nil}, AnyOf{"lastIpAddress", []string{"10.0.0.1"}}))
+	got := fmt.Sprint(split(AnyOf{"id", []string{"1", "2"}}, AnyOf{"computerDnsName", nil}, AnyOf{"lastIpAddress", []string{"10.0.0.1"}}))
 	if want := "[(id eq '1' or id eq '2') or lastIpAddress eq '10.0.0.1']"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -64,11 +73,11 @@ func TestSplitJoinsProperties(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprint(i)
 	}
-	got = fmt.Sprint(Split(AnyOf{"id", many}, AnyOf{"lastIpAddress", []string{"10.0.0.1"}}))
+	got = fmt.Sprint(split(AnyOf{"id", many}, AnyOf{"lastIpAddress", []string{"10.0.0.1"}}))
 	if want := "[id in ('0','1',"; !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "'20') or lastIpAddress in ('10.0.0.1')]") {
 		t.Errorf("got %s, want one filter with in", got)
 	}
-	if filters := Split(); len(filters) > 0 {
+	if filters := split(); len(filters) > 0 {
 		t.Errorf("got %v, want no filters", filters)
 	}
 }
@@ -82,7 +91,7 @@ func FuzzSplit(f *testing.F) {
 		for i := range values {
 			values[i] = fmt.Sprint(value, i)
 		}
-		for _, filter := range Split(AnyOf{"id", values}, AnyOf{"name", values}) {
+		for _, filter := range split(AnyOf{"id", values}, AnyOf{"name", values}) {
 			length := len(encodeOption(filter.String()))
 			if alone := len(encodeOption(quote(value))); length > longestFilter && alone < 200 {
 				t.Fatalf("got a filter of %d characters, want at most %d", length, longestFilter)

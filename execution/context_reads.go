@@ -23,11 +23,13 @@ type contextReads struct {
 
 	now func() time.Time
 
-	mu     sync.Mutex
-	early  time.Time // when the platform was asked before anybody needed the answer; zero once somebody has read it
+	mu    sync.Mutex
+	early time.Time // when the platform was asked before anybody needed the answer; zero once somebody has read it
+	// number counts the readings. begun is when the newest was asked for, and values what it brought; nil if there is
+	// nothing to hand on.
 	number int64
 	begun  time.Time
-	values map[string]json.RawMessage // nil if there is nothing to hand on
+	values map[string]json.RawMessage
 }
 
 func newContextReads(host commands.Host, now func() time.Time) *contextReads {

@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-
-	"xsoar-defender/warroom"
 )
 
 // LibraryLog returns the writer for the standard logger of the process, to which libraries write. net/http quotes there
@@ -29,7 +27,7 @@ var secretWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompil
 func (l libraryLog) Write(message []byte) (int, error) {
 	line := strings.Join(strings.Fields(string(message)), " ")
 	line = secretWord().ReplaceAllString(quoted().ReplaceAllString(line, "[left out]"), "[left out]")
-	if _, err := fmt.Fprintln(l.errors, "xsoar-defender: a library says:", readable(warroom.Visible(line))); err != nil {
+	if _, err := fmt.Fprintln(l.errors, "xsoar-defender: a library says:", readable(line)); err != nil {
 		return 0, err
 	}
 	return len(message), nil

@@ -26,7 +26,7 @@ func BenchmarkDecodeExecution(b *testing.B) {
 			b.SetBytes(int64(len(line)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, _, err := platform.DecodeExecution(line); err != nil {
+				if _, _, err := platform.DecodeExecution(line); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -139,20 +139,20 @@ func (l *loop) serve(ctx context.Context, next line) (last bool, err error) {
 	case next.err != nil:
 		return false, l.complete(ctx, execution.Failed(fmt.Errorf("the execution line could not be read: %w", next.err)), nil, false)
 	}
-	request, investigation, native, err := DecodeExecution(text)
+	request, last, err := DecodeExecution(text)
 	if err != nil {
-		return native, l.complete(ctx, execution.Failed(err), nil, false)
+		return last, l.complete(ctx, execution.Failed(err), nil, false)
 	}
 	running, end := l.running(ctx)
 	defer end()
-	host := &host{loop: l, investigation: investigation, stopped: running.Done()}
+	host := &host{loop: l, investigation: request.Investigation, stopped: running.Done()}
 	result := l.options.Runner.Run(running, request, host)
 	host.prefetched() // so that no answer is left for the next execution
 	if l.cut {
 		return true, nil
 	}
 	err = l.complete(ctx, result, host, request.Command == commands.FetchCommand)
-	return native || l.abandoned, err
+	return last || l.abandoned, err
 }
 
 // running returns the context of an execution, which outlives ctx by the grace period and ends with the input.

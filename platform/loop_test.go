@@ -692,7 +692,7 @@ func FuzzExecutionLine(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
-		request, _, _, err := platform.DecodeExecution(string(line))
+		request, _, err := platform.DecodeExecution(string(line))
 		if err == nil && request.Command == "" {
 			t.Errorf("%q was taken for an execution without a command", line)
 		}

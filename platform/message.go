@@ -24,17 +24,17 @@ var errScript = errors.New("this image runs only the Microsoft Defender for Endp
 // debugArgument is the argument that the platform adds to a run with debugging on.
 const debugArgument = "debug-mode"
 
-// DecodeExecution reads an execution line, an object whose unknown keys are ignored. It also returns the id of the
-// investigation, which names files, and whether the process must end after this execution.
-func DecodeExecution(text string) (request execution.Request, investigation string, native bool, err error) {
+// DecodeExecution reads an execution line, an object whose unknown keys are ignored. last reports whether the process must
+// end after this execution.
+func DecodeExecution(text string) (request execution.Request, last bool, err error) {
 	parsed, err := rawjson.Parse(text)
 	switch { // no text may quote the line, which holds the instance's secrets
 	case errors.Is(err, rawjson.ErrTooDeep):
-		return execution.Request{}, "", false, fmt.Errorf("the execution line is %w", err)
+		return execution.Request{}, false, fmt.Errorf("the execution line is %w", err)
 	case err != nil:
-		return execution.Request{}, "", false, errors.New("the execution line is not JSON")
+		return execution.Request{}, false, errors.New("the execution line is not JSON")
 	case !parsed.Get("@this").IsObject():
-		return execution.Request{}, "", false, errors.New("the execution line is not a JSON object")
+		return execution.Request{}, false, errors.New("the execution line is not a JSON object")
 	}
 	l := executionLine{text: parsed}
 	request = execution.Request{
@@ -47,18 +47,18 @@ func DecodeExecution(text string) (request execution.Request, investigation stri
 
 		Investigation: l.string("context.Inv.id"),
 	}
-	native = l.flag("native", false)
+	last = l.flag("native", false)
 	integration := l.flag("integration", true)
 	switch {
 	case l.wrong != "":
-		return execution.Request{}, "", native, fmt.Errorf("the execution line has a wrong value for %s", l.wrong)
+		return execution.Request{}, last, fmt.Errorf("the execution line has a wrong value for %s", l.wrong)
 	case !integration: // a script that names the image of the integration as its own
-		return execution.Request{}, "", native, errScript
+		return execution.Request{}, last, errScript
 	case request.Command == "":
-		return execution.Request{}, "", native, errors.New("the execution line names no command")
+		return execution.Request{}, last, errors.New("the execution line names no command")
 	}
 	delete(request.Args, debugArgument)
-	return request, request.Investigation, native, nil
+	return request, last, nil
 }
 
 // executionLine reads the platform's request to run a command. A value that is missing or null is the fallback.

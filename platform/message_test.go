@@ -78,11 +78,11 @@ func TestEntriesAsThePlatformReadsThem(t *testing.T) {
 }
 
 func TestAScriptIsToldThatTheImageIsNotForIt(t *testing.T) {
-	_, _, _, err := platform.DecodeExecution(`{"command":"SomeScript","args":{},"integration":false,"script":"return_results(1)"}`)
+	_, _, err := platform.DecodeExecution(`{"command":"SomeScript","args":{},"integration":false,"script":"return_results(1)"}`)
 	if err == nil || !strings.Contains(err.Error(), "no scripts") {
 		t.Errorf("got %v, want a sentence about scripts", err)
 	}
-	if _, _, _, err := platform.DecodeExecution(`{"command":"endpoint","integration":true}`); err != nil {
+	if _, _, err := platform.DecodeExecution(`{"command":"endpoint","integration":true}`); err != nil {
 		t.Errorf("got %v, want a command of the integration to run", err)
 	}
 }

@@ -38,7 +38,7 @@ func (p *program) exec(ctx context.Context, where storage) error {
 	if len(text) > platform.MaxLine {
 		return p.refuse(errors.New("the execution is longer than 64 MiB"))
 	}
-	request, _, _, err := platform.DecodeExecution(string(text))
+	request, _, err := platform.DecodeExecution(string(text))
 	if err != nil {
 		return p.refuse(err)
 	}

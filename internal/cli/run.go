@@ -187,11 +187,10 @@ func commandLine(instance string, words ...string) string {
 	if instance != "" {
 		words = append(words, "--instance", instance)
 	}
-	line := programName
-	for _, word := range words {
-		line += " " + shellQuoted(word)
+	for i, word := range words {
+		words[i] = shellQuoted(word)
 	}
-	return line
+	return strings.Join(append([]string{programName}, words...), " ")
 }
 
 // shellQuoted quotes a word for a shell where it needs that.

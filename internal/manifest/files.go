@@ -44,9 +44,9 @@ func Files(repository fs.FS, declared []commands.Command, parameters []params.Pa
 	files := []File{
 		{Path: integrationPath, Content: whole},
 		{Path: commandsPath, Content: CommandReference(declared)},
-		{Path: parametersPath, Content: ParameterReference(parameters)},
+		{Path: parametersPath, Content: parameterReference(parameters)},
 		{Path: permissionsPath, Content: PermissionReference(declared)},
-		{Path: hostsPath, Content: HostReference(params.Clouds(), hostOf(params.TokenService()))},
+		{Path: hostsPath, Content: hostReference(params.Clouds(), hostOf(params.TokenService()))},
 		{Path: readmePath, Content: readme},
 	}
 	return Compare(repository, files), nil

@@ -19,7 +19,7 @@ func help(declared []commands.Command, parameters []params.Parameter) string {
 	page.line("### Cortex XSOAR application")
 	page.line("Palo Alto Networks registered this application; an administrator of your tenant only consents to it.")
 	page.line("1. Log in at [%s](%s) as an administrator who may consent for the tenant, and accept.\n"+
-		"2. The page shows an ID, a token and a key. Put them in *%s*, *%s* and *%s*.", ConsentPage, ConsentPage,
+		"2. The page shows an ID, a token and a key. Put them in *%s*, *%s* and *%s*.", consentPage, consentPage,
 		labelOf(parameters, "_auth_id_encrypted"), labelOf(parameters, "_tenant_id_encrypted"), labelOf(parameters, "credentials"))
 	page.line("### An application of your own")
 	page.line("1. In the [Microsoft Entra admin center](https://entra.microsoft.com) go to App registrations, New registration, and register " +
@@ -60,9 +60,9 @@ func waysToSignIn(parameters []params.Parameter) [][]string {
 	}
 }
 
-// ConsentPage is where an administrator consents to the Cortex XSOAR application. The deployed integration's help names
+// consentPage is where an administrator consents to the Cortex XSOAR application. The deployed integration's help names
 // the same page (https://xsoar.pan.dev/docs/reference/integrations/microsoft-defender-advanced-threat-protection).
-const ConsentPage = "https://oproxy.demisto.ninja/ms-defender-atp"
+const consentPage = "https://oproxy.demisto.ninja/ms-defender-atp"
 
 // labelOf returns what the platform shows for a parameter.
 func labelOf(parameters []params.Parameter, name string) string {

@@ -8,8 +8,8 @@ import (
 	"xsoar-defender/params"
 )
 
-// HostReference writes the page with the hosts that an engine must reach, which follow from the clouds of the program.
-func HostReference(clouds []params.Cloud, tokenService string) []byte {
+// hostReference writes the page with the hosts that an engine must reach, which follow from the clouds of the program.
+func hostReference(clouds []params.Cloud, tokenService string) []byte {
 	page := &page{}
 	page.line(generated)
 	page.line("# Outbound hosts")

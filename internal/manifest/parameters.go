@@ -6,8 +6,8 @@ import (
 	"xsoar-defender/params"
 )
 
-// ParameterReference writes the page that explains every parameter of an instance.
-func ParameterReference(declared []params.Parameter) []byte {
+// parameterReference writes the page that explains every parameter of an instance.
+func parameterReference(declared []params.Parameter) []byte {
 	page := &page{}
 	page.line(generated)
 	page.line("# Instance parameters")

@@ -85,15 +85,6 @@ func (t *Tenant) RemoveAlert(id string) {
 	c.alerts = where(c.alerts, func(a *alert) bool { return a.ID != id })
 }
 
-// IncidentIDs are the ids of all incidents, that of the last change first.
-func (t *Tenant) IncidentIDs() []string {
-	c := t.company
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.gatherIncidents()
-	return each(c.incidents, func(one *xdrIncident) string { return one.ID })
-}
-
 // OpenIncidents opens n incidents with one alert of a severity each, at from, from+every and so on, and returns their ids.
 func (t *Tenant) OpenIncidents(n int, severity string, from time.Time, every time.Duration) []string {
 	c := t.company

@@ -146,12 +146,6 @@ func (t *Tenant) SetPermissions(roles ...string) {
 	t.change(func(s *settings) { s.roles = slices.Clone(roles) })
 }
 
-// SetScopes sets the delegated permissions that a user's access tokens carry from now on; at the start they
-// are all that there are.
-func (t *Tenant) SetScopes(scopes ...string) {
-	t.change(func(s *settings) { s.scopes = slices.Clone(scopes) })
-}
-
 // SetConsent reports whether the test user agrees to what the application asks for. One who does not is sent back
 // with access_denied (AADSTS65004).
 func (t *Tenant) SetConsent(given bool) {

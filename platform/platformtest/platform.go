@@ -55,13 +55,6 @@ func New() *Platform {
 	return &Platform{context: json.RawMessage(`{}`), number: 1, lastRun: json.RawMessage(`{}`), mirrorRun: json.RawMessage(`{}`), release: "8.9.0"}
 }
 
-// SetRelease sets the platform's version.
-func (p *Platform) SetRelease(version string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.release = version
-}
-
 // Context returns the integration context.
 func (p *Platform) Context() json.RawMessage {
 	p.mu.Lock()
