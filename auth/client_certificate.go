@@ -2,7 +2,7 @@ package auth
 
 import (
 	"context"
-	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"time"
@@ -35,24 +35,11 @@ func newClientCertificate(s settings) (method, error) {
 
 // GetToken asks the authority for a token.
 func (c *clientCertificate) GetToken(ctx context.Context, options policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	if len(c.instance.Certificate.Chain) == 0 {
-		return c.signIn(ctx, c.tokenWire(), options, c.withAssertion)
-	}
-	return c.signIn(ctx, c.tokenWire(), options, c.withCertificate)
+	return c.signIn(ctx, c.tokenWire(), options, c.withAssertion)
 }
 
-func (c *clientCertificate) withCertificate(x *exchange) (azcore.TokenCredential, error) {
-	certificate := c.instance.Certificate
-	return azidentity.NewClientCertificateCredential(c.instance.TenantID, c.instance.ClientID,
-		// Only the chosen one: a renewed certificate may have the same key, and of several the library signs with the last.
-		certificate.Chain[:1], certificate.Key,
-		&azidentity.ClientCertificateCredentialOptions{
-			ClientOptions:            x.options(c.instance.Cloud.Authority),
-			DisableInstanceDiscovery: true,
-		})
-}
-
-// withAssertion signs the assertion itself: azidentity's certificate credential does not accept a bare thumbprint.
+// withAssertion signs the assertion itself: azidentity's certificate credential takes no bare thumbprint, and writes that of
+// a certificate in the alphabet of plain base64, which only a lenient authority reads.
 func (c *clientCertificate) withAssertion(x *exchange) (azcore.TokenCredential, error) {
 	assertion, err := c.assertion()
 	if err != nil {
@@ -66,15 +53,16 @@ func (c *clientCertificate) withAssertion(x *exchange) (azcore.TokenCredential, 
 		})
 }
 
-// assertion proves to the token endpoint that the application holds the key of its certificate. Its form is the one with
-// the SHA-1 thumbprint, because nothing else of the certificate may be known.
+// assertion proves to the token endpoint that the application holds the key of its certificate. Its form is the current one
+// if the certificate itself is known, and the one before it, with the SHA-1 thumbprint, if nothing else is.
 func (s settings) assertion() (string, error) {
 	id, err := uuid.NewRandomFromReader(s.env.Random)
 	if err != nil {
 		return "", fmt.Errorf("random id: %w", err)
 	}
+	method, name, digest := signature(s.instance.Certificate)
 	now := s.env.Now()
-	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+	token := jwt.NewWithClaims(method, jwt.MapClaims{
 		// A single string, as documented at
 		// https://learn.microsoft.com/entra/identity-platform/certificate-credentials: jwt.ClaimStrings would be a list.
 		"aud": s.endpoint("token"),
@@ -85,15 +73,15 @@ func (s settings) assertion() (string, error) {
 		"nbf": now.Unix(),
 		"exp": now.Add(assertionLife).Unix(),
 	})
-	token.Header["x5t"] = base64.RawURLEncoding.EncodeToString(thumbprint(s.instance.Certificate))
+	token.Header[name] = base64.RawURLEncoding.EncodeToString(digest)
 	return token.SignedString(s.instance.Certificate.Key)
 }
 
-// thumbprint returns the SHA-1 thumbprint of the certificate, computed if only the certificate itself is known.
-func thumbprint(certificate *params.Certificate) []byte {
+// signature returns how an assertion is signed, and the header that names the certificate, with its value.
+func signature(certificate *params.Certificate) (method jwt.SigningMethod, header string, digest []byte) {
 	if len(certificate.Chain) == 0 {
-		return certificate.Thumbprint
+		return jwt.SigningMethodRS256, "x5t", certificate.Thumbprint
 	}
-	sum := sha1.Sum(certificate.Chain[0].Raw)
-	return sum[:]
+	sum := sha256.Sum256(certificate.Chain[0].Raw)
+	return jwt.SigningMethodPS256, "x5t#S256", sum[:]
 }

@@ -559,8 +559,6 @@ func checkAssertion(text string) error {
 		name, want = "x5t#S256", sum[:]
 	}
 	text, _ = token.Header[name].(string)
-	// The thumbprint that the library below azidentity sends is in plain base64, ours is in that of URLs.
-	text = strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(text), "=")
 	if text != base64.RawURLEncoding.EncodeToString(want) {
 		return fmt.Errorf("the thumbprint %s is %q", name, text)
 	}
