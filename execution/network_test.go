@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -177,9 +176,6 @@ func TestDiagnosisWithEveryWayToSignIn(t *testing.T) {
 	} {
 		t.Run(test.mode, func(t *testing.T) {
 			w := newWorld(t)
-			if test.mode == "certificate-with-chain" {
-				w.tenant.SetAssertionClock(time.Now) // a library dates the assertion
-			}
 			found := w.diagnose(t.Context(), t, w.tenant.Instance(test.mode))
 			if err := found.Err(); err != nil || found.Failed() {
 				t.Errorf("got %v and %v, want nothing to have failed", err, rows(found))

@@ -24,16 +24,6 @@ func signInModes() []string {
 	return []string{"client-secret", "certificate", "certificate-with-chain", "managed-identity", "managed-identity-user", "cortex"}
 }
 
-// newWorldFor is newWorld for a way to sign in. A library dates the assertion of a certificate that is given with its chain.
-func newWorldFor(t *testing.T, mode string) *world {
-	t.Helper()
-	w := newWorld(t)
-	if mode == "certificate-with-chain" {
-		w.tenant.SetAssertionClock(time.Now)
-	}
-	return w
-}
-
 // in puts the tenant into a situation.
 func (w *world) in(condition string) {
 	w.t.Helper()
@@ -66,7 +56,7 @@ func (w *world) ask(what, command string, instance map[string]any, host *command
 
 func TestATokenServiceThatFailsIsToldAsSuch(t *testing.T) {
 	for _, mode := range signInModes() {
-		w := newWorldFor(t, mode)
+		w := newWorld(t)
 		// As the condition token-service-down does, but the pauses between the tries are real ones.
 		soon := http.Header{"Retry-After-Ms": {"1"}}
 		for _, kind := range []simulator.Kind{simulator.KindAuthority, simulator.KindProxy, simulator.KindIdentity} {
@@ -163,7 +153,6 @@ func (w *world) namedInAssertion() string {
 
 func TestOfTwoCertificatesOfOneKeyTheChosenOneSigns(t *testing.T) {
 	w := newWorld(t)
-	w.tenant.SetAssertionClock(time.Now)
 	renewed, chain := w.tenant.Instance("certificate-renewed"), w.tenant.Instance("certificate-with-chain")
 	both := renewed["creds_certificate"].(map[string]any)["password"]
 	first := chain["creds_certificate"].(map[string]any)["identifier"]
@@ -190,7 +179,6 @@ func TestOfTwoCertificatesOfOneKeyTheChosenOneSigns(t *testing.T) {
 	w.in("renewed-certificate")
 	w.ask("after the renewal", "microsoft-atp-get-machines", renewed, w.host())
 	w.ask("after the renewal, the old chain", "microsoft-atp-get-machines", chain, w.host(), "AADSTS700027")
-	w.tenant.SetAssertionClock(w.clock.Now)
 	w.ask("after the renewal, the old thumbprint alone", "microsoft-atp-get-machines", w.tenant.Instance("certificate"), w.host(), "AADSTS700027")
 }
 
@@ -200,7 +188,7 @@ func TestATestWithoutAnIntegrationContext(t *testing.T) {
 			"nothing is kept": func(h *commandstest.Host) { h.Forgetful = true },
 			"it is refused":   func(h *commandstest.Host) { h.NoContext = errors.New("the context is not available") },
 		} {
-			w := newWorldFor(t, mode)
+			w := newWorld(t)
 			host := w.host()
 			spoil(host)
 			for _, command := range []string{"test-module", "microsoft-atp-test", "microsoft-atp-get-machines"} {

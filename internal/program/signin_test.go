@@ -56,7 +56,7 @@ func ways() []way {
 	return []way{
 		{mode: "client-secret", kept: true, spoil: secret, refused: "AADSTS7000215", cutOff: authority},
 		{mode: "certificate", kept: true, spoil: thumbprint, refused: "AADSTS700027", cutOff: authority},
-		{mode: "certificate-with-chain", kept: true, systemClock: true, spoil: thumbprint, refused: "Thumbprint", cutOff: authority},
+		{mode: "certificate-with-chain", kept: true, spoil: thumbprint, refused: "Thumbprint", cutOff: authority},
 		{mode: "authorization-code", kept: true, needsLogin: true, spoil: secret, refused: "AADSTS7000215", cutOff: tokenEndpoint},
 		{mode: "managed-identity", spoil: header, refused: "HTTP 401", cutOff: identity},
 		{mode: "managed-identity-user", spoil: header, refused: "HTTP 401", cutOff: identity},
