@@ -133,6 +133,11 @@ func (h *host) ask(kind, command string, args any) error {
 // early: after any other end, an answer that comes late would be taken for that of the next callback.
 func (h *host) answer(name string) (rawjson.Value, error) {
 	reply, err := h.reply()
+	for err == nil && isPing(reply) { // an answer never is: the platform asks while the question is on its way
+		if err = h.loop.write(pong); err == nil {
+			reply, err = h.reply()
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("waiting for the answer to %s: %w", name, err)
 	}

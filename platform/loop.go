@@ -3,6 +3,7 @@
 package platform
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -134,8 +135,8 @@ func (l *loop) serve(ctx context.Context, next line) (last bool, err error) {
 	switch {
 	case next.err == nil && text == "":
 		return false, nil
-	case text == "ping":
-		return false, l.write(`{"type":"pong"}`)
+	case isPing(next):
+		return false, l.write(pong)
 	case next.err != nil:
 		return false, l.complete(ctx, execution.Failed(fmt.Errorf("the execution line could not be read: %w", next.err)), nil, false)
 	}
@@ -154,6 +155,11 @@ func (l *loop) serve(ctx context.Context, next line) (last bool, err error) {
 	err = l.complete(ctx, result, host, request.Command == commands.FetchCommand)
 	return last || l.abandoned, err
 }
+
+// pong answers ping, with which the platform checks whether the process is there.
+const pong = `{"type":"pong"}`
+
+func isPing(l line) bool { return l.err == nil && string(bytes.TrimSpace(l.text)) == "ping" }
 
 // running returns the context of an execution, which outlives ctx by the grace period and ends with the input.
 func (l *loop) running(ctx context.Context) (running context.Context, end func()) {

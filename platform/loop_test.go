@@ -452,6 +452,36 @@ func TestInputEndsInTheMiddleOfACallback(t *testing.T) {
 	}
 }
 
+func TestAPingIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	plugin := serve(t, func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+		last, err := host.LastRun(ctx)
+		return execution.Result{Entries: []warroom.Entry{warroom.Say(string(last))}, Err: err}
+	})
+	if err := plugin.Send(platformtest.Request{Command: "any"}.Line()); err != nil {
+		t.Fatal(err)
+	}
+	if question, err := plugin.Receive(); err != nil || !strings.Contains(question, "getLastRun") {
+		t.Fatalf("got %s, %v, want the question for the last run", question, err)
+	}
+	for range 2 {
+		if err := plugin.Ping(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := plugin.Send(`{"at":1}`); err != nil {
+		t.Fatal(err)
+	}
+	outcome, err := plugin.Complete()
+	if err != nil || len(outcome.Entries) != 1 || outcome.Entries[0].Text() != `{"at":1}` {
+		t.Errorf("got %v, %v, want the answer that came after the pings", outcome.Entries, err)
+	}
+	if err := plugin.Ping(); err != nil {
+		t.Error(err)
+	}
+	closePlugin(t, plugin)
+}
+
 // TestInputEndsBehindAnEarlyQuestion ends the input before and after the question, whose answer some executions need.
 func TestInputEndsBehindAnEarlyQuestion(t *testing.T) {
 	t.Parallel()
