@@ -51,7 +51,7 @@ func huntFields() []warroom.Field {
 func advancedHunting() Command {
 	type args struct {
 		Query   string          `arg:"query" help:"The query, in Kusto Query Language."`
-		Timeout int             `arg:"timeout" default:"10" min:"1" max:"600" help:"The number of seconds that a query may take; the service's own limit is 200."`
+		Timeout int             `arg:"timeout" default:"10" min:"0" max:"604800" help:"The number of seconds that a query may take; the service's own limit is 200."`
 		Range   time.Duration   `arg:"time_range" help:"Only events within this time span back from now, such as 3 days."`
 		Batch   []rawjson.Value `arg:"query_batch" help:"Up to ten queries as a JSON list of objects with the key query and optionally name, timeout and time_range."`
 		Name    string          `arg:"name" help:"The context key under which the rows are stored."`

@@ -42,6 +42,15 @@ func TestHuntingMovesToMicrosoftGraphOnce(t *testing.T) {
 	result.WantFailure("missing role")
 }
 
+// TestATimeoutBeyondThatOfTheServiceIsCut has the numbers of existing playbooks, which the deployed integration takes.
+func TestATimeoutBeyondThatOfTheServiceIsCut(t *testing.T) {
+	for _, timeout := range []any{"601", 3600, "0"} {
+		i := commandstest.New(t)
+		i.Run("microsoft-atp-advanced-hunting", map[string]any{"query": "DeviceInfo | take 1", "timeout": timeout}).Entry()
+		i.Run("microsoft-atp-advanced-hunting-tampering", map[string]any{"timeout": timeout}).Entry()
+	}
+}
+
 // TestQueriesOfABatchAreToldByTheirNames has a query that fails between two that do not, and is then refused all.
 func TestQueriesOfABatchAreToldByTheirNames(t *testing.T) {
 	const path, rows = "/api/advancedqueries/run", `{"Schema":[{"Name":"A","Type":"String"}],"Results":[{"A":"1"}]}`

@@ -31,22 +31,23 @@ const (
 // pause holds the arguments that set how often and for how long a command checks. By default it checks every ten
 // seconds for ten minutes.
 type pause struct {
-	Interval int `arg:"interval_in_seconds" min:"10" max:"86400" help:"The number of seconds between two checks of the status; at least 10, which is the default."`
-	Timeout  int `arg:"timeout_in_seconds" min:"10" max:"604800" help:"The number of seconds after which the command stops waiting; 600 by default."`
+	Interval int `arg:"interval_in_seconds" min:"0" max:"86400" help:"The number of seconds between two checks of the status; 10 by default, and at least."`
+	Timeout  int `arg:"timeout_in_seconds" min:"0" max:"604800" help:"The number of seconds after which the command stops waiting; 600 by default."`
 }
 
+// interval returns the time between two checks. Existing playbooks ask for less than the platform grants, and get that.
 func (p pause) interval() time.Duration {
 	if p.Interval == 0 {
 		return defaultInterval
 	}
-	return time.Duration(p.Interval) * time.Second
+	return max(time.Duration(p.Interval)*time.Second, betweenTurns)
 }
 
 func (p pause) limit() time.Duration {
 	if p.Timeout == 0 {
 		return defaultLimit
 	}
-	return time.Duration(p.Timeout) * time.Second
+	return max(time.Duration(p.Timeout)*time.Second, betweenTurns)
 }
 
 // startLimit is how long a command may take to start its actions. Without a limit of the user's, the quota of the service

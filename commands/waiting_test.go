@@ -111,6 +111,22 @@ func TestWithoutPollingACommandDoesNotWait(t *testing.T) {
 	}
 }
 
+// TestShorterWaitsThanThePlatformGrants has the numbers of existing playbooks, which the deployed integration takes.
+func TestShorterWaitsThanThePlatformGrants(t *testing.T) {
+	for _, seconds := range []any{"0", "1", 5, "9"} {
+		service := newActionService()
+		done, err := service.run(t, isolation("a", map[string]any{"polling": "true", "interval_in_seconds": seconds, "timeout_in_seconds": 60}))
+		if first := only(t, done, err); first.Poll == nil || first.Poll.After != 10*time.Second {
+			t.Errorf("interval_in_seconds %v: got %v, want a check after 10s", seconds, first.Poll)
+		}
+	}
+	service := newActionService()
+	done, err := service.run(t, isolation("a", map[string]any{"polling": "true", "timeout_in_seconds": "5"}))
+	if first := only(t, done, err); first.Poll == nil || first.Poll.Limit != 10*time.Second {
+		t.Errorf("timeout_in_seconds 5: got %v, want one check", first.Poll)
+	}
+}
+
 func TestPollingFollowsActionsAndStartsNoneAgain(t *testing.T) {
 	service := newActionService()
 	done, err := service.run(t, isolation("a,b", map[string]any{"polling": "true", "interval_in_seconds": "30", "timeout_in_seconds": 900}))
