@@ -85,6 +85,8 @@ type dated struct {
 	alert rawjson.Value
 	id    string
 	at    time.Time
+	// found is set if the time could not be read, to that of the fetch: at is then the cursor of the progress.
+	found time.Time
 }
 
 // The limits of one fetch. The service does not document an order of alerts, so a part of the feed is used only if all
@@ -269,11 +271,11 @@ func (f *fetcher) read(ctx context.Context, start, end time.Time, limit int) (pa
 }
 
 // date reads the creation time of an alert. An alert without a readable time counts as created at the cursor of the
-// progress, so that it is handed over once and not lost.
+// progress, and is remembered as of now, so that it is handed over once and not lost.
 func (f *fetcher) date(alert rawjson.Value) dated {
-	one := dated{alert: alert, id: alert.Text("id"), at: f.progress.cursor}
-	if at, err := time.Parse(time.RFC3339Nano, alert.Text("alertCreationTime")); err == nil {
-		one.at = at.UTC()
+	one := dated{alert: alert, id: alert.Text("id"), at: parseTime(alert.Text("alertCreationTime"))}
+	if one.at.IsZero() {
+		one.at, one.found = f.progress.cursor, f.now
 	}
 	return one
 }

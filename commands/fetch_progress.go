@@ -269,12 +269,27 @@ func mark(id string) string {
 }
 
 func (p *progress) handedOver(one dated) bool {
+	if !one.found.IsZero() {
+		return p.recognise(one)
+	}
 	marks := p.seen[one.at.Unix()]
 	return marks != nil && marks.has(mark(one.id))
 }
 
+// recognise reports whether an alert without a time was handed over before, and marks it again as of now: the service may
+// return it in every answer.
+func (p *progress) recognise(one dated) bool {
+	for _, marks := range p.seen {
+		if marks.has(mark(one.id)) {
+			p.hand(one)
+			return true
+		}
+	}
+	return false
+}
+
 func (p *progress) hand(one dated) {
-	second := one.at.Unix()
+	second := later(one.at, one.found).Unix()
 	if p.seen[second] == nil {
 		p.seen[second] = &marks{}
 	}

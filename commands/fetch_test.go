@@ -289,6 +289,43 @@ func TestFetchLosesNothingAndRepeatsNothing(t *testing.T) {
 
 // TestLateAlertsAreHandedOverHoweverFewAtATime fetches one alert a minute while 40 appear late, behind the one that was handed
 // over: none is lost, although the last of them comes long after the look-back.
+// TestAlertsWithoutATimeAreHandedOverOnce returns them in every fetch, while a newer alert moves the cursor on.
+func TestAlertsWithoutATimeAreHandedOverOnce(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	service := doer(func(request *http.Request) (*http.Response, error) {
+		return respond(request, http.StatusOK, fmt.Sprintf(`{"value":[{"id":"no time"},{"id":"odd","alertCreationTime":"soon"},
+			{"id":"no zone %[1]d","alertCreationTime":"%[2]s"},{"id":"at %[1]d","alertCreationTime":"%[2]sZ"}]}`,
+			now.Unix(), now.Format("2006-01-02T15:04:05.5")), nil), nil
+	})
+	host, times := &lastRunHost{}, map[string]int{}
+	for range 60 {
+		ids, commit, err := fetchOnce(t, service, func() time.Time { return now }, host, params.Fetch{Max: 50, First: time.Hour, LookBack: 15 * time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := commit(); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range ids {
+			times[id]++
+		}
+		now = now.Add(time.Minute)
+	}
+	for id, handed := range times {
+		if handed != 1 {
+			t.Errorf("the alert %q was handed over %d times, want once", id, handed)
+		}
+	}
+	if want := 2 + 2*60; len(times) != want {
+		t.Errorf("got %d alerts, want %d", len(times), want)
+	}
+}
+
+// doer is a service in a function.
+type doer func(request *http.Request) (*http.Response, error)
+
+func (d doer) Do(request *http.Request) (*http.Response, error) { return d(request) }
+
 func TestLateAlertsAreHandedOverHoweverFewAtATime(t *testing.T) {
 	begin := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	f := &feed{now: begin, most: 1000, order: "ascending"}
