@@ -716,7 +716,7 @@ func (e *exporter) leave(after time.Duration, timeout, restarts int) (Report, er
 	poll := e.run.again(scheduled{
 		changes: map[string]any{resumeArgument: id, "restarts": restarts}, after: after, until: until, done: e.state.Parts, whole: len(e.state.Names),
 	})
-	line := fmt.Sprintf("%s. The export continues in %s; it gives up at %s.", soFar, seconds(after), minute(until))
+	line := fmt.Sprintf("%s. The export continues in %s; it gives up at %s.", soFar, defender.Seconds(after), minute(until))
 	return report(warroom.Entry{Blocks: []warroom.Block{warroom.Paragraph(line)}, Poll: poll}), nil
 }
 

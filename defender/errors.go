@@ -87,7 +87,7 @@ func (e *APIError) remedy() string {
 	case e.Status == http.StatusNotFound:
 		return "Check the value: the service does not know it, or the application may not see it."
 	case e.Status == http.StatusTooManyRequests:
-		return fmt.Sprintf("Try again in %d seconds.", int(e.RetryAfter.Seconds()))
+		return "Try again in " + Seconds(e.RetryAfter) + "."
 	case e.Status == http.StatusRequestTimeout:
 		return "The service did not get the request in time: try again later."
 	case e.Status == http.StatusGone:
@@ -214,8 +214,16 @@ type ThrottledError struct {
 func (*ThrottledError) defenderError() {}
 
 func (e *ThrottledError) Error() string {
-	return fmt.Sprintf("The attempt to %s must wait: the service accepts no more requests for %d seconds.",
-		e.Operation.Purpose, int(e.After.Round(time.Second).Seconds()))
+	return "The attempt to " + e.Operation.Purpose + " must wait: the service accepts no more requests for " + Seconds(e.After) + "."
+}
+
+// Seconds returns a wait in words, in whole seconds and at least one, for who asks too early is refused again.
+func Seconds(wait time.Duration) string {
+	seconds := int((wait + time.Second - 1) / time.Second)
+	if seconds <= 1 {
+		return "1 second"
+	}
+	return fmt.Sprintf("%d seconds", seconds)
 }
 
 func (e *ThrottledError) Unwrap() error {

@@ -158,6 +158,10 @@ func TestErrorsSayWhatFailedAndWhatToDo(t *testing.T) {
 			"The attempt to read the machine must wait: the service accepts no more requests for 90 seconds.",
 		},
 		{
+			"throttled for a moment", &defender.ThrottledError{Operation: machine, After: 1},
+			"The attempt to read the machine must wait: the service accepts no more requests for 1 second.",
+		},
+		{
 			"no connection", &defender.ConnectionError{Operation: isolate, Err: syscall.ECONNREFUSED},
 			"The attempt to isolate the machine failed: no connection to the service (connection refused). Check the URL, the proxy and the certificate settings of the instance.",
 		},

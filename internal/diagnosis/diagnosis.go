@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -431,7 +430,7 @@ func (e *examination) apiAnswers() Check {
 		return passed(checkAPI, "%s answers", e.service.host())
 	case errors.As(e.tried, &throttled):
 		return passed(checkAPI, "%s answers, but does not accept requests at the moment", e.service.host()).
-			but(Warning, fmt.Sprintf("Try again in %d seconds.", int(math.Ceil(throttled.After.Seconds()))))
+			but(Warning, "Try again in "+defender.Seconds(throttled.After)+".")
 	}
 	problem, remedy := defender.Explain(e.tried)
 	if failed, ok := errors.AsType[*auth.Error](e.tried); ok { // the token for Microsoft Graph is another one
