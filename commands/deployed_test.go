@@ -35,6 +35,7 @@ func TestLastRunsOfTheDeployedIntegration(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			i := commandstest.New(t)
 			i.Answer(http.MethodGet, "/api/alerts", http.StatusOK, list(
+				`{"id":"da0","title":"handed over","severity":"Low","alertCreationTime":"2026-11-20T09:59:00Z"}`,
 				`{"id":"da1","title":"known","severity":"Low","alertCreationTime":"2026-11-20T10:01:00.7Z"}`,
 				`{"id":"da2","title":"new","severity":"High","alertCreationTime":"2026-11-20T10:02:00Z"}`,
 			))
@@ -49,6 +50,9 @@ func TestLastRunsOfTheDeployedIntegration(t *testing.T) {
 			}
 			if got, want := incidents.Get("#(dbotMirrorId==da2).name").String(), "Microsoft Defender ATP Alert da2: new"; got != want {
 				t.Errorf("got the name %q, want %q, in %s", got, want, incidents.Raw)
+			}
+			if strings.Contains(incidents.Raw, "da0") {
+				t.Errorf("got %s, want no alert of before the last run", incidents.Raw)
 			}
 			known := strings.Contains(incidents.Raw, "da1")
 			if repeated := strings.Contains(test.lastRun, "da1"); known == repeated {
