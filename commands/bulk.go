@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"xsoar-defender/defender"
@@ -75,20 +76,20 @@ func inChunks[T any](ctx context.Context, ids []string, size int, ask func(ctx c
 
 // alertSelection selects alerts by conditions. The service filters only by some of them; the others are looked at here.
 type alertSelection struct {
-	Incident     string `arg:"incident_id" help:"The ID of the incident that the alerts belong to."`
+	Incident     *int   `arg:"incident_id" min:"0" help:"The ID of the incident that the alerts belong to."`
 	Title        string `arg:"title" help:"The exact title of the alerts, in upper or lower case."`
 	Machine      string `arg:"machine_id" help:"The ID of the machine that the alerts are about."`
 	CreatedAfter Moment `arg:"created_after" help:"The earliest creation time of the alerts: a date, or a time span back from now."`
 }
 
 func (s alertSelection) empty() bool {
-	return s.Incident == "" && s.Title == "" && s.Machine == "" && s.CreatedAfter.IsZero()
+	return s.Incident == nil && s.Title == "" && s.Machine == "" && s.CreatedAfter.IsZero()
 }
 
 func (s alertSelection) filter() defender.Filter {
 	var parts []defender.Filter
-	if s.Incident != "" {
-		parts = append(parts, defender.Equal("incidentId", s.Incident))
+	if s.Incident != nil {
+		parts = append(parts, defender.Number("incidentId", "eq", float64(*s.Incident))) // the service refuses to compare a number with a text
 	}
 	if !s.CreatedAfter.IsZero() {
 		parts = append(parts, defender.Since("alertCreationTime", s.CreatedAfter.Time))
@@ -96,8 +97,16 @@ func (s alertSelection) filter() defender.Filter {
 	return defender.And(parts...)
 }
 
+// matches looks at the filter's condition as well: what changes many objects must not rely on a filter that may get lost.
 func (s alertSelection) matches(alert rawjson.Value) bool {
-	return (s.Title == "" || strings.EqualFold(alert.Text("title"), s.Title)) && (s.Machine == "" || alert.Text("machineId") == s.Machine)
+	return (s.Title == "" || strings.EqualFold(alert.Text("title"), s.Title)) && (s.Machine == "" || alert.Text("machineId") == s.Machine) &&
+		(s.Incident == nil || !differs(alert, "incidentId", []string{strconv.Itoa(*s.Incident)}))
+}
+
+// differs reports whether the value of a property is another one than the texts, whatever their case. Without texts, or a value, it is not.
+func differs(object rawjson.Value, property string, texts []string) bool {
+	value := object.Text(property)
+	return len(texts) > 0 && value != "" && !slices.ContainsFunc(texts, func(text string) bool { return strings.EqualFold(text, value) })
 }
 
 // TooManyError says that the service has more objects than are looked at for a selection, so that the selection would be
@@ -466,10 +475,17 @@ func (s indicatorSelection) look(ctx context.Context, run *Run, filter defender.
 	if err != nil {
 		return nil, nil, err
 	}
+	list.Items = slices.DeleteFunc(list.Items, func(indicator rawjson.Value) bool { return !s.matches(indicator) })
 	for _, indicator := range list.Items {
 		values = append(values, indicator.Text("indicatorValue"))
 	}
 	return idsIn(list.Items), values, nil
+}
+
+// matches looks at the filter's conditions again, because a filter that gets lost must not delete other indicators.
+func (s indicatorSelection) matches(indicator rawjson.Value) bool {
+	return !differs(indicator, "indicatorValue", s.Values) && !differs(indicator, "application", given(s.Application)) &&
+		!differs(indicator, "title", given(s.Title))
 }
 
 // mostIndicators is how many active indicators a tenant can have, as Microsoft documents
@@ -601,6 +617,11 @@ type actionSelection struct {
 	Status   string   `arg:"status" default:"Pending" values:"Pending,InProgress" help:"The state of the actions that are cancelled, where they are selected by machine or kind."`
 }
 
+// matches looks at the filter's conditions again, because a filter that gets lost must not cancel other actions.
+func (s actionSelection) matches(action rawjson.Value) bool {
+	return !differs(action, "status", given(s.Status)) && !differs(action, "machineId", s.Machines) && !differs(action, "type", s.Types)
+}
+
 func cancelMachineActions() Command {
 	type args struct {
 		Actions []string `arg:"machine_action_id" help:"The IDs of the actions. Give these, or machines or kinds whose actions are cancelled."`
@@ -658,6 +679,6 @@ func actionsToCancel(ctx context.Context, run *Run, ids []string, selection acti
 	if list.More {
 		return nil, &TooManyError{"machine action"}
 	}
-	ids = idsIn(list.Items)
+	ids = idsIn(slices.DeleteFunc(list.Items, func(action rawjson.Value) bool { return !selection.matches(action) }))
 	return ids, expect.selected(len(ids), "machine action")
 }

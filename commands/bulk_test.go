@@ -84,6 +84,38 @@ func TestSelectionsNeedTheirCount(t *testing.T) {
 	}
 }
 
+// TestASelectionIsLookedAtAgain has a service whose answers hold more than was asked for, as when a filter gets lost on the way.
+func TestASelectionIsLookedAtAgain(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer("GET", "/api/alerts", 200, list(`{"id":"a1","incidentId":7}`, `{"id":"a2","incidentId":8}`))
+	i.Answer("GET", "/api/indicators", 200, list(
+		`{"id":"1","indicatorValue":"Bad.example","title":"t","application":"a"}`, `{"id":"2","indicatorValue":"good.example","title":"other","application":"b"}`))
+	i.Answer("GET", "/api/machineactions", 200, list(
+		`{"id":"1","machineId":"m1","type":"Isolate","status":"Pending"}`, `{"id":"2","machineId":"m2","type":"Isolate","status":"Pending"}`,
+		`{"id":"3","machineId":"m1","type":"Unisolate","status":"Pending"}`, `{"id":"4","machineId":"m1","type":"Isolate","status":"InProgress"}`))
+	i.Answer("POST", "/api/indicators/BatchDelete", 204, "")
+	result := i.Run("microsoft-atp-indicator-batch-delete", map[string]any{"indicator_value": "bad.example"})
+	commandstest.WantJSON(t, "what is deleted", string(result.Requests[len(result.Requests)-1].Body), `{"IndicatorIds":["1"]}`)
+	for command, args := range map[string]map[string]any{
+		"microsoft-atp-batch-update-alerts":    {"incident_id": "7", "status": "Resolved"},
+		"microsoft-atp-cancel-machine-action":  {"machine_id": "M1", "type": "isolate", "comment": "c"},
+		"microsoft-atp-indicator-batch-delete": {"title": "T", "created_by_application": "a"},
+	} {
+		i.Run(command, args).WantFailure("would act on 1 ", "expect=1")
+	}
+}
+
+// TestAnIncidentSelectsItsAlerts compares the number of the incident, which the service does not take as a text.
+func TestAnIncidentSelectsItsAlerts(t *testing.T) {
+	i := commandstest.New(t)
+	incident := i.Run("microsoft-atp-list-alerts", map[string]any{"limit": 1}).Entry().Raw().Get("value.0.incidentId").String()
+	result := i.Run("microsoft-atp-batch-update-alerts", map[string]any{"incident_id": incident, "status": "Resolved"})
+	if got := result.Failure(); !strings.Contains(got, "would act on ") || strings.Contains(got, "would act on 0 ") {
+		t.Errorf("got %q, want the number of alerts of incident %s", got, incident)
+	}
+	i.Run("microsoft-atp-batch-update-alerts", map[string]any{"incident_id": "x", "status": "Resolved"}).WantFailure("incident_id must be a number")
+}
+
 func TestATagOnThreeHundredMachinesTakesOneRequest(t *testing.T) {
 	i := commandstest.New(t)
 	i.Answer("POST", "/api/machines/AddOrRemoveTagForMultipleMachines", 200, list(`{"id":"m1"}`, `{"id":"M2"}`))

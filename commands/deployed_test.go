@@ -52,7 +52,7 @@ func TestLastRunsOfTheDeployedIntegration(t *testing.T) {
 				t.Errorf("got the name %q, want %q, in %s", got, want, incidents.Raw)
 			}
 			if strings.Contains(incidents.Raw, "da0") {
-				t.Errorf("got %s, want no alert of before the last run", incidents.Raw)
+				t.Errorf("got %s, want no alert older than the last run", incidents.Raw)
 			}
 			known := strings.Contains(incidents.Raw, "da1")
 			if repeated := strings.Contains(test.lastRun, "da1"); known == repeated {

@@ -106,7 +106,7 @@ func TestFiltersOfSelections(t *testing.T) {
 		args    map[string]any
 		want    string
 	}{
-		{"microsoft-atp-batch-update-alerts", map[string]any{"incident_id": "7", "created_after": "2026-11-19", "status": "New"}, "incidentId eq '7' and alertCreationTime ge 2026-11-19T00:00:00Z"},
+		{"microsoft-atp-batch-update-alerts", map[string]any{"incident_id": "7", "created_after": "2026-11-19", "status": "New"}, "incidentId eq 7 and alertCreationTime ge 2026-11-19T00:00:00Z"},
 		{"microsoft-atp-list-remediation-tasks", map[string]any{"status": "Active", "created_after": "2026-11-19"}, "status eq 'Active' and createdOn ge 2026-11-19T00:00:00Z"},
 		{"microsoft-atp-cancel-machine-action", map[string]any{"machine_id": "m", "type": "Isolate", "comment": "c"}, "status eq 'Pending' and machineId eq 'm' and type eq 'Isolate'"},
 		{
