@@ -22,7 +22,7 @@ func TestAFolderThatTakesNoFilesIsFoundBeforeAnythingIsSent(t *testing.T) {
 		"on a full disk":        {func(h *commandstest.Host) { h.Full = true }, []string{"no space left", "Free space"}},
 		"without files to open": {func(h *commandstest.Host) { h.NoFiles = syscall.EMFILE }, []string{"too many open files", "nofile"}},
 	} {
-		for _, command := range commands.NewRegistry().All() {
+		for _, command := range triedCommands() {
 			if !command.Saves && command.Name != commands.TestCommand {
 				continue
 			}

@@ -110,7 +110,7 @@ type soak struct {
 
 func newSoak(t *testing.T) *soak {
 	t.Helper()
-	s := &soak{t: t, instance: commandstest.New(t), commands: commands.NewRegistry().All()}
+	s := &soak{t: t, instance: commandstest.New(t), commands: triedCommands()}
 	s.params = s.instance.Params
 	for _, trouble := range slices.Concat(troubles(), misshapen(anything)) {
 		if trouble.breaks == nil {
