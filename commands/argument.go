@@ -255,14 +255,14 @@ func (a Argument) setList(into *[]string, given gjson.Result) error {
 	return nil
 }
 
-// listOf reads a list given as a list, as JSON text or separated by commas. Empty items are dropped.
+// listOf reads a list given as a list, as JSON text or separated by commas, with or without quotes. Empty items are dropped.
 func listOf(given gjson.Result) []string {
 	if given.Type == gjson.String {
 		text := strings.TrimSpace(given.Str)
 		if strings.HasPrefix(text, "[") && gjson.Valid(text) {
 			return listOf(gjson.Parse(text))
 		}
-		return trimmed(strings.Split(text, ","))
+		return trimmed(separated(text))
 	}
 	if !given.IsArray() {
 		return trimmed([]string{given.Raw})
@@ -272,6 +272,23 @@ func listOf(given gjson.Result) []string {
 		items = append(items, item.String())
 	}
 	return trimmed(items)
+}
+
+// separated splits a text at its commas, except for those of an item in double quotes, which loses its quotes.
+func separated(text string) []string {
+	var items []string
+	for more := true; more; {
+		item, rest := "", strings.TrimSpace(text)
+		if quoted, behind, closed := strings.Cut(strings.TrimPrefix(rest, `"`), `"`); closed && strings.HasPrefix(rest, `"`) {
+			if behind = strings.TrimSpace(behind); behind == "" || behind[0] == ',' {
+				item, rest = quoted, behind
+			}
+		}
+		unquoted, behind, further := strings.Cut(rest, ",")
+		items = append(items, item+unquoted)
+		text, more = behind, further
+	}
+	return items
 }
 
 func trimmed(items []string) []string {

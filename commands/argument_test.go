@@ -61,3 +61,25 @@ func TestAnEmptyListIsNoValue(t *testing.T) {
 			WantFailure("machine_id is missing; comment is missing; isolation_type is missing")
 	}
 }
+
+// TestAnItemOfAListMayBeInQuotes sends one filter for each way of writing a list.
+func TestAnItemOfAListMayBeInQuotes(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		`"adobe","google"`:         "vendor eq 'adobe' or vendor eq 'google'",
+		`"adobe" , google `:        "vendor eq 'adobe' or vendor eq 'google'",
+		`"Adobe, Inc.", google`:    "vendor eq 'Adobe, Inc.' or vendor eq 'google'",
+		`5" disk,google`:           `vendor eq '5" disk' or vendor eq 'google'`,
+		`"a"b,c`:                   `vendor eq '"a"b' or vendor eq 'c'`,
+		`"a,b`:                     `vendor eq '"a' or vendor eq 'b'`,
+		`"", google`:               "vendor eq 'google'",
+		`["Adobe, Inc.","google"]`: "vendor eq 'Adobe, Inc.' or vendor eq 'google'",
+	} {
+		i := commandstest.New(t)
+		i.Answer("GET", "/api/Software", 200, `{"value":[]}`)
+		result := i.Run("microsoft-atp-list-software", map[string]any{"vendor": given})
+		if got := result.Requests[0].Query.Get("$filter"); got != want {
+			t.Errorf("%s: got the filter %s, want %s", given, got, want)
+		}
+	}
+}
