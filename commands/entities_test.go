@@ -285,6 +285,23 @@ func TestFileInfoGoesOnWithWhatTheServiceDidNotTake(t *testing.T) {
 	}
 }
 
+// TestAFileThatMustWaitHasNoVerdictYet has a service that accepts no more requests: a file is not unknown because of it.
+func TestAFileThatMustWaitHasNoVerdictYet(t *testing.T) {
+	i := commandstest.New(t)
+	i.Answer(http.MethodGet, "/api/files/"+aSHA1, http.StatusOK, fullFile)
+	i.Tenant.Script(simulator.Fault{
+		Kind: simulator.KindAPI, Path: "/api/files/" + otherSHA1, Times: 1, Status: http.StatusTooManyRequests, RetryAfter: 10 * time.Minute,
+	})
+	i.Answer(http.MethodGet, "/api/files/"+otherSHA1, http.StatusOK, `{"sha1":"`+otherSHA1+`","determinationType":"Clean"}`)
+	first := i.Run("file", map[string]any{"file": otherSHA1 + "," + aSHA1}).Entry()
+	if first.Poll == nil || first.Poll.Args["file"] != otherSHA1 || at(first, "DBotScore").Get("#").Int() != 1 {
+		t.Fatalf("got the scores %s and the next run %v, want one score and the other file left", at(first, "DBotScore").Raw, first.Poll)
+	}
+	if got := at(i.Again(first).Entry(), "DBotScore").Get("0"); got.Get("Indicator").String() != otherSHA1 || got.Get("Score").Int() != 1 {
+		t.Errorf("got the score %s, want that of the file that was left", got.Raw)
+	}
+}
+
 func TestMachinesOfSeveralFiles(t *testing.T) {
 	i := commandstest.New(t)
 	i.Answer(http.MethodGet, "/api/files/"+aSHA1+"/machines", http.StatusOK, list(fullMachine))

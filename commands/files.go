@@ -68,7 +68,8 @@ func judgeFiles() Command {
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		files := forEach(ctx, in.Hashes, func(ctx context.Context, hash string) (seen, error) {
 			file, err := run.API.File(ctx, hash)
-			if _, refused := errors.AsType[*defender.APIError](err); refused {
+			_, throttled := errors.AsType[*defender.ThrottledError](err)
+			if _, refused := errors.AsType[*defender.APIError](err); refused && !throttled {
 				// The verdicts on the other files are of use without this one.
 				return seen{missing: err}, nil
 			}
