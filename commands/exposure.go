@@ -543,7 +543,7 @@ func listRemediationTasks() Command {
 			tasks = tasks[min(in.Offset, len(tasks)):]
 			list.More = list.More || len(tasks) > in.Limit
 			tasks = tasks[:min(in.Limit, len(tasks))]
-			list.Whole = "" // has the others as well
+			list.Whole, list.Skipped = "", in.Offset // the answer has the others as well
 		}
 		byID := map[string]rawjson.Value{}
 		ids := idsIn(tasks)

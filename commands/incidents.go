@@ -102,7 +102,7 @@ func (o Output) ofMachine(list defender.List, machine string, limit int, alerts 
 			found[i] = extended(incident, func(key string) bool { return key == "alerts" })
 		}
 	}
-	entry := o.listEntry(defender.List{Items: found, Whole: rawjson.Join(found), More: more})
+	entry := o.listEntry(defender.List{Items: found, Whole: rawjson.Join(found), More: more, Limited: true})
 	entry.Blocks = append(entry.Blocks, warroom.Paragraph(looked))
 	return entry
 }

@@ -70,7 +70,7 @@ func listInvestigations() Command {
 func (o Output) partEntry(list defender.List, offset, limit int) warroom.Entry {
 	all := list.Items
 	list.Items = all[min(offset, len(all)):min(offset+limit, len(all))]
-	list.More = list.More || offset+limit < len(all)
+	list.More, list.Limited, list.Skipped = list.More || offset+limit < len(all), true, offset
 	list.Whole = rawjson.Join(all)
 	return o.listEntry(list)
 }

@@ -73,7 +73,7 @@ func listLibrary() Command {
 			list.Items, list.Whole = matching, rawjson.Join(matching)
 		}
 		if len(list.Items) > in.Limit {
-			list.Items, list.More = list.Items[:in.Limit], true
+			list.Items, list.More, list.Limited = list.Items[:in.Limit], true, true
 		}
 		return report(out.listEntry(list)), nil
 	})

@@ -192,7 +192,24 @@ func TestSpecialCases(t *testing.T) {
 		"a second page of investigations": {
 			command: "microsoft-atp-list-investigations", args: map[string]any{"limit": 1, "offset": 1},
 			answers: []string{`GET /api/investigations 200 {"value":[{"id":"41"},{"id":"42"},{"id":"43"}]}`},
-			stored:  []string{`{"ID":"42"`}, shown: []string{"42", "These are the first 1"}, hidden: []string{"41", "43"}, raw: []string{`[{"id":"41"},{"id":"42"},{"id":"43"}]` + "\n"},
+			stored:  []string{`{"ID":"42"`}, shown: []string{"42", "These are numbers 2 to 2", "Ask for the next page"}, hidden: []string{"41", "43"}, raw: []string{`[{"id":"41"},{"id":"42"},{"id":"43"}]` + "\n"},
+		},
+		"the first files of the library": {
+			command: "microsoft-atp-live-response-library-list", args: map[string]any{"limit": 1},
+			answers: []string{`GET /api/libraryfiles 200 {"value":[{"fileName":"a.ps1"},{"fileName":"b.ps1"}]}`}, shown: []string{"a.ps1", "These are the first 1", "Raise the limit"},
+		},
+		"the first incidents of a machine": {
+			command: "microsoft-atp-incident-list", args: map[string]any{"limit": 1, "machine_id": "m1"},
+			answers: []string{`GET /v1.0/security/incidents 200 {"value":[` +
+				`{"id":"1","alerts":[{"evidence":[{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"m1"}]}]},` +
+				`{"id":"2","alerts":[{"evidence":[{"@odata.type":"#microsoft.graph.security.deviceEvidence","mdeDeviceId":"m1"}]}]}]}`},
+			shown: []string{"These are the first 1", "Raise the limit"},
+		},
+		"a second page of overdue tasks": {
+			command: "microsoft-atp-list-remediation-tasks", args: map[string]any{"limit": 1, "offset": 1, "overdue_only": true},
+			answers: []string{`GET /api/remediationTasks 200 {"value":[{"id":"r1","status":"Active","dueOn":"2020-01-01T00:00:00Z"},` +
+				`{"id":"r2","status":"Active","dueOn":"2020-01-01T00:00:00Z"},{"id":"r3","status":"Active","dueOn":"2020-01-01T00:00:00Z"}]}`},
+			shown: []string{"r2", "These are numbers 2 to 2", "Ask for the next page"},
 		},
 		"the last page of investigations": {
 			command: "microsoft-atp-list-investigations", args: map[string]any{"limit": 2, "offset": 1},
