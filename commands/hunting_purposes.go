@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"xsoar-defender/defender"
@@ -121,15 +122,15 @@ func declarePurposes[A asks](p purposeCommand) Command {
 		return report(entry), nil
 	})
 	declared := command.arguments
-	command.arguments = func() []Argument {
-		arguments := declared()
+	command.arguments = sync.OnceValue(func() []Argument {
+		arguments := slices.Clone(declared())
 		for i := range arguments {
 			if arguments[i].Name == "query_purpose" {
 				arguments[i].Values = purposes
 			}
 		}
 		return arguments
-	}
+	})
 	return command
 }
 

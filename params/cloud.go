@@ -291,3 +291,15 @@ func IsLoopback(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return err == nil && address.IsLoopback()
 }
+
+// Portal returns the base of Microsoft's Defender portal for the cloud, without a final slash. The addresses are those of
+// https://learn.microsoft.com/defender-endpoint/gov.
+func (c Cloud) Portal() string {
+	switch {
+	case c.Graph != nil && c.Graph.Hostname() == dodGraph:
+		return "https://security.apps.mil"
+	case c.Graph != nil && c.Graph.Hostname() == governmentGraph:
+		return "https://security.microsoft.us"
+	}
+	return "https://security.microsoft.com"
+}

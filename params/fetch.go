@@ -1,9 +1,7 @@
 package params
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -14,6 +12,23 @@ const (
 	// See https://learn.microsoft.com/en-us/defender-endpoint/data-storage-privacy.
 	lookBackLimit = 180 * 24 * 60
 )
+
+// FetchType names the kind of objects of which an instance makes incidents.
+type FetchType string
+
+// The options of fetch_type.
+const (
+	FetchAlerts       FetchType = "Alerts"
+	FetchXDRIncidents FetchType = "XDR incidents"
+)
+
+// IncidentFilter selects the XDR incidents that are fetched. Empty lists mean no restriction.
+type IncidentFilter struct {
+	// Statuses, Severities and ServiceSources hold values of Microsoft Graph.
+	Statuses, Severities, ServiceSources []string
+	// OData is a further condition as it is sent, or empty.
+	OData string
+}
 
 // labelled are the options of a filter, as users see them, each with the API's value for it.
 type labelled []struct{ label, value string }
@@ -95,14 +110,4 @@ func (f *form) detectionSources() []string {
 		return detectionSources.values(chosen)
 	}
 	return earlierDetectionSources.values(f.severalOfAs(fieldFetchSource, fieldOldFetchSource))
-}
-
-// wholeNumber reads a whole number from least to most.
-func (f *form) wholeNumber(at field, least, most int) int {
-	number, err := strconv.Atoi(f.text(at))
-	if err != nil || number < least || number > most {
-		f.refuse(at, fmt.Sprintf("put a whole number from %d to %d there", least, most))
-		return 0
-	}
-	return number
 }

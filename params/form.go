@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -146,6 +147,16 @@ func (f *form) checkbox(at field) bool {
 	}
 	f.refuse(at, "select or clear the checkbox; the stored value is neither true nor false")
 	return false
+}
+
+// wholeNumber reads a whole number from least to most.
+func (f *form) wholeNumber(at field, least, most int) int {
+	number, err := strconv.Atoi(f.text(at))
+	if err != nil || number < least || number > most {
+		f.refuse(at, fmt.Sprintf("put a whole number from %d to %d there", least, most))
+		return 0
+	}
+	return number
 }
 
 // oneOf returns the chosen option, spelled as declared, or "" if the value is refused.

@@ -7,23 +7,6 @@ import (
 	"time"
 )
 
-// FetchType names the kind of objects of which an instance makes incidents.
-type FetchType string
-
-// The options of fetch_type.
-const (
-	FetchAlerts       FetchType = "Alerts"
-	FetchXDRIncidents FetchType = "XDR incidents"
-)
-
-// IncidentFilter selects the XDR incidents that are fetched. Empty lists mean no restriction.
-type IncidentFilter struct {
-	// Statuses, Severities and ServiceSources hold values of Microsoft Graph.
-	Statuses, Severities, ServiceSources []string
-	// OData is a further condition as it is sent, or empty.
-	OData string
-}
-
 // direction is an option of mirror_direction.
 type direction string
 
@@ -186,16 +169,4 @@ func (f *form) pairs(at field) func(yield func(string, string) bool) {
 			}
 		}
 	}
-}
-
-// Portal returns the base of Microsoft's Defender portal for the cloud, without a final slash. The addresses are those of
-// https://learn.microsoft.com/defender-endpoint/gov.
-func (c Cloud) Portal() string {
-	switch {
-	case c.Graph != nil && c.Graph.Hostname() == dodGraph:
-		return "https://security.apps.mil"
-	case c.Graph != nil && c.Graph.Hostname() == governmentGraph:
-		return "https://security.microsoft.us"
-	}
-	return "https://security.microsoft.com"
 }

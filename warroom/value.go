@@ -38,19 +38,17 @@ type Texts []string
 
 // EncodeJSON writes the list as a JSON array of strings.
 func (t Texts) EncodeJSON(e *Encoder) {
-	List[string](t).encode(e, func(e *Encoder, text string) { e.Text(text) })
+	encodeList(e, t, e.Text)
 }
 
-// List is an ordered list.
-type List[T any] []T
-
-func (l List[T]) encode(e *Encoder, item func(*Encoder, T)) {
+// encodeList writes items as a JSON array.
+func encodeList[T any](e *Encoder, items []T, encode func(T)) {
 	e.Raw("[")
-	for i, v := range l {
+	for i, item := range items {
 		if i > 0 {
 			e.Raw(",")
 		}
-		item(e, v)
+		encode(item)
 	}
 	e.Raw("]")
 }
@@ -60,7 +58,7 @@ type Values []Value
 
 // EncodeJSON writes the list as a JSON array.
 func (v Values) EncodeJSON(e *Encoder) {
-	List[Value](v).encode(e, func(e *Encoder, item Value) { item.EncodeJSON(e) })
+	encodeList(e, v, func(item Value) { item.EncodeJSON(e) })
 }
 
 // Pair is one key of a Group.
