@@ -186,6 +186,14 @@ func TestAnIsolationThatIsRefusedNamesTheOtherKind(t *testing.T) {
 	i.Answer(http.MethodPost, "/api/machines/m1/isolate", http.StatusBadRequest, `{"error":{"code":"InvalidInput","message":"Machine m1 is not onboarded."}}`)
 	args := map[string]any{"machine_id": "m1", "comment": "c", "isolation_type": "Full"}
 	i.Run("microsoft-atp-isolate-machine", args).WantFailure("is not onboarded", "isolation_type=UnManagedDevice")
+	for _, code := range []string{"ActiveRequestAlreadyExists", "OsPlatformNotSupported", "ClientVersionNotSupported"} {
+		i := commandstest.New(t)
+		i.Answer(http.MethodPost, "/api/machines/m1/isolate", http.StatusBadRequest, `{"error":{"code":"`+code+`","message":"no"}}`)
+		i.Answer(http.MethodGet, "/api/machineactions", http.StatusOK, list())
+		if got := i.Run("microsoft-atp-isolate-machine", args).Failure(); strings.Contains(got, "UnManagedDevice") {
+			t.Errorf("%s: got %q, want no word about devices that are not onboarded", code, got)
+		}
+	}
 }
 
 func TestTheTestButtonNeverUsesALogInUp(t *testing.T) {

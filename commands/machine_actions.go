@@ -103,7 +103,7 @@ func isolateMachine() Command {
 	}, defender.Isolate, machineActionOutput("Isolation"),
 		func(ctx context.Context, api *defender.Client, machine string, in args) (defender.MachineAction, error) {
 			action, err := api.Isolate(ctx, machine, in.Comment, in.Kind)
-			if in.Kind != unmanagedDevice && defender.StatusOf(err) == http.StatusBadRequest {
+			if in.Kind != unmanagedDevice && mayBeUnmanaged(err) {
 				err = &IsolationError{Err: err}
 			}
 			return action, err
@@ -112,6 +112,16 @@ func isolateMachine() Command {
 
 // unmanagedDevice is the kind of isolation for devices that are not onboarded.
 const unmanagedDevice = "UnManagedDevice"
+
+// mayBeUnmanaged reports whether a machine may have been refused because it is not onboarded. The codes with a meaning of their own
+// are those of https://learn.microsoft.com/defender-endpoint/api/common-errors.
+func mayBeUnmanaged(err error) bool {
+	switch defender.Code(err) {
+	case defender.ActiveRequestExists, "OsPlatformNotSupported", "ClientVersionNotSupported":
+		return false
+	}
+	return defender.StatusOf(err) == http.StatusBadRequest
+}
 
 // IsolationError is the refusal to isolate a machine that may not be of a kind that can be isolated this way.
 type IsolationError struct{ Err error }
