@@ -77,7 +77,7 @@ func inChunks[T any](ctx context.Context, ids []string, size int, ask func(ctx c
 // alertSelection selects alerts by conditions. The service filters only by some of them; the others are looked at here.
 type alertSelection struct {
 	Incident     *int   `arg:"incident_id" min:"0" help:"The ID of the incident that the alerts belong to."`
-	Title        string `arg:"title" help:"The exact title of the alerts, in upper or lower case."`
+	Title        string `arg:"title" help:"The whole title of the alerts; case does not matter."`
 	Machine      string `arg:"machine_id" help:"The ID of the machine that the alerts are about."`
 	CreatedAfter Moment `arg:"created_after" help:"The earliest creation time of the alerts: a date, or a time span back from now."`
 }
@@ -400,7 +400,7 @@ func findMachinesByTag() Command {
 func setDeviceValue() Command {
 	type args struct {
 		Machines []string `arg:"machine_id" required:"true" help:"The IDs of the machines."`
-		Value    string   `arg:"device_value" required:"true" values:"Low,Normal,High" help:"How much the machine matters. The value weighs the machine's part of the exposure score."`
+		Value    string   `arg:"device_value" required:"true" values:"Low,Normal,High" help:"How much the machine matters, which weighs its part of the exposure score."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.Machine", Key: "val.ID === obj.ID",

@@ -77,7 +77,7 @@ type recordFilter struct {
 	Groups      []string `arg:"rbac_group" help:"The names of the device groups whose records are kept."`
 	MinSeverity string   `arg:"min_severity" values:"Low,Medium,High,Critical" help:"The lowest severity of the records that are kept, of exports whose records have one."`
 	CVEs        []string `arg:"cve" help:"The vulnerabilities whose records are kept, such as CVE-2026-12345."`
-	Product     string   `arg:"product" help:"The product whose records are kept, in upper or lower case. * stands for any characters, as in chrome*."`
+	Product     string   `arg:"product" help:"The product whose records are kept; case does not matter. * stands for any characters, as in chrome*."`
 }
 
 func (f recordFilter) empty() bool {
@@ -196,7 +196,7 @@ type exportState struct {
 	SHA256  string
 	Columns []string
 	Headed  bool
-	// Since is the time since when changes are exported.
+	// Since is the time from which changes are exported.
 	Since time.Time
 	// Next is the link of the page to continue with. Parts is how many pages or files are complete.
 	Next  string
@@ -579,11 +579,11 @@ const (
 
 func exportEverything() Command {
 	type args struct {
-		Kind string `arg:"kind" required:"true" values:"software_inventory,software_vulnerabilities,software_vulnerability_changes,secure_configuration,non_cpe_software,browser_extensions,certificates,hardware_firmware,information_gathering,baseline_compliance,antivirus_health" help:"The export."`
+		Kind string `arg:"kind" required:"true" values:"software_inventory,software_vulnerabilities,software_vulnerability_changes,secure_configuration,non_cpe_software,browser_extensions,certificates,hardware_firmware,information_gathering,baseline_compliance,antivirus_health" help:"What to export."`
 		Via  string `arg:"via" default:"auto" values:"auto,json,files" help:"How the service sends the records: as pages of JSON, or as files, which is the way for more than about 50,000 records. auto asks for a page, and for files when there are more."`
 		recordFilter
-		Since       Moment   `arg:"since" help:"The time since when changes are exported, at most 14 days back: a date, or a time span back from now. Required for software_vulnerability_changes; software_vulnerabilities with it exports the changes."`
-		NewerThan   Moment   `arg:"newer_than" help:"The generatedTime of the last export. Nothing is exported when the service has no newer snapshot, which it makes about every six hours. For files."`
+		Since       Moment   `arg:"since" help:"The time from which changes are exported, at most 14 days back: a date, or a time span back from now. Required for software_vulnerability_changes. With it, software_vulnerabilities exports changes instead of everything."`
+		NewerThan   Moment   `arg:"newer_than" help:"The generatedTime of the last export, for files. Nothing is exported if the service has no newer snapshot; it makes one about every six hours."`
 		Columns     []string `arg:"columns" help:"The keys of the records that are kept; all by default."`
 		Format      string   `arg:"format" default:"jsonl.gz" values:"jsonl.gz,jsonl,csv.gz,csv" help:"The format of the file: JSON lines or CSV, compressed with gzip or not."`
 		SummaryOnly bool     `arg:"summary_only" default:"false" help:"Whether to count the records without a file."`
@@ -597,7 +597,7 @@ func exportEverything() Command {
 		Path: "MicrosoftATP.Export", Key: "val.fileName && val.fileName == obj.fileName", Single: true, Title: "Export",
 		Columns: []string{"kind", "via", "generatedTime", "records", "matched", "devices", "complete", "fileName"},
 		Fields: []warroom.Field{
-			{Name: "kind", Type: warroom.String, Help: "The export."},
+			{Name: "kind", Type: warroom.String, Help: "What was exported."},
 			{Name: "via", Type: warroom.String, Help: "How the service sent the records: json or files."},
 			{Name: "generatedTime", Type: warroom.Date, Help: "When the service made the snapshot; for json, when it was read."},
 			{Name: "records", Type: warroom.Number, Help: "The number of records that were read."},

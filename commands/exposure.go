@@ -158,7 +158,7 @@ func exposureParts(keep func(vulnerability rawjson.Value) bool) []part {
 func getMachineExposure() Command {
 	type args struct {
 		Machines    []string `arg:"machine_id" required:"true" help:"The IDs of the machines."`
-		Include     []string `arg:"include" default:"vulnerabilities,recommendations,missing_kbs" values:"software,vulnerabilities,recommendations,missing_kbs" help:"What to show of each machine, with a request for each."`
+		Include     []string `arg:"include" default:"vulnerabilities,recommendations,missing_kbs" values:"software,vulnerabilities,recommendations,missing_kbs" help:"What to show of each machine. Each choice is a request."`
 		MinSeverity string   `arg:"min_severity" values:"Low,Medium,High,Critical" help:"The lowest severity of the vulnerabilities."`
 		Exploitable bool     `arg:"exploitable_only" default:"false" help:"Whether to show only vulnerabilities with a known exploit."`
 		Limit       int      `arg:"limit" default:"50" min:"1" help:"The maximum number of items of each list to return, the most urgent first."`
@@ -360,7 +360,7 @@ func detailParts() []part {
 func getRecommendationDetails() Command {
 	type args struct {
 		ID      string   `arg:"recommendation_id" required:"true" help:"The ID of the recommendation, such as va-_-google-_-chrome."`
-		Include []string `arg:"include" default:"machines,vulnerabilities" values:"machines,vulnerabilities,software" help:"What to show of the recommendation, with a request for each."`
+		Include []string `arg:"include" default:"machines,vulnerabilities" values:"machines,vulnerabilities,software" help:"What to show of the recommendation. Each choice is a request."`
 		Limit   int      `arg:"limit" default:"50" min:"1" help:"The maximum number of items of each list to return."`
 	}
 	out := recommendationOutput()
@@ -490,7 +490,7 @@ func listRemediationTasks() Command {
 		Status       string   `arg:"status" values:"Active,Completed" help:"The status of the tasks."`
 		CreatedAfter Moment   `arg:"created_after" help:"The earliest creation time of the tasks: a date, or a time span back from now."`
 		Overdue      bool     `arg:"overdue_only" default:"false" help:"Whether to list only tasks that are past their due date and not completed."`
-		Machines     bool     `arg:"include_machines" default:"false" help:"Whether to list the machines of each task, with a request for each."`
+		Machines     bool     `arg:"include_machines" default:"false" help:"Whether to list the machines of each task, which takes a request for each."`
 		Limit        int      `arg:"limit" default:"50" min:"1" max:"10000" help:"The maximum number of tasks to return."`
 		Offset       int      `arg:"offset" default:"0" min:"0" help:"The number of tasks to skip."`
 	}
@@ -576,7 +576,7 @@ func remediationTaskOutput() Output {
 			asGiven("targetDevices", warroom.Number, "The number of machines to fix."),
 			asGiven("rbacGroupNames", warroom.Unknown, "The names of the device groups."),
 			asGiven("fixedDevices", warroom.Number, "The number of machines that are fixed."),
-			asGiven("fixedPercent", warroom.Number, "What part of the machines is fixed, in percent."),
+			asGiven("fixedPercent", warroom.Number, "The percentage of the machines that are fixed."),
 			asGiven("overdue", warroom.Boolean, "Whether the task is past its due date and not completed."),
 			asGiven("requesterNotes", warroom.String, "The notes of the user who requested it."),
 			asGiven("dueOn", warroom.Date, "The due date."),
@@ -670,7 +670,7 @@ func listAntivirusHealth() Command {
 		Name       string   `arg:"computer_dns_name" help:"The fully qualified DNS name of the machine."`
 		OS         string   `arg:"os_kind" values:"windows,mac,linux" help:"The kind of operating system."`
 		Modes      []string `arg:"av_mode" values:"Active,Passive,Disabled,Others,EDRBlocked,PassiveAudit,0,1,2,3,4,5" help:"The modes of the antivirus, by name or number."`
-		Outdated   []string `arg:"outdated" values:"signature,engine,platform" help:"What is out of date: machines for which one of these is not up to date."`
+		Outdated   []string `arg:"outdated" values:"signature,engine,platform" help:"Only machines on which one of these is out of date."`
 		ScanFailed bool     `arg:"scan_failed" default:"false" help:"Whether to list only machines whose last quick or full scan failed."`
 		Limit      int      `arg:"limit" default:"50" min:"1" max:"10000" help:"The maximum number of machines to return."`
 	}

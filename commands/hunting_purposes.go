@@ -154,7 +154,7 @@ func purposeOutput(path, purpose string) Output {
 
 type lateralMovementArgs struct {
 	purposeArgs
-	RemoteIPs *int `arg:"remote_ip_count" min:"0" help:"Of the purpose smb_connections: only processes that reached more distinct remote addresses than this."`
+	RemoteIPs *int `arg:"remote_ip_count" min:"0" help:"For the purpose smb_connections: only processes that connected to more different remote addresses than this."`
 }
 
 func (in lateralMovementArgs) ask() (string, kql.Conditions, scope) {

@@ -48,7 +48,7 @@ func libraryOutput(title string) Output {
 
 func listLibrary() Command {
 	type args struct {
-		Name  string `arg:"file_name" help:"The name of the files, in upper or lower case. * stands for any characters, as in *.ps1."`
+		Name  string `arg:"file_name" help:"The name of the files; case does not matter. * stands for any characters, as in *.ps1."`
 		Limit int    `arg:"limit" default:"200" min:"1" help:"The maximum number of files to return."`
 	}
 	out := libraryOutput("Live response library")
@@ -283,7 +283,7 @@ func uploadToLibrary() Command {
 		Description   string `arg:"description" help:"The description of the file."`
 		Parameters    string `arg:"parameters_description" help:"The description of the script's parameters, for a script that takes some."`
 		Override      bool   `arg:"override" default:"false" help:"Whether to replace a different file of the same name."`
-		OnlyIfChanged bool   `arg:"only_if_changed" default:"true" help:"Whether to send nothing when the library has the same file, by its SHA-256 hash, under the name."`
+		OnlyIfChanged bool   `arg:"only_if_changed" default:"true" help:"Whether to send nothing if the library already has this file, with the same name and SHA-256 hash."`
 	}
 	out := libraryOutput("Uploaded to the live response library")
 	return declare(Command{
@@ -319,7 +319,7 @@ func deleteFromLibrary() Command {
 		Path: "MicrosoftATP.LibraryFile", Key: "val.fileName && val.fileName == obj.fileName",
 		View: warroom.NewView(
 			asGiven("fileName", warroom.String, "The name of the file."),
-			asGiven("deleted", warroom.Boolean, "Whether the file was deleted; false when the library had none of the name."),
+			asGiven("deleted", warroom.Boolean, "Whether the file was deleted; false if the library had no file of that name."),
 		),
 		Title: "Deleted from the live response library",
 	}

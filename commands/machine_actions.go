@@ -372,7 +372,7 @@ func listMachineActions() Command {
 		Status    string   `arg:"status" values:"Pending,InProgress,Succeeded,Failed,TimeOut,Cancelled" help:"The status of the actions."`
 		Machines  []string `arg:"machine_id" help:"IDs of machines."`
 		Type      string   `arg:"type" values:"RunAntiVirusScan,Offboard,CollectInvestigationPackage,Isolate,Unisolate,StopAndQuarantineFile,RestrictCodeExecution,UnrestrictCodeExecution,LiveResponse" help:"The type of the actions."`
-		Requestor string   `arg:"requestor" help:"The requestor of the actions."`
+		Requestor string   `arg:"requestor" help:"The user or application that requested the actions."`
 		Filters   string   `arg:"filters" help:"A filter in OData, sent as it is, for example: status eq 'Failed' and type eq 'Isolate'. The other conditions are then ignored."`
 		Limit     int      `arg:"limit" default:"50" min:"1" max:"10000" help:"The maximum number of actions to return."`
 	}

@@ -249,7 +249,7 @@ type oldArguments struct {
 	ThreatType  string        `arg:"threat_type" required:"true" values:"Botnet,C2,CryptoMining,Darknet,DDoS,MaliciousUrl,Malware,Phishing,Proxy,PUA,WatchList" help:"The kind of threat. It becomes part of the title."`
 	TLP         string        `arg:"tlp_level" values:"unknown,white,green,amber" help:"The level of the Traffic Light Protocol at which it may be shared. It becomes part of the title."`
 	Confidence  *int          `arg:"confidence" min:"0" max:"100" help:"The confidence that the indicator is malicious, from 0 to 100. It becomes part of the title."`
-	Severity    string        `arg:"severity" default:"MediumHigh" values:"Informational,Low,MediumLow,MediumHigh,High,Medium" help:"The severity. The service has a single Medium."`
+	Severity    string        `arg:"severity" default:"MediumHigh" values:"Informational,Low,MediumLow,MediumHigh,High,Medium" help:"The severity. The service has a single Medium, which MediumLow and MediumHigh become."`
 	Tags        []string      `arg:"tags" list:"false" help:"Tags. They become part of the title."`
 }
 
@@ -422,7 +422,7 @@ func createOldNetworkIndicator() Command {
 func updateOldIndicator() Command {
 	type args struct {
 		ID          string        `arg:"indicator_id" required:"true" help:"The ID of an indicator."`
-		Severity    string        `arg:"severity" default:"MediumHigh" values:"Informational,Low,MediumLow,MediumHigh,High,Medium" help:"The severity. The service has a single Medium."`
+		Severity    string        `arg:"severity" default:"MediumHigh" values:"Informational,Low,MediumLow,MediumHigh,High,Medium" help:"The severity. The service has a single Medium, which MediumLow and MediumHigh become."`
 		Expiration  time.Duration `arg:"expiration_time" required:"true" help:"The time span after which the indicator expires, such as 7 days."`
 		Description string        `arg:"description" help:"What the indicator is about."`
 	}

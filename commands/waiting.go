@@ -31,7 +31,7 @@ const (
 // pause holds the arguments that set how often and for how long a command checks. By default it checks every ten
 // seconds for ten minutes.
 type pause struct {
-	Interval int `arg:"interval_in_seconds" min:"0" max:"86400" help:"The number of seconds between two checks of the status; 10 by default, and at least."`
+	Interval int `arg:"interval_in_seconds" min:"0" max:"86400" help:"The number of seconds between two checks of the status; 10 by default, which is also the minimum."`
 	Timeout  int `arg:"timeout_in_seconds" min:"0" max:"604800" help:"The number of seconds after which the command stops waiting; 600 by default."`
 }
 

@@ -68,7 +68,7 @@ const exportPageSize = 50_000
 // ExportPage names one page of an export that answers in JSON.
 type ExportPage struct {
 	Operation Operation
-	// Since is the time since when changes are exported; zero for exports of everything.
+	// Since is the time from which changes are exported; zero for exports of everything.
 	Since time.Time
 	// Next is the link that the page before returned; empty for the first page.
 	Next string
