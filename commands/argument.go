@@ -349,11 +349,12 @@ func writable(at time.Time) bool {
 	return 0 <= at.Year() && at.Year() <= last
 }
 
+// parseBoolean takes every word that integrations of the platform take, and so the deployed one.
 func parseBoolean(text string) (bool, error) {
 	switch strings.ToLower(text) {
-	case "true", "yes", "1":
+	case "true", "yes", "1", "t", "y", "on":
 		return true, nil
-	case "false", "no", "0":
+	case "false", "no", "0", "f", "n", "off":
 		return false, nil
 	}
 	return false, fmt.Errorf("must be true or false; got %q", text)

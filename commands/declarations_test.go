@@ -166,6 +166,7 @@ func TestArgumentsAreReadByTheirType(t *testing.T) {
 		"numbers":            {map[string]string{"number": `"12"`, "part": `0.5`}, args{Number: 12, Part: &half}},
 		"a whole number":     {map[string]string{"number": `12.0`}, args{Number: 12}},
 		"booleans":           {map[string]string{"yes": `"Yes"`, "maybe": `true`}, args{Number: 7, Yes: true, Maybe: &yes}},
+		"other booleans":     {map[string]string{"yes": `"on"`, "maybe": `"Y"`}, args{Number: 7, Yes: true, Maybe: &yes}},
 		"a span":             {map[string]string{"span": `"36 hours"`}, args{Number: 7, Span: &span}},
 		"a moment":           {map[string]string{"at": `"2026-11-20"`}, args{Number: 7, At: Moment{now.Truncate(24 * time.Hour)}}},
 		"a moment back":      {map[string]string{"at": `"36 hours ago"`}, args{Number: 7, At: Moment{now.Add(-span)}}},
