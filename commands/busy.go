@@ -11,7 +11,8 @@ import (
 	"xsoar-defender/defender"
 )
 
-// BusyError reports that a machine refused an action because another one of the same type has not ended.
+// BusyError reports that a machine refused an action because another one of the same type has not ended. Running is empty if
+// that one was not found.
 type BusyError struct {
 	Machine string
 	Running defender.MachineAction
@@ -19,6 +20,9 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
+	if e.Running.ID() == "" {
+		return fmt.Sprintf("Machine %s is busy with another session, of which no machine action was found: those that were begun in the portal have none. Wait until it has ended.", e.Machine)
+	}
 	requested := ""
 	if by := e.Running.Text("requestor"); by != "" {
 		requested += " by " + by
@@ -147,7 +151,8 @@ func (a actionStart) explainUnknown(ctx context.Context, run *Run, err error) er
 }
 
 // explainBusy looks for the action that is in the way after the service refused to start one. Only live response has
-// an error code for it; other kinds are refused as a bad request, so the machine's list of actions decides.
+// an error code for it; other kinds are refused as a bad request, so the machine's list of actions decides. It does not
+// have the sessions that were begun in the portal.
 func (a actionStart) explainBusy(ctx context.Context, run *Run, err error) error {
 	var refused *defender.APIError
 	if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest {
@@ -163,10 +168,13 @@ func (a actionStart) explainBusy(ctx context.Context, run *Run, err error) error
 		),
 		Limit: 1,
 	})
-	if lookErr != nil || len(actions.Items) == 0 {
+	busy := &BusyError{Machine: a.machine, Err: err}
+	if lookErr == nil && len(actions.Items) > 0 {
+		busy.Running = defender.MachineAction{Value: actions.Items[0]}
+	} else if refused.Code != defender.ActiveRequestExists {
 		return err
 	}
-	return &BusyError{Machine: a.machine, Running: defender.MachineAction{Value: actions.Items[0]}, Err: err}
+	return busy
 }
 
 func isBusy(err error) bool {

@@ -187,6 +187,28 @@ func TestASessionWaitsForABusyMachineIfItIsToldTo(t *testing.T) {
 	i.Again(waits).WantFailure("Machine m1 is busy")
 }
 
+// TestASessionOfThePortalIsWaitedFor has one that is not in the list of machine actions, and a list that cannot be read.
+func TestASessionOfThePortalIsWaitedFor(t *testing.T) {
+	for name, answer := range map[string]func(*commandstest.Instance){
+		"not listed": func(i *commandstest.Instance) { i.Answer("GET", "/api/machineactions", 200, list()) },
+		"no list": func(i *commandstest.Instance) {
+			i.Answer("GET", "/api/machineactions", 403, `{"error":{"code":"Forbidden","message":"missing role"}}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := commandstest.New(t)
+			answer(i)
+			i.Answer("POST", "/api/machines/m1/runliveresponse", http.StatusBadRequest, `{"error":{"code":"ActiveRequestAlreadyExists","message":"busy"}}`)
+			i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1")).WantFailure("Machine m1 is busy with another session", "begun in the portal")
+			waits := i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1", "wait_for_active", "true")).Entry()
+			waits.WantReadable("Machine m1 is busy", "The next attempt is in 10 seconds")
+			if waits.Poll == nil || waits.Poll.Args["machine_action_id"] != nil {
+				t.Errorf("got the next run %+v, want one that starts the session", waits.Poll)
+			}
+		})
+	}
+}
+
 // sessionOn starts a session of two commands on machines, of which each has its own end.
 func sessionOn(i *commandstest.Instance, results string, ends map[string]string) commandstest.Entry {
 	var machines []string
