@@ -503,6 +503,21 @@ func TestSimulateRefusesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+func TestATenantRunsWhereNothingIsKept(t *testing.T) {
+	t.Parallel()
+	ctx, end := context.WithCancel(t.Context())
+	w := newWorld(t, "simulate", "--json", "--state", "none", "--out", t.TempDir())
+	w.Sleep = func(ctx context.Context, _ time.Duration) error { end(); return context.Cause(ctx) }
+	if got := cli.Execute(ctx, w.World); got != 0 {
+		t.Fatalf("the exit code is %d, want 0: %s", got, &w.errs)
+	}
+	for name, want := range map[string]bool{"client-secret": true, "authorization-code": true, "authorization-code-signed-in": false} {
+		if got := gjson.Get(w.out.String(), "instances."+name).Exists(); got != want {
+			t.Errorf("the instance %s: got %t, want %t", name, got, want)
+		}
+	}
+}
+
 // TestAConditionOfTheSignInCanBeOnFromTheStart tries those under which no user could log in.
 func TestAConditionOfTheSignInCanBeOnFromTheStart(t *testing.T) {
 	t.Parallel()

@@ -55,6 +55,9 @@ The exit code is 0 on success, 1 if nobody logged in, and 2 for a usage error.`,
 			if options.timeout <= 0 {
 				return usage("--timeout is %s: give the user some time", options.timeout)
 			}
+			if options.store && options.where.state == noState {
+				return usage("--store keeps the login in the state file, and --state none has it keep nothing: leave out one of them")
+			}
 			return p.login(cmd.Context(), options)
 		},
 	}

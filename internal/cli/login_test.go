@@ -278,7 +278,7 @@ func TestLoginThatFailsIsOneSentence(t *testing.T) {
 
 func TestLoginCalledWronglyIsAMistakeOfUsage(t *testing.T) {
 	t.Parallel()
-	for _, flags := range [][]string{{"--timeout", "0s"}, {"--timeout", "-1m"}, {"--timeout", "soon"}, {"--instance", "none.json"}, {"extra"}} {
+	for _, flags := range [][]string{{"--timeout", "0s"}, {"--timeout", "-1m"}, {"--timeout", "soon"}, {"--instance", "none.json"}, {"--store", "--state", "none"}, {"extra"}} {
 		w := newLoginWorld(t)
 		w.logIn(t, 2, flags...)
 	}

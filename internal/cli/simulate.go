@@ -45,7 +45,8 @@ func (p *program) simulateCommand() *cobra.Command {
 		Use: "simulate", Short: "Run a simulated tenant to try commands against", Args: noArgs, GroupID: groupTry,
 		Long: `Starts a small company with its sign-in service and its Defender API inside this program, and writes an
 instance file for each way to sign in. Under a file are the environment variables that it needs, if any. The
-instance authorization-code is one at which nobody has logged in yet; at authorization-code-signed-in a user has.
+instance authorization-code is one at which nobody has logged in yet; at authorization-code-signed-in a user has,
+unless --state none keeps no login.
 
 It listens on loopback only. docs/simulator.md describes what is faithful and what is not, the scenes, the conditions
 and the control endpoint.
@@ -264,7 +265,7 @@ func (l *lab) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !needsLogin(one.params) {
+		if !needsLogin(one.params) || l.where.state == noState { // where nothing is kept, nobody stays signed in
 			continue
 		}
 		params := maps.Clone(one.params)
