@@ -34,9 +34,11 @@ func isDomain(name string) bool {
 	return len(labels) > 1 && !wrong && strings.Trim(labels[len(labels)-1], "0123456789") != ""
 }
 
+// checkHash is for the operations that take a file by its SHA-1 or SHA-256, and not by its MD5
+// (https://learn.microsoft.com/defender-endpoint/api/get-file-information).
 func checkHash(hash string) *apiError {
-	if !isHash(md5Length)(hash) && !isHash(sha1Length)(hash) && !isHash(sha256Length)(hash) {
-		return &apiError{http.StatusBadRequest, "InvalidHashValue", "The value " + strconv.Quote(hash) + " is not a file hash."}
+	if !isHash(sha1Length)(hash) && !isHash(sha256Length)(hash) {
+		return &apiError{http.StatusBadRequest, "InvalidHashValue", "The value " + strconv.Quote(hash) + " is not a SHA-1 or a SHA-256."}
 	}
 	return nil
 }
@@ -59,13 +61,13 @@ func checkDomain(name string) *apiError {
 	return nil
 }
 
-// fileWith finds a file by any of its hashes.
+// fileWith finds a file by its SHA-1 or SHA-256.
 func (c *company) fileWith(hash string) (*file, *apiError) {
 	if failure := checkHash(hash); failure != nil {
 		return nil, failure
 	}
 	for _, f := range c.files {
-		if hash = strings.ToLower(hash); f.SHA1 == hash || f.SHA256 == hash || f.MD5 == hash {
+		if hash = strings.ToLower(hash); f.SHA1 == hash || f.SHA256 == hash {
 			return f, nil
 		}
 	}

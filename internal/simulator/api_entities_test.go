@@ -10,7 +10,7 @@ import (
 func TestFilesByEveryHash(t *testing.T) {
 	w := newWorld(t)
 	f := w.company.fileNamed("updater_helper.exe")
-	for _, hash := range []string{f.SHA1, f.SHA256, f.MD5, strings.ToUpper(f.SHA1)} {
+	for _, hash := range []string{f.SHA1, f.SHA256, strings.ToUpper(f.SHA1)} {
 		w.same("the file of "+hash, w.get("/api/files/"+hash).get("sha256"), f.SHA256)
 	}
 	w.same("its determination", w.get("/api/files/"+f.SHA1).get("determinationType"), "Malware")
@@ -19,7 +19,7 @@ func TestFilesByEveryHash(t *testing.T) {
 	unseen := strings.Repeat("0", 40)
 	w.refused("GET", "/api/files/"+unseen, nil, 404, "ResourceNotFound")
 	w.refused("GET", "/api/files/"+unseen+"/stats", nil, 404, "ResourceNotFound")
-	for _, path := range []string{"/api/files/evil.exe", "/api/files/evil.exe/stats", "/api/files/evil.exe/alerts", "/api/files/evil.exe/machines"} {
+	for _, path := range []string{"/api/files/" + f.MD5, "/api/files/" + f.MD5 + "/stats", "/api/files/evil.exe", "/api/files/evil.exe/stats", "/api/files/evil.exe/alerts", "/api/files/evil.exe/machines"} {
 		w.refused("GET", path, nil, 400, "InvalidHashValue")
 	}
 }

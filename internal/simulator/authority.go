@@ -34,9 +34,10 @@ func refusals() map[int]string {
 		50011:   invalidRequest, // redirect URI not registered
 		50027:   invalidClient,  // assertion is no JWT
 		50049:   "invalid_instance",
-		50173:   invalidGrant, // grant revoked
-		54005:   invalidGrant, // code used before
-		65001:   invalidGrant, // permission without consent
+		50059:   invalidRequest, // no tenant is named
+		50173:   invalidGrant,   // grant revoked
+		54005:   invalidGrant,   // code used before
+		65001:   invalidGrant,   // permission without consent
 		65004:   "access_denied",
 		70000:   invalidGrant, // grant not valid
 		70003:   "unsupported_grant_type",
@@ -95,6 +96,12 @@ func (t *Tenant) isTenant(name string) bool {
 	return strings.EqualFold(name, t.registration.tenantID) || strings.EqualFold(name, domain)
 }
 
+// signsIn reports whether users sign in under this name: that of the tenant, or one for the tenants of all organizations
+// (https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints).
+func (t *Tenant) signsIn(name string) bool {
+	return t.isTenant(name) || strings.EqualFold(name, commonTenant) || strings.EqualFold(name, organizations)
+}
+
 // serveDiscovery tells a client that it may trust this authority, and where its tenant is described.
 func (t *Tenant) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	endpoint, err := url.Parse(r.URL.Query().Get("authorization_endpoint"))
@@ -112,9 +119,11 @@ func (t *Tenant) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// commonTenant is the name under which Entra serves what does not depend on a tenant
-// (https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints).
-const commonTenant = "common"
+// The names under which Entra serves what does not depend on a tenant, and finds that of a user.
+const (
+	commonTenant  = "common"
+	organizations = "organizations"
+)
 
 // serveConfiguration describes the endpoints of a tenant: of a version, or without one the older ones.
 //
@@ -122,13 +131,17 @@ const commonTenant = "common"
 func (t *Tenant) serveConfiguration(version string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		name := r.PathValue("tenant")
-		if !t.isTenant(name) {
+		if !t.signsIn(name) {
 			t.answerRefusal(w, r, unknownTenant(name))
 			return
 		}
+		issuer := t.issuer(version)
+		if !t.isTenant(name) { // a client puts the tenant of the user there
+			issuer = strings.Replace(issuer, t.registration.tenantID, "{tenantid}", 1)
+		}
 		tenant := t.base + "/" + url.PathEscape(name)
 		answerJSON(w, http.StatusOK, map[string]any{
-			"issuer":                                t.issuer(version),
+			"issuer":                                issuer,
 			"authorization_endpoint":                tenant + path.Join("/oauth2", version, "authorize"),
 			"token_endpoint":                        tenant + path.Join("/oauth2", version, "token"),
 			"jwks_uri":                              tenant + path.Join("/discovery", version, "keys"),

@@ -413,6 +413,36 @@ func TestAUserSignsIn(t *testing.T) {
 	}
 }
 
+// TestAUserSignsInWithoutATenant does so under the names for the tenants of all organizations, as older instances are configured.
+func TestAUserSignsInWithoutATenant(t *testing.T) {
+	s := start(t, 1)
+	for _, name := range []string{"organizations", "common", "Organizations"} {
+		inTenant := "/" + s.TenantID() + "/"
+		redirect, err := s.SignIn(strings.Replace(s.loginURL(), inTenant, "/"+name+"/", 1))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		target, err := url.Parse(redirect)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := strings.Replace(s.tokenPath(), inTenant, "/"+name+"/", 1)
+		got := s.post(path, s.withSecret(), "grant_type", "authorization_code", "code", target.Query().Get("code"),
+			"redirect_uri", s.redirectURI(), "code_verifier", verifier, "scope", "")
+		if got.status != 200 || got.json["refresh_token"] == nil {
+			t.Fatalf("%s: redeeming the code: got %d %s", name, got.status, got.text)
+		}
+		got = s.post(path, s.withSecret(), "grant_type", "refresh_token", "refresh_token", got.json["refresh_token"].(string), "scope", "")
+		if got.status != 200 {
+			t.Errorf("%s: the refresh token: got %d %s", name, got.status, got.text)
+		}
+		refused(t, name+": an application", s.post(path, s.withSecret(), "scope", defenderScope), 400, "invalid_request", 50059)
+		if got := s.get("/" + name + "/v2.0/.well-known/openid-configuration"); got.json["issuer"] != s.URL()+"/{tenantid}/v2.0" {
+			t.Errorf("%s: got the issuer %v, want one without a tenant", name, got.json["issuer"])
+		}
+	}
+}
+
 func TestASingleDelegatedPermission(t *testing.T) {
 	s := start(t, 1)
 	got := s.redeem(s.code("scope", "https://api.securitycenter.microsoft.com/Alert.Read"))

@@ -59,7 +59,7 @@ func (t *Tenant) signInAnswer(target *url.URL, q url.Values) url.Values {
 
 // redirectTarget checks tenant, application and redirect URI.
 func (t *Tenant) redirectTarget(tenant string, q url.Values) (*url.URL, *refusal) {
-	if !t.isTenant(tenant) {
+	if !t.signsIn(tenant) {
 		return nil, unknownTenant(tenant)
 	}
 	if no := required(q, "client_id", "redirect_uri"); no != nil {

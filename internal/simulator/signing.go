@@ -88,7 +88,7 @@ func (k *signingKey) verify(text string, claims jwt.Claims, options ...jwt.Parse
 
 // serveKeys answers with the keys that tokens of the tenant are signed with, as a JSON Web Key Set (RFC 7517).
 func (t *Tenant) serveKeys(w http.ResponseWriter, r *http.Request) {
-	if name := r.PathValue("tenant"); !t.isTenant(name) && name != commonTenant {
+	if name := r.PathValue("tenant"); !t.signsIn(name) {
 		t.answerRefusal(w, r, unknownTenant(name))
 		return
 	}

@@ -27,6 +27,10 @@ func conditions() map[string]condition {
 			description: "Everything but the sign-in answers 429, with Retry-After, for an hour.", meets: services,
 			fault: &Fault{Status: http.StatusTooManyRequests, Code: "TooManyRequests", Message: "The rate of requests is exceeded.", RetryAfter: 30 * time.Second},
 		},
+		"documented-rates": {
+			description: "Each operation of the API answers 429, with Retry-After, beyond its documented rate.",
+			set:         func(t *Tenant, on bool) { t.SetRates(on) },
+		},
 		"revoked-secret": {
 			description: "The client secret has expired (AADSTS7000222), and tokens given before are refused.",
 			set: func(t *Tenant, on bool) {

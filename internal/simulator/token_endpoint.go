@@ -61,7 +61,7 @@ type scope struct {
 	nonce    string   // of the sign-in, for the ID token
 }
 
-// defaultScope meansevery permission that the application has been given.
+// defaultScope means every permission that the application has been given.
 const defaultScope = ".default"
 
 // parseScope reads the scope parameter of a request.
@@ -136,12 +136,16 @@ func (t *Tenant) serveToken(v1 bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		describeAnswer(w, r)
 		tenant := r.PathValue("tenant")
-		if !t.isTenant(tenant) {
+		if !t.signsIn(tenant) {
 			t.answerRefusal(w, r, unknownTenant(tenant))
 			return
 		}
 		if err := r.ParseForm(); err != nil {
 			t.answerRefusal(w, r, refuse(900144, "The request's body is not a form."))
+			return
+		}
+		if !t.isTenant(tenant) && r.PostForm.Get("grant_type") == "client_credentials" {
+			t.answerRefusal(w, r, refuse(50059, "An application must name its tenant, which nothing in the request does."))
 			return
 		}
 		if id, secret, found := r.BasicAuth(); found {
