@@ -109,7 +109,7 @@ func differs(object rawjson.Value, property string, texts []string) bool {
 	return len(texts) > 0 && value != "" && !slices.ContainsFunc(texts, func(text string) bool { return strings.EqualFold(text, value) })
 }
 
-// TooManyError says that the service has more objects than are looked at for a selection, so that the selection would be
+// TooManyError reports that the service has more objects than are looked at for a selection, so that the selection would be
 // incomplete.
 type TooManyError struct{ Thing string }
 

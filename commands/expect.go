@@ -29,7 +29,7 @@ func (e expectation) selected(count int, thing string) error {
 	return &ExpectationError{Count: count, Expected: e.Expect, Thing: thing}
 }
 
-// ExpectationError says that a command would have acted on another number of things than was expected. Nothing was
+// ExpectationError reports that a command would have acted on another number of things than was expected. Nothing was
 // changed.
 type ExpectationError struct {
 	// Count is how many things the command would have acted on, and Expected how many were expected; nil when nothing

@@ -354,7 +354,7 @@ func (e *exporter) pauses() bool { return !e.until.IsZero() && !e.run.Now().Befo
 // mostRenewals is how often the links of one file are asked for again.
 const mostRenewals = 3
 
-// AlreadyExportedError says that the service has no newer snapshot than the one that is known.
+// AlreadyExportedError reports that the service has no newer snapshot than the one that is known.
 type AlreadyExportedError struct{ Generated string }
 
 func (e *AlreadyExportedError) Error() string {
@@ -562,7 +562,7 @@ func (e *exporter) drop(err error) error {
 	return errors.Join(unsaved(err), discard(e.run.Host, e.state.File))
 }
 
-// ExportLostError says that an export could not continue where the execution before it stopped, time and again.
+// ExportLostError reports that an export could not continue where the execution before it stopped, time and again.
 type ExportLostError struct{ Kind string }
 
 func (e *ExportLostError) Error() string {

@@ -41,7 +41,7 @@ type exportFile struct {
 	keptHash    []byte
 	keptSize    int64
 	keptColumns []string
-	// headed says that the first line of a CSV file was written; keptHeaded is as the last part left it.
+	// headed reports whether the first line of a CSV file was written; keptHeaded is as the last part left it.
 	headed, keptHeaded bool
 
 	out    *bufio.Writer

@@ -116,7 +116,7 @@ type reviewed struct {
 	close   func() error
 }
 
-// TooLargeError says that a file is too large for the live response library.
+// TooLargeError reports that a file is too large for the live response library.
 type TooLargeError struct{ Name string }
 
 func (e *TooLargeError) Error() string {
@@ -162,7 +162,7 @@ func exactText(run *Run, argument, trimmed string) string {
 	return trimmed
 }
 
-// FileNameError says that a text is not a name for a file of the library.
+// FileNameError reports that a text is not a name for a file of the library.
 type FileNameError struct{ Name string }
 
 func (e *FileNameError) Error() string {
@@ -209,7 +209,7 @@ func inLibrary(ctx context.Context, run *Run, name string) (rawjson.Value, error
 	return "", nil
 }
 
-// ScriptError says that the file of the library is not the one that was meant.
+// ScriptError reports that the file of the library is not the one that was meant.
 type ScriptError struct {
 	Name string
 	// Want is the SHA-256 hash of the file that was meant, and Got that of the library; empty when it has none of the name.
@@ -227,7 +227,7 @@ func (e *ScriptError) Error() string {
 	return inOneLine(fmt.Sprintf("Nothing was %s: the file %s has the SHA-256 hash %s, not %s. %s", e.Not, e.Name, e.Got, e.Want, e.Remedy))
 }
 
-// UnshownUploadError says that the service accepted a file, but neither its answer nor the library shows it.
+// UnshownUploadError reports that the service accepted a file, but neither its answer nor the library shows it.
 type UnshownUploadError struct {
 	Name string
 	// Err is why the library could not be looked at; nil if it was.

@@ -207,7 +207,7 @@ func (c carriedScript) upload(ctx context.Context, run *Run, name string) error 
 	return errors.Join(err, file.close())
 }
 
-// sessionResults are how the results of a session are reported.
+// The ways to report the results of a session, apart from not at all.
 const (
 	resultsAsFiles = "files"
 	resultsAsLinks = "links"

@@ -233,7 +233,7 @@ func hasQuery(request seenRequest, want map[string]string) bool {
 type conversation struct {
 	entries []map[string]any
 	metrics map[string]int
-	// keptLastRun says that the execution left something behind for the next fetch.
+	// keptLastRun reports whether the execution left something behind for the next fetch.
 	keptLastRun bool
 	folder      string
 	// said is everything that was reported.

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// UnknownPurposeError says that a family has no query for the purpose asked for.
+// UnknownPurposeError reports that a family has no query for the purpose asked for.
 type UnknownPurposeError struct {
 	Family  Family
 	Purpose string
@@ -19,7 +19,7 @@ func (e *UnknownPurposeError) Error() string {
 	return fmt.Sprintf("the hunt %s has no query_purpose %q: choose %s", e.Family, e.Purpose, alternatives(purposes))
 }
 
-// MissingConditionError says that a purpose cannot be answered without one of the conditions it names.
+// MissingConditionError reports that a purpose cannot be answered without one of the conditions it names.
 type MissingConditionError struct {
 	Family  Family
 	Purpose string
@@ -31,7 +31,7 @@ func (e *MissingConditionError) Error() string {
 		title(e.Family, e.Purpose), alternatives(e.AnyOf))
 }
 
-// UnsupportedConditionError says that the events of a purpose have nothing to compare a condition with.
+// UnsupportedConditionError reports that the events of a purpose have nothing to compare a condition with.
 type UnsupportedConditionError struct {
 	Family    Family
 	Purpose   string
@@ -44,7 +44,7 @@ func (e *UnsupportedConditionError) Error() string {
 		title(e.Family, e.Purpose), e.Condition, alternatives(e.Supported))
 }
 
-// InvalidValueError says that the value of an argument cannot be put into a query.
+// InvalidValueError reports that the value of an argument cannot be put into a query.
 type InvalidValueError struct {
 	Argument string
 	Value    string

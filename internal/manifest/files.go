@@ -24,7 +24,7 @@ type File struct {
 	// Path leads to it from the root of the repository.
 	Path    string
 	Content []byte
-	// Current says that the repository already holds this content.
+	// Current reports whether the repository already holds this content.
 	Current bool
 }
 

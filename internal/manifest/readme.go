@@ -8,7 +8,7 @@ import (
 	"xsoar-defender/commands"
 )
 
-// MarkerError says that a page lacks the markers between which a table is written.
+// MarkerError reports that a page lacks the markers between which a table is written.
 type MarkerError struct{ Section string }
 
 func (e *MarkerError) Error() string {

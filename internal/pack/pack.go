@@ -45,12 +45,12 @@ type Source struct {
 // copySuffix ends the ID and the names of a copy.
 const copySuffix = "_copy"
 
-// ManifestError says that the manifest lacks a key that it must have.
+// ManifestError reports that the manifest lacks a key that it must have.
 type ManifestError struct{ Key string }
 
 func (e *ManifestError) Error() string { return "the manifest of the integration has no " + e.Key }
 
-// ImageError says that a text is not a name of a container image with a tag or a digest, without which the platform would
+// ImageError reports that a text is not a name of a container image with a tag or a digest, without which the platform would
 // run whatever image is the latest.
 type ImageError struct{ Image string }
 
@@ -58,7 +58,7 @@ func (e *ImageError) Error() string {
 	return fmt.Sprintf("%q is not the name of an image: write it as NAME:TAG, with its registry where it needs one", e.Image)
 }
 
-// VersionError says that a text is not a version of a pack.
+// VersionError reports that a text is not a version of a pack.
 type VersionError struct{ Version string }
 
 func (e *VersionError) Error() string {

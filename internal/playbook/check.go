@@ -70,7 +70,8 @@ type Checker struct {
 
 // place is a context path that is declared, or what declared ones are below.
 type place struct {
-	// filled says that a command fills it, or something below it; open that everything the service returns is below it.
+	// filled reports whether a command fills it, or something below it, and open whether everything the service returns is
+	// below it.
 	filled, open bool
 	help         string
 	below        []string // the keys that are declared below it

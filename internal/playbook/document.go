@@ -32,7 +32,7 @@ type FormatError struct {
 	// Line is where; 0 when the whole file is meant.
 	Line   int
 	Reason string
-	// Other says that the file can be read, and is something else than a playbook.
+	// Other reports whether the file can be read, and is something else than a playbook.
 	Other bool
 }
 

@@ -35,7 +35,7 @@ type invocation struct {
 	brand     string // empty when any integration may run it
 	command   string
 	arguments []argument
-	// partly says that only some of the arguments are known.
+	// partly reports whether only some of the arguments are known.
 	partly bool
 }
 
@@ -43,7 +43,7 @@ type invocation struct {
 type argument struct {
 	line int
 	name string
-	// given says that there is a value, and fixed that it is the same in every run.
+	// given reports whether there is a value, and fixed whether it is the same in every run.
 	given, fixed bool
 	value        string
 }

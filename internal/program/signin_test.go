@@ -27,11 +27,11 @@ import (
 // way is a way to sign in, with what the tests have to know about it.
 type way struct {
 	mode string
-	// kept says that the integration context keeps its tokens; one without a secret to seal them with keeps nothing.
+	// kept reports whether the integration context keeps its tokens; one without a secret to seal them with keeps nothing.
 	kept bool
-	// systemClock says that the proof it signs in with is dated by the system's clock, by a library.
+	// systemClock reports whether the proof it signs in with is dated by the system's clock, by a library.
 	systemClock bool
-	// needsLogin says that a user must log in first.
+	// needsLogin reports whether a user must log in first.
 	needsLogin bool
 	// spoil makes the instance's proof wrong, and refused is the text that the failure must then have.
 	spoil   func(e *engine)

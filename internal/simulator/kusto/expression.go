@@ -36,7 +36,7 @@ type expression struct {
 type namedExpression struct {
 	name  string
 	value expression
-	// star says that the column was not named: it came with an asterisk.
+	// star reports whether the column was not named: it came with an asterisk.
 	star bool
 }
 
