@@ -202,6 +202,9 @@ func (a Argument) set(target reflect.Value, given gjson.Result, now time.Time) e
 		if err != nil {
 			return fmt.Errorf(`must be a time span such as "3 days" or "12 hours"`)
 		}
+		if duration == 0 { // for a handler the same as no span at all
+			return fmt.Errorf("must be longer than 0")
+		}
 		return nil
 	case *Moment:
 		return setMoment(into, textOf(given), now)

@@ -194,7 +194,7 @@ func huntOf(run *Run, described rawjson.Value, timeout, within time.Duration) (h
 	}
 	if text := described.Text("time_range"); text != "" {
 		span, err := params.ParseDuration(text)
-		if err != nil {
+		if err != nil || span == 0 {
 			return hunt{}, wrong(run, `the time_range of a query must be a time span such as "3 days"; got %q`, text)
 		}
 		within = span

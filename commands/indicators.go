@@ -387,9 +387,6 @@ func (in indicatorArguments) indicator(run *Run) (defender.Indicator, []warroom.
 	if problem := kind.problem(in.Value); problem != "" {
 		return defender.Indicator{}, nil, wrong(run, "%q is not a valid %s: it %s", in.Value, kind.name, problem)
 	}
-	if in.Expiration != nil && *in.Expiration <= 0 {
-		return defender.Indicator{}, nil, wrong(run, "expiration_time must be longer than 0")
-	}
 	action, retired := kind.actionToday(in.Action)
 	alert := retired || in.GenerateAlert == nil || *in.GenerateAlert
 	if action == audit && !alert {

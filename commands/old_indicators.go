@@ -434,9 +434,6 @@ func updateOldIndicator() Command {
 		Outputs: paths.outputs(),
 		Example: `indicator_id=996 expiration_time="30 days" severity=High`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		if in.Expiration <= 0 {
-			return Report{}, wrong(run, "expiration_time must be longer than 0")
-		}
 		current, err := run.API.Indicator(ctx, in.ID)
 		if err != nil {
 			return Report{}, err

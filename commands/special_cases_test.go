@@ -59,6 +59,10 @@ func TestSpecialCases(t *testing.T) {
 			command: "microsoft-atp-advanced-hunting", args: map[string]any{"query_batch": `[{"query":"DeviceInfo","time_range":"long"}]`},
 			asked: []string{}, fails: []string{"time_range", `got "long"`},
 		},
+		"a span of nothing": {
+			command: "microsoft-atp-advanced-hunting", args: map[string]any{"query_batch": `[{"query":"DeviceInfo","time_range":"0 days"}]`},
+			asked: []string{}, fails: []string{"time_range", `got "0 days"`},
+		},
 		"a query that cannot be limited": {
 			command: "microsoft-atp-advanced-hunting", args: map[string]any{"query": "", "query_batch": `[{"query":"union A, B","time_range":"2 days"}]`},
 			asked: []string{}, fails: []string{"time_range does not fit a query of query_batch"},

@@ -9,7 +9,7 @@ import (
 
 // Within restricts a query that an analyst wrote to the events of a time span back from now. If the query begins with the
 // name of a table, after comments and let statements, the restriction directly follows the name, so that later steps may
-// drop the Timestamp column; otherwise it becomes the last step. A query that begins with union, find, search or print has no
+// drop the Timestamp column or rows; otherwise it precedes the first step of the last statement. A query that begins with union, find, search or print has no
 // one table, and its results need not have a Timestamp: that is an *UnboundedError. A span of zero leaves the query as it is.
 func Within(query string, span time.Duration) (string, error) {
 	if span <= 0 {
@@ -21,6 +21,11 @@ func Within(query string, span time.Duration) (string, error) {
 	restriction := "| where Timestamp > ago(" + strconv.FormatInt(int64(span/time.Second), 10) + "s)"
 	before, table, rest := leadingTable(query)
 	if table == "" {
+		start := skipLets(query)
+		if step := endAt(query[start:], '|'); step > 0 {
+			start += step - len("|")
+			return strings.TrimRightFunc(query[:start], unicode.IsSpace) + "\n" + restriction + "\n" + query[start:], nil
+		}
 		return strings.TrimRight(query, " \t\r\n;") + "\n" + restriction, nil
 	}
 	return before + table + "\n" + restriction + rest, nil
@@ -91,7 +96,7 @@ func skipBlank(text string) int {
 func skipLets(query string) int {
 	at := skipBlank(query)
 	for {
-		end := statementEnd(query[at:])
+		end := endAt(query[at:], ';')
 		switch leadingWord(query[at:]) {
 		case "let", "set", "alias", "declare", "restrict", "pattern":
 		default:
@@ -105,9 +110,9 @@ func skipLets(query string) int {
 	}
 }
 
-// statementEnd returns the length of a statement with its semicolon, or -1 if the text ends without one. Semicolons in
-// texts, in comments and in the bodies of functions do not count.
-func statementEnd(text string) int {
+// endAt returns the length of a text up to a character that ends a statement or a step, and with it, or -1 without one. Those in
+// texts, in comments, in brackets and in the bodies of functions do not count.
+func endAt(text string, end byte) int {
 	depth := 0
 	for at := 0; at < len(text); at++ {
 		switch text[at] {
@@ -115,7 +120,7 @@ func statementEnd(text string) int {
 			depth++
 		case '}', ')', ']':
 			depth--
-		case ';':
+		case end:
 			if depth == 0 {
 				return at + 1
 			}

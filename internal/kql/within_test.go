@@ -23,6 +23,9 @@ func TestWithin(t *testing.T) {
 		{"a let statement over lines", "let\n  n = 5;\nset notruncation;\nDeviceInfo | take n", "let\n  n = 5;\nset notruncation;\nDeviceInfo\n" + where + "\n| take n"},
 		{"a let statement without an end", "let n = 5", "let n = 5\n" + where},
 		{"a function", "FileProfile(\"x\") ;", "FileProfile(\"x\")\n" + where},
+		{"a function with steps", "materialize(DeviceInfo | take 9) | take 5", "materialize(DeviceInfo | take 9)\n" + where + "\n| take 5"},
+		{"a table in brackets", "let n = 5;\n[\"Device|Info\"] // a|b\n| summarize count()", "let n = 5;\n[\"Device|Info\"] // a|b\n" + where + "\n| summarize count()"},
+		{"a union in brackets", "(union DeviceInfo, DeviceEvents | take 9) | count;", "(union DeviceInfo, DeviceEvents | take 9)\n" + where + "\n| count;"},
 		{"a comment alone", "// nothing", "// nothing\n" + where},
 	} {
 		t.Run(test.name, func(t *testing.T) {
