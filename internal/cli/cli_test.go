@@ -321,32 +321,43 @@ type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-func TestExecGoesOnWhereTheLastFetchThatWasHandedOverEnded(t *testing.T) {
+// TestAFetchGoesOnWhereTheLastOneThatWasWrittenOutEnded fetches with both commands that run others.
+func TestAFetchGoesOnWhereTheLastOneThatWasWrittenOutEnded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	params := w.tenant(t).Instance("client-secret")
-	params["max_fetch"], params["first_fetch_timestamp"] = "3", "12 hours"
-	execution, err := json.Marshal(map[string]any{"command": "fetch-incidents", "params": params, "instance": "lab"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fetch := func(out io.Writer, want int) {
-		t.Helper()
-		w.Args, w.In, w.Out = []string{"xsoar-defender", "exec"}, bytes.NewReader(execution), out
-		w.run(t, want)
-	}
-	fetch(brokenPipe{}, 1)
-	var first, second bytes.Buffer
-	fetch(&first, 0)
-	fetch(&second, 0)
-	name := regexp.MustCompile(`Microsoft Defender ATP Alert [\w-]+`)
-	if got := name.FindAllString(first.String(), -1); len(got) != 3 {
-		t.Fatalf("the first fetch gave %q, want three alerts", &first)
-	}
-	for _, one := range name.FindAllString(first.String(), -1) {
-		if strings.Contains(second.String(), one) {
-			t.Errorf("%s was fetched twice", one)
-		}
+	for _, command := range []string{"exec", "run"} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			params := w.tenant(t).Instance("client-secret")
+			params["max_fetch"], params["first_fetch_timestamp"] = "3", "12 hours"
+			input, err := json.Marshal(map[string]any{"command": "fetch-incidents", "params": params, "instance": "lab"})
+			args := []string{"exec"}
+			if command == "run" {
+				input, err = json.Marshal(map[string]any{"name": "lab", "params": params})
+				args = []string{"run", "fetch-incidents", "--json", "--instance", "-"}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			fetch := func(out io.Writer, want int) {
+				t.Helper()
+				w.Args, w.In, w.Out = append([]string{"xsoar-defender"}, args...), bytes.NewReader(input), out
+				w.run(t, want)
+			}
+			fetch(brokenPipe{}, 1)
+			var first, second bytes.Buffer
+			fetch(&first, 0)
+			fetch(&second, 0)
+			name := regexp.MustCompile(`Microsoft Defender ATP Alert [\w-]+`)
+			if got := name.FindAllString(first.String(), -1); len(got) != 3 {
+				t.Fatalf("the first fetch gave %q, want three alerts", &first)
+			}
+			for _, one := range name.FindAllString(first.String(), -1) {
+				if strings.Contains(second.String(), one) {
+					t.Errorf("%s was fetched twice", one)
+				}
+			}
+		})
 	}
 }
 

@@ -136,6 +136,9 @@ func (p *program) run(ctx context.Context, options runOptions) error {
 	if err := results.end(); err != nil {
 		return failed(err)
 	}
+	if err := s.commit(ctx); err != nil {
+		return failed(err)
+	}
 	if ctx.Err() != nil {
 		told.sayWhatContinues(s, options.instance)
 	}

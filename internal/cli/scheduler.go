@@ -27,6 +27,8 @@ type scheduler struct {
 	show func(execution.Result)
 	// interrupted is the run that was waited for when the scheduler was interrupted, if any.
 	interrupted execution.Request
+	// commits save how far the runs came.
+	commits []func(context.Context) error
 }
 
 // runner runs executions.
@@ -70,6 +72,9 @@ func (s *scheduler) run(ctx context.Context, command string, args map[string]jso
 		next := pending[0]
 		result := s.runNext(ctx, next)
 		errs = append(errs, failureOf(result))
+		if result.Err == nil && result.Commit != nil {
+			s.commits = append(s.commits, result.Commit)
+		}
 		if result.Err == nil {
 			pending = append(pending, s.scheduledBy(next, result.Entries)...)
 		}
@@ -81,6 +86,16 @@ func (s *scheduler) run(ctx context.Context, command string, args map[string]jso
 		slices.SortStableFunc(pending, func(a, b scheduled) int { return a.due.Compare(b.due) })
 	}
 	return errors.Join(errs...)
+}
+
+// commit saves how far the runs came. As on the platform, what was not written out is fetched again.
+func (s *scheduler) commit(ctx context.Context) error {
+	for _, commit := range s.commits {
+		if err := commit(ctx); err != nil {
+			return fmt.Errorf("saving the progress: %w", err)
+		}
+	}
+	return nil
 }
 
 // runNext waits until a run is due and runs it.

@@ -193,6 +193,9 @@ func (d *webDesk) run(ctx context.Context, told *web.Telling, command string, ar
 	s.show = func(result execution.Result) { d.show(told, result) }
 	// What failed was shown.
 	_ = s.run(ctx, command, args)
+	if err := s.commit(ctx); err != nil {
+		told.Failed(warroom.Visible(err.Error()))
+	}
 }
 
 // show tells the page the result of a run, and keeps what it leaves in the context.
