@@ -235,6 +235,17 @@ func (e *examination) tls(p peer) Check {
 // endsSoon is how long before its expiry a certificate causes a warning.
 const endsSoon = 14 * 24 * time.Hour
 
+// daysOf returns a number of days in words.
+func daysOf(days int) string {
+	switch days {
+	case 0:
+		return "less than a day"
+	case 1:
+		return "1 day"
+	}
+	return fmt.Sprintf("%d days", days)
+}
+
 // judgeCertificate judges the certificate of a connection.
 func judgeCertificate(check string, version uint16, certificate *x509.Certificate, now time.Time, insecure bool) Check {
 	found := passed(check, "%s, certificate of %s, valid until %s", tls.VersionName(version), issuer(certificate), day(certificate.NotAfter))
@@ -244,7 +255,7 @@ func judgeCertificate(check string, version uint16, certificate *x509.Certificat
 	case left <= 0:
 		found.Found += ", which has passed"
 	case left <= endsSoon:
-		found.Found += fmt.Sprintf(", in %d days", int(left/(24*time.Hour)))
+		found.Found += ", in " + daysOf(int(left/(24*time.Hour)))
 	}
 	if left <= endsSoon {
 		remedies = append(remedies, "Have the certificate renewed by the operator of the host, or of the proxy that opens connections to it.")
