@@ -550,6 +550,44 @@ func TestARoundAfterAnOutageGoesOnWhereTheFirstPartEnds(t *testing.T) {
 	}
 }
 
+// TestARoundIsNotHeldUpByManyChangesAtOnce has more changes within 15 seconds than a list holds, which the look-back of the rounds after
+// them covers: what changes later is reported by the next round.
+func TestARoundIsNotHeldUpByManyChangesAtOnce(t *testing.T) {
+	f := &incidentFeed{now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)}
+	change := func(id int) {
+		f.incidents = append(f.incidents, &feedIncident{id: strconv.Itoa(id), created: f.now.Add(-time.Hour), updated: f.now.Add(-time.Duration(id) * 5 * time.Millisecond), severity: "low"})
+	}
+	for id := range 3 * maxIncidents {
+		change(1000 + id)
+	}
+	host, reported := &mirrorRunHost{kept: json.RawMessage(`{}`)}, map[string]int{}
+	for round := range 10 {
+		change(10 + round)
+		run := newRun(t, f, func() time.Time { return f.now.Add(time.Second) }, host, params.Fetch{Type: params.FetchXDRIncidents})
+		run.Instance.Mirror.LookBack = 5 * time.Minute
+		since := rawMessage(f.now.Add(-time.Minute).Format(time.RFC3339Nano))
+		done, err := getModifiedRemoteData().Execute(t.Context(), run, map[string]json.RawMessage{"lastUpdate": since})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		encodeValue(&text, done.Entries[0].Contents)
+		for _, id := range gjson.Parse(text.String()).Array() {
+			reported[id.Str]++
+		}
+		if reported[strconv.Itoa(10+round)] == 0 {
+			t.Errorf("round %d did not report the change of its minute", round)
+		}
+		if err := done.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f.now = f.now.Add(time.Minute)
+	}
+	if len(reported) != len(f.incidents) {
+		t.Errorf("got %d changes, want all %d", len(reported), len(f.incidents))
+	}
+}
+
 // TestARoundBeginsWhereTheLastOneEnded asks for the changes since several times, with and without the state of an earlier round.
 func TestARoundBeginsWhereTheLastOneEnded(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)

@@ -142,7 +142,7 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		start = now
 	}
 	kind := fetchedRemote(run)
-	objects, until, err := changedBetween(ctx, kind, start.Add(-lookBack), now)
+	objects, until, err := changedSince(ctx, kind, start.Add(-lookBack), start, now)
 	if err != nil {
 		return Report{}, err
 	}
@@ -189,23 +189,55 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 	return result, nil
 }
 
-// maxMirrorRequests bounds the requests of one round. One is enough unless more changed than a list holds.
-const maxMirrorRequests = 8
-
-// changedBetween reads everything that changed from since until the end that it returns. If more changed than a list holds,
-// that is a first part: the next round continues from there.
-func changedBetween(ctx context.Context, kind remote, since, until time.Time) (changed []rawjson.Value, end time.Time, err error) {
-	for range maxMirrorRequests {
-		list, err := kind.changed(ctx, since, until)
-		if err != nil {
-			return nil, until, err
-		}
-		if !list.More {
-			return list.Items, until, nil
-		}
-		until = since.Add(max(until.Sub(since)/4, serviceTick).Truncate(serviceTick))
+// changedSince reads everything that changed from since until now, and returns the end of what it read. One request is enough
+// unless more changed than a list holds. Then what is new, from start on, is read first, however much there is before it: a
+// round that read the look-back first would come no further as long as that holds more than a round reads.
+func changedSince(ctx context.Context, kind remote, since, start, now time.Time) (changed []rawjson.Value, end time.Time, err error) {
+	list, err := kind.changed(ctx, since, now)
+	if err != nil || !list.More {
+		return list.Items, now, err
 	}
-	return nil, until, &FeedError{Requests: maxMirrorRequests}
+	changed, end, err = changedBetween(ctx, kind, start, now)
+	if err != nil {
+		return nil, now, err
+	}
+	late, _, err := changedBetween(ctx, kind, since, start)
+	if _, tooMany := errors.AsType[*FeedError](err); err != nil && !tooMany {
+		return nil, now, err
+	}
+	return append(late, changed...), end, nil
+}
+
+// maxMirrorRequests bounds the requests for each of the two spans of a round that changed more than a list holds.
+const maxMirrorRequests = 16
+
+// changedBetween reads what changed from since on, in parts that a list holds, until a time or as far as the requests suffice. It
+// returns the end of the last part: the next round continues from there.
+func changedBetween(ctx context.Context, kind remote, since, until time.Time) (changed []rawjson.Value, end time.Time, err error) {
+	end = since
+	span := until.Sub(since)
+	for range maxMirrorRequests {
+		if !end.Before(until) {
+			break
+		}
+		next := until
+		if end.Add(span).Before(until) {
+			next = end.Add(span)
+		}
+		list, err := kind.changed(ctx, end, next)
+		if err != nil {
+			return nil, end, err
+		}
+		if list.More {
+			span = max(next.Sub(end)/4, serviceTick).Truncate(serviceTick)
+			continue
+		}
+		changed, end, span = append(changed, list.Items...), next, 2*span
+	}
+	if end.Equal(since) && since.Before(until) {
+		return nil, end, &FeedError{Requests: maxMirrorRequests}
+	}
+	return changed, end, nil
 }
 
 func getRemoteData() Command {
