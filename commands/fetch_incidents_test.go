@@ -492,7 +492,8 @@ func TestAFeedThatCannotBeReadInPartsIsTold(t *testing.T) {
 				params.Fetch{Type: params.FetchXDRIncidents, Max: 20, First: begin.Sub(begin.AddDate(-5, 0, 0))})
 			return err
 		}, FeedError{Requests: 40}},
-		"more changes within a second than a round of mirroring reads": {func() error {
+		"more changes within a second, at the beginning of years, than a round of mirroring reads": {func() error {
+			at := begin.AddDate(-5, 0, 0)
 			f := crowd(maxIncidents+1, at)
 			for i, one := range f.incidents {
 				one.updated = at.Add(time.Duration(i) * serviceTick)
@@ -500,7 +501,7 @@ func TestAFeedThatCannotBeReadInPartsIsTold(t *testing.T) {
 			run := newRun(t, f, func() time.Time { return f.now }, &mirrorRunHost{kept: json.RawMessage(`{}`)}, params.Fetch{Type: params.FetchXDRIncidents})
 			_, err := getModifiedRemoteData().Execute(t.Context(), run, map[string]json.RawMessage{"lastUpdate": json.RawMessage(`"` + at.Format(time.RFC3339) + `"`)})
 			return err
-		}, FeedError{Requests: 8}},
+		}, FeedError{Requests: maxMirrorRequests}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := test.read()
