@@ -33,7 +33,7 @@ type onFiles struct {
 // scope holds the arguments that set how conditions are combined and which rows are returned.
 type scope struct {
 	Operation string        `arg:"query_operation" default:"or" values:"or,and" help:"Whether an event must match one of the conditions (or) or all of them (and). Several values of one condition are always alternatives."`
-	Limit     int           `arg:"limit" default:"50" min:"1" max:"10000" help:"The number of rows in a page."`
+	Limit     int           `arg:"limit" default:"50" min:"1" max:"100000" help:"The number of rows in a page."`
 	Range     time.Duration `arg:"time_range" help:"Only events within this time span back from now, such as 3 days; the service keeps 30 days."`
 	Timeout   int           `arg:"timeout" default:"10" min:"0" max:"604800" help:"The number of seconds that the query may take; the service's own limit is 200."`
 	Page      int           `arg:"page" default:"1" min:"1" max:"10000" help:"The page to show; the first is 1."`

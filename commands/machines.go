@@ -28,8 +28,8 @@ func getMachines() Command {
 		Risks     []string `arg:"risk_score" values:"Low,Medium,High" help:"Risk scores."`
 		Health    []string `arg:"health_status" list:"false" values:"Active,Inactive" help:"The health of the sensor."`
 		Platform  []string `arg:"os_platform" list:"false" help:"The operating systems, such as Windows11."`
-		PageSize  int      `arg:"page_size" default:"50" min:"1" max:"100000" help:"The number of machines in a page."`
-		Page      int      `arg:"page_num" default:"1" min:"1" help:"The page to show; the first is 1."`
+		PageSize  int      `arg:"page_size" default:"50" min:"1" help:"The number of machines in a page, up to 100000."`
+		Page      int      `arg:"page_num" default:"1" min:"0" help:"The page to show; the first is 1."`
 	}
 	out := Output{
 		Path: "MicrosoftATP.Machine", Key: "val.ID === obj.ID", View: machineView(),
@@ -45,6 +45,8 @@ func getMachines() Command {
 		if len(in.Hostnames) > 1 && len(in.IPs) > 1 {
 			return Report{}, wrong(run, "hostname and ip cannot both have several values")
 		}
+		// Existing playbooks ask for more than there is, and count pages from 0, and get what the deployed integration returns.
+		size, page := min(in.PageSize, 100_000), max(in.Page, 1)
 		return out.listReport(run.API.Machines(ctx, defender.Query{
 			Filter: defender.And(
 				defender.EqualAny("computerDnsName", in.Hostnames),
@@ -53,7 +55,7 @@ func getMachines() Command {
 				defender.EqualAny("healthStatus", in.Health),
 				defender.EqualAny("osPlatform", in.Platform),
 			),
-			Limit: in.PageSize, Skip: (in.Page - 1) * in.PageSize, FromStart: true,
+			Limit: size, Skip: (page - 1) * size, FromStart: true,
 		}))
 	})
 }

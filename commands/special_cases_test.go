@@ -498,6 +498,18 @@ func TestSpecialCases(t *testing.T) {
 			command: "microsoft-atp-get-machines", args: map[string]any{"page_size": 10, "page_num": 3}, answers: []string{`GET /api/machines 200 {"value":[]}`},
 			asked: []string{"GET /api/machines?$top=10&$skip=20"},
 		},
+		"machines of page 0": {
+			command: "microsoft-atp-get-machines", args: map[string]any{"page_size": 10, "page_num": "0"}, answers: []string{`GET /api/machines 200 {"value":[]}`},
+			asked: []string{"GET /api/machines?$top=10&$skip=0"},
+		},
+		"as many machines as there are": {
+			command: "microsoft-atp-get-machines", args: map[string]any{"page_size": "1000000"}, answers: []string{`GET /api/machines 200 {"value":[]}`},
+			asked: []string{"GET /api/machines?$top=10000&$skip=0"},
+		},
+		"as many rows as the service returns": {
+			command: "microsoft-atp-advanced-hunting-tampering", args: map[string]any{"device_name": "ws-001", "limit": "100000"},
+			answers: []string{`POST /api/advancedqueries/run 200 {"Results":[]}`}, asked: []string{"| take 100000"},
+		},
 		"the changes of two weeks": {
 			command: "microsoft-atp-list-vulnerability-changes", args: map[string]any{"since": "14 days"},
 			answers: []string{`GET /api/machines/SoftwareVulnerabilityChangesByMachine 200 {"value":[{"deviceId":"m1","cveId":"CVE-1","status":"New","vulnerabilitySeverityLevel":"Low"}]}`},
