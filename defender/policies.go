@@ -146,7 +146,7 @@ func (p *repeatPolicy) judge(call *call, response *http.Response, err error) pro
 			p.patience.shared(after) // before the note is written, which takes a while
 			p.pace.limit(p.quota.Refused(call.ctx, p.now().Add(after)))
 		}
-	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		result.again = call.operation.Repeatable()
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		result.err = &AnswerError{Operation: call.operation, Status: response.StatusCode, Problem: "a redirect, which is never followed with a token"}

@@ -62,7 +62,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 		{"404", status(404, ""), nil, nil},
 		{"408", status(408, ""), nil, nil},
 		{"409", status(409, ""), nil, nil},
-		{"500", status(500, ""), nil, nil},
+		{"500", status(500, ""), []time.Duration{second / 2, second, 2 * second}, nil},
 		{"502", status(502, ""), []time.Duration{second / 2, second, 2 * second}, nil},
 		{"503", status(503, ""), []time.Duration{second / 2, second, 2 * second}, nil},
 		{"503 with a time", status(503, "3"), []time.Duration{3 * second, 3 * second, 3 * second}, nil},
@@ -787,7 +787,7 @@ func TestOutcomesAreCountedByStatus(t *testing.T) {
 		{404, "GeneralError 1"},
 		{408, "TimeoutError 1"},
 		{429, "QuotaError 4"},
-		{500, "ServiceError 1"},
+		{500, "ServiceError 4"},
 		{502, "ServiceError 4"},
 		{504, "TimeoutError 4"},
 	}
