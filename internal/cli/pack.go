@@ -97,12 +97,20 @@ func packError(err error) error {
 
 // save writes a file that everybody may read.
 func save(file string, content []byte) error {
-	folder := filepath.Dir(file)
-	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the folder %s does not exist: create it, or name another one with --out", warroom.Visible(folder))
+	if err := folderExists(file, "--out"); err != nil {
+		return err
 	}
 	if err := maybe.WriteFile(file, content, 0o644); err != nil {
 		return fmt.Errorf("writing %s: %w", warroom.Visible(file), err)
+	}
+	return nil
+}
+
+// folderExists returns an error if the folder of a file that a flag names does not exist.
+func folderExists(file, flag string) error {
+	folder := filepath.Dir(file)
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the folder %s does not exist: create it, or name another one with %s", warroom.Visible(folder), flag)
 	}
 	return nil
 }

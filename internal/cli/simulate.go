@@ -143,6 +143,12 @@ func recorded(tenant *simulator.Tenant, file string) error {
 }
 
 func (p *program) simulate(ctx context.Context, options simulateOptions) (err error) {
+	// The recording is written at the end, when it would be too late.
+	for _, wanted := range []struct{ flag, file string }{{"--record", options.record}, {"--keep", options.keep}} {
+		if err := folderExists(wanted.file, wanted.flag); err != nil {
+			return invalid(err)
+		}
+	}
 	tenant, end, err := p.tenant(options)
 	if err != nil {
 		return err
