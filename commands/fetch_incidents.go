@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,9 @@ type incidentProgress struct {
 	floor  uint64
 	// passed holds the times of the last update of incidents that were read and do not match, by id.
 	passed map[string]string
+	// unread holds the same of incidents that could not be read although others could: each fetch tries them again, and does
+	// not stop there.
+	unread map[string]string
 }
 
 // maxHanded is how many ids a last run holds: about 80 kB.
@@ -41,6 +45,7 @@ type savedIncidentProgress struct {
 	Floor  uint64            `json:"floor,omitempty"`
 	Handed string            `json:"handed,omitempty"` // the distances from one id to the next, to the base 36
 	Passed map[string]string `json:"passed,omitempty"`
+	Unread map[string]string `json:"unread,omitempty"`
 }
 
 const incidentProgressKey = "xsoar_defender_incidents"
@@ -52,7 +57,7 @@ func readIncidentProgress(kept json.RawMessage, now time.Time, settings params.F
 			return nil, &ProgressError{}
 		}
 	}
-	p := &incidentProgress{cursor: now.Add(-settings.First).UTC(), since: now.Add(-settings.First).UTC(), passed: map[string]string{}}
+	p := &incidentProgress{cursor: now.Add(-settings.First).UTC(), since: now.Add(-settings.First).UTC(), passed: map[string]string{}, unread: map[string]string{}}
 	text, found := whole[incidentProgressKey]
 	if !found {
 		return p, nil
@@ -80,6 +85,9 @@ func readIncidentProgress(kept json.RawMessage, now time.Time, settings params.F
 	p.floor = saved.Floor
 	if saved.Passed != nil {
 		p.passed = saved.Passed
+	}
+	if saved.Unread != nil {
+		p.unread = saved.Unread
 	}
 	return p, nil
 }
@@ -116,7 +124,7 @@ func (p *incidentProgress) encode(kept json.RawMessage) json.RawMessage {
 		whole = map[string]json.RawMessage{}
 	}
 	whole[incidentProgressKey] = json.RawMessage(rawjson.Make(savedIncidentProgress{
-		Cursor: p.cursor.Format(time.RFC3339Nano), Since: p.since.Format(time.RFC3339Nano), Floor: p.floor, Handed: distances.String(), Passed: p.passed,
+		Cursor: p.cursor.Format(time.RFC3339Nano), Since: p.since.Format(time.RFC3339Nano), Floor: p.floor, Handed: distances.String(), Passed: p.passed, Unread: p.unread,
 	}))
 	return json.RawMessage(rawjson.Make(whole))
 }
@@ -179,7 +187,7 @@ const incidentPart = 200
 // next returns the incidents to hand over, the oldest first. If a request fails after others have advanced the fetch, that
 // is kept; the next fetch meets the error again.
 func (f *incidentFetcher) next(ctx context.Context) ([]rawjson.Value, error) {
-	var taken []rawjson.Value
+	taken := f.retry(ctx)
 	begun := f.progress.cursor
 	start := begun.Add(-f.settings.LookBack).Truncate(serviceTick)
 	for {
@@ -339,12 +347,36 @@ const readAtOnce = 25
 func (f *incidentFetcher) wanted(part []listedIncident) []listedIncident {
 	var wanted []listedIncident
 	for _, one := range part {
-		fresh := !f.progress.handedOver(one.id) && !one.created.Before(f.progress.since) && !one.redirected
+		_, unread := f.progress.unread[one.id]
+		fresh := !f.progress.handedOver(one.id) && !unread && !one.created.Before(f.progress.since) && !one.redirected
 		if fresh && (f.progress.passed[one.id] == "" || f.progress.passed[one.id] != one.text) {
 			wanted = append(wanted, one)
 		}
 	}
 	return wanted
+}
+
+// retry reads the incidents that an earlier fetch could not read, and returns those to hand over.
+func (f *incidentFetcher) retry(ctx context.Context) (taken []rawjson.Value) {
+	ids := slices.Sorted(maps.Keys(f.progress.unread))
+	read := forEach(ctx, ids[:min(len(ids), f.settings.Max)], f.run.API.Incident)
+	for _, one := range read.Done {
+		if f.matches(one.Value) {
+			f.progress.hand(one.ID)
+			taken = append(taken, one.Value)
+		} else {
+			f.progress.passed[one.ID] = f.progress.unread[one.ID]
+		}
+		delete(f.progress.unread, one.ID)
+	}
+	for _, one := range read.Failed {
+		if defender.NotFound(one.Err) {
+			delete(f.progress.unread, one.ID)
+			continue
+		}
+		f.run.Host.Log(ctx, "The incident "+one.ID+" cannot be fetched yet: "+one.Err.Error())
+	}
+	return taken
 }
 
 // take reads the incidents of a part that were not handed over, at most most of them; rest reports whether others are left.
@@ -370,7 +402,11 @@ func (f *incidentFetcher) take(ctx context.Context, part []listedIncident, most 
 			}
 		}
 		for _, one := range read.Failed {
-			if !defender.NotFound(one.Err) {
+			switch {
+			case defender.NotFound(one.Err):
+			case len(read.Done) > 0 && ctx.Err() == nil && len(f.progress.unread) < readAtOnce:
+				f.progress.unread[one.ID] = texts[one.ID]
+			default:
 				err = errors.Join(err, one.Err)
 			}
 		}

@@ -43,6 +43,8 @@ type incidentFeed struct {
 	refuseAfter int
 	// refused, if set, is the id of an incident whose request is refused once all others were read.
 	refused string
+	// broken is the id of an incident that the service cannot return alone.
+	broken string
 	// moves, if set, is called before a page that continues a list: the list moves while it is read.
 	moves func(random *rand.Rand)
 }
@@ -111,6 +113,9 @@ func (f *incidentFeed) Do(request *http.Request) (*http.Response, error) {
 		return nil, &url.Error{Op: "Get", URL: "feed", Err: io.ErrUnexpectedEOF}
 	}
 	if _, id, one := strings.Cut(request.URL.Path, "/security/incidents/"); one {
+		if id == f.broken {
+			return respond(request, http.StatusBadRequest, `{"error":{"code":"BadRequest"}}`, http.Header{}), nil
+		}
 		if f.find(id).gone {
 			return respond(request, http.StatusNotFound, `{"error":{"code":"ResourceNotFound"}}`, http.Header{}), nil
 		}
@@ -391,6 +396,45 @@ func TestAnIncidentThatCouldNotBeReadIsFetchedNext(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.refused = ""
+	}
+}
+
+// TestAnIncidentThatCannotBeReadStopsNoOther has one that is among the oldest of more than a fetch reads at once.
+func TestAnIncidentThatCannotBeReadStopsNoOther(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	f, host := &incidentFeed{now: begin, broken: "1001"}, &lastRunHost{}
+	for i := range 3 * incidentPart {
+		at := begin.Add(time.Duration(i-4*incidentPart) * time.Minute)
+		f.incidents = append(f.incidents, &feedIncident{id: strconv.Itoa(1000 + i), created: at, updated: at})
+	}
+	times := map[string]int{}
+	fetch := func() {
+		t.Helper()
+		ids, commit, err := f.fetch(t, host, params.Fetch{Type: params.FetchXDRIncidents, Max: 100, First: 24 * time.Hour, LookBack: 15 * time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range ids {
+			times[id]++
+		}
+		if err := commit(); err != nil {
+			t.Fatal(err)
+		}
+		f.now = f.now.Add(time.Minute)
+	}
+	for range 10 {
+		fetch()
+	}
+	if len(times) != len(f.incidents)-1 || times[f.broken] != 0 {
+		t.Errorf("got %d incidents, want all %d but the one that cannot be read", len(times), len(f.incidents))
+	}
+	f.broken = ""
+	fetch()
+	fetch()
+	for _, one := range f.incidents {
+		if times[one.id] != 1 {
+			t.Errorf("the incident %s was handed over %d times, want once", one.id, times[one.id])
+		}
 	}
 }
 

@@ -151,6 +151,8 @@ type lastRunHost struct {
 
 func (h *lastRunHost) LastRun(context.Context) (json.RawMessage, error) { return h.lastRun, nil }
 
+func (*lastRunHost) Log(context.Context, string) {}
+
 func (h *lastRunHost) SetLastRun(_ context.Context, value json.RawMessage) error {
 	h.lastRun = value
 	return nil
