@@ -27,7 +27,7 @@ const (
 	CodeUnreachable   = "unreachable"    // no connection
 	CodeUnknownHost   = "unknown_host"   // the name has no address
 	CodeTLS           = "tls"            // the certificate is not trusted, or no TLS connection was agreed on
-	CodeGateway       = "gateway"        // a proxy or another gateway answered instead of the service
+	CodeGateway       = "gateway"        // a proxy or another gateway answered instead of the service, or the proxy cannot be used
 	CodeInvalidAnswer = "invalid_answer" // the answer is not one to a request for a token
 	CodeConfiguration = "configuration"  // the instance or the machine lacks what the mode needs
 	CodeContext       = "context"        // the integration context cannot be read or written
@@ -162,7 +162,7 @@ func (x *exchange) gatewayError(page gateway.Answer) *Error {
 
 // networkError explains a request that got no answer.
 func (x *exchange) networkError() *Error {
-	if refused, ok := errors.AsType[*gateway.ConnectError](x.failure); ok {
+	if refused, ok := errors.AsType[gateway.ProxyError](x.failure); ok {
 		return &Error{Mode: x.mode, Code: CodeGateway, Message: refused.Error(), Remedy: refused.Remedy(), Err: x.failure}
 	}
 	e := &Error{

@@ -169,7 +169,7 @@ func TestErrorsOfTheNetwork(t *testing.T) {
 		{"name service down", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "server misbehaving", Name: "x"}}, auth.CodeUnreachable, ""},
 		{"refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, auth.CodeUnreachable, ""},
 		{"cut", &net.OpError{Op: "read", Err: syscall.ECONNRESET}, auth.CodeUnreachable, ""},
-		{"proxy", &net.OpError{Op: "proxyconnect", Err: syscall.ECONNREFUSED}, auth.CodeUnreachable, ""},
+		{"proxy", &gateway.UnusableProxyError{Proxy: "proxy.test:3128", Err: syscall.ECONNREFUSED}, auth.CodeGateway, "HTTPS_PROXY of the engine"},
 		{"network timeout", &net.OpError{Op: "dial", Err: syscall.ETIMEDOUT}, auth.CodeTimeout, ""},
 		{"unknown authority", verification, auth.CodeTLS, "trust the authority that signed it"},
 		{"other host", &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: new(x509.Certificate)}}, auth.CodeTLS, "trust the authority that signed it"},

@@ -56,7 +56,7 @@ func (e *DownloadError) Error() string {
 	case e.Status > 0:
 		return fmt.Sprintf("The download failed: the file store answered %s. Try again later.", answer)
 	}
-	if refused, ok := errors.AsType[*gateway.ConnectError](e.Err); ok {
+	if refused, ok := errors.AsType[gateway.ProxyError](e.Err); ok {
 		return fmt.Sprintf("The download failed: %s. %s.", refused, capitalized(refused.Remedy()))
 	}
 	if tooManyFiles(e.Err) {

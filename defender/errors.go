@@ -249,7 +249,7 @@ func (e *ConnectionError) Error() string { return sentence(e) }
 
 func (e *ConnectionError) problem() string {
 	what := "no connection to the service (" + innermost(e.Err) + ")"
-	refused, ok := errors.AsType[*gateway.ConnectError](e.Err)
+	refused, ok := errors.AsType[gateway.ProxyError](e.Err)
 	switch {
 	case ok:
 		what = refused.Error()
@@ -262,7 +262,7 @@ func (e *ConnectionError) problem() string {
 }
 
 func (e *ConnectionError) remedy() string {
-	if refused, ok := errors.AsType[*gateway.ConnectError](e.Err); ok {
+	if refused, ok := errors.AsType[gateway.ProxyError](e.Err); ok {
 		return capitalized(refused.Remedy()) + "."
 	}
 	switch {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/gateway"
 	"xsoar-defender/internal/rawjson"
 )
 
@@ -164,6 +165,14 @@ func TestErrorsSayWhatFailedAndWhatToDo(t *testing.T) {
 		{
 			"no connection", &defender.ConnectionError{Operation: isolate, Err: syscall.ECONNREFUSED},
 			"The attempt to isolate the machine failed: no connection to the service (connection refused). Check the URL, the proxy and the certificate settings of the instance.",
+		},
+		{
+			"no proxy", &defender.ConnectionError{Operation: isolate, Err: &gateway.UnusableProxyError{Proxy: "proxy.test:3128", Err: syscall.ECONNREFUSED}},
+			"The attempt to isolate the machine failed: the proxy proxy.test:3128 could not be reached. Check HTTPS_PROXY of the engine, or clear Use system proxy settings in the instance.",
+		},
+		{
+			"no address of a proxy", &defender.ConnectionError{Operation: machine, Err: &gateway.UnusableProxyError{}},
+			"The attempt to read the machine failed: HTTPS_PROXY is not the address of a proxy. Check HTTPS_PROXY of the engine, or clear Use system proxy settings in the instance.",
 		},
 		{
 			"a lost answer", &defender.ConnectionError{Operation: machine, Sent: true, Err: refused},

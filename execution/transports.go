@@ -66,20 +66,17 @@ func proxySettings(getenv func(string) string) httpproxy.Config {
 	}
 }
 
-// errNoProxyAddress means that the setting for a proxy is not an address. Package httpproxy would connect directly then,
-// which the instance must not.
-var errNoProxyAddress = errors.New("HTTPS_PROXY is not the address of a proxy")
-
-// proxyOf returns a function that finds the proxy of a request.
+// proxyOf returns a function that finds the proxy of a request. A setting that is not an address is an error, for package
+// httpproxy would connect directly then, which the instance must not.
 func proxyOf(settings httpproxy.Config) func(*http.Request) (*url.URL, error) {
 	find := settings.ProxyFunc()
 	return func(request *http.Request) (*url.URL, error) {
 		if settings.HTTPSProxy != "" && !isProxyAddress(settings.HTTPSProxy) {
-			return nil, errNoProxyAddress
+			return nil, &gateway.UnusableProxyError{}
 		}
 		found, err := find(request.URL)
 		if err == nil && found != nil && found.Host == "" { // package httpproxy reads addresses in ways of its own
-			return nil, errNoProxyAddress
+			return nil, &gateway.UnusableProxyError{}
 		}
 		return found, err
 	}
@@ -155,7 +152,8 @@ func (t *Transports) client(kind transportKind) *http.Client {
 // connection is handed over, and reading from it ends when the peer likes, whatever the context of the request says.
 type neverSwitching struct{ *http.Transport }
 
-// RoundTrip sends a request. Where no TLS connection comes of it the error says so, as a *gateway.HandshakeError.
+// RoundTrip sends a request. Where no TLS connection comes of it the error says so, as a *gateway.HandshakeError, and where
+// there is no connection to the proxy, as a *gateway.UnusableProxyError.
 func (t neverSwitching) RoundTrip(request *http.Request) (*http.Response, error) {
 	var handshake atomic.Pointer[error]
 	watched := httptrace.WithClientTrace(request.Context(), &httptrace.ClientTrace{TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
@@ -170,6 +168,11 @@ func (t neverSwitching) RoundTrip(request *http.Request) (*http.Response, error)
 	}
 	if failed := handshake.Load(); err != nil && failed != nil && request.Context().Err() == nil && !isTimeout(err) {
 		return nil, &gateway.HandshakeError{Err: err}
+	}
+	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "proxyconnect" {
+		if proxy, unusable := t.Proxy(request); unusable == nil && proxy != nil {
+			return nil, &gateway.UnusableProxyError{Proxy: proxy.Host, Err: err}
+		}
 	}
 	return response, err
 }

@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"xsoar-defender/execution"
+	"xsoar-defender/internal/gateway"
 	"xsoar-defender/internal/simulator"
 )
 
@@ -180,6 +181,22 @@ func TestProxies(t *testing.T) {
 	}
 }
 
+func TestAProxyThatCannotBeReachedIsNamed(t *testing.T) {
+	const nothing = "127.0.0.1:0"
+	client := execution.NewTransports().For(decode(t, with(basic(), map[string]any{"proxy": true})), environment(map[string]string{"HTTPS_PROXY": "http://user:hidden-password@" + nothing}))
+	response, err := client.Get("https://api.example")
+	if err == nil {
+		response.Body.Close()
+	}
+	failed, ok := errors.AsType[*gateway.UnusableProxyError](err)
+	if !ok || failed.Proxy != nothing || errors.Unwrap(failed) == nil {
+		t.Fatalf("got %v, want an error of the proxy %s", err, nothing)
+	}
+	if got := failed.Error(); !strings.Contains(got, nothing) || strings.Contains(got, "hidden") {
+		t.Errorf("got %q, want the address without the password", got)
+	}
+}
+
 func TestAProxyThatIsNoAddressIsAnError(t *testing.T) {
 	for _, address := range []string{"http://user:hidden-password%zz@proxy:8080", "http://[::1", "http://proxy\x7f:8080"} {
 		client := execution.NewTransports().For(decode(t, with(basic(), map[string]any{"proxy": true})), environment(map[string]string{"HTTPS_PROXY": address}))
@@ -324,6 +341,7 @@ func TestTheEnvironmentOfAProcessNamesTheProxy(t *testing.T) {
 	}{
 		{"with its credentials", []string{"HTTPS_PROXY=http://user:p%40ss%20word@" + address}, true, "ok"},
 		{"with wrong ones", []string{"HTTPS_PROXY=http://user:hidden-wrong-password@" + address}, true, "HTTP 407: Proxy Authentication Required) (gateway)"},
+		{"that cannot be reached", []string{"HTTPS_PROXY=http://127.0.0.1:0"}, true, "the proxy 127.0.0.1:0 could not be reached (gateway)"},
 		{"not for the host", []string{"HTTPS_PROXY=http://user:p%40ss%20word@" + address, "NO_PROXY=" + host}, true, "(unknown_host)"},
 		{"for another host only", []string{"HTTPS_PROXY=http://user:p%40ss%20word@" + address, "NO_PROXY=other.example"}, true, "ok"},
 		{"not wanted", []string{"HTTPS_PROXY=http://user:p%40ss%20word@" + address}, false, "(unknown_host)"},

@@ -180,7 +180,7 @@ func (e *examination) judgeProxy(p peer, check Check) Check {
 	if p.role == e.service.role {
 		failure = e.tried
 	}
-	if refused, ok := errors.AsType[*gateway.ConnectError](failure); ok {
+	if refused, ok := errors.AsType[gateway.ProxyError](failure); ok {
 		return passed(check.Check, "%s", refused).but(Failed, upperFirst(refused.Remedy())+".")
 	}
 	if page, ok := errors.AsType[*defender.GatewayError](failure); ok && p.role == e.service.role {

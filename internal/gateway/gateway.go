@@ -118,6 +118,38 @@ func Line(text string) string {
 	return text
 }
 
+// ProxyError is the error of a request that did not get beyond the proxy of the instance: a *ConnectError or an
+// *UnusableProxyError.
+type ProxyError interface {
+	error
+	// Remedy returns what to do, as part of a sentence.
+	Remedy() string
+	ofProxy()
+}
+
+// UnusableProxyError reports that there is no connection to the proxy.
+type UnusableProxyError struct {
+	// Proxy is the host and port of the proxy; empty if the setting is no address.
+	Proxy string
+	Err   error
+}
+
+func (*UnusableProxyError) ofProxy() {}
+
+func (e *UnusableProxyError) Error() string {
+	if e.Proxy == "" {
+		return "HTTPS_PROXY is not the address of a proxy"
+	}
+	return fmt.Sprintf("the proxy %s could not be reached", e.Proxy)
+}
+
+// Remedy returns what to do about the proxy.
+func (e *UnusableProxyError) Remedy() string {
+	return "check HTTPS_PROXY of the engine, or clear Use system proxy settings in the instance"
+}
+
+func (e *UnusableProxyError) Unwrap() error { return e.Err }
+
 // ConnectError is a proxy's refusal of a tunnel to the service.
 type ConnectError struct {
 	Answer
@@ -125,6 +157,8 @@ type ConnectError struct {
 	// Proxy is the host and port of the proxy.
 	Proxy string
 }
+
+func (*ConnectError) ofProxy() {}
 
 func (e *ConnectError) Error() string {
 	return fmt.Sprintf("the proxy %s refused the connection (HTTP %d: %s)", e.Proxy, e.Status,
