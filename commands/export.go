@@ -196,6 +196,8 @@ type exportState struct {
 	SHA256  string
 	Columns []string
 	Headed  bool
+	// Further are keys that the columns lack, which the end of the export reports.
+	Further []string
 	// Since is the time from which changes are exported.
 	Since time.Time
 	// Next is the link of the page to continue with. Parts is how many pages or files are complete.
@@ -262,7 +264,7 @@ var errPaused = errors.New("the rest is left to the next execution")
 
 // take counts a record and writes it where it is wanted.
 func (e *exporter) take(record []byte, copied bool) error {
-	record = bytes.TrimRight(record, "\r\n")
+	record = bytes.TrimPrefix(bytes.TrimRight(record, "\r\n"), []byte(defender.ByteOrderMark))
 	e.part.Read++
 	if e.part.Read%progressEvery == 0 {
 		e.tell()
@@ -427,18 +429,34 @@ func (e *exporter) restart() error {
 	if err != nil {
 		return err
 	}
+	file.named = len(e.columns) > 0
 	e.file = file
 	return file.begin()
 }
 
+// errMarked reports that a file has a byte order mark, which must not get between the records of the export.
+var errMarked = errors.New("the file has a byte order mark")
+
 func (e *exporter) oneFile(ctx context.Context, link string) error {
 	copied := e.file != nil && e.file.copies() && e.filter.empty() && e.most == 0
+	err := e.readFile(ctx, link, copied)
+	if errors.Is(err, errMarked) {
+		return e.readFile(ctx, link, false)
+	}
+	return err
+}
+
+// readFile reads a file of the service. With copied it is taken over as the store sends it.
+func (e *exporter) readFile(ctx context.Context, link string, copied bool) error {
 	into := io.Writer(nil)
 	if copied {
 		into = exportCopy{e}
 	}
 	ended := true
 	err := e.run.API.StreamFile(ctx, link, e.begin, func(line []byte) error {
+		if copied && bytes.HasPrefix(line, []byte(defender.ByteOrderMark)) {
+			return errMarked
+		}
 		ended = line[len(line)-1] == '\n'
 		return e.take(line, copied)
 	}, into)
@@ -470,7 +488,7 @@ func (e *exporter) save() (id string, err error) {
 		if err := e.file.begin(); err != nil {
 			return "", err
 		}
-		e.state.SHA256, e.state.Columns = e.file.sum(), e.file.keptColumns
+		e.state.SHA256, e.state.Columns, e.state.Further = e.file.sum(), e.file.keptColumns, e.file.further
 	}
 	id, file, err := e.run.Host.Create()
 	if err != nil {
@@ -521,6 +539,7 @@ func (e *exporter) load(id, format string) error {
 		if err != nil {
 			return errors.Join(err, open.Close(), e.run.Host.Discard(state.File))
 		}
+		file.named, file.further = len(e.columns) > 0, state.Further
 		e.open, e.file = open, file
 	}
 	for ; len(hashes) >= 8; hashes = hashes[8:] {
@@ -537,7 +556,9 @@ func (e *exporter) create(format string) error {
 		return err
 	}
 	e.state.File, e.open = id, file
-	e.file, err = newExportFile(file, format, e.columns, false, 0, "")
+	if e.file, err = newExportFile(file, format, e.columns, false, 0, ""); err == nil {
+		e.file.named = len(e.columns) > 0
+	}
 	return err
 }
 
@@ -768,6 +789,11 @@ func (e *exporter) report(out Output, format string) (Report, error) {
 	}
 	if !result.Complete {
 		entry.Blocks = append(entry.Blocks, warroom.Paragraph("The export ended at max_records; the service has or may have more."))
+	}
+	if e.file != nil && len(e.file.further) > 0 {
+		entry.Blocks = append(entry.Blocks, warroom.Paragraph(fmt.Sprintf(
+			"The columns are the keys of the first record. Other records have further keys, which the file lacks: %s. Name all that you need in columns, or export to jsonl.gz.",
+			strings.Join(e.file.further, ", "))))
 	}
 	return report(append([]warroom.Entry{entry}, entries...)...), nil
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -33,6 +34,11 @@ type exportFile struct {
 	format string
 	// columns are the keys that are kept; empty keeps records as they are. CSV takes those of its first record then.
 	columns []string
+
+	// named reports whether the columns were asked for. further are keys of records that columns taken from the first record
+	// lack, in the order in which they were met.
+	named   bool
+	further []string
 
 	// hash is over all that was written, and counted is how many bytes that was.
 	hash    resumableHash
@@ -158,7 +164,7 @@ func (f *exportFile) write(record []byte) error {
 // onlyColumns is a record without all other keys.
 func onlyColumns(record []byte, columns []string) []byte {
 	kept := []byte{'{'}
-	for i, value := range columnValues(record, columns) {
+	for i, value := range columnValues(record, columns, nil) {
 		if !value.Exists() {
 			continue
 		}
@@ -171,8 +177,8 @@ func onlyColumns(record []byte, columns []string) []byte {
 }
 
 // columnValues are the values of a record at the columns, whose names match whatever their case: the service writes deviceId and
-// DeviceId.
-func columnValues(record []byte, columns []string) []gjson.Result {
+// DeviceId. further, unless nil, gets each key that no column matches.
+func columnValues(record []byte, columns []string, further func(key string)) []gjson.Result {
 	found := make([]gjson.Result, len(columns))
 	next := 0 // the keys of a record mostly come in the order of the columns
 	gjson.ParseBytes(record).ForEach(func(key, value gjson.Result) bool {
@@ -181,14 +187,31 @@ func columnValues(record []byte, columns []string) []gjson.Result {
 			next++
 			return true
 		}
+		known := false
 		for i, column := range columns {
-			if strings.EqualFold(key.Str, column) && !found[i].Exists() {
-				found[i] = value
+			if strings.EqualFold(key.Str, column) {
+				known = true
+				if !found[i].Exists() {
+					found[i] = value
+				}
 			}
+		}
+		if !known && further != nil {
+			further(key.Str)
 		}
 		return true
 	})
 	return found
+}
+
+// mostFurther bounds the memory of the keys that columns lack.
+const mostFurther = 100
+
+// lack remembers a key that the columns lack.
+func (f *exportFile) lack(key string) {
+	if len(f.further) < mostFurther && !slices.Contains(f.further, key) {
+		f.further = append(f.further, key)
+	}
 }
 
 func (f *exportFile) writeRow(record []byte) error {
@@ -211,8 +234,12 @@ func (f *exportFile) writeRow(record []byte) error {
 			return err
 		}
 	}
+	further := f.lack
+	if f.named {
+		further = nil
+	}
 	f.cells = f.cells[:0]
-	for _, value := range columnValues(record, f.columns) {
+	for _, value := range columnValues(record, f.columns, further) {
 		cell := value.Raw
 		switch value.Type {
 		case gjson.String:

@@ -699,3 +699,44 @@ func TestAnExportKeepsTheColumnsThatAreWanted(t *testing.T) {
 		}
 	}
 }
+
+// TestAnExportTellsOfKeysThatItsColumnsLack has a key that the first record lacks, as files leave out what is empty, on a page that is
+// exported by another execution than the first.
+func TestAnExportTellsOfKeysThatItsColumnsLack(t *testing.T) {
+	for name, test := range map[string]struct {
+		args map[string]any
+		told bool
+	}{
+		"CSV":                     {map[string]any{"format": "csv"}, true},
+		"CSV with columns":        {map[string]any{"format": "csv", "columns": "deviceId"}, false},
+		"JSON lines":              {map[string]any{"format": "jsonl"}, false},
+		"JSON lines with columns": {map[string]any{"format": "jsonl", "columns": "deviceId"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := commandstest.New(t)
+			onPages(i, pageOf(i, []string{`{"deviceId":"m1"}`, `{"DeviceID":"m2","cveId":"CVE-1"}`, `{"deviceId":"m3","cveId":"CVE-2"}`}, "a"))
+			i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 429, RetryAfter: time.Hour, Times: 1})
+			onPages(i, list(`{"deviceId":"m4","product":"p"}`))
+			test.args["kind"], test.args["via"] = "software_vulnerabilities", "json"
+			last := i.Again(i.Run("microsoft-atp-export", test.args).Entry()).All()[0]
+			got := strings.Contains(last.Readable(), "which the file lacks: cveId, product.")
+			if got != test.told {
+				t.Errorf("got %q, want it to name further keys: %t", last.Readable(), test.told)
+			}
+		})
+	}
+}
+
+// TestAnExportHasNoByteOrderMarks has files of the service that begin with one, which would end up between the records.
+func TestAnExportHasNoByteOrderMarks(t *testing.T) {
+	for _, format := range []string{"jsonl.gz", "jsonl", "csv"} {
+		i := commandstest.New(t)
+		onFiles(i, "2026-11-20T06:00:00Z", 0, packedFile(t, "\ufeff"+records(0, 1)[0]+"\n"), packedFile(t, "\ufeff"+records(1, 2)[0]))
+		got, _ := exported(t, i, map[string]any{"kind": "software_vulnerabilities", "via": "files", "format": format})
+		want := records(0, 2)
+		if format == "csv" {
+			want = csvOf(t, want)
+		}
+		wantLines(t, got, want)
+	}
+}

@@ -105,6 +105,14 @@ func TestSpecialCases(t *testing.T) {
 			command: "microsoft-atp-list-device-av-health", args: map[string]any{"limit": 10},
 			answers: []string{`GET /api/deviceavinfo 200 {"value":[{"id":"m1","avMode":"5"},{"id":"m2","avMode":"17"},{"id":"m3"}]}`}, shown: []string{"PassiveAudit", "17"},
 		},
+		"a tag that no machine has": {
+			command: "microsoft-atp-find-machines-by-tag", args: map[string]any{"tag": "none"},
+			answers: []string{`GET /api/machines/findbytag 404 {"error":{"code":"ResourceNotFound","message":"no"}}`}, shown: []string{"No machine has the tag."},
+		},
+		"an address that no machine has": {
+			command: "microsoft-atp-get-machine-by-ip", args: map[string]any{"ip": "10.0.0.1", "timestamp": "2 hours"},
+			answers: []string{`GET /api/machines/* 404 {"error":{"code":"ResourceNotFound","message":"no"}}`}, shown: []string{"No machine"},
+		},
 		"indicators that are skipped": {
 			command: "microsoft-atp-sc-indicator-list", args: map[string]any{"skip": 5, "limit": 3},
 			answers: []string{`GET /api/indicators 404 {"error":{"code":"NotFound","message":"no"}}`},

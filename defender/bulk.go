@@ -53,9 +53,9 @@ func (c *Client) TagMachines(ctx context.Context, ids []string, action, tag stri
 
 // MachinesByTag finds the machines with a tag, or with any tag that begins so.
 func (c *Client) MachinesByTag(ctx context.Context, tag string, prefix bool, limit int) (List, error) {
-	return c.list(ctx, FindMachinesByTag, Query{
+	return c.emptyWhenMissing(c.list(ctx, FindMachinesByTag, Query{
 		Limit: limit, Options: []Option{{"tag", tag}, {"useStartsWithFilter", strconv.FormatBool(prefix)}},
-	})
+	}))
 }
 
 // SetDeviceValue sets the value of a machine, which weighs its part of the exposure score: Low, Normal or High. It

@@ -74,9 +74,6 @@ type ExportPage struct {
 	Next string
 }
 
-// errForeignLink reports that the link to a next page does not lead to one.
-var errForeignLink = errors.New("the service returned a link to the next page that leads nowhere")
-
 // StreamPage reads a page of an export record by record, without holding it in memory. It calls begin before the first
 // record, and again if the page must be read again from its start; record is valid during a call of visit only. The
 // result is for the Next of the page that follows; empty after the last.
@@ -88,13 +85,13 @@ func (c *Client) StreamPage(ctx context.Context, page ExportPage, begin func() e
 	case strings.HasPrefix(page.Next, "?"):
 		skip, err := strconv.Atoi(page.Next[1:])
 		if err != nil {
-			return "", errForeignLink
+			return "", page.leadsNowhere()
 		}
 		r.query = page.firstQuery()
 		r.query.Skip = skip
 	default:
 		if r.link = c.ownLink(page); r.link == "" {
-			return "", errForeignLink
+			return "", page.leadsNowhere()
 		}
 	}
 	count, began := 0, false
@@ -122,6 +119,11 @@ func (c *Client) StreamPage(ctx context.Context, page ExportPage, begin func() e
 		next = "?" + strconv.Itoa(r.query.Skip+count)
 	}
 	return next, err
+}
+
+// leadsNowhere is the error for an answer whose link to the next page does not lead to one.
+func (p ExportPage) leadsNowhere() error {
+	return &AnswerError{Operation: p.Operation, Status: http.StatusOK, Problem: "with a link to the next page that leads nowhere"}
 }
 
 func (p ExportPage) firstQuery() Query {
@@ -184,7 +186,7 @@ func (c *Client) ExportFiles(ctx context.Context, operation Operation) (ExportFi
 
 // StreamFile reads a file of an export line by line, without holding it in memory. It calls begin before the first line,
 // and again if the file must be read again from its start; a line has its line break, which the last one may lack, and is
-// valid during a call of visit only. What the store sends, compressed with gzip, is written to compressed as well unless that is nil. A link that
+// valid during a call of visit only. A byte order mark at its start is left there. What the store sends, compressed with gzip, is written to compressed as well unless that is nil. A link that
 // has expired returns a *DownloadError whose Expired reports true.
 func (c *Client) StreamFile(ctx context.Context, link string, begin func() error, visit func(line []byte) error, compressed io.Writer) error {
 	target, err := fileBehind(link)
@@ -250,6 +252,9 @@ const longestRecord = 8 << 20
 // exportBuffer is how much of an export is read at once, in bytes.
 const exportBuffer = 128 << 10
 
+// ByteOrderMark begins files in UTF-8 of some programs.
+const ByteOrderMark = "\xef\xbb\xbf"
+
 // scanLines reads the lines of a file that is compressed with gzip.
 func scanLines(body io.Reader, visit func(line []byte) error) error { //nolint:gocognit // one loop over the buffer, which is what makes it fast
 	packed := bufio.NewReaderSize(body, exportBuffer)
@@ -268,7 +273,7 @@ func scanLines(body io.Reader, visit func(line []byte) error) error { //nolint:g
 	for {
 		part, err := reader.ReadSlice('\n')
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) && !errors.Is(err, io.EOF) {
-			if _, corrupt := errors.AsType[flate.CorruptInputError](err); corrupt {
+			if _, corrupt := errors.AsType[flate.CorruptInputError](err); corrupt || errors.Is(err, gzip.ErrHeader) {
 				return &badAnswerError{"the file is damaged"}
 			}
 			return err
@@ -283,7 +288,7 @@ func scanLines(body io.Reader, visit func(line []byte) error) error { //nolint:g
 			}
 			line = long
 		}
-		if trimmed := bytes.TrimSpace(line); len(trimmed) > 0 {
+		if trimmed := bytes.TrimPrefix(bytes.TrimSpace(line), []byte(ByteOrderMark)); len(trimmed) > 0 {
 			if trimmed[0] != '{' || trimmed[len(trimmed)-1] != '}' {
 				return &badAnswerError{"a line of the file is not a JSON object"}
 			}

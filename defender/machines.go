@@ -68,7 +68,7 @@ func (c *Client) TagMachine(ctx context.Context, machine, action, tag string) (r
 
 // MachinesByIP finds machines that had an internal IP address within 15 minutes of a time at most 30 days ago.
 func (c *Client) MachinesByIP(ctx context.Context, ip string, at time.Time, limit int) (List, error) {
-	return c.list(ctx, FindMachinesByIP, Query{Limit: limit}, ip, at.UTC().Format(time.RFC3339))
+	return c.emptyWhenMissing(c.list(ctx, FindMachinesByIP, Query{Limit: limit}, ip, at.UTC().Format(time.RFC3339)))
 }
 
 // FileMachines lists machines on which a file was seen. The service takes a SHA-1 hash only.
