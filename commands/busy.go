@@ -15,13 +15,19 @@ import (
 // that one was not found.
 type BusyError struct {
 	Machine string
+	// Kind is the type of the machine action that was refused.
+	Kind    string
 	Running defender.MachineAction
 	Err     error
 }
 
 func (e *BusyError) Error() string {
-	if e.Running.ID() == "" {
-		return fmt.Sprintf("Machine %s is busy with another session, of which no machine action was found: those that were begun in the portal have none. Wait until it has ended.", e.Machine)
+	switch {
+	case e.Running.ID() != "":
+	case e.Kind == defender.RunLiveResponse.Starts:
+		return fmt.Sprintf("Machine %s is busy with another live response session, which is not in the list of machine actions: it may have been begun in the portal. Wait until it has ended.", e.Machine)
+	default:
+		return fmt.Sprintf("Machine %s is busy with another action, which is not in the list of machine actions of the same type. Wait until it has ended.", e.Machine)
 	}
 	requested := ""
 	if by := e.Running.Text("requestor"); by != "" {
@@ -168,7 +174,7 @@ func (a actionStart) explainBusy(ctx context.Context, run *Run, err error) error
 		),
 		Limit: 1,
 	})
-	busy := &BusyError{Machine: a.machine, Err: err}
+	busy := &BusyError{Machine: a.machine, Kind: a.kind, Err: err}
 	if lookErr == nil && len(actions.Items) > 0 {
 		busy.Running = defender.MachineAction{Value: actions.Items[0]}
 	} else if refused.Code != defender.ActiveRequestExists {

@@ -356,33 +356,41 @@ func (f *incidentFetcher) wanted(part []listedIncident) []listedIncident {
 	return wanted
 }
 
-// retry reads the incidents that an earlier fetch could not read, and returns those to hand over.
+// retry reads the incidents that earlier fetches could not read, and returns those to hand over. It asks for all of them, however
+// few are fetched at once: those that still cannot be read must not keep the others waiting.
 func (f *incidentFetcher) retry(ctx context.Context) (taken []rawjson.Value) {
 	ids := slices.Sorted(maps.Keys(f.progress.unread))
-	read := forEach(ctx, ids[:min(len(ids), f.settings.Max)], f.run.API.Incident)
-	for _, one := range read.Done {
-		if f.matches(one.Value) {
-			f.progress.hand(one.ID)
-			taken = append(taken, one.Value)
-		} else {
-			f.progress.passed[one.ID] = f.progress.unread[one.ID]
-		}
-		delete(f.progress.unread, one.ID)
-	}
-	for _, one := range read.Failed {
-		if defender.NotFound(one.Err) {
+	for len(ids) > 0 && len(taken) < f.settings.Max {
+		some := ids[:min(len(ids), f.settings.Max-len(taken))]
+		ids = ids[len(some):]
+		read := forEach(ctx, some, f.run.API.Incident)
+		for _, one := range read.Done {
+			if f.matches(one.Value) {
+				f.progress.hand(one.ID)
+				taken = append(taken, one.Value)
+			} else {
+				f.progress.passed[one.ID] = f.progress.unread[one.ID]
+			}
 			delete(f.progress.unread, one.ID)
-			continue
 		}
-		f.run.Host.Log(ctx, "The incident "+one.ID+" cannot be fetched yet: "+one.Err.Error())
+		for _, one := range read.Failed {
+			if defender.NotFound(one.Err) {
+				delete(f.progress.unread, one.ID)
+				continue
+			}
+			f.run.Host.Log(ctx, "The incident "+one.ID+" cannot be fetched yet: "+one.Err.Error())
+		}
+		if len(read.Left) > 0 { // the service accepts no more requests for now
+			break
+		}
 	}
 	return taken
 }
 
 // take reads the incidents of a part that were not handed over, at most most of them; rest reports whether others are left.
 func (f *incidentFetcher) take(ctx context.Context, part []listedIncident, most int) (taken []rawjson.Value, rest bool, err error) {
-	wanted := f.wanted(part)
-	for len(wanted) > 0 {
+	var refused unreadIncidents
+	for wanted := f.wanted(part); len(wanted) > 0; {
 		if len(taken) == most {
 			return taken, true, nil
 		}
@@ -401,14 +409,10 @@ func (f *incidentFetcher) take(ctx context.Context, part []listedIncident, most 
 				f.progress.passed[one.ID] = texts[one.ID]
 			}
 		}
-		for _, one := range read.Failed {
-			switch {
-			case defender.NotFound(one.Err):
-			case len(read.Done) > 0 && ctx.Err() == nil && len(f.progress.unread) < readAtOnce:
-				f.progress.unread[one.ID] = texts[one.ID]
-			default:
-				err = errors.Join(err, one.Err)
-			}
+		refused.add(read.Failed, texts)
+		refused.others = refused.others || len(read.Done) > 0
+		if refused.others || len(wanted) == 0 || len(refused.failed) >= maxRefused || ctx.Err() != nil {
+			err = refused.setAside(ctx, f.progress)
 		}
 		if len(read.Left) > 0 {
 			err = errors.Join(err, &defender.ThrottledError{Operation: defender.GetIncident, After: read.After})
@@ -421,6 +425,43 @@ func (f *incidentFetcher) take(ctx context.Context, part []listedIncident, most 
 		}
 	}
 	return taken, false, nil
+}
+
+// maxRefused is after how many incidents that cannot be read, and none that can, a fetch fails: then it is not because of them.
+const maxRefused = 5
+
+// unreadIncidents are those of a part that could not be read.
+type unreadIncidents struct {
+	failed []failure
+	// texts holds the times of their last updates.
+	texts map[string]string
+	// others reports whether other incidents of the part could be read.
+	others bool
+}
+
+func (u *unreadIncidents) add(failed []failure, texts map[string]string) {
+	for _, one := range failed {
+		if !defender.NotFound(one.Err) {
+			u.failed = append(u.failed, one)
+		}
+	}
+	if u.texts == nil {
+		u.texts = map[string]string{}
+	}
+	maps.Copy(u.texts, texts)
+}
+
+// setAside leaves the incidents to later fetches if others could be read, and returns the errors of those that it may not leave.
+func (u *unreadIncidents) setAside(ctx context.Context, progress *incidentProgress) (err error) {
+	for _, one := range u.failed {
+		if u.others && ctx.Err() == nil && len(progress.unread) < readAtOnce {
+			progress.unread[one.ID] = u.texts[one.ID]
+		} else {
+			err = errors.Join(err, one.Err)
+		}
+	}
+	u.failed = nil
+	return err
 }
 
 // oneOf returns the first of several joined errors: what keeps one incident from being read keeps all.

@@ -43,8 +43,8 @@ type incidentFeed struct {
 	refuseAfter int
 	// refused, if set, is the id of an incident whose request is refused once all others were read.
 	refused string
-	// broken is the id of an incident that the service cannot return alone.
-	broken string
+	// broken are the ids of incidents that the service cannot return alone.
+	broken []string
 	// moves, if set, is called before a page that continues a list: the list moves while it is read.
 	moves func(random *rand.Rand)
 }
@@ -113,7 +113,7 @@ func (f *incidentFeed) Do(request *http.Request) (*http.Response, error) {
 		return nil, &url.Error{Op: "Get", URL: "feed", Err: io.ErrUnexpectedEOF}
 	}
 	if _, id, one := strings.Cut(request.URL.Path, "/security/incidents/"); one {
-		if id == f.broken {
+		if slices.Contains(f.broken, id) {
 			return respond(request, http.StatusBadRequest, `{"error":{"code":"BadRequest"}}`, http.Header{}), nil
 		}
 		if f.find(id).gone {
@@ -402,7 +402,7 @@ func TestAnIncidentThatCouldNotBeReadIsFetchedNext(t *testing.T) {
 // TestAnIncidentThatCannotBeReadStopsNoOther has one that is among the oldest of more than a fetch reads at once.
 func TestAnIncidentThatCannotBeReadStopsNoOther(t *testing.T) {
 	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	f, host := &incidentFeed{now: begin, broken: "1001"}, &lastRunHost{}
+	f, host := &incidentFeed{now: begin, broken: []string{"1001"}}, &lastRunHost{}
 	for i := range 3 * incidentPart {
 		at := begin.Add(time.Duration(i-4*incidentPart) * time.Minute)
 		f.incidents = append(f.incidents, &feedIncident{id: strconv.Itoa(1000 + i), created: at, updated: at})
@@ -425,16 +425,45 @@ func TestAnIncidentThatCannotBeReadStopsNoOther(t *testing.T) {
 	for range 10 {
 		fetch()
 	}
-	if len(times) != len(f.incidents)-1 || times[f.broken] != 0 {
+	if len(times) != len(f.incidents)-1 || times["1001"] != 0 {
 		t.Errorf("got %d incidents, want all %d but the one that cannot be read", len(times), len(f.incidents))
 	}
-	f.broken = ""
+	f.broken = nil
 	fetch()
 	fetch()
 	for _, one := range f.incidents {
 		if times[one.id] != 1 {
 			t.Errorf("the incident %s was handed over %d times, want once", one.id, times[one.id])
 		}
+	}
+}
+
+// TestIncidentsThatCannotBeReadDoNotWaitForEachOther fetches one incident at a time, of which the oldest two cannot be read, and the
+// second of them can later.
+func TestIncidentsThatCannotBeReadDoNotWaitForEachOther(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	f, host := &incidentFeed{now: begin, broken: []string{"1000", "1001"}}, &lastRunHost{}
+	for i := range 6 {
+		at := begin.Add(time.Duration(i-10) * time.Minute)
+		f.incidents = append(f.incidents, &feedIncident{id: strconv.Itoa(1000 + i), created: at, updated: at})
+	}
+	var fetched []string
+	for round := range 8 {
+		if round == 5 {
+			f.broken = []string{"1000"}
+		}
+		ids, commit, err := f.fetch(t, host, params.Fetch{Type: params.FetchXDRIncidents, Max: 1, First: 24 * time.Hour, LookBack: 15 * time.Minute})
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		fetched = append(fetched, ids...)
+		if err := commit(); err != nil {
+			t.Fatal(err)
+		}
+		f.now = f.now.Add(time.Minute)
+	}
+	if want := []string{"1002", "1003", "1004", "1005", "1001"}; !slices.Equal(fetched, want) {
+		t.Errorf("got %q, want %q", fetched, want)
 	}
 }
 

@@ -199,7 +199,7 @@ func TestASessionOfThePortalIsWaitedFor(t *testing.T) {
 			i := commandstest.New(t)
 			answer(i)
 			i.Answer("POST", "/api/machines/m1/runliveresponse", http.StatusBadRequest, `{"error":{"code":"ActiveRequestAlreadyExists","message":"busy"}}`)
-			i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1")).WantFailure("Machine m1 is busy with another session", "begun in the portal")
+			i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1")).WantFailure("Machine m1 is busy with another live response session", "begun in the portal")
 			waits := i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1", "wait_for_active", "true")).Entry()
 			waits.WantReadable("Machine m1 is busy", "The next attempt is in 10 seconds")
 			if waits.Poll == nil || waits.Poll.Args["machine_action_id"] != nil {

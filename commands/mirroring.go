@@ -147,6 +147,10 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		return Report{}, err
 	}
 	ids, remembered := state.unreceived(since), make(map[string]rawjson.Value, len(objects))
+	listed := make(map[string]bool, len(objects)+len(ids))
+	for _, id := range ids {
+		listed[id] = true
+	}
 	newest := start
 	if until.Before(now) { // a first part, which may hold nothing
 		newest = later(newest, until)
@@ -159,8 +163,8 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		remembered[seen.ID] = object
 		newest = later(newest, parseTime(seen.Updated))
 		state.observe(seen)
-		if state.reports(seen) && !slices.Contains(ids, seen.ID) {
-			ids = append(ids, seen.ID)
+		if state.reports(seen) && !listed[seen.ID] {
+			ids, listed[seen.ID] = append(ids, seen.ID), true
 		}
 	}
 	for id := range state.Again {
