@@ -68,6 +68,23 @@ func heldBy(name string) Held {
 // Moment is a point in time, given as a date or as a duration back from now. The zero Moment means not given.
 type Moment struct{ time.Time }
 
+// borderTime is how far within the border of what the service accepts a time is moved that has just passed it: more than a
+// request needs on its way.
+const borderTime = time.Minute
+
+// withinReach reports whether a time is at most as far back as the service accepts. A span of the whole length has passed the
+// border once time has gone by since it was read. Such a time is moved within the border.
+func (m *Moment) withinReach(now time.Time, longest time.Duration) bool {
+	border := now.Add(-longest)
+	if m.Before(border.Add(-borderTime)) {
+		return false
+	}
+	if m.Before(border) {
+		m.Time = border.Add(borderTime)
+	}
+	return true
+}
+
 // ArgumentError reports every problem with the arguments of a command at once.
 type ArgumentError struct {
 	Command  string

@@ -103,10 +103,10 @@ func (s alertSelection) matches(alert rawjson.Value) bool {
 		(s.Incident == nil || !differs(alert, "incidentId", []string{strconv.Itoa(*s.Incident)}))
 }
 
-// differs reports whether the value of a property is another one than the texts, whatever their case. Without texts, or a value, it is not.
+// differs reports whether the value of a property is another one than the texts, whatever their case. Without texts, or the property, it is not.
 func differs(object rawjson.Value, property string, texts []string) bool {
 	value := object.Text(property)
-	return len(texts) > 0 && value != "" && !slices.ContainsFunc(texts, func(text string) bool { return strings.EqualFold(text, value) })
+	return len(texts) > 0 && object.Key(property).Exists() && !slices.ContainsFunc(texts, func(text string) bool { return strings.EqualFold(text, value) })
 }
 
 // TooManyError reports that the service has more objects than are looked at for a selection, so that the selection would be

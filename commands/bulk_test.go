@@ -87,9 +87,10 @@ func TestSelectionsNeedTheirCount(t *testing.T) {
 // TestASelectionIsLookedAtAgain has a service whose answers hold more than was asked for, as when a filter gets lost on the way.
 func TestASelectionIsLookedAtAgain(t *testing.T) {
 	i := commandstest.New(t)
-	i.Answer("GET", "/api/alerts", 200, list(`{"id":"a1","incidentId":7}`, `{"id":"a2","incidentId":8}`))
+	i.Answer("GET", "/api/alerts", 200, list(`{"id":"a1","incidentId":7}`, `{"id":"a2","incidentId":8}`, `{"id":"a3","incidentId":null}`))
 	i.Answer("GET", "/api/indicators", 200, list(
-		`{"id":"1","indicatorValue":"Bad.example","title":"t","application":"a"}`, `{"id":"2","indicatorValue":"good.example","title":"other","application":"b"}`))
+		`{"id":"1","indicatorValue":"Bad.example","title":"t","application":"a"}`, `{"id":"2","indicatorValue":"good.example","title":"other","application":"b"}`,
+		`{"id":"3","indicatorValue":"other.example","title":"t","application":null}`))
 	i.Answer("GET", "/api/machineactions", 200, list(
 		`{"id":"1","machineId":"m1","type":"Isolate","status":"Pending"}`, `{"id":"2","machineId":"m2","type":"Isolate","status":"Pending"}`,
 		`{"id":"3","machineId":"m1","type":"Unisolate","status":"Pending"}`, `{"id":"4","machineId":"m1","type":"Isolate","status":"InProgress"}`))

@@ -639,7 +639,7 @@ func exportEverything() Command {
 		Outputs: []Output{out},
 		Example: `kind=software_vulnerabilities min_severity=High format=csv.gz`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		kind, err := exportNamed(run, in.Kind, in.Via, in.Since, in.recordFilter)
+		kind, err := exportNamed(run, in.Kind, in.Via, &in.Since, in.recordFilter)
 		if err != nil {
 			return Report{}, err
 		}
@@ -682,8 +682,9 @@ func exportEverything() Command {
 // longestChange is how far back the service lists changes.
 const longestChange = 14 * 24 * time.Hour
 
-// exportNamed finds the kind of an export, and checks that it can do what is asked of it.
-func exportNamed(run *Run, name, via string, since Moment, filter recordFilter) (exportKind, error) {
+// exportNamed finds the kind of an export, and checks that it can do what is asked of it. It moves since within what the
+// service accepts.
+func exportNamed(run *Run, name, via string, since *Moment, filter recordFilter) (exportKind, error) {
 	kinds := exportKinds()
 	find := func(name string) exportKind {
 		return kinds[slices.IndexFunc(kinds, func(kind exportKind) bool { return kind.name == name })]
@@ -697,7 +698,7 @@ func exportNamed(run *Run, name, via string, since Moment, filter recordFilter) 
 		return kind, wrong(run, "since is missing: %s lists what changed since a time", kind.name)
 	case !kind.delta && !since.IsZero():
 		return kind, wrong(run, "since is only for software_vulnerabilities and software_vulnerability_changes")
-	case kind.delta && run.Now().Sub(since.Time) > longestChange:
+	case kind.delta && !since.withinReach(run.Now(), longestChange):
 		return kind, wrong(run, "since must be at most 14 days back")
 	case via == viaFiles && kind.files.Path == "":
 		return kind, wrong(run, "via must be json or auto: the service has no files for %s", kind.name)

@@ -605,7 +605,8 @@ func remediationTaskOutput() Output {
 func isOverdue(run *Run, task rawjson.Value) bool {
 	var due Moment
 	err := setMoment(&due, task.Text("dueOn"), run.Now())
-	return err == nil && due.Before(run.Now()) && !strings.EqualFold(task.Text("status"), "Completed")
+	unset := due.Year() == 1 // as the service writes a time that nobody has set
+	return err == nil && !unset && due.Before(run.Now()) && !strings.EqualFold(task.Text("status"), "Completed")
 }
 
 func cve() Command {

@@ -66,7 +66,7 @@ func TestOverdueTasks(t *testing.T) {
 	due := func(after time.Duration) string { return i.Clock.Now().Add(after).Format(time.RFC3339) }
 	i.Answer("GET", "/api/remediationTasks", 200, list(
 		`{"id":"future","status":"Active","dueOn":"`+due(time.Hour)+`"}`, `{"id":"late","status":"Active","dueOn":"`+due(-time.Hour)+`","targetDevices":8,"fixedDevices":3}`,
-		`{"id":"done","status":"completed","dueOn":"`+due(-time.Hour)+`"}`, `{"id":"undated","status":"Active"}`, `{"id":"odd","status":"Active","dueOn":"soon"}`, `{"id":"later","status":"Active","dueOn":"`+due(-2*time.Hour)+`"}`,
+		`{"id":"done","status":"completed","dueOn":"`+due(-time.Hour)+`"}`, `{"id":"undated","status":"Active"}`, `{"id":"odd","status":"Active","dueOn":"soon"}`, `{"id":"unset","status":"Active","dueOn":"0001-01-01T00:00:00Z"}`, `{"id":"later","status":"Active","dueOn":"`+due(-2*time.Hour)+`"}`,
 	))
 	ids := func(args map[string]any) (shown, contents []string) {
 		entry := i.Run("microsoft-atp-list-remediation-tasks", args).Entry()
@@ -82,7 +82,7 @@ func TestOverdueTasks(t *testing.T) {
 		args map[string]any
 		want []string
 	}{
-		{nil, []string{"future", "late", "done", "undated", "odd", "later"}},
+		{nil, []string{"future", "late", "done", "undated", "odd", "unset", "later"}},
 		{map[string]any{"overdue_only": true}, []string{"late", "later"}},
 		{map[string]any{"overdue_only": true, "limit": 1}, []string{"late"}},
 		{map[string]any{"overdue_only": true, "limit": 1, "offset": 1}, []string{"later"}},

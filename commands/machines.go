@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"strings"
+	"time"
 
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
@@ -189,6 +190,10 @@ func findEndpoints() Command {
 // machines each has its own: 1,000 would be a gigabyte.
 const wholeInEach = 50
 
+// longestAddress is how far back the service knows which machine had an address
+// (https://learn.microsoft.com/defender-endpoint/api/find-machines-by-ip).
+const longestAddress = 30 * 24 * time.Hour
+
 func getMachineByIP() Command {
 	type args struct {
 		IP    string `arg:"ip" required:"true" help:"An internal IP address."`
@@ -210,6 +215,7 @@ func getMachineByIP() Command {
 		if in.All {
 			in.Limit = 0
 		}
+		in.At.withinReach(run.Now(), longestAddress) // what is further back is for the service to refuse
 		machines, err := run.API.MachinesByIP(ctx, in.IP, in.At.Time, in.Limit)
 		if err != nil {
 			return Report{}, err
