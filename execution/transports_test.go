@@ -11,12 +11,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"xsoar-defender/execution"
@@ -194,6 +196,19 @@ func TestAProxyThatCannotBeReachedIsNamed(t *testing.T) {
 	}
 	if got := failed.Error(); !strings.Contains(got, nothing) || strings.Contains(got, "hidden") {
 		t.Errorf("got %q, want the address without the password", got)
+	}
+}
+
+// TestAProxyThatDoesNotAnswerIsATimeout has what net/http and the metrics of the platform ask: whether the time ran out.
+func TestAProxyThatDoesNotAnswerIsATimeout(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want bool
+	}{{os.ErrDeadlineExceeded, true}, {syscall.ECONNREFUSED, false}} {
+		failed := &gateway.UnusableProxyError{Proxy: "proxy.test:3128", Err: &net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "dial", Err: test.err}}}
+		if got := (&url.Error{Op: "Get", URL: "https://api.example", Err: failed}).Timeout(); got != test.want {
+			t.Errorf("%v: got timeout %t, want %t", test.err, got, test.want)
+		}
 	}
 }
 

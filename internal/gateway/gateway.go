@@ -4,7 +4,9 @@ package gateway
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"unicode"
@@ -149,6 +151,12 @@ func (e *UnusableProxyError) Remedy() string {
 }
 
 func (e *UnusableProxyError) Unwrap() error { return e.Err }
+
+// Timeout reports whether the proxy did not answer in time. Package net/http asks the errors of a transport for it.
+func (e *UnusableProxyError) Timeout() bool {
+	timed, ok := errors.AsType[net.Error](e.Err)
+	return ok && timed.Timeout()
+}
 
 // ConnectError is a proxy's refusal of a tunnel to the service.
 type ConnectError struct {
