@@ -97,8 +97,11 @@ func (s alertSelection) filter() defender.Filter {
 	return defender.And(parts...)
 }
 
-// matches looks at the filter's condition as well: what changes many objects must not rely on a filter that may get lost.
+// matches looks at the filter's conditions as well: what changes many objects must not rely on a filter that may get lost.
 func (s alertSelection) matches(alert rawjson.Value) bool {
+	if created := parseTime(alert.Text("alertCreationTime")); !created.IsZero() && created.Before(s.CreatedAfter.Time) {
+		return false
+	}
 	return (s.Title == "" || strings.EqualFold(alert.Text("title"), s.Title)) && (s.Machine == "" || alert.Text("machineId") == s.Machine) &&
 		(s.Incident == nil || !differs(alert, "incidentId", []string{strconv.Itoa(*s.Incident)}))
 }
