@@ -99,7 +99,8 @@ func (s alertSelection) filter() defender.Filter {
 
 // matches looks at the filter's conditions as well: what changes many objects must not rely on a filter that may get lost.
 func (s alertSelection) matches(alert rawjson.Value) bool {
-	if created := parseTime(alert.Text("alertCreationTime")); !created.IsZero() && created.Before(s.CreatedAfter.Time) {
+	const created = "alertCreationTime"
+	if alert.Key(created).Exists() && parseTime(alert.Text(created)).Before(s.CreatedAfter.Time) {
 		return false
 	}
 	return (s.Title == "" || strings.EqualFold(alert.Text("title"), s.Title)) && (s.Machine == "" || alert.Text("machineId") == s.Machine) &&

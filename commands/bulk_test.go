@@ -87,10 +87,9 @@ func TestSelectionsNeedTheirCount(t *testing.T) {
 // TestASelectionIsLookedAtAgain has a service whose answers hold more than was asked for, as when a filter gets lost on the way.
 func TestASelectionIsLookedAtAgain(t *testing.T) {
 	i := commandstest.New(t)
-	for range 2 {
-		i.Answer("GET", "/api/alerts", 200, list(
-			`{"id":"a1","incidentId":7,"alertCreationTime":"2026-11-18T23:59:59.9Z"}`, `{"id":"a2","incidentId":8,"alertCreationTime":"2026-11-19T00:00:00Z"}`))
-	}
+	i.Answer("GET", "/api/alerts", 200, list(
+		`{"id":"a1","incidentId":7,"alertCreationTime":"2026-11-18T23:59:59.9Z"}`, `{"id":"a2","incidentId":8,"alertCreationTime":"2026-11-19T00:00:00Z"}`,
+		`{"id":"a3","incidentId":null,"alertCreationTime":null}`))
 	i.Answer("GET", "/api/indicators", 200, list(
 		`{"id":"1","indicatorValue":"Bad.example","title":"t","application":"a"}`, `{"id":"2","indicatorValue":"good.example","title":"other","application":"b"}`,
 		`{"id":"3","indicatorValue":"other.example","title":"t","application":null}`))
