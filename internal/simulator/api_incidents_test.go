@@ -24,6 +24,21 @@ func TestIncidentsBundleAlerts(t *testing.T) {
 	if bare.get("value.0.alerts").Exists() || !bare.get("value.0.displayName").Exists() {
 		t.Errorf("got %s, want an incident without its alerts", bare.body)
 	}
+	all := w.list("/v1.0/security/incidents", "$count", "true").get("@odata\\.count").Int()
+	var ids []string
+	for page := w.list("/v1.0/security/incidents", "$top", "2", "$orderby", "createdDateTime"); ; page = w.get(page.get("@odata\\.nextLink").String()[len(testBase):]) {
+		found := page.all("value.#.id")
+		if ids = append(ids, found...); !page.get("@odata\\.nextLink").Exists() {
+			break
+		}
+		if len(found) != 2 {
+			t.Fatalf("got a page of %d incidents, want 2", len(found))
+		}
+	}
+	slices.Sort(ids)
+	if ids = slices.Compact(ids); int64(len(ids)) != all || all < 3 {
+		t.Errorf("got %d incidents on pages of two, want %d", len(ids), all)
+	}
 	if got := whole.get("value.0.alerts.0.evidence.0.mdeDeviceId").String(); got == "" {
 		t.Error("got no device in the evidence of an alert, want one")
 	}

@@ -41,20 +41,29 @@ func list[T any](c *company, call *call, rows []T, of collection) (reply, *apiEr
 func listPaged[T any](c *company, call *call, rows []T, of collection, pageSize int) (reply, *apiError) {
 	found, err := odata.List(call.query, rows, of.limits(), pageSize)
 	if err != nil {
-		return reply{}, badRequest("The query specified in the URI is not valid: %v.", err)
+		return reply{}, badQuery(err)
 	}
-	answer := page{Context: c.context(of.name), Count: found.Count, Value: found.Items}
+	return answerOf(c, call, found, c.context(of.name)), nil
+}
+
+func badQuery(err error) *apiError {
+	return badRequest("The query specified in the URI is not valid: %v.", err)
+}
+
+// answerOf answers with a page of a list.
+func answerOf(c *company, call *call, found odata.Page, context string) reply {
+	answer := page{Context: context, Count: found.Count, Value: found.Items}
 	if found.Next != nil {
 		answer.NextLink = c.base + call.path + "?" + found.Next.Encode()
 	}
-	return reply{http.StatusOK, answer}, nil
+	return reply{http.StatusOK, answer}
 }
 
 // countOf answers with the bare number of the rows that $filter leaves.
 func countOf[T any](call *call, rows []*T, of collection) (reply, *apiError) {
 	count, err := odata.Count(call.query, rows, of.limits())
 	if err != nil {
-		return reply{}, badRequest("The query specified in the URI is not valid: %v.", err)
+		return reply{}, badQuery(err)
 	}
 	return reply{http.StatusOK, count}, nil
 }
