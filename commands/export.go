@@ -264,7 +264,7 @@ var errPaused = errors.New("the rest is left to the next execution")
 
 // take counts a record and writes it where it is wanted.
 func (e *exporter) take(record []byte, copied bool) error {
-	record = bytes.TrimPrefix(bytes.TrimRight(record, "\r\n"), []byte(defender.ByteOrderMark))
+	record = bytes.TrimPrefix(bytes.TrimRight(record, "\r\n"), []byte(rawjson.ByteOrderMark))
 	e.part.Read++
 	if e.part.Read%progressEvery == 0 {
 		e.tell()
@@ -425,13 +425,18 @@ func (e *exporter) restart() error {
 	if e.file == nil {
 		return nil
 	}
-	file, err := newExportFile(e.open, e.file.format, e.columns, false, 0, "")
-	if err != nil {
+	if err := e.empty(e.file.format); err != nil {
 		return err
 	}
-	file.named = len(e.columns) > 0
-	e.file = file
-	return file.begin()
+	return e.file.begin()
+}
+
+// empty has the file hold nothing.
+func (e *exporter) empty(format string) (err error) {
+	if e.file, err = newExportFile(e.open, format, e.columns, false, 0, ""); err == nil {
+		e.file.named = len(e.columns) > 0
+	}
+	return err
 }
 
 // errMarked reports that a file has a byte order mark, which must not get between the records of the export.
@@ -454,7 +459,7 @@ func (e *exporter) readFile(ctx context.Context, link string, copied bool) error
 	}
 	ended := true
 	err := e.run.API.StreamFile(ctx, link, e.begin, func(line []byte) error {
-		if copied && bytes.HasPrefix(line, []byte(defender.ByteOrderMark)) {
+		if copied && bytes.HasPrefix(line, []byte(rawjson.ByteOrderMark)) {
 			return errMarked
 		}
 		ended = line[len(line)-1] == '\n'
@@ -556,10 +561,7 @@ func (e *exporter) create(format string) error {
 		return err
 	}
 	e.state.File, e.open = id, file
-	if e.file, err = newExportFile(file, format, e.columns, false, 0, ""); err == nil {
-		e.file.named = len(e.columns) > 0
-	}
-	return err
+	return e.empty(format)
 }
 
 // export reads the whole export, as far as this execution gets.

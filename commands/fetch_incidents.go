@@ -364,15 +364,7 @@ func (f *incidentFetcher) retry(ctx context.Context) (taken []rawjson.Value) {
 		some := ids[:min(len(ids), f.settings.Max-len(taken))]
 		ids = ids[len(some):]
 		read := forEach(ctx, some, f.run.API.Incident)
-		for _, one := range read.Done {
-			if f.matches(one.Value) {
-				f.progress.hand(one.ID)
-				taken = append(taken, one.Value)
-			} else {
-				f.progress.passed[one.ID] = f.progress.unread[one.ID]
-			}
-			delete(f.progress.unread, one.ID)
-		}
+		taken = append(taken, f.receive(read.Done, f.progress.unread)...)
 		for _, one := range read.Failed {
 			if defender.NotFound(one.Err) {
 				delete(f.progress.unread, one.ID)
@@ -385,6 +377,21 @@ func (f *incidentFetcher) retry(ctx context.Context) (taken []rawjson.Value) {
 		}
 	}
 	return taken
+}
+
+// receive returns those of the incidents that match, as handed over. Of the others it remembers the time of the last update,
+// which texts has by id.
+func (f *incidentFetcher) receive(read []done[rawjson.Value], texts map[string]string) (matching []rawjson.Value) {
+	for _, one := range read {
+		if f.matches(one.Value) {
+			f.progress.hand(one.ID)
+			matching = append(matching, one.Value)
+		} else {
+			f.progress.passed[one.ID] = texts[one.ID]
+		}
+		delete(f.progress.unread, one.ID)
+	}
+	return matching
 }
 
 // take reads the incidents of a part that were not handed over, at most most of them; rest reports whether others are left.
@@ -401,14 +408,7 @@ func (f *incidentFetcher) take(ctx context.Context, part []listedIncident, most 
 			ids[i], texts[one.id] = one.id, one.text
 		}
 		read := forEach(ctx, ids, f.run.API.Incident)
-		for _, one := range read.Done {
-			if f.matches(one.Value) {
-				f.progress.hand(one.ID)
-				taken = append(taken, one.Value)
-			} else {
-				f.progress.passed[one.ID] = texts[one.ID]
-			}
-		}
+		taken = append(taken, f.receive(read.Done, texts)...)
 		refused.add(read.Failed, texts)
 		refused.others = refused.others || len(read.Done) > 0
 		if refused.others || len(wanted) == 0 || len(refused.failed) >= maxRefused || ctx.Err() != nil {

@@ -252,9 +252,6 @@ const longestRecord = 8 << 20
 // exportBuffer is how much of an export is read at once, in bytes.
 const exportBuffer = 128 << 10
 
-// ByteOrderMark begins files in UTF-8 of some programs.
-const ByteOrderMark = "\xef\xbb\xbf"
-
 // scanLines reads the lines of a file that is compressed with gzip.
 func scanLines(body io.Reader, visit func(line []byte) error) error { //nolint:gocognit // one loop over the buffer, which is what makes it fast
 	packed := bufio.NewReaderSize(body, exportBuffer)
@@ -288,7 +285,7 @@ func scanLines(body io.Reader, visit func(line []byte) error) error { //nolint:g
 			}
 			line = long
 		}
-		if trimmed := bytes.TrimPrefix(bytes.TrimSpace(line), []byte(ByteOrderMark)); len(trimmed) > 0 {
+		if trimmed := bytes.TrimPrefix(bytes.TrimSpace(line), []byte(rawjson.ByteOrderMark)); len(trimmed) > 0 {
 			if trimmed[0] != '{' || trimmed[len(trimmed)-1] != '}' {
 				return &badAnswerError{"a line of the file is not a JSON object"}
 			}

@@ -27,6 +27,9 @@ var (
 	ErrTooDeep = fmt.Errorf("JSON that is nested deeper than %d levels", MaxDepth)
 )
 
+// ByteOrderMark begins texts in UTF-8 of some programs.
+const ByteOrderMark = "\uFEFF"
+
 // Parse checks text once as a whole, so that later reads need not. A byte order mark before it is dropped. Bytes that are
 // not UTF-8 become the replacement character: a line of the platform's protocol must be UTF-8.
 func Parse(text string) (Value, error) {
@@ -38,7 +41,7 @@ func Parse(text string) (Value, error) {
 }
 
 func clean(text string) string {
-	text = strings.TrimPrefix(text, "\uFEFF")
+	text = strings.TrimPrefix(text, ByteOrderMark)
 	if !utf8.ValidString(text) {
 		text = strings.ToValidUTF8(text, string(utf8.RuneError))
 	}
