@@ -206,8 +206,7 @@ func isNoTLS(err error) bool {
 }
 
 func isTimeout(err error) bool {
-	timed, ok := errors.AsType[net.Error](err)
-	return ok && timed.Timeout() || errors.Is(err, context.DeadlineExceeded)
+	return gateway.IsTimeout(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
 func isUnknownHost(err error) bool {

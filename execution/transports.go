@@ -166,7 +166,7 @@ func (t neverSwitching) RoundTrip(request *http.Request) (*http.Response, error)
 		response.Body.Close()
 		response.Body = http.NoBody
 	}
-	if failed := handshake.Load(); err != nil && failed != nil && request.Context().Err() == nil && !isTimeout(err) {
+	if failed := handshake.Load(); err != nil && failed != nil && request.Context().Err() == nil && !gateway.IsTimeout(err) {
 		return nil, &gateway.HandshakeError{Err: err}
 	}
 	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "proxyconnect" {
@@ -175,11 +175,6 @@ func (t neverSwitching) RoundTrip(request *http.Request) (*http.Response, error)
 		}
 	}
 	return response, err
-}
-
-func isTimeout(err error) bool {
-	timed, ok := errors.AsType[net.Error](err)
-	return ok && timed.Timeout()
 }
 
 const (

@@ -154,7 +154,12 @@ func (e *UnusableProxyError) Unwrap() error { return e.Err }
 
 // Timeout reports whether the proxy did not answer in time. Package net/http asks the errors of a transport for it.
 func (e *UnusableProxyError) Timeout() bool {
-	timed, ok := errors.AsType[net.Error](e.Err)
+	return IsTimeout(e.Err)
+}
+
+// IsTimeout reports whether a request failed because something did not answer in time.
+func IsTimeout(err error) bool {
+	timed, ok := errors.AsType[net.Error](err)
 	return ok && timed.Timeout()
 }
 
