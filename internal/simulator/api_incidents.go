@@ -1,13 +1,9 @@
 package simulator
 
 import (
-	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-
-	"xsoar-defender/internal/simulator/odata"
 )
 
 // The values that Microsoft Graph takes for incidents and their alerts.
@@ -32,27 +28,10 @@ func (c *company) listIncidents(call *call) (reply, *apiError) {
 			rows = append(rows, c.shown(one))
 		}
 	}
-	return c.listInGraph(call, rows, collection{
-		name: "security/incidents", maxTop: incidentPage,
+	return listPaged(c, call, rows, collection{
+		name: "security/incidents", graph: true, maxTop: incidentPage,
 		filterable: []string{"assignedTo", "classification", "createdDateTime", "determination", "lastUpdateDateTime", "severity", "status"},
 	}, min(incidentPage, c.pageSize))
-}
-
-// listInGraph answers as Microsoft Graph does, where $top is the size of a page and more pages follow it
-// (https://learn.microsoft.com/graph/paging). In the Defender API it ends the list.
-func (c *company) listInGraph(call *call, rows []*xdrIncident, of collection, pageSize int) (reply, *apiError) {
-	found, err := odata.List(call.query, rows, of.limits(), pageSize)
-	if top, _ := strconv.Atoi(call.query.Get("$top")); err == nil && 0 < top && top < pageSize {
-		pages := maps.Clone(call.query)
-		pages.Del("$top")
-		if found, err = odata.List(pages, rows, of.limits(), top); found.Next != nil {
-			found.Next.Set("$top", strconv.Itoa(top))
-		}
-	}
-	if err != nil {
-		return reply{}, badQuery(err)
-	}
-	return answerOf(c, call, found, c.graphContext(of.name)), nil
 }
 
 func (c *company) getIncident(call *call) (reply, *apiError) {

@@ -15,10 +15,12 @@ type collection struct {
 	filterable []string
 	// maxTop is the largest $top, or 0 for the usual 10,000.
 	maxTop int
+	// graph is set for a list of Microsoft Graph, where $top is the size of a page (https://learn.microsoft.com/graph/paging).
+	graph bool
 }
 
 func (of collection) limits() odata.Collection {
-	return odata.Collection{Filterable: of.filterable, MaxTop: of.maxTop}
+	return odata.Collection{Filterable: of.filterable, MaxTop: of.maxTop, TopIsPage: of.graph}
 }
 
 // defaultPageSize is the number of resources on a page where the documentation states no smaller one.
@@ -41,29 +43,23 @@ func list[T any](c *company, call *call, rows []T, of collection) (reply, *apiEr
 func listPaged[T any](c *company, call *call, rows []T, of collection, pageSize int) (reply, *apiError) {
 	found, err := odata.List(call.query, rows, of.limits(), pageSize)
 	if err != nil {
-		return reply{}, badQuery(err)
+		return reply{}, badRequest("The query specified in the URI is not valid: %v.", err)
 	}
-	return answerOf(c, call, found, c.context(of.name)), nil
-}
-
-func badQuery(err error) *apiError {
-	return badRequest("The query specified in the URI is not valid: %v.", err)
-}
-
-// answerOf answers with a page of a list.
-func answerOf(c *company, call *call, found odata.Page, context string) reply {
-	answer := page{Context: context, Count: found.Count, Value: found.Items}
+	answer := page{Context: c.context(of.name), Count: found.Count, Value: found.Items}
+	if of.graph {
+		answer.Context = c.graphContext(of.name)
+	}
 	if found.Next != nil {
 		answer.NextLink = c.base + call.path + "?" + found.Next.Encode()
 	}
-	return reply{http.StatusOK, answer}
+	return reply{http.StatusOK, answer}, nil
 }
 
 // countOf answers with the bare number of the rows that $filter leaves.
 func countOf[T any](call *call, rows []*T, of collection) (reply, *apiError) {
 	count, err := odata.Count(call.query, rows, of.limits())
 	if err != nil {
-		return reply{}, badQuery(err)
+		return reply{}, badRequest("The query specified in the URI is not valid: %v.", err)
 	}
 	return reply{http.StatusOK, count}, nil
 }

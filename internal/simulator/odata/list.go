@@ -24,6 +24,8 @@ type Collection struct {
 	Filterable []string
 	// MaxTop is the largest $top, or 0 for 10,000.
 	MaxTop int
+	// TopIsPage has $top set the size of a page, which others follow. Otherwise it ends the list.
+	TopIsPage bool
 }
 
 const defaultMaxTop = 10_000
@@ -76,6 +78,9 @@ func List[T any](query url.Values, rows []T, of Collection, pageSize int) (Page,
 	options, err := parseOptions(query, resource, of)
 	if err != nil {
 		return Page{}, err
+	}
+	if of.TopIsPage && options.top > 0 {
+		pageSize, options.top = min(options.top, pageSize), -1
 	}
 	matching := options.matching(values(rows))
 	page := Page{Items: []any{}}
