@@ -236,6 +236,9 @@ func (x *exchange) serviceError(r refusal) *Error {
 	default:
 		e.Remedy = fallbackRemedies[x.mode]
 	}
+	if wait := gateway.RetryAfter(x.header, x.now()); e.Remedy == remedyLater && wait > 0 {
+		e.Remedy = "try again after " + clock(x.now().Add(wait))
+	}
 	return e
 }
 

@@ -131,6 +131,29 @@ func TestAnswersThatAreNoAnswers(t *testing.T) {
 	}
 }
 
+func TestARefusalSaysWhenTheServiceIsBack(t *testing.T) {
+	for retryAfter, wait := range map[string]time.Duration{
+		"7200": 2 * time.Hour, "30": 30 * time.Second, "999999999999": 24 * time.Hour,
+		"": 0, "-5": 0, "soon": 0, "Sat, 01 Jan 2000 00:00:00 GMT": 0,
+	} {
+		for _, mode := range []params.Mode{params.ClientSecret, params.AuthorizationCode, params.WorkloadIdentity} {
+			inWorld(t, func(w *world) {
+				w.pod()
+				w.entra.retryAfter = retryAfter
+				w.entra.answer = func(request) (int, string) { return refused("temporarily_unavailable", 90033, "A transient error has occurred.") }
+				want := "try again in a few minutes"
+				err := w.refusal(instance(mode, withCode(someCode, "")))
+				if wait > 0 {
+					want = "try again after " + time.Now().Add(wait).UTC().Format("15:04:05") + " UTC"
+				}
+				if err.Remedy != want {
+					t.Errorf("%s, Retry-After %q: got the remedy %q, want %q", mode, retryAfter, err.Remedy, want)
+				}
+			})
+		}
+	}
+}
+
 func TestErrorsOfTheManagedIdentityEndpoint(t *testing.T) {
 	for _, test := range []struct {
 		name           string

@@ -344,6 +344,8 @@ type entra struct {
 	hosts    map[string]bool // that were asked for anything
 	// answer, when set, answers requests for tokens; a status of 0 leaves them to the authority.
 	answer func(request) (int, string)
+	// retryAfter, when set, is the header Retry-After of every answer.
+	retryAfter string
 	// fail, when set, fails requests.
 	fail func(*http.Request) error
 }
@@ -414,12 +416,16 @@ func (e *entra) serve(r *http.Request, handle func(*entra, request) (int, string
 	if status == 0 {
 		status, body = handle(e, seen)
 	}
-	latency := e.latency
+	latency, retryAfter := e.latency, e.retryAfter
 	e.mu.Unlock()
 	if err := system.Sleep(r.Context(), latency); err != nil {
 		return nil, err
 	}
-	return response(r, status, body), nil
+	answer := response(r, status, body)
+	if retryAfter != "" {
+		answer.Header.Set("Retry-After", retryAfter)
+	}
+	return answer, nil
 }
 
 func response(r *http.Request, status int, body string) *http.Response {

@@ -74,7 +74,7 @@ func (p *repeatPolicy) readShare(ctx context.Context, operation Operation) {
 	}
 	p.asked.Do(func() {
 		until, share := p.quota.Share(ctx)
-		if wait := min(until.Sub(p.now()), longestRetryAfter); wait > 0 {
+		if wait := min(until.Sub(p.now()), gateway.LongestRetryAfter); wait > 0 {
 			p.patience.shared(wait)
 		}
 		p.pace.limit(share)
@@ -131,7 +131,7 @@ func (p *repeatPolicy) judge(call *call, response *http.Response, err error) pro
 		unsent := !call.sent.Load()
 		return problem{err: err, again: call.ctx.Err() == nil && connectionFailed(err) && (unsent || call.operation.Repeatable())}
 	}
-	after := parseRetryAfter(response.Header, p.now())
+	after := gateway.RetryAfter(response.Header, p.now())
 	body := call.hide(drain(response.Body))
 	refused := refusal(call.operation, response, body, after)
 	result := problem{err: refused, named: after}
