@@ -140,7 +140,9 @@ func TestARefusalSaysWhenTheServiceIsBack(t *testing.T) {
 			inWorld(t, func(w *world) {
 				w.pod()
 				w.entra.retryAfter = retryAfter
-				w.entra.answer = func(request) (int, string) { return refused("temporarily_unavailable", 90033, "A transient error has occurred.") }
+				w.entra.answer = func(request) (int, string) {
+					return refused("temporarily_unavailable", 90033, "A transient error has occurred.")
+				}
 				want := "try again in a few minutes"
 				err := w.refusal(instance(mode, withCode(someCode, "")))
 				if wait > 0 {

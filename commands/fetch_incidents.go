@@ -457,12 +457,19 @@ func (u *unreadIncidents) setAside(ctx context.Context, progress *incidentProgre
 		if u.others && ctx.Err() == nil && len(progress.unread) < readAtOnce {
 			progress.unread[one.ID] = u.texts[one.ID]
 		} else {
-			err = errors.Join(err, one.Err)
+			err = errors.Join(err, &incidentError{one})
 		}
 	}
 	u.failed = nil
 	return err
 }
+
+// incidentError is the failure to read an incident that nobody named, so that it must say which.
+type incidentError struct{ failure }
+
+func (e *incidentError) Error() string { return "Incident " + e.ID + ": " + e.Err.Error() }
+
+func (e *incidentError) Unwrap() error { return e.Err }
 
 // oneOf returns the first of several joined errors: what keeps one incident from being read keeps all.
 func oneOf(err error) error {

@@ -438,6 +438,16 @@ func TestAnIncidentThatCannotBeReadStopsNoOther(t *testing.T) {
 	}
 }
 
+// TestAFailedReadSaysWhichIncident has one incident only, which cannot be read.
+func TestAFailedReadSaysWhichIncident(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	f := &incidentFeed{now: begin, broken: []string{"1000"}, incidents: []*feedIncident{{id: "1000", created: begin.Add(-time.Minute), updated: begin.Add(-time.Minute)}}}
+	_, _, err := f.fetch(t, &lastRunHost{}, params.Fetch{Type: params.FetchXDRIncidents, Max: 1, First: time.Hour})
+	if err == nil || !strings.HasPrefix(err.Error(), "Incident 1000: The attempt to read the Defender XDR incident failed: ") || defender.StatusOf(err) != http.StatusBadRequest {
+		t.Errorf("got %v, want an error of the service that names the incident", err)
+	}
+}
+
 // TestIncidentsThatCannotBeReadDoNotWaitForEachOther fetches one incident at a time, of which the oldest two cannot be read, and the
 // second of them can later.
 func TestIncidentsThatCannotBeReadDoNotWaitForEachOther(t *testing.T) {
@@ -659,6 +669,38 @@ func TestARoundIsNotHeldUpByManyChangesAtOnce(t *testing.T) {
 	}
 	if len(reported) != len(f.incidents) {
 		t.Errorf("got %d changes, want all %d", len(reported), len(f.incidents))
+	}
+}
+
+// TestALookBackThatIsNotReadWholeIsLogged has more changes within a moment of the look-back than a list holds.
+func TestALookBackThatIsNotReadWholeIsLogged(t *testing.T) {
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		changes int
+		apart   time.Duration
+		want    string
+	}{
+		"almost at once":      {maxIncidents + 1, serviceTick, "from 2026-11-01T11:53:00Z to 2026-11-01T11:58:00Z it read only what is before 2026-11-01T11:53:"},
+		"that a round reads":  {maxIncidents + 1, time.Millisecond, ""},
+		"that one list holds": {maxIncidents, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &incidentFeed{now: now}
+			for id := range test.changes {
+				f.incidents = append(f.incidents, &feedIncident{
+					id: strconv.Itoa(1000 + id), created: now.Add(-time.Hour), updated: now.Add(-400*time.Second + time.Duration(id)*test.apart), severity: "low",
+				})
+			}
+			host := &mirrorRunHost{kept: (&mirrorState{Cursor: now.Add(-2 * time.Minute).Format(time.RFC3339)}).encode()}
+			run := newRun(t, f, func() time.Time { return now }, host, params.Fetch{Type: params.FetchXDRIncidents})
+			run.Instance.Mirror.LookBack = 5 * time.Minute
+			if _, err := getModifiedRemoteData().Execute(t.Context(), run, map[string]json.RawMessage{"lastUpdate": rawMessage(now.Format(time.RFC3339))}); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(host.logged, "\n"); !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
+				t.Errorf("got the log %q, want %q in it", got, test.want)
+			}
+		})
 	}
 }
 

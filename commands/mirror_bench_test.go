@@ -22,8 +22,11 @@ import (
 // mirrorRunHost keeps a mirror run. A round needs nothing else of a host.
 type mirrorRunHost struct {
 	Host
-	kept json.RawMessage
+	kept   json.RawMessage
+	logged []string
 }
+
+func (h *mirrorRunHost) Log(_ context.Context, text string) { h.logged = append(h.logged, text) }
 
 func (h *mirrorRunHost) MirrorRun(context.Context) (json.RawMessage, error) {
 	// The platform's callback is checked as it is here.

@@ -142,7 +142,7 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		start = now
 	}
 	kind := fetchedRemote(run)
-	objects, until, err := changedSince(ctx, kind, start.Add(-lookBack), start, now)
+	objects, until, err := changedSince(ctx, run, kind, start.Add(-lookBack), start, now)
 	if err != nil {
 		return Report{}, err
 	}
@@ -195,8 +195,9 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 
 // changedSince reads everything that changed from since until now, and returns the end of what it read. One request is enough
 // unless more changed than a list holds. Then what is new, from start on, is read first, however much there is before it: a
-// round that read the look-back first would come no further as long as that holds more than a round reads.
-func changedSince(ctx context.Context, kind remote, since, start, now time.Time) (changed []rawjson.Value, end time.Time, err error) {
+// round that read the look-back first would come no further as long as that holds more than a round reads. What it does not
+// read of the look-back is logged.
+func changedSince(ctx context.Context, run *Run, kind remote, since, start, now time.Time) (changed []rawjson.Value, end time.Time, err error) {
 	list, err := kind.changed(ctx, since, now)
 	if err != nil || !list.More {
 		return list.Items, now, err
@@ -205,9 +206,13 @@ func changedSince(ctx context.Context, kind remote, since, start, now time.Time)
 	if err != nil {
 		return nil, now, err
 	}
-	late, _, err := changedBetween(ctx, kind, since, start)
+	late, reached, err := changedBetween(ctx, kind, since, start)
 	if _, tooMany := errors.AsType[*FeedError](err); err != nil && !tooMany {
 		return nil, now, err
+	}
+	if reached.Before(start) {
+		run.Host.Log(ctx, fmt.Sprintf("More changed than a round of mirroring reads: of its look-back from %s to %s it read only what is before %s. Changes after that which appeared late may be missed.",
+			since.Format(time.RFC3339), start.Format(time.RFC3339), reached.Format(time.RFC3339)))
 	}
 	return append(late, changed...), end, nil
 }
