@@ -196,8 +196,8 @@ type exportState struct {
 	SHA256  string
 	Columns []string
 	Headed  bool
-	// Further are keys that the columns lack, which the end of the export reports.
-	Further []string
+	// Further are keys that the columns lack, and Absent the columns that no record has had, which the end of the export reports.
+	Further, Absent []string
 	// Since is the time from which changes are exported.
 	Since time.Time
 	// Next is the link of the page to continue with. Parts is how many pages or files are complete.
@@ -434,7 +434,7 @@ func (e *exporter) restart() error {
 // empty has the file hold nothing.
 func (e *exporter) empty(format string) (err error) {
 	if e.file, err = newExportFile(e.open, format, e.columns, false, 0, ""); err == nil {
-		e.file.named = len(e.columns) > 0
+		e.file.named, e.file.absent = len(e.columns) > 0, slices.Clone(e.columns)
 	}
 	return err
 }
@@ -493,7 +493,8 @@ func (e *exporter) save() (id string, err error) {
 		if err := e.file.begin(); err != nil {
 			return "", err
 		}
-		e.state.SHA256, e.state.Columns, e.state.Further = e.file.sum(), e.file.keptColumns, e.file.further
+		e.state.SHA256, e.state.Columns = e.file.sum(), e.file.keptColumns
+		e.state.Further, e.state.Absent = e.file.further, e.file.absent
 	}
 	id, file, err := e.run.Host.Create()
 	if err != nil {
@@ -544,7 +545,7 @@ func (e *exporter) load(id, format string) error {
 		if err != nil {
 			return errors.Join(err, open.Close(), e.run.Host.Discard(state.File))
 		}
-		file.named, file.further = len(e.columns) > 0, state.Further
+		file.named, file.further, file.absent = len(e.columns) > 0, state.Further, state.Absent
 		e.open, e.file = open, file
 	}
 	for ; len(hashes) >= 8; hashes = hashes[8:] {
@@ -702,6 +703,8 @@ func exportNamed(run *Run, name, via string, since *Moment, filter recordFilter)
 		return kind, wrong(run, "since is only for software_vulnerabilities and software_vulnerability_changes")
 	case kind.delta && !since.withinReach(run.Now(), longestChange):
 		return kind, wrong(run, "since must be at most 14 days back")
+	case kind.delta && since.After(run.Now().Add(borderTime)):
+		return kind, wrong(run, "since must not be in the future: nothing has changed since then")
 	case via == viaFiles && kind.files.Path == "":
 		return kind, wrong(run, "via must be json or auto: the service has no files for %s", kind.name)
 	case via == viaPages && kind.pages.Path == "":
@@ -774,7 +777,9 @@ func (e *exporter) report(out Output, format string) (Report, error) {
 		if err := e.open.Close(); err != nil {
 			return Report{}, e.drop(err)
 		}
-		result.File, result.SHA256 = fmt.Sprintf("%s %s.%s", e.kind.name, now.Format("2006-01-02 1504Z"), format), e.file.sum()
+		result.SHA256 = e.file.sum()
+		// The hash tells exports of one kind and minute apart: the context merges those of one name.
+		result.File = fmt.Sprintf("%s %s %s.%s", e.kind.name, now.Format("2006-01-02 1504Z"), result.SHA256[:8], format)
 		entries = append(entries, warroom.Entry{
 			Kind:   warroom.Download,
 			Blocks: []warroom.Block{warroom.Paragraph(fmt.Sprintf("%s: %d bytes, SHA-256 %s", result.File, e.file.keptSize, result.SHA256))},
@@ -797,6 +802,10 @@ func (e *exporter) report(out Output, format string) (Report, error) {
 		entry.Blocks = append(entry.Blocks, warroom.Paragraph(fmt.Sprintf(
 			"The columns are the keys of the first record. Other records have further keys, which the file lacks: %s. Name all that you need in columns, or export to jsonl.gz.",
 			strings.Join(e.file.further, ", "))))
+	}
+	if e.file != nil && sum.Matched > 0 && len(e.file.absent) > 0 {
+		entry.Blocks = append(entry.Blocks, warroom.Paragraph(fmt.Sprintf(
+			"No record has a key that columns names: %s. Check how it is written.", strings.Join(e.file.absent, ", "))))
 	}
 	return report(append([]warroom.Entry{entry}, entries...)...), nil
 }

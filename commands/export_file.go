@@ -35,10 +35,10 @@ type exportFile struct {
 	// columns are the keys that are kept; empty keeps records as they are. CSV takes those of its first record then.
 	columns []string
 
-	// named reports whether the columns were asked for. further are keys of records that columns taken from the first record
-	// lack, in the order in which they were met.
-	named   bool
-	further []string
+	// named reports whether the columns were asked for; absent are those of them that no record has had. further are keys of
+	// records that columns taken from the first record lack, in the order in which they were met.
+	named           bool
+	absent, further []string
 
 	// hash is over all that was written, and counted is how many bytes that was.
 	hash    resumableHash
@@ -151,7 +151,7 @@ func (f *exportFile) write(record []byte) error {
 	case f.format == formatCSV || f.format == formatCSVPacked:
 		return f.writeRow(record)
 	case len(f.columns) > 0:
-		record = onlyColumns(record, f.columns)
+		record = f.onlyColumns(record)
 	}
 	to := f.to()
 	if _, err := to.Write(record); err != nil {
@@ -162,16 +162,18 @@ func (f *exportFile) write(record []byte) error {
 }
 
 // onlyColumns is a record without all other keys.
-func onlyColumns(record []byte, columns []string) []byte {
+func (f *exportFile) onlyColumns(record []byte) []byte {
 	kept := []byte{'{'}
-	for i, value := range columnValues(record, columns, nil) {
+	values := columnValues(record, f.columns, nil)
+	f.meet(values)
+	for i, value := range values {
 		if !value.Exists() {
 			continue
 		}
 		if len(kept) > 1 {
 			kept = append(kept, ',')
 		}
-		kept = append(append(gjson.AppendJSONString(kept, columns[i]), ':'), value.Raw...)
+		kept = append(append(gjson.AppendJSONString(kept, f.columns[i]), ':'), value.Raw...)
 	}
 	return append(kept, '}')
 }
@@ -202,6 +204,14 @@ func columnValues(record []byte, columns []string, further func(key string)) []g
 		return true
 	})
 	return found
+}
+
+// meet notes which columns a record has.
+func (f *exportFile) meet(values []gjson.Result) {
+	if len(f.absent) == 0 {
+		return
+	}
+	f.absent = slices.DeleteFunc(f.absent, func(column string) bool { return values[slices.Index(f.columns, column)].Exists() })
 }
 
 // mostFurther bounds the memory of the keys that columns lack.
@@ -239,7 +249,9 @@ func (f *exportFile) writeRow(record []byte) error {
 		further = nil
 	}
 	f.cells = f.cells[:0]
-	for _, value := range columnValues(record, f.columns, further) {
+	values := columnValues(record, f.columns, further)
+	f.meet(values)
+	for _, value := range values {
 		cell := value.Raw
 		switch value.Type {
 		case gjson.String:

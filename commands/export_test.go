@@ -700,6 +700,69 @@ func TestAnExportKeepsTheColumnsThatAreWanted(t *testing.T) {
 	}
 }
 
+// TestAnExportTellsOfColumnsThatNoRecordHas has columns of which one is only in a record that another execution than the first exports,
+// and one in none.
+func TestAnExportTellsOfColumnsThatNoRecordHas(t *testing.T) {
+	for name, test := range map[string]struct {
+		args map[string]any
+		want bool
+	}{
+		"CSV":                  {map[string]any{"format": "csv", "columns": "deviceId,CVEID,devicename"}, true},
+		"JSON lines":           {map[string]any{"format": "jsonl", "columns": "deviceId,CVEID,devicename"}, true},
+		"columns that are met": {map[string]any{"format": "csv", "columns": "deviceId,CVEID"}, false},
+		"all columns":          {map[string]any{"format": "csv"}, false},
+		"no record":            {map[string]any{"format": "csv", "columns": "devicename", "machine_id": "m9"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := commandstest.New(t)
+			onPages(i, pageOf(i, []string{`{"deviceId":"m1"}`, `{"deviceId":"m2"}`}, "a"))
+			i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: pagesOfExport, Status: 429, RetryAfter: time.Hour, Times: 1})
+			onPages(i, list(`{"deviceId":"m3","cveId":"CVE-1"}`))
+			test.args["kind"], test.args["via"] = "software_vulnerabilities", "json"
+			last := i.Again(i.Run("microsoft-atp-export", test.args).Entry()).All()[0]
+			got := strings.Contains(last.Readable(), "No record has a key that columns names: devicename. Check how it is written.")
+			if got != test.want || !test.want && strings.Contains(last.Readable(), "No record has") {
+				t.Errorf("got %q, want it to name devicename: %t", last.Readable(), test.want)
+			}
+		})
+	}
+}
+
+// TestExportsOfOneMinuteHaveNamesOfTheirOwn has two exports of one kind at once, which must not merge in the context.
+func TestExportsOfOneMinuteHaveNamesOfTheirOwn(t *testing.T) {
+	i := commandstest.New(t)
+	names := map[string]bool{}
+	for _, severity := range []string{"High", "Critical"} {
+		onPages(i, pageOf(i, records(0, 4), ""))
+		entry := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerabilities", "via": "json", "min_severity": severity}).All()[0]
+		names[entry.At(exportContext).Get("fileName").String()] = true
+	}
+	if len(names) != 2 {
+		t.Errorf("got the names %v, want two", names)
+	}
+}
+
+// TestChangesAreNotOfTheFuture lets the clocks of two engines differ by a little.
+func TestChangesAreNotOfTheFuture(t *testing.T) {
+	for ahead, want := range map[time.Duration]string{
+		30 * time.Second: "",
+		time.Hour:        "since must not be in the future: nothing has changed since then",
+	} {
+		for command, args := range map[string]map[string]any{
+			"microsoft-atp-export":                     {"kind": "software_vulnerabilities"},
+			"microsoft-atp-list-vulnerability-changes": {},
+		} {
+			i := commandstest.New(t)
+			args["since"] = i.Clock.Now().Add(ahead).Format(time.RFC3339)
+			if result := i.Run(command, args); want != "" {
+				result.WantFailure(want)
+			} else {
+				result.All()
+			}
+		}
+	}
+}
+
 // TestAnExportTellsOfKeysThatItsColumnsLack has a key that the first record lacks, as files leave out what is empty, on a page that is
 // exported by another execution than the first.
 func TestAnExportTellsOfKeysThatItsColumnsLack(t *testing.T) {

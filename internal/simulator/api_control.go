@@ -112,7 +112,8 @@ func (c *company) resume(now time.Time) {
 	c.haltedAt = time.Time{}
 }
 
-// PageSize sets how many rows a list returns before it is cut with a nextLink: at least 1, at the start 10,000.
+// PageSize sets how many rows a list returns at most before it is cut with a nextLink: at least 1. At the start it is as documented for
+// each list, mostly 10,000.
 func (t *Tenant) PageSize(n int) {
 	c := t.company
 	c.mu.Lock()

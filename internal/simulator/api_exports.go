@@ -94,7 +94,7 @@ func (c *company) pageOfExport(call *call, rows []record) (reply, *apiError) {
 	}
 	rows = rows[min(skip, len(rows)):]
 	answer := page{Context: c.context("Collection(microsoft.windowsDefenderATP.api.Asset)"), Value: anyOf(rows)}
-	size = min(size, c.pageSize)
+	size = c.page(size)
 	switch {
 	case top > 0:
 		answer.Value = anyOf(rows[:min(top, len(rows))])
@@ -132,7 +132,7 @@ func (export exportFiles) run(c *company, call *call) (reply, *apiError) {
 	}
 	generated := call.now.UTC().Truncate(snapshotEvery)
 	rows := c.rowsOf(export.rows)
-	size := max(1, min(c.pageSize, (len(rows)+exportParts-1)/exportParts))
+	size := max(1, c.page((len(rows)+exportParts-1)/exportParts))
 	links := []string{}
 	number := 0
 	for part := range slices.Chunk(rows, size) {

@@ -31,7 +31,7 @@ func (c *company) listIncidents(call *call) (reply, *apiError) {
 	return listPaged(c, call, rows, collection{
 		name: "security/incidents", graph: true, maxTop: incidentPage,
 		filterable: []string{"assignedTo", "classification", "createdDateTime", "determination", "lastUpdateDateTime", "severity", "status"},
-	}, min(incidentPage, c.pageSize))
+	}, incidentPage)
 }
 
 func (c *company) getIncident(call *call) (reply, *apiError) {

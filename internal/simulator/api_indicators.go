@@ -157,7 +157,7 @@ func (r indicatorRequest) invalidValue() *apiError {
 	case "Url":
 		code = "InvalidUrl"
 	}
-	return &apiError{http.StatusBadRequest, code, "The value " + strconv.Quote(r.value) + " is not a " + r.kind + "."}
+	return &apiError{http.StatusBadRequest, code, "The value " + strconv.Quote(r.value) + " is not valid for the indicatorType " + r.kind + "."}
 }
 
 // submit creates the indicator, or changes the one with the same type and value.

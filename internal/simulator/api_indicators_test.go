@@ -80,6 +80,8 @@ func TestWhatAnIndicatorMayBe(t *testing.T) {
 		}
 		w.refused("POST", "/api/indicators", c.body, 400, c.code)
 	}
+	refusal := w.refused("POST", "/api/indicators", listedIndicator("192.0.2.0/24", "IpAddress", "Block"), 400, "InvalidIpAddress")
+	w.same("what is wrong", refusal.get("error.message").String(), `The value "192.0.2.0/24" is not valid for the indicatorType IpAddress.`)
 }
 
 func TestIndicatorsAreImported(t *testing.T) {
@@ -94,7 +96,7 @@ func TestIndicatorsAreImported(t *testing.T) {
 	w.same("which failed", answer.get("value.#.isFailed").Raw, "[false,true,false,true]")
 	w.same("the values", answer.all("value.#.indicator"), []string{"192.0.2.7", "192.0.2.0/24", controlHost, "192.0.2.8"})
 	w.same("the id of the one that was there", answer.get("value.2.id"), "995")
-	if r := answer.get("value.1"); r.Get("id").Raw != "null" || !strings.Contains(r.Get("failureReason").String(), "not a IpAddress") {
+	if r := answer.get("value.1"); r.Get("id").Raw != "null" || !strings.Contains(r.Get("failureReason").String(), "not valid for the indicatorType IpAddress") {
 		t.Errorf("the failure is %s, want no id and the reason", r)
 	}
 	w.same("the number of indicators", len(w.get("/api/indicators").all("value")), before+1)

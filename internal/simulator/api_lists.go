@@ -36,12 +36,20 @@ type page struct {
 
 // list answers with the rows that the query options ask for.
 func list[T any](c *company, call *call, rows []T, of collection) (reply, *apiError) {
-	return listPaged(c, call, rows, of, c.pageSize)
+	return listPaged(c, call, rows, of, defaultPageSize)
+}
+
+// page returns the size of a page: the documented one, unless a test wants a smaller one.
+func (c *company) page(documented int) int {
+	if c.pageSize == 0 {
+		return documented
+	}
+	return min(documented, c.pageSize)
 }
 
 // listPaged is list with a page size of its own.
 func listPaged[T any](c *company, call *call, rows []T, of collection, pageSize int) (reply, *apiError) {
-	found, err := odata.List(call.query, rows, of.limits(), pageSize)
+	found, err := odata.List(call.query, rows, of.limits(), c.page(pageSize))
 	if err != nil {
 		return reply{}, badRequest("The query specified in the URI is not valid: %v.", err)
 	}

@@ -58,13 +58,17 @@ func (c *company) listBaselineConfigurations(call *call) (reply, *apiError) {
 	}, configurationCollection)
 }
 
-// antivirusPageSize is the page of the antivirus health without $top
+// antivirusPageSize is the page of the antivirus health without pageSize, which may be as large as that of an export
 // (https://learn.microsoft.com/defender-endpoint/api/device-health-export-antivirus-health-report-api).
 const antivirusPageSize = 20
 
 func (c *company) listDeviceAVInfo(call *call) (reply, *apiError) {
+	size, failure := intOption(call, "pageSize", antivirusPageSize, largestExportPage)
+	if failure != nil {
+		return reply{}, failure
+	}
 	reporting := where(c.machines, func(m *machine) bool { return m.OnboardingStatus == "Onboarded" })
-	return listPaged(c, call, each(reporting, c.antivirusOf), antivirusCollection, min(antivirusPageSize, c.pageSize))
+	return listPaged(c, call, each(reporting, c.antivirusOf), antivirusCollection, size)
 }
 
 func (c *company) antivirusOf(m *machine) deviceAVInfo {

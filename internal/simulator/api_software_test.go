@@ -139,6 +139,14 @@ func TestAntivirusHealthIsGivenInPages(t *testing.T) {
 	kinds := append(first.all("value.#.osKind"), second.all("value.#.osKind")...)
 	slices.Sort(kinds)
 	w.same("the kinds of system", slices.Compact(kinds), []string{"linux", "mac", "windows"})
+	large := w.get("/api/deviceavinfo?pageSize=30")
+	w.same("the machines of a larger page", len(large.all("value")), 30)
+	large = w.get(strings.TrimPrefix(large.get(`@odata\.nextLink`).String(), testBase))
+	w.same("the rest of it", len(large.all("value")), 39-30)
+	w.same("a page for all", w.get("/api/deviceavinfo?pageSize=200000").get(`@odata\.nextLink`).Exists(), false)
+	for _, size := range []string{"0", "200001", "many"} {
+		w.refused("GET", "/api/deviceavinfo?pageSize="+size, nil, 400, "BadRequest")
+	}
 	w.same("macOS alone", len(w.list("/api/deviceavinfo", "$filter", "osKind eq 'mac'").all("value")), 3)
 }
 

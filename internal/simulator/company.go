@@ -51,7 +51,7 @@ type company struct {
 	// keep keeps a request that changes something, for a tenant with a state.
 	keep func(r *http.Request, body []byte, app application)
 
-	pageSize      int
+	pageSize      int // the largest page that a test wants; 0 for the documented ones
 	nextIndicator int
 	nextIncident  int64
 	nextInquiry   int64 // the id of the next investigation
@@ -66,7 +66,7 @@ func newCompany(seed uint64, now func() time.Time, base string) *company {
 	c := &company{
 		base: strings.TrimRight(base, "/"), now: now, seed: seed,
 		draws: newSource(seed, "company"), started: now().UTC().Truncate(tick),
-		pageSize: defaultPageSize, nextIndicator: 995, nextIncident: 1126091, nextInquiry: 63001,
+		nextIndicator: 995, nextIncident: 1126091, nextInquiry: 63001,
 		blobs: map[string]*content{},
 	}
 	c.tenantID = tenantIDOf(seed)

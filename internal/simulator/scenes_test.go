@@ -49,6 +49,10 @@ func TestALargeCompany(t *testing.T) {
 	if got := s.asked("/api/machines/" + last + "/software"); len(got.values(t)) == 0 {
 		t.Error("the last machine has no software")
 	}
+	// The page of an export is larger than that of a list.
+	if got := len(s.asked("/api/machines/SoftwareInventoryByMachine").values(t)); got <= 10_000 {
+		t.Errorf("got %d records of software on a page of an export, want more than 10,000", got)
+	}
 	small := startWith(t, newClock(), simulator.Options{Seed: 1})
 	if a, b := fmt.Sprint(small.AlertIDs()), fmt.Sprint(s.AlertIDs()); a != b {
 		t.Error("the alerts of a larger company are others")
