@@ -15,7 +15,13 @@ import (
 // value is ready for use.
 type MirrorMemories struct {
 	mu      sync.Mutex
-	entries map[[sha256.Size]byte]*MirrorMemory
+	entries map[string]configuredMemory // by the name of the instance
+}
+
+// configuredMemory is the memory of an instance with one configuration.
+type configuredMemory struct {
+	configuration [sha256.Size]byte // hash of the parameters
+	memory        *MirrorMemory
 }
 
 // The bounds of what is remembered of one instance.
@@ -35,24 +41,24 @@ type MirrorMemory struct {
 	state *mirrorState
 }
 
-// Of returns the memory of an instance, which its name and its parameters identify.
+// Of returns the memory of an instance with these parameters. What was remembered with others is forgotten: an instance that
+// was edited does not ask for it again.
 func (m *MirrorMemories) Of(name string, params json.RawMessage) *MirrorMemory {
 	if m == nil {
 		return nil
 	}
-	digest := sha256.New()
-	digest.Write([]byte(name + "\x00"))
-	digest.Write(params)
-	key := [sha256.Size]byte(digest.Sum(nil))
+	configuration := sha256.Sum256(params)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if kept, known := m.entries[name]; known && kept.configuration == configuration {
+		return kept.memory
+	}
 	if m.entries == nil {
-		m.entries = map[[sha256.Size]byte]*MirrorMemory{}
+		m.entries = map[string]configuredMemory{}
 	}
-	if m.entries[key] == nil {
-		m.entries[key] = &MirrorMemory{}
-	}
-	return m.entries[key]
+	memory := &MirrorMemory{}
+	m.entries[name] = configuredMemory{configuration, memory}
+	return memory
 }
 
 // keep replaces the remembered objects by those of a round, as many as the bounds allow.

@@ -144,6 +144,9 @@ func TestAMemoryServesOneInstanceWithOneConfiguration(t *testing.T) {
 	if slices.Contains(others, first) {
 		t.Error("another instance or configuration gets the memory, want its own")
 	}
+	if got := len(all.entries); got != 2 {
+		t.Errorf("got %d memories, want one of each instance: the earlier configuration is forgotten", got)
+	}
 }
 
 // TestWhatMirroringCouldNotSendMayBeUnreadable reads what is not what this version writes: it counts as nothing, and can be written to.
