@@ -59,7 +59,7 @@ func getAlertByID() Command {
 		IDs []string `arg:"alert_ids" required:"true" help:"The IDs of the alerts."`
 	}
 	out := Output{
-		Path: "MicrosoftATP.Alert", Key: "val.ID && val.ID == obj.ID", View: alertView(),
+		Path: "MicrosoftATP.Alert", Key: keyedByCapitalID, View: alertView(),
 		Title: "Alerts", Columns: alertColumns(), Pages: alertPages(), Empty: "No alert was found.",
 	}
 	return declare(Command{

@@ -653,12 +653,10 @@ func cancelMachineActions() Command {
 		if len(ids) == 0 {
 			return report(out.rowsEntry(nil, "[]")), nil
 		}
-		asked := forEach(ctx, ids, func(ctx context.Context, id string) (rawjson.Value, error) {
+		return out.eachReport(ctx, "left_to_cancel", ids, func(ctx context.Context, id string) (rawjson.Value, error) {
 			action, err := run.API.CancelMachineAction(ctx, id, in.Comment)
 			return action.Value, err
 		})
-		cancelled := values(asked.Done)
-		return asked.finish("left_to_cancel", out.rowsEntry(cancelled, rawjson.Join(cancelled)))
 	})
 }
 

@@ -51,7 +51,7 @@ func exportKinds() []exportKind {
 	}
 }
 
-// operations are those of all exports.
+// exportOperations returns the operations of all exports.
 func exportOperations() []defender.Operation {
 	var all []defender.Operation
 	for _, kind := range exportKinds() {

@@ -101,7 +101,7 @@ func partNamed(parts []part, name string) part {
 	return parts[max(0, slices.IndexFunc(parts, func(one part) bool { return one.name == name }))]
 }
 
-// table shows as much of a list as is wanted, and says when that is not all.
+// blocks show as much of a list as is wanted, and say when that is not all.
 func (p part) blocks(of string, items []rawjson.Value, limit int) []warroom.Block {
 	shown := items[:min(limit, len(items))]
 	blocks := []warroom.Block{warroom.Table{
@@ -313,7 +313,7 @@ func listRecommendations() Command {
 		Example: `status=Active has_public_exploit=true limit=10`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		if len(in.IDs) > 0 {
-			return eachReport(ctx, out, "recommendation_id", in.IDs, func(ctx context.Context, id string) (rawjson.Value, error) {
+			return out.eachReport(ctx, "recommendation_id", in.IDs, func(ctx context.Context, id string) (rawjson.Value, error) {
 				return run.API.One(ctx, defender.GetRecommendation, id)
 			})
 		}
@@ -339,13 +339,6 @@ func listRecommendations() Command {
 		}
 		return report(entry), nil
 	})
-}
-
-// eachReport reports objects that are read one by one.
-func eachReport(ctx context.Context, out Output, argument string, ids []string, ask func(ctx context.Context, id string) (rawjson.Value, error)) (Report, error) {
-	asked := forEach(ctx, ids, ask)
-	found := values(asked.Done)
-	return asked.finish(argument, out.rowsEntry(found, rawjson.Join(found)))
 }
 
 // detailParts are the lists that belong to a recommendation.
@@ -466,14 +459,10 @@ func getScores() Command {
 }
 
 func scoreBlocks(scores rawjson.Value) []warroom.Block {
-	type row struct {
-		What  string       `json:"Score"`
-		Score gjson.Result `json:"-"`
-	}
 	var rows []rawjson.Value
 	add := func(what string, score gjson.Result) {
 		if score.Exists() {
-			rows = append(rows, with(rawjson.Make(row{What: what}), "Value", score.Value()))
+			rows = append(rows, rawjson.Make(map[string]any{"Score": what, "Value": score.Value()}))
 		}
 	}
 	add("Exposure (less is better)", scores.Get("exposure.score"))
@@ -518,7 +507,7 @@ func listRemediationTasks() Command {
 			return with(told(task), "machines", rawMessages(list.Items)), err
 		}
 		if len(in.IDs) > 0 {
-			return eachReport(ctx, out, "task_id", in.IDs, func(ctx context.Context, id string) (rawjson.Value, error) {
+			return out.eachReport(ctx, "task_id", in.IDs, func(ctx context.Context, id string) (rawjson.Value, error) {
 				task, err := run.API.One(ctx, defender.GetRemediationTask, id)
 				if err != nil {
 					return "", err

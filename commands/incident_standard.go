@@ -15,40 +15,40 @@ import (
 func incidentStandards() []Output {
 	file := fileOutput()
 	file.View = file.View.Only("SHA1", "SHA256", "Hashes").With(
-		graphField("Name", warroom.String, "The file's name."),
-		graphField("Path", warroom.String, "The folder of the file."),
+		asGiven("Name", warroom.String, "The file's name."),
+		asGiven("Path", warroom.String, "The folder of the file."),
 	)
 	return []Output{
 		file, ipOutput(), domainOutput(), urlOutput(),
 		{
-			Path: "Account", Key: "val.ID && val.ID == obj.ID",
+			Path: "Account", Key: keyedByCapitalID,
 			View: warroom.NewView(
-				graphField("ID", warroom.String, "The user's object ID in Microsoft Entra, or else the security identifier or the name."),
-				graphField("Username", warroom.String, "The user principal name, or else the name of the account."),
-				graphField("DisplayName", warroom.String, "The user's display name."),
-				graphField("Domain", warroom.String, "The domain of the account."),
-				graphField("SID", warroom.String, "The security identifier."),
+				asGiven("ID", warroom.String, "The user's object ID in Microsoft Entra, or else the security identifier or the name."),
+				asGiven("Username", warroom.String, "The user principal name, or else the name of the account."),
+				asGiven("DisplayName", warroom.String, "The user's display name."),
+				asGiven("Domain", warroom.String, "The domain of the account."),
+				asGiven("SID", warroom.String, "The security identifier."),
 			),
 		},
 		{
 			Path: "Endpoint", Key: "val.ID && val.ID == obj.ID && val.Vendor == obj.Vendor",
 			View: warroom.NewView(append(hostFields(),
-				graphField("Status", warroom.String, "Online or Offline, as far as the state of the sensor tells."),
-				graphField("Vendor", warroom.String, "Always "+endpointVendor+"."),
+				asGiven("Status", warroom.String, "Online or Offline, as far as the state of the sensor tells."),
+				asGiven("Vendor", warroom.String, "Always "+endpointVendor+"."),
 			)...),
 		},
-		{Path: "Host", Key: "val.ID && val.ID == obj.ID", View: warroom.NewView(hostFields()...)},
+		{Path: "Host", Key: keyedByCapitalID, View: warroom.NewView(hostFields()...)},
 		scoreOutput(),
 	}
 }
 
 func hostFields() []warroom.Field {
 	return []warroom.Field{
-		graphField("ID", warroom.String, "The machine ID that the machine commands take."),
-		graphField("Hostname", warroom.String, "The machine's name."),
-		graphField("OS", warroom.String, "The operating system."),
-		graphField("OSVersion", warroom.String, "The version of the operating system."),
-		graphField("IPAddress", warroom.String, "The last internal IP address."),
+		asGiven("ID", warroom.String, "The machine ID that the machine commands take."),
+		asGiven("Hostname", warroom.String, "The machine's name."),
+		asGiven("OS", warroom.String, "The operating system."),
+		asGiven("OSVersion", warroom.String, "The version of the operating system."),
+		asGiven("IPAddress", warroom.String, "The last internal IP address."),
 	}
 }
 

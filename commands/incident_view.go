@@ -14,36 +14,32 @@ import (
 
 func incidentView() *warroom.View {
 	return warroom.NewView(
-		graphField("id", warroom.String, "The incident's ID."),
-		graphField("displayName", warroom.String, "The incident's name."),
-		graphField("description", warroom.String, "What happened."),
-		graphField("summary", warroom.String, "A summary of the attack."),
-		graphField("severity", warroom.String, "informational, low, medium or high. It changes as alerts join or leave the incident."),
-		graphField("status", warroom.String, "active, inProgress, resolved, redirected (merged into another incident) or awaitingAction."),
-		graphField("assignedTo", warroom.String, "The owner of the incident."),
-		graphField("classification", warroom.String, "What the incident turned out to be."),
-		graphField("determination", warroom.String, "What was behind the incident."),
-		graphField("customTags", warroom.Unknown, "The tags that people or rules gave it."),
-		graphField("systemTags", warroom.Unknown, "The tags that the service gave it."),
-		graphField("incidentWebUrl", warroom.String, "The incident's page in the portal."),
-		graphField("redirectIncidentId", warroom.String, "The ID of the incident that it was merged into."),
-		graphField("tenantId", warroom.String, "The tenant in Microsoft Entra."),
-		graphField("createdDateTime", warroom.Date, "When the incident began."),
-		graphField("lastUpdateDateTime", warroom.Date, "When the incident last changed."),
-		graphField("lastModifiedBy", warroom.String, "Who changed it last."),
-		graphField("resolvingComment", warroom.String, "Why it was resolved."),
+		asGiven("id", warroom.String, "The incident's ID."),
+		asGiven("displayName", warroom.String, "The incident's name."),
+		asGiven("description", warroom.String, "What happened."),
+		asGiven("summary", warroom.String, "A summary of the attack."),
+		asGiven("severity", warroom.String, "informational, low, medium or high. It changes as alerts join or leave the incident."),
+		asGiven("status", warroom.String, "active, inProgress, resolved, redirected (merged into another incident) or awaitingAction."),
+		asGiven("assignedTo", warroom.String, "The owner of the incident."),
+		asGiven("classification", warroom.String, "What the incident turned out to be."),
+		asGiven("determination", warroom.String, "What was behind the incident."),
+		asGiven("customTags", warroom.Unknown, "The tags that people or rules gave it."),
+		asGiven("systemTags", warroom.Unknown, "The tags that the service gave it."),
+		asGiven("incidentWebUrl", warroom.String, "The incident's page in the portal."),
+		asGiven("redirectIncidentId", warroom.String, "The ID of the incident that it was merged into."),
+		asGiven("tenantId", warroom.String, "The tenant in Microsoft Entra."),
+		asGiven("createdDateTime", warroom.Date, "When the incident began."),
+		asGiven("lastUpdateDateTime", warroom.Date, "When the incident last changed."),
+		asGiven("lastModifiedBy", warroom.String, "Who changed it last."),
+		asGiven("resolvingComment", warroom.String, "Why it was resolved."),
 		warroom.Field{Name: "comments", From: "comments", Of: incidentCommentView()},
 	)
-}
-
-func graphField(name string, kind warroom.Type, help string) warroom.Field {
-	return warroom.Field{Name: name, From: name, Type: kind, Help: help}
 }
 
 // incidentCommentView shows comments. Microsoft's pages name their keys in two ways.
 func incidentCommentView() *warroom.View {
 	return warroom.NewView(
-		graphField("comment", warroom.String, "The text of a comment."),
+		asGiven("comment", warroom.String, "The text of a comment."),
 		warroom.Field{Name: "createdByDisplayName", From: "createdByDisplayName|createdBy", Type: warroom.String, Help: "Who wrote it."},
 		warroom.Field{Name: "createdDateTime", From: "createdDateTime|createdTime", Type: warroom.Date, Help: "When it was written."},
 	)
@@ -56,31 +52,31 @@ func wholeIncidentView() *warroom.View {
 
 func graphAlertView() *warroom.View {
 	return warroom.NewView(
-		graphField("id", warroom.String, "The alert's ID, which is the same in every API of Defender."),
-		graphField("providerAlertId", warroom.String, "The alert's ID at the product that raised it."),
-		graphField("title", warroom.String, "The alert's title."),
-		graphField("severity", warroom.String, "The severity of the alert."),
-		graphField("status", warroom.String, "new, inProgress or resolved."),
-		graphField("classification", warroom.String, "What the alert turned out to be."),
-		graphField("determination", warroom.String, "What was behind the alert."),
-		graphField("serviceSource", warroom.String, "The service that raised the alert."),
-		graphField("detectionSource", warroom.String, "The sensor or technology that detected it."),
-		graphField("productName", warroom.String, "The product that raised the alert."),
-		graphField("category", warroom.String, "The attack stage that the alert belongs to."),
-		graphField("assignedTo", warroom.String, "The owner of the alert."),
-		graphField("alertWebUrl", warroom.String, "The alert's page in the portal."),
-		graphField("mitreTechniques", warroom.Unknown, "The techniques of MITRE ATT&CK."),
-		graphField("createdDateTime", warroom.Date, "When the alert was raised."),
-		graphField("lastUpdateDateTime", warroom.Date, "When the alert last changed."),
-		graphField("resolvedDateTime", warroom.Date, "When the alert was resolved."),
-		graphField("firstActivityDateTime", warroom.Date, "When the activity of the alert began."),
-		graphField("lastActivityDateTime", warroom.Date, "When the latest activity of the alert happened."),
-		graphField("threatDisplayName", warroom.String, "The name of the threat."),
-		graphField("threatFamilyName", warroom.String, "The malware family."),
-		graphField("actorDisplayName", warroom.String, "The group behind the threat."),
-		graphField("investigationState", warroom.String, "The state of the automated investigation."),
-		graphField("recommendedActions", warroom.String, "What Microsoft recommends."),
-		graphField("evidence", warroom.Unknown, "The devices, files, processes, users, addresses, mailboxes and registry keys that the alert is based on."),
+		asGiven("id", warroom.String, "The alert's ID, which is the same in every API of Defender."),
+		asGiven("providerAlertId", warroom.String, "The alert's ID at the product that raised it."),
+		asGiven("title", warroom.String, "The alert's title."),
+		asGiven("severity", warroom.String, "The severity of the alert."),
+		asGiven("status", warroom.String, "new, inProgress or resolved."),
+		asGiven("classification", warroom.String, "What the alert turned out to be."),
+		asGiven("determination", warroom.String, "What was behind the alert."),
+		asGiven("serviceSource", warroom.String, "The service that raised the alert."),
+		asGiven("detectionSource", warroom.String, "The sensor or technology that detected it."),
+		asGiven("productName", warroom.String, "The product that raised the alert."),
+		asGiven("category", warroom.String, "The attack stage that the alert belongs to."),
+		asGiven("assignedTo", warroom.String, "The owner of the alert."),
+		asGiven("alertWebUrl", warroom.String, "The alert's page in the portal."),
+		asGiven("mitreTechniques", warroom.Unknown, "The techniques of MITRE ATT&CK."),
+		asGiven("createdDateTime", warroom.Date, "When the alert was raised."),
+		asGiven("lastUpdateDateTime", warroom.Date, "When the alert last changed."),
+		asGiven("resolvedDateTime", warroom.Date, "When the alert was resolved."),
+		asGiven("firstActivityDateTime", warroom.Date, "When the activity of the alert began."),
+		asGiven("lastActivityDateTime", warroom.Date, "When the latest activity of the alert happened."),
+		asGiven("threatDisplayName", warroom.String, "The name of the threat."),
+		asGiven("threatFamilyName", warroom.String, "The malware family."),
+		asGiven("actorDisplayName", warroom.String, "The group behind the threat."),
+		asGiven("investigationState", warroom.String, "The state of the automated investigation."),
+		asGiven("recommendedActions", warroom.String, "What Microsoft recommends."),
+		asGiven("evidence", warroom.Unknown, "The devices, files, processes, users, addresses, mailboxes and registry keys that the alert is based on."),
 	)
 }
 

@@ -159,29 +159,29 @@ func incidentSummaryOutput() Output {
 		Path: "MicrosoftATP.IncidentSummary", Key: "val.id === obj.id", Title: "What the evidence shows",
 		Columns: []string{"id", "alertsActive", "alertsTotal", "devices", "users", "files", "ips", "urls", "mailboxes", "mitreTechniques"},
 		View: warroom.NewView(
-			graphField("id", warroom.String, "The incident's ID."),
+			asGiven("id", warroom.String, "The incident's ID."),
 			warroom.Field{Name: "devices", From: "devices", Of: warroom.NewView(
-				graphField("mdeDeviceId", warroom.String, "The machine ID that the machine commands take."),
-				graphField("deviceDnsName", warroom.String, "The name of a device."),
-				graphField("riskScore", warroom.String, "The risk score of a device."),
-				graphField("healthStatus", warroom.String, "The health of the sensor of a device."),
-				graphField("onboardingStatus", warroom.String, "Whether a device is onboarded."),
-				graphField("osPlatform", warroom.String, "The operating system of a device."),
+				asGiven("mdeDeviceId", warroom.String, "The machine ID that the machine commands take."),
+				asGiven("deviceDnsName", warroom.String, "The name of a device."),
+				asGiven("riskScore", warroom.String, "The risk score of a device."),
+				asGiven("healthStatus", warroom.String, "The health of the sensor of a device."),
+				asGiven("onboardingStatus", warroom.String, "Whether a device is onboarded."),
+				asGiven("osPlatform", warroom.String, "The operating system of a device."),
 			)},
-			graphField("users", warroom.Unknown, "The users, by their user principal names where those are known."),
+			asGiven("users", warroom.Unknown, "The users, by their user principal names where those are known."),
 			warroom.Field{Name: "files", From: "files", Of: warroom.NewView(
-				graphField("fileName", warroom.String, "The name of a file."),
-				graphField("filePath", warroom.String, "The folder of a file."),
-				graphField("sha1", warroom.String, "The SHA-1 hash of a file."),
-				graphField("sha256", warroom.String, "The SHA-256 hash of a file."),
-				graphField("verdict", warroom.String, "What the service found a file to be."),
+				asGiven("fileName", warroom.String, "The name of a file."),
+				asGiven("filePath", warroom.String, "The folder of a file."),
+				asGiven("sha1", warroom.String, "The SHA-1 hash of a file."),
+				asGiven("sha256", warroom.String, "The SHA-256 hash of a file."),
+				asGiven("verdict", warroom.String, "What the service found a file to be."),
 			)},
-			graphField("ips", warroom.Unknown, "The IP addresses."),
-			graphField("urls", warroom.Unknown, "The URLs."),
-			graphField("mailboxes", warroom.Unknown, "The mailboxes."),
-			graphField("alertsActive", warroom.Number, "The number of alerts that are not resolved."),
-			graphField("alertsTotal", warroom.Number, "The number of alerts."),
-			graphField("mitreTechniques", warroom.Unknown, "The techniques of MITRE ATT&CK."),
+			asGiven("ips", warroom.Unknown, "The IP addresses."),
+			asGiven("urls", warroom.Unknown, "The URLs."),
+			asGiven("mailboxes", warroom.Unknown, "The mailboxes."),
+			asGiven("alertsActive", warroom.Number, "The number of alerts that are not resolved."),
+			asGiven("alertsTotal", warroom.Number, "The number of alerts."),
+			asGiven("mitreTechniques", warroom.Unknown, "The techniques of MITRE ATT&CK."),
 		),
 	}
 }
@@ -260,9 +260,7 @@ func updateXDRIncidents() Command {
 		if err := checkVerdict(run, in.Classification, in.Determination); err != nil {
 			return Report{}, err
 		}
-		updated := forEach(ctx, in.IDs, func(ctx context.Context, id string) (rawjson.Value, error) { return update.apply(ctx, run, id) })
-		found := values(updated.Done)
-		return updated.finish("incident_id", out.rowsEntry(found, rawjson.Join(found)))
+		return out.eachReport(ctx, "incident_id", in.IDs, func(ctx context.Context, id string) (rawjson.Value, error) { return update.apply(ctx, run, id) })
 	})
 }
 
@@ -356,13 +354,7 @@ func (e *OpenAlertsError) Error() string {
 }
 
 // Unwrap returns the failures for errors.Is and errors.As.
-func (e *OpenAlertsError) Unwrap() []error {
-	errs := make([]error, len(e.failed))
-	for i, one := range e.failed {
-		errs[i] = one.Err
-	}
-	return errs
-}
+func (e *OpenAlertsError) Unwrap() []error { return errorsOf(e.failed) }
 
 // withComments returns an incident with all of its comments, of which nothing else may be known.
 func withComments(incident rawjson.Value, incidentID string, comments []rawjson.Value) rawjson.Value {
@@ -402,15 +394,13 @@ func commentXDRIncidents() Command {
 		Outputs: []Output{out},
 		Example: `incident_id=` + exampleIncident + ` comment="Contained by the playbook."`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		added := forEach(ctx, in.IDs, func(ctx context.Context, id string) (rawjson.Value, error) {
+		return out.eachReport(ctx, "incident_id", in.IDs, func(ctx context.Context, id string) (rawjson.Value, error) {
 			comments, err := run.API.CommentIncident(ctx, id, in.Comment)
 			if err != nil {
 				return "", err
 			}
 			return withComments("", id, comments), nil
 		})
-		found := values(added.Done)
-		return added.finish("incident_id", out.rowsEntry(found, rawjson.Join(found)))
 	})
 }
 
@@ -439,7 +429,7 @@ func moveIncidentAlerts() Command {
 
 // targetOutput shows the incident that a move or a merge leads to.
 func targetOutput(path, title, help string) Output {
-	return Output{Path: path, Single: true, Title: title, View: warroom.NewView(graphField("targetIncidentId", warroom.String, help))}
+	return Output{Path: path, Single: true, Title: title, View: warroom.NewView(asGiven("targetIncidentId", warroom.String, help))}
 }
 
 func mergeXDRIncidents() Command {
@@ -478,7 +468,7 @@ func getAlertEvidence() Command {
 		Outputs: []Output{out},
 		Example: `alert_id=` + exampleAlert,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		read := forEach(ctx, in.IDs, func(ctx context.Context, id string) (rawjson.Value, error) { return run.API.GraphAlert(ctx, id) })
+		read := forEach(ctx, in.IDs, run.API.GraphAlert)
 		found := values(read.Done)
 		entry := out.rowsEntry(found, rawjson.Join(found))
 		var rows []rawjson.Value

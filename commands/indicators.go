@@ -179,11 +179,6 @@ func indicatorView() *warroom.View {
 	)
 }
 
-// asGiven returns a field that keeps the service's own key.
-func asGiven(name string, kind warroom.Type, help string) warroom.Field {
-	return warroom.Field{Name: name, From: name, Type: kind, Help: help}
-}
-
 func indicatorOutput(title string) Output {
 	return Output{
 		Path: "MicrosoftATP.Indicators", Key: keyedByID, View: indicatorView(), Single: true,

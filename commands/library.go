@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path"
 	"strings"
 	"unicode"
@@ -132,8 +133,7 @@ func (s uploaded) open(ctx context.Context, run *Run, name string) (reviewed, er
 	case s.Content != "" && name == "":
 		return reviewed{}, wrong(run, "file_name is missing: content has no name of its own")
 	case s.Content != "":
-		text := strings.NewReader(exactText(run, "content", s.Content))
-		file, err := review(name, text, text)
+		file, err := review(name, strings.NewReader(exactText(run, "content", s.Content)))
 		file.close = func() error { return nil }
 		return file, err
 	case s.Entry == "":
@@ -146,7 +146,7 @@ func (s uploaded) open(ctx context.Context, run *Run, name string) (reviewed, er
 	if name == "" {
 		name = own
 	}
-	file, err := review(name, input, input)
+	file, err := review(name, input)
 	if err != nil {
 		return reviewed{}, errors.Join(err, input.Close())
 	}
@@ -169,12 +169,13 @@ func (e *FileNameError) Error() string {
 	return inOneLine(fmt.Sprintf("The file %s was not sent: the name of a file in the library is a plain name such as triage.ps1, without folders. Set file_name.", e.Name))
 }
 
-func review(name string, all io.Reader, content io.ReaderAt) (reviewed, error) {
+// review reads a file once, for its size and hash.
+func review(name string, content io.ReaderAt) (reviewed, error) {
 	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(`/\:*?"<>|`, r) }) {
 		return reviewed{}, &FileNameError{name}
 	}
 	hash := sha256.New()
-	size, err := copyAtMost(hash, all, defender.LargestLibraryFile)
+	size, err := copyAtMost(hash, io.NewSectionReader(content, 0, math.MaxInt64), defender.LargestLibraryFile)
 	if errors.Is(err, errTooLong) {
 		return reviewed{}, &TooLargeError{name}
 	}
@@ -330,7 +331,7 @@ func deleteFromLibrary() Command {
 		Outputs: []Output{out},
 		Example: `file_name=triage.ps1`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
-		asked := forEach(ctx, in.Names, func(ctx context.Context, name string) (rawjson.Value, error) {
+		return out.eachReport(ctx, "file_name", in.Names, func(ctx context.Context, name string) (rawjson.Value, error) {
 			err := run.API.DeleteLibraryFile(ctx, name)
 			deleted := !defender.NotFound(err)
 			if !deleted {
@@ -338,8 +339,6 @@ func deleteFromLibrary() Command {
 			}
 			return rawjson.Make(map[string]any{"fileName": name, "deleted": deleted}), err
 		})
-		files := values(asked.Done)
-		return asked.finish("file_name", out.rowsEntry(files, rawjson.Join(files)))
 	})
 }
 

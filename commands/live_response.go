@@ -134,12 +134,8 @@ func liveResponseOutput() Output {
 }
 
 func liveResponseFields() []warroom.Field {
-	text := func(name, help string) warroom.Field {
-		return warroom.Field{Name: name, From: name, Type: warroom.String, Help: help}
-	}
-	date := func(name, help string) warroom.Field {
-		return warroom.Field{Name: name, From: name, Type: warroom.Date, Help: help}
-	}
+	text := func(name, help string) warroom.Field { return asGiven(name, warroom.String, help) }
+	date := func(name, help string) warroom.Field { return asGiven(name, warroom.Date, help) }
 	return []warroom.Field{
 		text("action_id", "The machine action's ID, available as soon as it has started."),
 		text("id", "The machine action's ID."),

@@ -212,7 +212,7 @@ func stopAndQuarantine() Command {
 		waiting
 	}
 	out := machineActionOutput("Stop and quarantine")
-	out.Key = "val.ID && val.ID == obj.ID"
+	out.Key = keyedByCapitalID
 	return declare(startsAction(Command{
 		Name: "microsoft-atp-stop-and-quarantine-file", Policies: []string{quarantinePolicy},
 		Help:    "Stops the processes of files and quarantines the files: every file on every machine.",
@@ -386,10 +386,7 @@ func listMachineActions() Command {
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
 		if in.ID != "" {
 			action, err := run.API.MachineAction(ctx, in.ID)
-			if err != nil {
-				return Report{}, err
-			}
-			return report(out.objectEntry(action.Value)), nil
+			return out.objectReport(action.Value, err)
 		}
 		filter := defender.And(
 			defender.EqualAny("status", given(in.Status)),
@@ -398,7 +395,7 @@ func listMachineActions() Command {
 			defender.EqualAny("requestor", given(in.Requestor)),
 		)
 		if in.Filters != "" {
-			filter = defender.Written(in.Filters)
+			filter = defender.Condition(in.Filters)
 		}
 		return out.listReport(run.API.MachineActions(ctx, defender.Query{Filter: filter, Limit: in.Limit}))
 	})

@@ -28,9 +28,6 @@ func ofMachine(command Command, operation defender.Operation, out Output) Comman
 	})
 }
 
-// keyedByCapitalID is the key of context paths whose objects have the platform's spelling of ID.
-const keyedByCapitalID = "val.ID && val.ID == obj.ID"
-
 func getMachineSoftware() Command {
 	return ofMachine(Command{
 		Name: "microsoft-atp-get-machine-software",

@@ -75,7 +75,7 @@ func getMachineDetails() Command {
 	}
 	view := machineView()
 	out := Output{
-		Path: "MicrosoftATP.Machine", Key: "val.ID && val.ID == obj.ID",
+		Path: "MicrosoftATP.Machine", Key: keyedByCapitalID,
 		View:  view.With(warroom.Field{Name: "NetworkInterfaces", Make: networkInterfaces, Of: adapterView()}),
 		Title: "Machines", Columns: machineColumns("IPAddresses"), Pages: machinePages(),
 	}
@@ -153,7 +153,7 @@ func findEndpoints() Command {
 		Title: "Endpoint", Columns: []string{"Hostname", "Status", "IPAddress", "OS", "OSVersion", "MACAddress", "ID", "Vendor"}, Pages: machinePages(),
 		Empty: "No machine has any of these IDs, names or addresses.",
 	}
-	machine := Output{Path: "MicrosoftATP.Machine", Key: "val.ID && val.ID == obj.ID", View: detailedMachineView().With(macField()), Single: true}
+	machine := Output{Path: "MicrosoftATP.Machine", Key: keyedByCapitalID, View: detailedMachineView().With(macField()), Single: true}
 	return declare(Command{
 		Name: "endpoint", Unnamed: "ip", Area: Machines,
 		Help:    "Finds machines by their IDs, names or addresses and shows them as endpoints. A machine is found if it has any of the given values.",
@@ -202,7 +202,7 @@ func getMachineByIP() Command {
 		All   bool   `arg:"all_results" default:"false" values:"false,true" help:"Whether to return all machines and ignore the limit."`
 	}
 	out := Output{
-		Path: "MicrosoftATP.Machine", Key: "val.ID && val.ID == obj.ID", View: detailedMachineView(),
+		Path: "MicrosoftATP.Machine", Key: keyedByCapitalID, View: detailedMachineView(),
 		Title: "Machines", Columns: machineColumns(), Pages: machinePages(), Empty: "No machine had that address at that time.",
 	}
 	return declare(Command{
@@ -216,11 +216,7 @@ func getMachineByIP() Command {
 			in.Limit = 0
 		}
 		in.At.withinReach(run.Now(), longestAddress) // what is further back is for the service to refuse
-		machines, err := run.API.MachinesByIP(ctx, in.IP, in.At.Time, in.Limit)
-		if err != nil {
-			return Report{}, err
-		}
-		return report(out.listEntry(machines)), nil
+		return out.listReport(run.API.MachinesByIP(ctx, in.IP, in.At.Time, in.Limit))
 	})
 }
 

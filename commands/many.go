@@ -273,9 +273,11 @@ func (e *ManyError) Error() string {
 }
 
 // Unwrap returns the failures for errors.Is and errors.As.
-func (e *ManyError) Unwrap() []error {
-	errs := make([]error, len(e.failed))
-	for i, one := range e.failed {
+func (e *ManyError) Unwrap() []error { return errorsOf(e.failed) }
+
+func errorsOf(failed []failure) []error {
+	errs := make([]error, len(failed))
+	for i, one := range failed {
 		errs[i] = one.Err
 	}
 	return errs

@@ -34,6 +34,12 @@ type Output struct {
 	Events bool
 }
 
+// The conditions by which objects with an ID are merged: spelled as the service does, and as the platform does.
+const (
+	keyedByID        = "val.id && val.id == obj.id"
+	keyedByCapitalID = "val.ID && val.ID == obj.ID"
+)
+
 // longestCell is how many characters of a value a table shows. The context has the whole value.
 const longestCell = 400
 
@@ -136,12 +142,20 @@ func (o Output) objectReport(object rawjson.Value, err error) (Report, error) {
 	return report(o.objectEntry(object)), nil
 }
 
-// byIDsReport returns the report for objects that are requested by their ids; argument is the one that holds the ids.
+// eachReport returns the report for the objects that ask returns, one for each ID; argument is the one that holds the IDs.
+func (o Output) eachReport(ctx context.Context, argument string, ids []string, ask func(ctx context.Context, id string) (rawjson.Value, error)) (Report, error) {
+	return o.askedReport(argument, forEach(ctx, ids, ask))
+}
+
+// byIDsReport is eachReport for objects that a list of the service has (see forEachListed).
 func (o Output) byIDsReport(
 	ctx context.Context, argument string, ids []string,
 	list func(ctx context.Context, ids []string) (map[string]rawjson.Value, error), ask func(ctx context.Context, id string) (rawjson.Value, error),
 ) (Report, error) {
-	asked := forEachListed(ctx, ids, list, ask)
+	return o.askedReport(argument, forEachListed(ctx, ids, list, ask))
+}
+
+func (o Output) askedReport(argument string, asked outcome[rawjson.Value]) (Report, error) {
 	found := values(asked.Done)
 	return asked.finish(argument, o.rowsEntry(found, rawjson.Join(found)))
 }

@@ -22,9 +22,6 @@ func softwareCommands() []func() Command {
 	}
 }
 
-// keyedByID is the condition by which objects with the service's own ids are merged.
-const keyedByID = "val.id && val.id == obj.id"
-
 func listSoftware() Command {
 	type args struct {
 		IDs     []string `arg:"id" help:"The IDs of the software, made of vendor and product, such as google-_-chrome."`
@@ -406,7 +403,7 @@ func listVulnerabilityMachines() Command {
 		CVEs []string `arg:"cve_id" required:"true" help:"IDs of vulnerabilities, such as CVE-2026-12345."`
 	}
 	out := Output{
-		Path: "MicrosoftATP.CveMachine", Key: "val.ID && val.ID == obj.ID",
+		Path: "MicrosoftATP.CveMachine", Key: keyedByCapitalID,
 		View: warroom.NewView(
 			warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The machine's ID."},
 			warroom.Field{Name: "ComputerDNSName", From: "computerDnsName", Type: warroom.String, Help: "The machine's fully qualified name."},

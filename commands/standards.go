@@ -146,7 +146,7 @@ func fileObject(kind hashKind, hash string) rawjson.Value {
 // cveOutput returns the standard path of vulnerabilities. Its objects are those of the service.
 func cveOutput() Output {
 	return Output{
-		Path: "CVE", Key: "val.ID && val.ID == obj.ID",
+		Path: "CVE", Key: keyedByCapitalID,
 		View: warroom.NewView(
 			warroom.Field{Name: "ID", From: "cveId|id", Type: warroom.String, Help: "The CVE's ID."},
 			warroom.Field{Name: "CVSS", Make: cvss, Of: warroom.NewView(

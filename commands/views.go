@@ -10,6 +10,11 @@ import (
 
 // Views that several areas share. Existing playbooks read their keys.
 
+// asGiven returns a field whose key is that of the object it is read from.
+func asGiven(name string, kind warroom.Type, help string) warroom.Field {
+	return warroom.Field{Name: name, From: name, Type: kind, Help: help}
+}
+
 func machineView() *warroom.View {
 	return warroom.NewView(
 		warroom.Field{Name: "ID", From: "id", Type: warroom.String, Help: "The machine's ID."},

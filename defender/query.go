@@ -13,9 +13,6 @@ type Filter struct {
 	compound bool
 }
 
-// Written is a filter that a person wrote. It is sent as it is.
-func Written(text string) Filter { return Filter{text: text, compound: true} }
-
 // Equal compares a property with a text.
 func Equal(property, value string) Filter {
 	return Filter{text: property + " eq " + quote(value)}
