@@ -96,11 +96,11 @@ func formed() map[string]function {
 				start += int64(len(runes))
 			}
 			start = min(max(0, start), int64(len(runes)))
-			end := int64(len(runes))
+			rest := runes[start:]
 			if n, ok := argument(a, 2).(int64); ok {
-				end = min(end, start+max(0, n))
+				rest = rest[:min(max(0, n), int64(len(rest)))]
 			}
-			return string(runes[start:end])
+			return string(rest)
 		}},
 		"indexof": {takes: "aan", min: 2, max: 5, result: Long, call: func(_ time.Time, a []any) any {
 			text, part := []rune(Text(a[0])), []rune(Text(a[1]))

@@ -819,6 +819,9 @@ func (p *parser) dataTable() (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
+	if len(columns) == 0 {
+		return Table{}, errors.New("the datatable has no column")
+	}
 	if err := p.expect("["); err != nil {
 		return Table{}, err
 	}

@@ -427,6 +427,7 @@ func TestFunctionsOfTexts(t *testing.T) {
 		{"substring('123456', 2, 2)", "34"},
 		{"substring('ABCD', 0, 2)", "AB"},
 		{"substring('123456', -2, 2)", "56"},
+		{"substring('123456', 2, 9223372036854775807)", "3456"},
 		{"substring('123456', -9, 2)", "12"},
 		{"substring('123456', 6)", ""},
 		{"substring('123456', 9)", ""},

@@ -725,6 +725,7 @@ func TestSourcesOfRows(t *testing.T) {
 		{"datatable(a:long)['x']", "error: the column 'a' of the datatable takes a literal of type long"},
 		{"datatable(a:string)[1]", "error: the column 'a' of the datatable takes a literal of type string"},
 		{"datatable(a:string, b:long)['x', 1, 'y']", "error: the values of the datatable do not fill its rows"},
+		{"datatable()[1]", "error: the datatable has no column"},
 		{"datatable(a:long)[1 2]", `error: syntax error: unexpected "2"`},
 		{"datatable(a:long)[1", "error: syntax error: unexpected end of the query"},
 		{"datatable(a:long)[x]", "error: failed to resolve scalar expression named 'x'"},
