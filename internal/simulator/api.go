@@ -260,8 +260,8 @@ func (c *company) answer(r *http.Request, body []byte, app application) (int, []
 	now := c.now()
 	c.populate()
 	c.advance(now)
-	if c.keep != nil && op.kept() {
-		c.keep(r, body, app)
+	if op.kept() {
+		c.keep(stateLine{At: now, Do: "api", Method: r.Method, URI: r.URL.RequestURI(), Content: r.Header.Get("Content-Type"), Body: body, By: &app})
 	}
 	result, failure := op.handle.run(c, &call{
 		path: r.URL.EscapedPath(), query: r.URL.Query(), header: r.Header, arguments: arguments,

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -48,8 +47,8 @@ type company struct {
 	index     map[string]*machine // by id and by name, of the first indexed machines
 	indexed   int
 	scenes    []*runningScene
-	// keep keeps a request that changes something, for a tenant with a state.
-	keep func(r *http.Request, body []byte, app application)
+	// keep keeps what is done to the company, for a tenant with a state.
+	keep func(stateLine)
 
 	pageSize      int // the largest page that a test wants; 0 for the documented ones
 	nextIndicator int
@@ -67,7 +66,7 @@ func newCompany(seed uint64, now func() time.Time, base string) *company {
 		base: strings.TrimRight(base, "/"), now: now, seed: seed,
 		draws: newSource(seed, "company"), started: now().UTC().Truncate(tick),
 		nextIndicator: 995, nextIncident: 1126091, nextInquiry: 63001,
-		blobs: map[string]*content{},
+		blobs: map[string]*content{}, keep: func(stateLine) {},
 	}
 	c.tenantID = tenantIDOf(seed)
 	c.employ()

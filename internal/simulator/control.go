@@ -45,9 +45,9 @@ func (t *Tenant) newControl() http.Handler {
 		return nil
 	}))
 	mux.HandleFunc("POST /simulator/alerts", t.controlled(func(b controlBody) error {
-		count := max(1, min(b.Count, 1000))
-		t.journal(stateLine{Do: "alerts", Count: count})
-		t.AddAlerts(count, t.now(), time.Second)
+		count, now := max(1, min(b.Count, 1000)), t.now()
+		t.journal(stateLine{At: now, Do: "alerts", Count: count})
+		t.AddAlerts(count, now, time.Second)
 		return nil
 	}))
 	mux.HandleFunc("GET /simulator/case", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, http.StatusOK, t.Case("recorded")) })
@@ -131,7 +131,7 @@ func (t *Tenant) overview() map[string]any {
 // AdvanceClock moves the tenant's clock forward, beyond the one that it was given.
 func (t *Tenant) AdvanceClock(ahead time.Duration) {
 	if ahead > 0 {
-		t.journal(stateLine{Do: "clock", Ahead: ahead})
+		t.journal(stateLine{At: t.now(), Do: "clock", Ahead: ahead})
 		t.ahead.Add(int64(ahead))
 	}
 }

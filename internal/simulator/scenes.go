@@ -138,15 +138,11 @@ func merge(c *company, r *runningScene, when time.Time) {
 
 // StartScene begins a scene at a speed: with 60, an hour of the scene passes in a minute. The error says if there is no such scene.
 func (t *Tenant) StartScene(name string, speed float64) error {
-	t.journal(stateLine{Do: "scene", Name: name, Speed: speed})
-	return t.company.begin(name, speed)
-}
-
-func (c *company) begin(name string, speed float64) error {
 	i := slices.IndexFunc(scenes(), func(s scene) bool { return s.name == name })
 	if i < 0 || speed <= 0 {
 		return fmt.Errorf("simulator: there is no scene %q at the speed %v", name, speed)
 	}
+	c := t.company
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.populate()
@@ -161,6 +157,7 @@ func (c *company) begin(name string, speed float64) error {
 	r.draws.Shuffle(len(active), func(i, j int) { active[i], active[j] = active[j], active[i] })
 	r.victims = active[:min(12, len(active))]
 	c.scenes = append(c.scenes, r)
+	c.keep(stateLine{At: now, Do: "scene", Name: name, Speed: speed})
 	return nil
 }
 

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"xsoar-defender/internal/simulator"
+	"xsoar-defender/internal/system"
 )
 
 // told tells the control endpoint something, and returns the state of the tenant.
@@ -257,6 +260,35 @@ func TestTheTenantComesBackWithItsState(t *testing.T) {
 	}
 	if _, err := simulator.Start(simulator.Options{State: bytes.NewBufferString("no state\n")}); err == nil {
 		t.Error("a file that is not a state was accepted")
+	}
+}
+
+// TestTheSameAlertsComeBackWithTheState uses a clock that moves with each look at it, as every real one does.
+func TestTheSameAlertsComeBackWithTheState(t *testing.T) {
+	var kept bytes.Buffer
+	var looks atomic.Int64
+	begin := newClock().Now()
+	moving := system.Clock{Now: func() time.Time { return begin.Add(time.Duration(looks.Add(1)) * time.Microsecond) }}
+	first := running(t, newClock(), simulator.Options{Clock: moving, Seed: 5, State: &kept})
+	for _, c := range []struct {
+		path, body string
+		status     int
+	}{
+		{"/scenes", `{"name":"no such scene"}`, 400},
+		{"/scenes", `{"name":"ransomware-day"}`, 200},
+		{"/alerts", `{"count":2}`, 200},
+	} {
+		if got := first.told("POST", c.path, c.body); got.status != c.status {
+			t.Fatalf("%s: got %d %s, want %d", c.body, got.status, got.text, c.status)
+		}
+	}
+	before := first.AlertIDs()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second := running(t, newClock(), simulator.Options{Clock: moving, State: bytes.NewBuffer(kept.Bytes())})
+	if after := second.AlertIDs(); !slices.Equal(after, before) {
+		t.Errorf("got the alerts\n%q\nafter the restart, want\n%q", after[:3], before[:3])
 	}
 }
 

@@ -182,16 +182,14 @@ func Start(o Options) (*Tenant, error) {
 	t.privateKey = newPrivateKey(o.Random != nil)
 	t.company = newCompany(o.Seed, t.now, t.base)
 	t.company.size = o.Size
-	t.company.keep = func(r *http.Request, body []byte, app application) {
-		t.journal(stateLine{Do: "api", Method: r.Method, URI: r.URL.RequestURI(), Content: r.Header.Get("Content-Type"), Body: body, By: &app})
-	}
+	t.company.keep = t.journal
 	t.authority, t.identity, t.control = t.newAuthority(), t.newIdentityEndpoint(), t.newControl()
 	if len(t.state.lines) > 0 {
 		if err := t.resume(); err != nil {
 			return nil, errors.Join(err, main.Close(), identity.Close())
 		}
 	} else {
-		t.journal(stateLine{Do: "start", Seed: o.Seed, Key: t.key[:], Listen: host, Size: o.Size})
+		t.journal(stateLine{At: t.company.started, Do: "start", Seed: o.Seed, Key: t.key[:], Listen: host, Size: o.Size})
 	}
 
 	ctx, stop := context.WithCancel(context.Background())

@@ -80,12 +80,12 @@ func readState(in io.Reader) ([]stateLine, error) {
 	}
 }
 
-// journal keeps what is done, if anything is kept.
+// journal keeps what is done, if anything is kept. The line has the very moment as of which it is done: what follows from that
+// moment, such as the IDs of alerts, must be the same when it is done again.
 func (t *Tenant) journal(e stateLine) {
 	if t.state.out == nil || t.replaying.Load() != nil {
 		return
 	}
-	e.At = t.now()
 	line := append(must(json.Marshal(e)), '\n')
 	t.state.mu.Lock()
 	defer t.state.mu.Unlock()
@@ -116,7 +116,7 @@ func (t *Tenant) resume() error {
 			// A request that the service refused then is refused again.
 			_, _, _ = t.company.answer(r, e.Body, *e.By)
 		case "scene":
-			if err := t.company.begin(e.Name, e.Speed); err != nil {
+			if err := t.StartScene(e.Name, e.Speed); err != nil {
 				return err
 			}
 		case "alerts":

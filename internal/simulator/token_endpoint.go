@@ -420,9 +420,9 @@ func (s scope) granted() []string {
 
 // refreshToken makes a refresh token.
 func (t *Tenant) refreshToken(who holder, s scope) string {
-	token := t.opaque()
-	t.grants.refresh[token] = &refreshGrant{who: who, scope: s, given: t.now()}
-	t.journal(stateLine{Do: "token", Token: &keptToken{token, who.clientID, who.user, s.audience, s.names, s.openID}})
+	token, now := t.opaque(), t.now()
+	t.grants.refresh[token] = &refreshGrant{who: who, scope: s, given: now}
+	t.journal(stateLine{At: now, Do: "token", Token: &keptToken{token, who.clientID, who.user, s.audience, s.names, s.openID}})
 	return token
 }
 
