@@ -74,6 +74,9 @@ func (p *parser) apply(name string, f function, a []expression) (expression, err
 		if !p.current.ordered {
 			return expression{}, fmt.Errorf("the function '%s' needs rows in order; use sort or serialize first", name)
 		}
+		if p.grouping {
+			return expression{}, fmt.Errorf("the function '%s' cannot be used in an aggregate", name)
+		}
 		made.constant = false
 		made.eval = window(a)
 		return made, nil
@@ -563,42 +566,56 @@ func (f *frame) at(i int) *frame { return &frame{row: f.rows[i], index: i, rows:
 
 // rowNumber counts rows from a start, and again where a condition holds.
 func rowNumber(a []expression) func(*frame) any {
-	return func(f *frame) any {
-		start := int64(1)
-		if len(a) > 0 {
-			start, _ = a[0].eval(f).(int64)
+	start := func(f *frame) int64 {
+		if len(a) == 0 {
+			return 1
 		}
-		if len(a) < 2 {
-			return start + int64(f.index)
-		}
-		n := start
-		for i := 1; i <= f.index; i++ {
-			n++
-			if a[1].eval(f.at(i)) == true {
-				n = start
-			}
-		}
+		n, _ := a[0].eval(f).(int64)
 		return n
 	}
+	if len(a) < 2 {
+		return func(f *frame) any { return start(f) + int64(f.index) }
+	}
+	return upTo(func(f *frame, before any) any {
+		if n, counting := before.(int64); counting && a[1].eval(f) != true {
+			return n + 1
+		}
+		return start(f)
+	})
 }
 
 // runningSum adds up values, and again where a condition holds.
 func runningSum(a []expression) func(*frame) any {
-	return func(f *frame) any {
-		var sum any
-		for i := range f.index + 1 {
-			if len(a) > 1 && a[1].eval(f.at(i)) == true {
-				sum = nil
-			}
-			v := a[0].eval(f.at(i))
-			switch {
-			case sum == nil:
-				sum = v
-			case v != nil:
-				sum = calculate("+", sum, v)
-			}
+	return upTo(func(f *frame, before any) any {
+		v := a[0].eval(f)
+		switch {
+		case before == nil || len(a) > 1 && a[1].eval(f) == true:
+			return v
+		case v == nil:
+			return before
 		}
-		return sum
+		return calculate("+", before, v)
+	})
+}
+
+// upTo returns a function of all rows up to the current one: next makes its value of the one before, which is null for the first
+// row. It goes on from the row that it was last asked for, so that a table is gone through once.
+func upTo(next func(f *frame, before any) any) func(*frame) any {
+	var rows [][]any // that value is about, up to last
+	var last int
+	var value any
+	return func(f *frame) any {
+		if len(f.rows) == 0 { // where a literal is expected
+			return nil
+		}
+		if len(rows) != len(f.rows) || &rows[0] != &f.rows[0] || last > f.index {
+			rows, last, value = f.rows, -1, nil
+		}
+		for last < f.index {
+			last++
+			value = next(f.at(last), value)
+		}
+		return value
 	}
 }
 
