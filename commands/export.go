@@ -32,14 +32,15 @@ type exportKind struct {
 	severity     []string // the keys of the severity of a record; none where it has no severity
 	product      []string // the keys of the product
 	delta        bool     // it lists changes since a time
+	cves         bool     // its records name a vulnerability
 }
 
 func exportKinds() []exportKind {
 	software, severity := []string{"softwareName"}, []string{"vulnerabilitySeverityLevel"}
 	return []exportKind{
 		{name: "software_inventory", pages: defender.ExportSoftware, files: defender.ExportSoftwareFiles, product: software},
-		{name: "software_vulnerabilities", pages: defender.ExportVulnerabilities, files: defender.ExportVulnerabilitiesFiles, product: software, severity: severity},
-		{name: "software_vulnerability_changes", pages: defender.ExportVulnerabilityChanges, product: software, severity: severity, delta: true},
+		{name: "software_vulnerabilities", pages: defender.ExportVulnerabilities, files: defender.ExportVulnerabilitiesFiles, product: software, severity: severity, cves: true},
+		{name: "software_vulnerability_changes", pages: defender.ExportVulnerabilityChanges, product: software, severity: severity, delta: true, cves: true},
 		{name: "secure_configuration", pages: defender.ExportSecureConfiguration, files: defender.ExportSecureConfigurationFiles, product: []string{"configurationName"}},
 		{name: "non_cpe_software", pages: defender.ExportOtherSoftware, files: defender.ExportOtherSoftwareFiles, product: software},
 		{name: "browser_extensions", pages: defender.ExportBrowserExtensions, files: defender.ExportBrowserExtensionsFiles, product: []string{"ExtensionName", "extensionName"}, severity: []string{"ExtensionRisk", "extensionRisk"}},
@@ -76,7 +77,7 @@ type recordFilter struct {
 	Machines    []string `arg:"machine_id" help:"The IDs of the machines whose records are kept."`
 	Groups      []string `arg:"rbac_group" help:"The names of the device groups whose records are kept."`
 	MinSeverity string   `arg:"min_severity" values:"Low,Medium,High,Critical" help:"The lowest severity of the records that are kept, of exports whose records have one."`
-	CVEs        []string `arg:"cve" help:"The vulnerabilities whose records are kept, such as CVE-2026-12345."`
+	CVEs        []string `arg:"cve" help:"The vulnerabilities whose records are kept, such as CVE-2026-12345, of exports whose records name one."`
 	Product     string   `arg:"product" help:"The product whose records are kept; case does not matter. * stands for any characters, as in chrome*."`
 }
 
@@ -711,6 +712,8 @@ func exportNamed(run *Run, name, via string, since *Moment, filter recordFilter)
 		return kind, wrong(run, "via must be files or auto: the service has no pages for %s", kind.name)
 	case filter.MinSeverity != "" && len(kind.severity) == 0:
 		return kind, wrong(run, "min_severity is not for %s, whose records have no severity", kind.name)
+	case len(filter.CVEs) > 0 && !kind.cves:
+		return kind, wrong(run, "cve is not for %s, whose records name no vulnerability", kind.name)
 	case filter.Product != "" && len(kind.product) == 0:
 		return kind, wrong(run, "product is not for %s, whose records have no product", kind.name)
 	}

@@ -516,6 +516,7 @@ func TestExportsThatAreRefused(t *testing.T) {
 		"via must be files or auto": {"kind": "information_gathering", "via": "json"},
 		"min_severity is not for":   {"kind": "certificates", "min_severity": "High"},
 		"product is not for":        {"kind": "information_gathering", "product": "x"},
+		"cve is not for":            {"kind": "software_inventory", "cve": "CVE-2026-1"},
 	} {
 		i := commandstest.New(t)
 		result := i.Run("microsoft-atp-export", args)

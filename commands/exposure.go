@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -293,7 +294,7 @@ func recommendationOutput() Output {
 
 func listRecommendations() Command {
 	type args struct {
-		IDs      []string `arg:"recommendation_id" help:"The IDs of the recommendations."`
+		IDs      []string `arg:"recommendation_id" help:"The IDs of the recommendations. Only those of them that match the other conditions are shown; limit, offset and sort_by are then ignored."`
 		Category string   `arg:"category" help:"The category, such as Application or OS."`
 		Product  string   `arg:"product_name" help:"The name of the product."`
 		Vendor   string   `arg:"vendor" help:"The vendor of the product."`
@@ -312,24 +313,35 @@ func listRecommendations() Command {
 		Outputs: []Output{out},
 		Example: `status=Active has_public_exploit=true limit=10`,
 	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+		conditions := []struct{ property, value string }{
+			{"recommendationCategory", in.Category}, {"productName", in.Product}, {"vendor", in.Vendor}, {"remediationType", in.Type}, {"status", in.Status},
+		}
+		exploitDiffers := func(one rawjson.Value) bool {
+			return in.Exploit != nil && one.Key("publicExploit").Bool() != *in.Exploit
+		}
 		if len(in.IDs) > 0 {
 			return out.eachReport(ctx, "recommendation_id", in.IDs, func(ctx context.Context, id string) (rawjson.Value, error) {
-				return run.API.One(ctx, defender.GetRecommendation, id)
+				one, err := run.API.One(ctx, defender.GetRecommendation, id)
+				for _, wanted := range conditions {
+					if wanted.value != "" && !strings.EqualFold(one.Text(wanted.property), wanted.value) {
+						return "", err
+					}
+				}
+				if exploitDiffers(one) {
+					return "", err
+				}
+				return one, err
 			})
 		}
-		list, err := run.API.Recommendations(ctx, defender.Query{
-			Filter: defender.And(
-				defender.EqualAny("recommendationCategory", given(in.Category)), defender.EqualAny("productName", given(in.Product)),
-				defender.EqualAny("vendor", given(in.Vendor)), defender.EqualAny("remediationType", given(in.Type)), defender.EqualAny("status", given(in.Status)),
-			),
-			Limit: defender.Everything,
-		})
+		filters := make([]defender.Filter, len(conditions))
+		for i, wanted := range conditions {
+			filters[i] = defender.EqualAny(wanted.property, given(wanted.value))
+		}
+		list, err := run.API.Recommendations(ctx, defender.Query{Filter: defender.And(filters...), Limit: defender.Everything})
 		if err != nil {
 			return Report{}, err
 		}
-		all := slices.DeleteFunc(slices.Clone(list.Items), func(one rawjson.Value) bool {
-			return in.Exploit != nil && one.Key("publicExploit").Bool() != *in.Exploit
-		})
+		all := slices.DeleteFunc(slices.Clone(list.Items), exploitDiffers)
 		all = sorted(all, byNumber(in.Sort))
 		all = all[min(in.Offset, len(all)):]
 		shown := all[:min(in.Limit, len(all))]
@@ -473,16 +485,26 @@ func scoreBlocks(scores rawjson.Value) []warroom.Block {
 	return []warroom.Block{warroom.Table{Title: "Scores", Columns: []string{"Score", "Value"}, Records: warroom.Records{Rows: rows}, Empty: "The service has no score."}}
 }
 
+// remediationTaskArgs holds the arguments of microsoft-atp-list-remediation-tasks.
+type remediationTaskArgs struct {
+	IDs          []string `arg:"task_id" help:"The IDs of the tasks. Only those of them that match the other conditions are shown; limit and offset are then ignored."`
+	Status       string   `arg:"status" values:"Active,Completed" help:"The status of the tasks."`
+	CreatedAfter Moment   `arg:"created_after" help:"The earliest creation time of the tasks: a date, or a time span back from now."`
+	Overdue      bool     `arg:"overdue_only" default:"false" help:"Whether to list only tasks that are past their due date and not completed."`
+	Machines     bool     `arg:"include_machines" default:"false" help:"Whether to list the machines of each task, which takes a request for each."`
+	Limit        int      `arg:"limit" default:"50" min:"1" max:"10000" help:"The maximum number of tasks to return."`
+	Offset       int      `arg:"offset" default:"0" min:"0" help:"The number of tasks to skip."`
+}
+
+// matches reports whether a task that was asked for by its ID meets the conditions for tasks.
+func (a remediationTaskArgs) matches(run *Run, task rawjson.Value) bool {
+	created, err := time.Parse(time.RFC3339Nano, task.Text("createdOn"))
+	return (a.Status == "" || strings.EqualFold(task.Text("status"), a.Status)) &&
+		(a.CreatedAfter.IsZero() || err == nil && !created.Before(a.CreatedAfter.Time)) &&
+		(!a.Overdue || isOverdue(run, task))
+}
+
 func listRemediationTasks() Command {
-	type args struct {
-		IDs          []string `arg:"task_id" help:"The IDs of the tasks."`
-		Status       string   `arg:"status" values:"Active,Completed" help:"The status of the tasks."`
-		CreatedAfter Moment   `arg:"created_after" help:"The earliest creation time of the tasks: a date, or a time span back from now."`
-		Overdue      bool     `arg:"overdue_only" default:"false" help:"Whether to list only tasks that are past their due date and not completed."`
-		Machines     bool     `arg:"include_machines" default:"false" help:"Whether to list the machines of each task, which takes a request for each."`
-		Limit        int      `arg:"limit" default:"50" min:"1" max:"10000" help:"The maximum number of tasks to return."`
-		Offset       int      `arg:"offset" default:"0" min:"0" help:"The number of tasks to skip."`
-	}
 	out := remediationTaskOutput()
 	return declare(Command{
 		Name: "microsoft-atp-list-remediation-tasks", Area: Software, Polls: true,
@@ -490,7 +512,7 @@ func listRemediationTasks() Command {
 		Uses:    []defender.Operation{defender.ListRemediationTasks, defender.GetRemediationTask, defender.ListRemediationTaskMachines},
 		Outputs: []Output{out},
 		Example: `status=Active overdue_only=true`,
-	}, func(ctx context.Context, run *Run, in args) (Report, error) {
+	}, func(ctx context.Context, run *Run, in remediationTaskArgs) (Report, error) {
 		told := func(task rawjson.Value) rawjson.Value {
 			overdue := isOverdue(run, task)
 			task = with(task, "overdue", overdue)
@@ -507,9 +529,10 @@ func listRemediationTasks() Command {
 			return with(told(task), "machines", rawMessages(list.Items)), err
 		}
 		if len(in.IDs) > 0 {
+			rest := run.raw[ranOnceArgument] != nil // of tasks that matched when the first run listed them
 			return out.eachReport(ctx, "task_id", in.IDs, func(ctx context.Context, id string) (rawjson.Value, error) {
 				task, err := run.API.One(ctx, defender.GetRemediationTask, id)
-				if err != nil {
+				if err != nil || !rest && !in.matches(run, task) {
 					return "", err
 				}
 				return withMachines(ctx, task.Bare())

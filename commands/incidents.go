@@ -225,7 +225,7 @@ func updateXDRIncidents() Command {
 		AssignedTo     string   `arg:"assigned_to" help:"The new owner, usually a user principal name."`
 		Unassign       bool     `arg:"unassign" default:"false" values:"true,false" help:"Whether to leave the incidents without an owner."`
 		Classification string   `arg:"classification" values:"truePositive,informationalExpectedActivity,falsePositive" help:"What the incidents turned out to be."`
-		Determination  string   `arg:"determination" values:"multiStagedAttack,maliciousUserActivity,compromisedAccount,malware,phishing,unwantedSoftware,securityTesting,lineOfBusinessApplication,confirmedUserActivity,notMalicious,notEnoughDataToValidate,other" help:"What was behind the incidents. It must fit the classification."`
+		Determination  string   `arg:"determination" values:"multiStagedAttack,maliciousUserActivity,compromisedAccount,compromisedUser,malware,phishing,unwantedSoftware,securityTesting,lineOfBusinessApplication,confirmedUserActivity,confirmedActivity,notMalicious,clean,notEnoughDataToValidate,insufficientData,other" help:"What was behind the incidents. It must fit the classification. compromisedUser is another name of compromisedAccount, confirmedActivity of confirmedUserActivity, clean of notMalicious, and insufficientData of notEnoughDataToValidate."`
 		AddTags        []string `arg:"add_tags" help:"Tags to add to those that the incidents have."`
 		RemoveTags     []string `arg:"remove_tags" help:"Tags to remove from those that the incidents have."`
 		Tags           []string `arg:"tags" help:"Tags that replace those that the incidents have."`

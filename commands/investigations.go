@@ -42,7 +42,7 @@ func investigationOutput(title string) Output {
 func listInvestigations() Command {
 	type args struct {
 		ID     string `arg:"id" help:"The ID of a single investigation."`
-		Limit  int    `arg:"limit" default:"50" min:"1" max:"10000" help:"The maximum number of investigations to return."`
+		Limit  int    `arg:"limit" default:"50" min:"1" help:"The maximum number of investigations to return."`
 		Offset int    `arg:"offset" default:"0" min:"0" help:"The number of investigations to skip."`
 	}
 	out := investigationOutput("Automated investigations")

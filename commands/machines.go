@@ -198,7 +198,7 @@ func getMachineByIP() Command {
 	type args struct {
 		IP    string `arg:"ip" required:"true" help:"An internal IP address."`
 		At    Moment `arg:"timestamp" required:"true" help:"The time at which the machine had the address, within 15 minutes either way: a date in the last 30 days, or a time span back from now such as 2 hours."`
-		Limit int    `arg:"limit" default:"50" min:"1" max:"10000" help:"The maximum number of machines to return."`
+		Limit int    `arg:"limit" default:"50" min:"1" help:"The maximum number of machines to return."`
 		All   bool   `arg:"all_results" default:"false" values:"false,true" help:"Whether to return all machines and ignore the limit."`
 	}
 	out := Output{

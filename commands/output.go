@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"xsoar-defender/defender"
@@ -143,6 +144,7 @@ func (o Output) objectReport(object rawjson.Value, err error) (Report, error) {
 }
 
 // eachReport returns the report for the objects that ask returns, one for each ID; argument is the one that holds the IDs.
+// Of an ID whose object is not wanted, ask returns "".
 func (o Output) eachReport(ctx context.Context, argument string, ids []string, ask func(ctx context.Context, id string) (rawjson.Value, error)) (Report, error) {
 	return o.askedReport(argument, forEach(ctx, ids, ask))
 }
@@ -156,7 +158,7 @@ func (o Output) byIDsReport(
 }
 
 func (o Output) askedReport(argument string, asked outcome[rawjson.Value]) (Report, error) {
-	found := values(asked.Done)
+	found := slices.DeleteFunc(values(asked.Done), func(one rawjson.Value) bool { return one == "" })
 	return asked.finish(argument, o.rowsEntry(found, rawjson.Join(found)))
 }
 

@@ -232,6 +232,46 @@ func TestSpecialCases(t *testing.T) {
 			answers: []string{`GET /api/recommendations 200 {"value":[{"id":"r1","severityScore":1},{"id":"r2","publicExploit":true},{"id":"r3","severityScore":3}]}`},
 			stored:  []string{`[{"id":"r3","severityScore":3},{"id":"r1","severityScore":1}]`}, hidden: []string{"r2"},
 		},
+		"recommendations by their IDs, of which some match": {
+			command: "microsoft-atp-list-recommendations", args: map[string]any{"recommendation_id": "r1,r2,r3", "has_public_exploit": true, "vendor": "Contoso"},
+			answers: []string{
+				`GET /api/recommendations/r1 200 {"id":"r1","vendor":"contoso","publicExploit":false}`, `GET /api/recommendations/r2 200 {"id":"r2","vendor":"contoso","publicExploit":true}`,
+				`GET /api/recommendations/r3 200 {"id":"r3","vendor":"fabrikam","publicExploit":true}`,
+			},
+			stored: []string{`[{"id":"r2","vendor":"contoso","publicExploit":true}]`}, hidden: []string{"r1", "r3"},
+		},
+		"recommendations by their IDs, of which none matches": {
+			command: "microsoft-atp-list-recommendations", args: map[string]any{"recommendation_id": "r1", "status": "Exception"},
+			answers: []string{`GET /api/recommendations/r1 200 {"id":"r1","status":"Active"}`}, shown: []string{"No recommendation matches."}, hidden: []string{"r1"},
+		},
+		"tasks by their IDs, of which some match": {
+			command: "microsoft-atp-list-remediation-tasks",
+			args:    map[string]any{"task_id": "t1,t2,t3,t4", "overdue_only": true, "status": "active", "created_after": "2026-01-01", "include_machines": true},
+			answers: []string{
+				`GET /api/remediationTasks/t1 200 {"id":"t1","status":"Active","createdOn":"2026-01-02T00:00:00Z","dueOn":"2026-02-01T00:00:00Z"}`,
+				`GET /api/remediationTasks/t1/machineReferences 200 {"value":[]}`,
+				`GET /api/remediationTasks/t2 200 {"id":"t2","status":"Completed","createdOn":"2026-01-02T00:00:00Z","dueOn":"2026-02-01T00:00:00Z"}`,
+				`GET /api/remediationTasks/t3 200 {"id":"t3","status":"Active","createdOn":"2025-12-31T00:00:00Z","dueOn":"2026-02-01T00:00:00Z"}`,
+				`GET /api/remediationTasks/t4 200 {"id":"t4","status":"Active","createdOn":"2026-01-02T00:00:00Z","dueOn":"2099-02-01T00:00:00Z"}`,
+			},
+			shown: []string{"t1"}, hidden: []string{"t2", "t3", "t4"},
+		},
+		"tasks that an earlier run selected and left": {
+			command: "microsoft-atp-list-remediation-tasks", args: map[string]any{"task_id": "t1", "created_after": "1 hour", "ran_once_flag": true},
+			answers: []string{`GET /api/remediationTasks/t1 200 {"id":"t1","createdOn":"2026-01-02T00:00:00Z"}`}, shown: []string{"t1"},
+		},
+		"all investigations, however many": {
+			command: "microsoft-atp-list-investigations", args: map[string]any{"limit": "100000"},
+			answers: []string{`GET /api/investigations 200 {"value":[{"id":"41"}]}`}, shown: []string{"41"},
+		},
+		"all machines of an address, however many": {
+			command: "microsoft-atp-get-machine-by-ip", args: map[string]any{"ip": "10.0.0.1", "timestamp": "2 hours", "limit": "100000"},
+			answers: []string{`GET /api/machines/* 200 {"value":[{"id":"m1"}]}`}, shown: []string{"m1"},
+		},
+		"a determination of incidents by its other name": {
+			command: "microsoft-atp-incident-update", args: map[string]any{"incident_id": "7", "classification": "falsePositive", "determination": "Clean"},
+			answers: []string{`PATCH /v1.0/security/incidents/7 200 {"id":"7"}`}, asked: []string{`"determination":"notMalicious"`},
+		},
 		"users of a machine, which the service does not name": {
 			command: "microsoft-atp-get-machine-users", args: map[string]any{"machine_id": "m1"},
 			answers: []string{`GET /api/machines/m1/logonusers 200 {"value":[{"id":"contoso\\\\u1"}]}`},
