@@ -161,6 +161,21 @@ __xsoar-defender_process_completion_results() {
     __xsoar-defender_handle_special_char "$cur" :
     __xsoar-defender_handle_special_char "$cur" =
 
+    # A comma needs no escape, with which the word would not be completed further.
+    COMPREPLY=("${COMPREPLY[@]//\\,/,}")
+
+    # What several machines that were found by their names have in common may be less than what was typed, which would be lost:
+    # with a blank among them they have nothing in common, and bash inserts nothing.
+    if [[ $cur == *=* && $COMP_TYPE != 37 && $COMP_TYPE != 42 ]] && ((${#COMPREPLY[@]} > 1)); then
+        local typed=$cur common=${COMPREPLY[0]} one
+        [[ $COMP_WORDBREAKS == *:* ]] && typed=${typed##*:}
+        [[ $COMP_WORDBREAKS == *=* ]] && typed=${typed##*=}
+        for one in "${COMPREPLY[@]}"; do
+            while [[ $one != "$common"* ]]; do common=${common%?}; done
+        done
+        ((${#common} > 0 && ${#common} < ${#typed})) && COMPREPLY+=(' ')
+    fi
+
     # Print the activeHelp statements before we finish
     __xsoar-defender_handle_activeHelp
 }

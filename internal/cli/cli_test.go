@@ -601,6 +601,26 @@ func TestSimulateSaysWhatAClientNeeds(t *testing.T) {
 	}
 }
 
+// TestCompletionOffersWhatAFlagOrAListAccepts completes the values of flags, and those of a list that are not in it yet.
+func TestCompletionOffersWhatAFlagOrAListAccepts(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		typed []string
+		want  string
+	}{
+		{[]string{"simulate", "--scene", ""}, "phishing-wave\nransomware-day\n:4\n"},
+		{[]string{"simulate", "--condition", ""}, "bad-gateway\ndocumented-rates\ngraph-only\nproxy-page\nproxy-sign-in\nrenewed-certificate\nrevoked-secret\n" +
+			"slow-identity\nthrottled-hour\ntoken-service-down\n:4\n"},
+		{[]string{"run", "microsoft-atp-list-alerts", "severity=High,Medium,"}, "severity=High,Medium,Low\nseverity=High,Medium,Informational\n:4\n"},
+	} {
+		w := newWorld(t, append([]string{"__complete"}, test.typed...)...)
+		w.run(t, 0)
+		if got := w.out.String(); got != test.want {
+			t.Errorf("%q: got %q, want %q", test.typed, got, test.want)
+		}
+	}
+}
+
 func TestCompletionWaitsForNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -144,6 +144,27 @@ func scriptChanges(shell string) []scriptChange {
 				`        [[ $comp == "$cur"* ]] || continue`,
 				`        [[ $comp == "$cur"* || ( $cur == *=* && $comp == "${cur%%=*}="* ) ]] || continue`,
 			},
+			{
+				`    __xsoar-defender_handle_special_char "$cur" =
+`,
+				`    __xsoar-defender_handle_special_char "$cur" =
+
+    # A comma needs no escape, with which the word would not be completed further.
+    COMPREPLY=("${COMPREPLY[@]//\\,/,}")
+
+    # What several machines that were found by their names have in common may be less than what was typed, which would be lost:
+    # with a blank among them they have nothing in common, and bash inserts nothing.
+    if [[ $cur == *=* && $COMP_TYPE != 37 && $COMP_TYPE != 42 ]] && ((${#COMPREPLY[@]} > 1)); then
+        local typed=$cur common=${COMPREPLY[0]} one
+        [[ $COMP_WORDBREAKS == *:* ]] && typed=${typed##*:}
+        [[ $COMP_WORDBREAKS == *=* ]] && typed=${typed##*=}
+        for one in "${COMPREPLY[@]}"; do
+            while [[ $one != "$common"* ]]; do common=${common%?}; done
+        done
+        ((${#common} > 0 && ${#common} < ${#typed})) && COMPREPLY+=(' ')
+    fi
+`,
+			},
 		}
 	case "zsh":
 		return []scriptChange{
@@ -167,6 +188,18 @@ func scriptChanges(shell string) []scriptChange {
 			{
 				`        if eval _describe $keepOrder "completions" completions $flagPrefix $noSpace; then`,
 				`        if eval _describe $keepOrder "completions" completions $flagPrefix $noSpace $matchAll; then`,
+			},
+			{
+				`            __xsoar-defender_debug "_describe found some completions"
+`,
+				`            __xsoar-defender_debug "_describe found some completions"
+            # What several machines that were found by their names have in common is less than what was typed, which would be
+            # lost: they are listed, and the word stays.
+            if [[ -n $matchAll && ${compstate[insert]} == *unambiguous && ${compstate[nmatches]} -gt 1 &&
+                    ${(L)compstate[unambiguous]} != ${(L)lastParam}* ]]; then
+                compstate[insert]= compstate[list]='list force'
+            fi
+`,
 			},
 		}
 	case "powershell":
@@ -246,7 +279,7 @@ func completeValue(argument commands.Argument, typed string, find func(beginning
 	}
 	var completions []cobra.Completion
 	for _, value := range argument.Values {
-		if strings.HasPrefix(strings.ToLower(value), strings.ToLower(typed)) {
+		if strings.HasPrefix(strings.ToLower(value), strings.ToLower(typed)) && !slices.Contains(strings.Split(before, ","), value) {
 			completions = append(completions, argument.Name+"="+before+value)
 		}
 	}

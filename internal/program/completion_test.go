@@ -86,3 +86,30 @@ func TestCompletionNeedsNoPackage(t *testing.T) {
 		t.Error("the shell ran a word in front of the cursor")
 	}
 }
+
+// TestCompletionKeepsWhatIsTyped presses the key in bash where the machines that a name finds have less in common than what is typed,
+// which bash would replace: a blank among them keeps it. A comma stays one, so that the list is completed further.
+func TestCompletionKeepsWhatIsTyped(t *testing.T) {
+	t.Parallel()
+	for found, want := range map[string]string{
+		`machine_id=aa,43a\tfin-nb-01\nmachine_id=aa,897\tfin-nb-02`: "[aa,43a  (fin-nb-01)][aa,897  (fin-nb-02)][ ]",
+		`machine_id=aa,43a\tfin-nb-01`:                               "[aa,43a]",
+		`machine_id=aa,fin-1\tx\nmachine_id=aa,fin-2\ty`:             "[aa,fin-1  (x)][aa,fin-2  (y)]",
+	} {
+		command := exec.Command("bash", "--norc", "-c", `
+			source "$1"
+			xsoar-defender() { printf '%b\n:4\n' "$found"; }
+			compopt() { :; }
+			found=$2 COLUMNS=200 COMP_TYPE=9
+			COMP_LINE='xsoar-defender run microsoft-atp-isolate-machine machine_id=aa,fin-'
+			COMP_WORDS=(xsoar-defender run microsoft-atp-isolate-machine machine_id = aa,fin-)
+			COMP_CWORD=5 COMP_POINT=${#COMP_LINE}
+			__start_xsoar-defender xsoar-defender aa,fin- =
+			printf '[%s]' "${COMPREPLY[@]}"
+		`, "bash", repository.Path(t, "docs/completions/xsoar-defender.bash"), found)
+		out, err := command.CombinedOutput()
+		if got := string(out); err != nil || got != want {
+			t.Errorf("%s: got %q (%v), want %q", found, got, err, want)
+		}
+	}
+}

@@ -68,15 +68,17 @@ func TestEveryCommandHasAManualPage(t *testing.T) {
 }
 
 func TestScriptsLetTheProgramSayWhichValuesFit(t *testing.T) {
-	for shell, want := range map[string]string{
-		"bash":       `&& $comp == "${cur%%=*}="* )`,
-		"zsh":        `behind+=("$word")`,
-		"fish":       "string escape -- (commandline -opc)",
-		"powershell": "$CommandAst.Extent.Text -match",
+	for shell, wants := range map[string][]string{
+		"bash":       {`&& $comp == "${cur%%=*}="* )`},
+		"zsh":        {`behind+=("$word")`, "compstate[insert]= compstate[list]='list force'"},
+		"fish":       {"string escape -- (commandline -opc)"},
+		"powershell": {"$CommandAst.Extent.Text -match"},
 	} {
 		script, err := cli.Completion(cli.Tree(), shell)
-		if err != nil || !strings.Contains(string(script), want) {
-			t.Errorf("the script of %s has no %s (%v)", shell, want, err)
+		for _, want := range wants {
+			if err != nil || !strings.Contains(string(script), want) {
+				t.Errorf("the script of %s has no %s (%v)", shell, want, err)
+			}
 		}
 	}
 	if _, err := cli.Completion(cli.Tree(), "tcsh"); err == nil {
