@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// tokenProxyURL is where the Cortex XSOAR application issues tokens, unless the ID names another address.
-const tokenProxyURL = "https://oproxy.demisto.ninja/obtain-token"
+// TokenProxyURL is the address of the token proxy of the Cortex XSOAR application, unless the ID names another one.
+const TokenProxyURL = "https://oproxy.demisto.ninja/obtain-token"
 
 // signIn decides the mode and reads the fields that it needs. If a choice is refused, the mode is unknown, and nothing is
 // said about fields that only some modes need.
@@ -111,7 +111,7 @@ func (f *form) cortexApplication(instance *Instance) {
 		f.refuse(fieldID, "put the ID"+orOwn)
 	}
 	if proxy.URL == "" {
-		proxy.URL = tokenProxyURL
+		proxy.URL = TokenProxyURL
 	} else if _, ok := parseAddress(proxy.URL); !ok {
 		f.refuse(fieldID, "put the ID there as it was issued; the part after its @ must be a whole https:// address")
 	}
@@ -189,6 +189,3 @@ func isDomain(name string) bool {
 func notOfDomain(r rune) bool {
 	return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
-
-// TokenService returns the address of the token service of the Cortex XSOAR application.
-func TokenService() string { return tokenProxyURL }

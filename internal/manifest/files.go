@@ -46,7 +46,7 @@ func Files(repository fs.FS, declared []commands.Command, parameters []params.Pa
 		{Path: commandsPath, Content: CommandReference(declared)},
 		{Path: parametersPath, Content: parameterReference(parameters)},
 		{Path: permissionsPath, Content: PermissionReference(declared)},
-		{Path: hostsPath, Content: hostReference(params.Clouds(), hostOf(params.TokenService()))},
+		{Path: hostsPath, Content: hostReference(params.Clouds(), hostOf(params.TokenProxyURL))},
 		{Path: readmePath, Content: readme},
 	}
 	return Compare(repository, files), nil
