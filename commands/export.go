@@ -673,7 +673,7 @@ func exportEverything() Command {
 		case errors.As(err, &throttled) && e.state.Parts > 0:
 			return e.leave(throttled.After, in.Timeout, restarts)
 		case errors.Is(err, errPaused):
-			return e.leave(betweenTurns, in.Timeout, restarts)
+			return e.leave(warroom.LeastWait, in.Timeout, restarts)
 		case errors.As(err, &known):
 			return report(warroom.Say(known.Error())), e.drop(nil)
 		case err != nil:
@@ -729,7 +729,7 @@ func (e *exporter) leave(after time.Duration, timeout, restarts int) (Report, er
 	if timeout > 0 {
 		limit = time.Duration(timeout) * time.Second
 	}
-	after, until := max(after, betweenTurns), e.run.deadline(limit)
+	after, until := max(after, warroom.LeastWait), e.run.deadline(limit)
 	soFar := fmt.Sprintf("%s exported so far, in %s", countOf(int(e.state.Summary.Read), "record"), countOf(e.state.Parts, "part"))
 	if e.run.began.Add(after).After(until) {
 		return Report{}, e.drop(&GivenUpError{Until: until, Waits: soFar})

@@ -129,7 +129,7 @@ func (r *Run) scheduleRest(result Report) (Report, error) {
 	changes := maps.Clone(result.Left)
 	changes[ranOnceArgument] = true
 	poll := r.again(scheduled{changes: changes, after: result.After, until: until, done: result.Done, whole: result.Whole})
-	line := warroom.Paragraph(fmt.Sprintf("%s. The next attempt is in %s; the last one will be at %s.", waits, defender.Seconds(max(result.After, betweenTurns)), minute(until)))
+	line := warroom.Paragraph(fmt.Sprintf("%s. The next attempt is in %s; the last one will be at %s.", waits, defender.Seconds(max(result.After, warroom.LeastWait)), minute(until)))
 	for i := range result.Entries {
 		if entry := &result.Entries[i]; entry.Poll == nil && entry.File == nil {
 			entry.Poll, entry.Blocks = poll, append(entry.Blocks, line)
@@ -150,9 +150,6 @@ type GivenUpError struct {
 func (e *GivenUpError) Error() string {
 	return e.Waits + ". The command gave up at " + minute(e.Until) + ": run it again later for the rest."
 }
-
-// betweenTurns is the shortest wait that the platform accepts.
-const betweenTurns = 10 * time.Second
 
 func minute(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05") + " UTC" }
 

@@ -40,14 +40,14 @@ func (p pause) interval() time.Duration {
 	if p.Interval == 0 {
 		return defaultInterval
 	}
-	return max(time.Duration(p.Interval)*time.Second, betweenTurns)
+	return max(time.Duration(p.Interval)*time.Second, warroom.LeastWait)
 }
 
 func (p pause) limit() time.Duration {
 	if p.Timeout == 0 {
 		return defaultLimit
 	}
-	return max(time.Duration(p.Timeout)*time.Second, betweenTurns)
+	return max(time.Duration(p.Timeout)*time.Second, warroom.LeastWait)
 }
 
 // startLimit is how long a command may take to start its actions. Without a limit of the user's, the quota of the service

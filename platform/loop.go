@@ -65,7 +65,7 @@ type loop struct {
 }
 
 // Serve answers the platform until its input ends or ctx does. Neither is an error. An execution that runs when ctx ends has
-// the time of Grace; after it, or at the end of the input, which nobody can answer callbacks after, the execution is cancelled.
+// the time of Grace; after it, or at the end of the input, after which nobody can answer callbacks, the execution is cancelled.
 // Serve returns even if the platform no longer reads: then the error is ErrNotRead.
 func Serve(ctx context.Context, o Options) error {
 	if o.Grace == 0 {

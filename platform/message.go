@@ -142,9 +142,6 @@ const (
 	typeMetrics = 19
 )
 
-// leastWait is the shortest time after which the platform runs a command again.
-const leastWait = 10 * time.Second
-
 // writeEntry writes an entry straight to the output, so that a large answer is not held a second time.
 func writeEntry(e *warroom.Encoder, entry warroom.Entry) {
 	fields := fieldWriter{encoder: e, separator: "{"}
@@ -217,7 +214,7 @@ func writePoll(fields *fieldWriter, poll *warroom.Poll) {
 		return
 	}
 	fields.text("PollingCommand", poll.Command)
-	fields.text("NextRun", seconds(max(poll.After, leastWait)))
+	fields.text("NextRun", seconds(max(poll.After, warroom.LeastWait)))
 	fields.json("PollingArgs", poll.Args)
 	if poll.Limit > 0 {
 		fields.text("Timeout", seconds(poll.Limit))

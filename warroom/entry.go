@@ -102,12 +102,15 @@ func (e *FileError) Error() string {
 // Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
 
+// LeastWait is the shortest time after which the platform runs a command again.
+const LeastWait = 10 * time.Second
+
 // Poll asks the platform to run a command again.
 type Poll struct {
 	Command string
 	// Args are the arguments of the next run: names and ids, nothing secret.
 	Args map[string]any
-	// After is the wait until then. The platform waits ten seconds at least.
+	// After is the wait until then, which the platform makes LeastWait if it is shorter.
 	After time.Duration
 	// Limit is how long the platform continues in all; zero leaves it to the platform.
 	Limit time.Duration

@@ -24,6 +24,7 @@ import (
 	"xsoar-defender/internal/system"
 	"xsoar-defender/internal/testclock"
 	"xsoar-defender/params"
+	"xsoar-defender/warroom"
 )
 
 // Instance is an integration instance with a simulated tenant of its own.
@@ -154,12 +155,9 @@ func (i *Instance) Again(entry Entry) Result {
 	if entry.Poll == nil {
 		i.t.Fatalf("the entry schedules nothing: %s", entry.Readable())
 	}
-	i.Clock.Advance(max(entry.Poll.After, leastWait))
+	i.Clock.Advance(max(entry.Poll.After, warroom.LeastWait))
 	return i.Run(entry.Poll.Command, entry.Poll.Args)
 }
-
-// leastWait is the shortest time after which the platform runs a scheduled command.
-const leastWait = 10 * time.Second
 
 func rawArguments(t testing.TB, args map[string]any) map[string]json.RawMessage {
 	raw := make(map[string]json.RawMessage, len(args))
