@@ -85,11 +85,11 @@ func (c *authorizationCode) plan(stored contents) ([]ticket, error) {
 		}
 		return nil, c.fail(CodeLoginRequired, "no user has logged in yet", remedyLogin, nil)
 	}
-	if begin := c.pasted(); begin.kind == pastedCode && stored.used(c.origin) {
+	begin := c.pasted()
+	if begin.kind == pastedCode && stored.used(c.origin) {
 		return nil, c.fail(CodeLoginRequired, "the login that the Authorization Code was for cannot be continued,"+
 			" because it came without a refresh token or other values of the instance have changed since", remedyLoginAgain, nil)
 	}
-	begin := c.pasted()
 	if legacy.value != "" && login == (record{}) && c.maybeOf(stored.legacy(legacyCode)) {
 		return []ticket{legacy, begin}, nil
 	}

@@ -217,7 +217,7 @@ func (e *ThrottledError) Error() string {
 	return "The attempt to " + e.Operation.Purpose + " must wait: the service accepts no more requests for " + Seconds(e.After) + "."
 }
 
-// Seconds returns a wait in words, in whole seconds and at least one, for who asks too early is refused again.
+// Seconds returns a wait in words, rounded up to whole seconds and at least one: anyone who asks too early is refused again.
 func Seconds(wait time.Duration) string {
 	seconds := int((wait + time.Second - 1) / time.Second)
 	if seconds <= 1 {
@@ -351,9 +351,7 @@ func (e *AnswerError) remedy() string {
 	return "Check that Server URL of the instance is the address of the Defender API and not that of a proxy."
 }
 
-func (e *AnswerError) mayHaveActed() bool {
-	return e.Status < http.StatusMultipleChoices && !e.Operation.Repeatable()
-}
+func (e *AnswerError) mayHaveActed() bool { return e.Operation.mayHaveActed(e.Status) }
 
 func (e *AnswerError) Unwrap() error { return e.Err }
 
@@ -380,9 +378,7 @@ func (e *TooLargeError) remedy() string {
 	return "Ask for less: set a smaller limit or a narrower filter. Or give the container more memory, and raise \"Largest answer\" of the instance."
 }
 
-func (e *TooLargeError) mayHaveActed() bool {
-	return e.Status < http.StatusMultipleChoices && !e.Operation.Repeatable()
-}
+func (e *TooLargeError) mayHaveActed() bool { return e.Operation.mayHaveActed(e.Status) }
 
 // ArgumentError reports a value that cannot be an ID, so that no request was sent.
 type ArgumentError struct {

@@ -403,7 +403,7 @@ type scanner struct {
 	listed bool // whether the list of the answer has begun
 	from   io.Reader
 	buffer []byte
-	// at and end bound what was read and not yet taken.
+	// at and got bound the part of buffer that was read and not yet taken.
 	at, got int
 	// failed is why no more can be read.
 	failed error

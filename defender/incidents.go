@@ -95,15 +95,15 @@ func (c *Client) Incident(ctx context.Context, id string) (rawjson.Value, error)
 // IncidentUpdate holds the changes to an incident; empty fields stay as they are. Values are spelled as Microsoft Graph
 // does, such as inProgress.
 type IncidentUpdate struct {
-	Status         string `json:"status,omitempty"`
-	Classification string `json:"classification,omitempty"`
-	Determination  string `json:"determination,omitempty"`
+	Status         string
+	Classification string
+	Determination  string
 	// AssignedTo is the new assignee; a pointer to the empty text leaves the incident without one.
-	AssignedTo *string `json:"-"`
+	AssignedTo *string
 	// CustomTags replaces all tags if it is not nil.
-	CustomTags []string `json:"-"`
+	CustomTags []string
 	// ResolvingComment explains why the incident is resolved.
-	ResolvingComment string `json:"resolvingComment,omitempty"`
+	ResolvingComment string
 }
 
 // Empty reports whether nothing would change.

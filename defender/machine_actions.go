@@ -43,8 +43,8 @@ func (a MachineAction) ID() string { return a.Text("id") }
 // Status is Pending, InProgress, Succeeded, Failed, TimeOut or Cancelled.
 func (a MachineAction) Status() string { return a.Text("status") }
 
-// Running reports whether the action has not ended. A status that is not known, or none, does not end it: who waits for it
-// has a limit.
+// Running reports whether the action has not ended. A status that is not known, or none, does not end it: anyone who waits for
+// it has a limit.
 func (a MachineAction) Running() bool {
 	switch strings.ToLower(a.Status()) {
 	case "succeeded", "failed", "timeout", "cancelled":

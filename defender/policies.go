@@ -125,7 +125,7 @@ type problem struct {
 }
 
 // judge decides what a failed attempt means. A request that changes something is sent again only when the
-// service certainly did not act: it was never sent, or refused with 429, or with 503 and a time to come back.
+// service certainly did not act: it was never sent, or refused with 429.
 func (p *repeatPolicy) judge(call *call, response *http.Response, err error) problem {
 	if err != nil {
 		unsent := !call.sent.Load()

@@ -2,7 +2,6 @@ package warroom
 
 import (
 	"errors"
-	"fmt"
 	"os"
 )
 
@@ -30,7 +29,7 @@ var errNotRegular = errors.New("it is not a regular file")
 // files is nothing for the War Room.
 func withoutPath(err error) error {
 	if failed, ok := errors.AsType[*os.PathError](err); ok {
-		return fmt.Errorf("%w", failed.Err)
+		return failed.Err
 	}
 	return err
 }
