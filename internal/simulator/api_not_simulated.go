@@ -14,8 +14,7 @@ func (name notSimulated) run(*company, *call) (reply, *apiError) {
 }
 
 // operationsElsewhere are the operations of https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list that the tenant
-// does not carry out. Permissions and rates are checked all
-// the same. One that operations has too is carried out.
+// does not carry out. Permissions and rates are checked all the same. One that operations has too is carried out.
 var operationsElsewhere = []operation{
 	{"GET", "/machines/find(timestamp={time},key={ip})", []string{"Machine.Read.All", "Machine.ReadWrite.All"}, nil, 0, 0, notSimulated("find machine info by ip")},
 	{"GET", "/browserextensions/permissionsinfo", []string{"Software.Read.All"}, []string{"Software.Read"}, 0, 0, notSimulated("list browser extension permissions")},

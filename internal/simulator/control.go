@@ -12,11 +12,10 @@ import (
 // controlPath is where the tenant itself is steered. No service has such a path.
 const controlPath = "/simulator/"
 
-// ControlURL returns the address of the control endpoint, and ControlKey the bearer token that it wants. docs/simulator.md describes
-// it.
+// ControlURL returns the address of the control endpoint, which docs/simulator.md describes.
 func (t *Tenant) ControlURL() string { return t.base + controlPath }
 
-// ControlKey returns the bearer token of the control endpoint.
+// ControlKey returns the bearer token that the control endpoint wants.
 func (t *Tenant) ControlKey() string { return t.fixed.controlKey }
 
 // newControl routes the control endpoint.
@@ -93,7 +92,7 @@ func (t *Tenant) controlled(do func(controlBody) error) http.HandlerFunc {
 	}
 }
 
-// serveControl answers who holds the key.
+// serveControl answers anyone who holds the key.
 func (t *Tenant) serveControl(w http.ResponseWriter, r *http.Request) {
 	if !sameText(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), t.fixed.controlKey) {
 		writeError(w, http.StatusUnauthorized, "Unauthorized", "The control endpoint wants the control key as bearer token.")
@@ -102,7 +101,7 @@ func (t *Tenant) serveControl(w http.ResponseWriter, r *http.Request) {
 	t.control.ServeHTTP(w, r)
 }
 
-// overview is the state of the tenant, for who steers it.
+// overview is the state of the tenant, for anyone who steers it.
 func (t *Tenant) overview() map[string]any {
 	t.mu.Lock()
 	on := slices.Sorted(maps.Keys(t.settings.conditions))

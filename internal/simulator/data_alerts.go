@@ -377,7 +377,7 @@ func addressOf(host, ip string) string {
 	return ip
 }
 
-// triage returns an alert the state of what analysts did about it: the older, the more.
+// triage brings an alert into the state that analysts left it in: the older it is, the more they did about it.
 func (c *company) triage(a *alert) {
 	age := c.started.Sub(a.AlertCreationTime.Time)
 	if age < day || c.draws.chance(3) {

@@ -117,7 +117,7 @@ func (c *company) store() {
 	}
 }
 
-// hash returns the file the hashes of a content that means it.
+// hash sets the hashes of the file to those of a text that stands for its content.
 func (f *file) hash(text string) {
 	f.SHA1, f.SHA256, f.MD5 = digest(sha1.New(), text), digest(sha256.New(), text), digest(md5.New(), text)
 }

@@ -241,7 +241,7 @@ func (c *company) incidentWith(id string) (*xdrIncident, *apiError) {
 // appeared reports whether the last change of something is visible in lists: the service takes a while to show some.
 func (c *company) appeared(id string, now time.Time) bool { return !c.late[id].After(now) }
 
-// change takes note of a change that lists show only after the time that SetLateness names.
+// changed takes note of a change that lists show only after the time that SetLateness names.
 func (c *company) changed(id string, now time.Time) {
 	if c.lateness == 0 {
 		return

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// assess opens an investigation forevery antivirus alert and every third other one on a machine that supports them.
+// assess opens an investigation for every antivirus alert and every third other one on a machine that supports them.
 // Those of the last day are still running.
 func (c *company) assess() {
 	for i, a := range slices.Backward(c.alerts) {
@@ -37,7 +37,7 @@ func (c *company) newInvestigation(m *machine, start time.Time) *investigation {
 	return inquiry
 }
 
-// seedIndicators returns the company the indicators that it lists already.
+// seedIndicators makes the indicators that the company has already.
 func (c *company) seedIndicators() {
 	for _, s := range []struct{ kind, value, action, title, severity string }{
 		{"DomainName", controlHost, "Block", "Command and control of the Beacon family", "High"},
@@ -102,7 +102,7 @@ func (c *company) seedActions() {
 	c.advance(c.started)
 }
 
-// seedTasks returns the IT department its work: an update for each of the products that most machines are exposed by.
+// seedTasks makes the work of the IT department: an update for each of the products that most machines are exposed by.
 func (c *company) seedTasks() {
 	work := where(c.catalog, func(p *product) bool { return len(p.flaws) > 0 })
 	machines := map[*product]int{}

@@ -92,7 +92,7 @@ func (t *Tenant) draw() []byte {
 	return b
 }
 
-// opaque draws a value that means nothing to who holds it: a secret, a code, a refresh token.
+// opaque draws a value that means nothing to its holder: a secret, a code, a refresh token.
 func (t *Tenant) opaque() string { return base64.RawURLEncoding.EncodeToString(t.draw()) }
 
 func (t *Tenant) change(set func(*settings)) {

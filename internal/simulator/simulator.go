@@ -49,7 +49,7 @@ type Options struct {
 	// Random is read once, at the start, and decides secrets, codes and tokens. Nil derives them from Seed.
 	Random io.Reader
 	// Listen is the address of the HTTPS server, "127.0.0.1:0" if empty. Another one than of loopback is refused with an
-	// *AddressError: the tenant returns its secrets to anyone who reaches it. The managed identity endpoint always takes a free loopback port.
+	// *AddressError: the tenant shows its secrets to anyone who reaches it. The managed identity endpoint always takes a free loopback port.
 	Listen string
 	// Size is the number of machines, at least 40. They are made when somebody first asks for them.
 	Size int

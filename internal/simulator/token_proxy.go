@@ -37,7 +37,7 @@ type proxyProblem struct {
 	title, detail string
 }
 
-// serveTokenProxy returns a token of the Cortex XSOAR application to who holds its key and token.
+// serveTokenProxy returns a token of the Cortex XSOAR application to anyone who holds its key and token.
 func (t *Tenant) serveTokenProxy(w http.ResponseWriter, r *http.Request, body []byte) {
 	if r.Method != http.MethodPost {
 		answerProxyProblem(w, &proxyProblem{http.StatusMethodNotAllowed, "Method not allowed", "Tokens are asked for with POST."})

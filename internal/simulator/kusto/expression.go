@@ -303,7 +303,7 @@ func compareValues(operator string, x, y any) any {
 // list is the operand after in, has_any and has_all.
 type list struct {
 	of    func(*frame) []any
-	fixed bool // the same forevery row
+	fixed bool // the same for every row
 }
 
 // values reads a list in parentheses: values, lists, or the first column of a table.
@@ -470,7 +470,7 @@ func (p *parser) matches(left expression) (expression, error) {
 	}}, nil
 }
 
-// patternOf compiles a regular expression, once if it is the same forevery row.
+// patternOf compiles a regular expression, once if it is the same for every row.
 func patternOf(e expression) (func(*frame) *regexp.Regexp, error) {
 	if e.constant {
 		re, err := regexp.Compile(Text(e.eval(&frame{})))

@@ -988,7 +988,7 @@ func sliced(a []any) any {
 	return slices.Clone(list[start : end+1])
 }
 
-// statistics returns what series_stats_dynamic does about a list of numbers.
+// statistics returns the statistics of series_stats_dynamic about a list of numbers.
 //
 // A list that holds anything but finite numbers has none, unless these are ignored.
 //

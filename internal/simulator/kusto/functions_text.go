@@ -21,7 +21,7 @@ import (
 	"unicode/utf8"
 )
 
-// textual functions take texts and return a text.
+// textFunction returns a function of texts that returns a text.
 func textFunction(least, most int, f func(a []string) string) function {
 	return function{takes: "x", min: least, max: most, result: String, call: func(_ time.Time, a []any) any {
 		texts := make([]string, len(a))

@@ -82,11 +82,11 @@ type Enricher interface {
 
 // The limits of a query. The service has others; these keep a query from taking the machine down.
 const (
-	maxDepth = 64 // of nesting
+	// MaxRows is the number of rows that a table, and a result in between, may have. A query that needs more is refused.
+	MaxRows = 1_000_000
+	// maxDepth is how deep a query may nest.
+	maxDepth = 64
 )
-
-// MaxRows is the number of rows that a table, and a result in between, may have. A query that needs more is refused.
-const MaxRows = 1_000_000
 
 // Run runs a query at a point in time over the tables. The error of a query that is wrong, or that needs what is not carried out
 // here, says in one sentence what is the matter.

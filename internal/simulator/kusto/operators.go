@@ -238,7 +238,7 @@ func (p *parser) extend() (Table, error) {
 	return made, nil
 }
 
-// fitted returns a missing value the form that it has in a column of the type.
+// fitted returns a value in the form that it has in a column of the type, also a missing one.
 func fitted(v any, t Type) any {
 	if v == nil {
 		return zero(t)
