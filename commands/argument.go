@@ -342,9 +342,28 @@ func setObjects(into *[]rawjson.Value, given gjson.Result) error {
 	return nil
 }
 
-// momentLayouts returns the layouts in which a date may be given. A date without a time zone is in UTC.
+// momentLayouts returns the layouts in which a date may be given, among them those of our own tables and of the automations
+// of the platform. A date without a time zone is in UTC.
 func momentLayouts() []string {
-	return []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly}
+	return []string{
+		time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly,
+		"2006-01-02 15:04:05 UTC", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05Z0700",
+	}
+}
+
+// unixTime reads a time as automations count it: in seconds, or in milliseconds, since 1970.
+func unixTime(text string) (at time.Time, ok bool) {
+	const seconds, milliseconds = 10, 13 // digits of a time between the years 2001 and 2286
+	count, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil || count < 0:
+		return time.Time{}, false
+	case len(text) == seconds:
+		return time.Unix(count, 0).UTC(), true
+	case len(text) == milliseconds:
+		return time.UnixMilli(count).UTC(), true
+	}
+	return time.Time{}, false
 }
 
 func setMoment(into *Moment, text string, now time.Time) error {
@@ -353,6 +372,10 @@ func setMoment(into *Moment, text string, now time.Time) error {
 			into.Time = at.UTC()
 			return nil
 		}
+	}
+	if at, ok := unixTime(text); ok {
+		into.Time = at
+		return nil
 	}
 	back, err := params.ParseDuration(strings.TrimSuffix(strings.TrimSpace(strings.ToLower(text)), " ago"))
 	if err != nil {

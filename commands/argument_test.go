@@ -65,6 +65,25 @@ func TestAnEmptyListIsNoValue(t *testing.T) {
 	}
 }
 
+// TestADateMayHaveEveryUsualForm sends one filter for each way of writing a date, among them those of our own tables and of automations.
+func TestADateMayHaveEveryUsualForm(t *testing.T) {
+	t.Parallel()
+	for _, given := range []any{
+		"2026-11-19T10:15:00Z", "2026-11-19 10:15:00 UTC", "2026-11-19 10:15:00", "2026-11-19 10:15", "2026-11-19T12:15:00+02:00", "2026-11-19T12:15:00+0200",
+		"2026-11-19 10:15:00.000000+00:00", "1795083300", "1795083300000", 1795083300, 1795083300000,
+	} {
+		i := commandstest.New(t)
+		result := i.Run("microsoft-atp-list-alerts", map[string]any{"creation_time": given})
+		const want = "alertCreationTime gt 2026-11-19T10:15:00Z"
+		if len(result.Requests) != 1 || result.Requests[0].Query.Get("$filter") != want {
+			t.Errorf("%v: got the requests %q, want one with the filter %s", given, result.Asked(), want)
+		}
+	}
+	for _, given := range []any{"20261119", 2026, "179508330", "-1795083300", "1795083300.5", "2026-11-19 10:15:00 CET"} {
+		commandstest.New(t).Run("microsoft-atp-list-alerts", map[string]any{"creation_time": given}).WantFailure("must be a date")
+	}
+}
+
 // TestAnItemOfAListMayBeInQuotes sends one filter for each way of writing a list.
 func TestAnItemOfAListMayBeInQuotes(t *testing.T) {
 	t.Parallel()

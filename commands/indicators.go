@@ -73,7 +73,7 @@ func hashProblem(value string, kind hashKind) string {
 	if hashKindOf(value) == kind {
 		return ""
 	}
-	return "must be the hexadecimal digits of a " + string(kind) + " hash"
+	return "must be the hexadecimal digits of the file's " + string(kind) + " hash"
 }
 
 func addressProblem(value string) string {
