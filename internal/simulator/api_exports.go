@@ -64,7 +64,8 @@ func (rows exportPages) run(c *company, asked *call) (reply, *apiError) {
 // exportFiles answers with links to files.
 type exportFiles struct {
 	name string
-	// hours is the most that links may work; 0 where nobody may say.
+	// hours is the most that links may work; 0 where nobody may say. Where it is a day, they work for three hours unless the client
+	// says so, elsewhere for one (https://learn.microsoft.com/defender-endpoint/api/export-certificate-inventory-assessment).
 	hours int
 	rows  exportPages
 }
@@ -126,7 +127,11 @@ func intOption(call *call, name string, usual, most int) (int, *apiError) {
 
 // run answers with links to the newest snapshot.
 func (export exportFiles) run(c *company, call *call) (reply, *apiError) {
-	hours, failure := intOption(call, "sasValidHours", 1, max(1, export.hours))
+	usual := 1
+	if export.hours == 24 {
+		usual = 3
+	}
+	hours, failure := intOption(call, "sasValidHours", usual, max(1, export.hours))
 	if failure != nil {
 		return reply{}, failure
 	}

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -187,4 +188,24 @@ func TestLibraryFiles(t *testing.T) {
 	w.same("deleting it", w.ask("DELETE", "/api/libraryfiles/new.ps1", nil).status, 204)
 	w.refused("DELETE", "/api/libraryfiles/new.ps1", nil, 404, "ResourceNotFound")
 	w.same("the library in the end", w.get("/api/libraryfiles").all("value.#.fileName"), before)
+}
+
+// TestLinksOfExportsWorkForAWhile wants the lifetimes that the page of each export states.
+func TestLinksOfExportsWorkForAWhile(t *testing.T) {
+	w := newWorld(t)
+	for path, hours := range map[string]time.Duration{
+		"SoftwareVulnerabilitiesExport":                  1,
+		"SoftwareVulnerabilitiesExport?sasValidHours=6":  6,
+		"certificateAssessmentExport":                    3,
+		"SoftwareInventoryNonCpeExport?sasValidHours=24": 24,
+	} {
+		link, err := url.Parse(w.get("/api/machines/" + path).get("exportFiles.0").String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.same(path, link.Query().Get("se"), w.Now().UTC().Add(hours*time.Hour).Format(time.RFC3339))
+	}
+	for _, path := range []string{"SoftwareVulnerabilitiesExport?sasValidHours=7", "certificateAssessmentExport?sasValidHours=25"} {
+		w.refused("GET", "/api/machines/"+path, nil, 400, "BadRequest")
+	}
 }
