@@ -16,6 +16,7 @@ import (
 	"xsoar-defender/commands"
 	"xsoar-defender/execution"
 	"xsoar-defender/internal/cli/local"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
@@ -94,7 +95,7 @@ const largestInstance = 1 << 20
 // no name itself.
 func (p *program) parseInstance(content []byte, what, name, identity string) (instance, error) {
 	var keys map[string]json.RawMessage
-	content = bytes.TrimPrefix(content, []byte("\ufeff"))
+	content = bytes.TrimPrefix(content, []byte(rawjson.ByteOrderMark))
 	if json.Unmarshal(content, &keys) != nil || keys == nil {
 		return instance{}, invalid(fmt.Errorf("%s is not a JSON object of parameters", what))
 	}

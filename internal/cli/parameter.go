@@ -52,13 +52,6 @@ func plainName(name string) string {
 // call it, or by its spelling.
 func parameterMeant(key string) (params.Parameter, bool) {
 	declared := params.Parameters()
-	named := func(name string) (params.Parameter, bool) {
-		at := slices.IndexFunc(declared, func(one params.Parameter) bool { return one.Name == name })
-		if at < 0 {
-			return params.Parameter{}, false
-		}
-		return declared[at], true
-	}
 	plain := plainName(key)
 	for _, hidden := range []bool{false, true} {
 		for _, one := range declared {
@@ -68,14 +61,14 @@ func parameterMeant(key string) (params.Parameter, bool) {
 		}
 	}
 	if name, ok := otherNames()[plain]; ok {
-		return named(name)
+		return parameterNamed(name)
 	}
 	var names []string
 	for _, one := range declared {
 		names = append(names, one.Name)
 	}
 	if near := nearest(key, names); len(near) > 0 {
-		return named(near[0])
+		return parameterNamed(near[0])
 	}
 	return params.Parameter{}, false
 }

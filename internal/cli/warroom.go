@@ -368,7 +368,7 @@ func (d *webDesk) Context() json.RawMessage {
 // Portal implements web.Desk.
 func (d *webDesk) Portal() json.RawMessage {
 	if d.tenant == nil {
-		return json.RawMessage("null")
+		return nil
 	}
 	return json.RawMessage(rawjson.Make(d.tenant.Portal()))
 }

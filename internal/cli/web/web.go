@@ -64,7 +64,7 @@ type File struct {
 	Name   string `json:"name"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
-	// ID is under which /files has it. Feed sets it.
+	// ID is the name under which /files serves it; Telling.Entries sets it.
 	ID string `json:"id"`
 	// Open opens the file.
 	Open func() (io.ReadCloser, error) `json:"-"`

@@ -96,7 +96,7 @@ func (d *desk) Incidents() []web.Incident { return d.incidents }
 
 func (d *desk) Context() json.RawMessage { return json.RawMessage(`{"a":1}`) }
 
-func (d *desk) Portal() json.RawMessage { return json.RawMessage("null") }
+func (d *desk) Portal() json.RawMessage { return nil }
 
 // counting is a source of randomness in which each byte has a value of its own.
 type counting struct{ next byte }
