@@ -226,10 +226,7 @@ func textField(name, help string, from ...string) warroom.Field {
 
 // sortedColumns returns the columns of a view, sorted by name.
 func sortedColumns(view *warroom.View) []string {
-	columns := make([]string, len(view.Fields))
-	for i, field := range view.Fields {
-		columns[i] = field.Name
-	}
+	columns := view.Names()
 	slices.Sort(columns)
 	return columns
 }

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +24,7 @@ import (
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/params"
+	"xsoar-defender/warroom"
 )
 
 // incidentFeed is Microsoft Graph with incidents that change, and with every kind of trouble.
@@ -620,9 +620,7 @@ func TestARoundAfterAnOutageGoesOnWhereTheFirstPartEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		asked, f.now = f.now, f.now.Add(time.Minute)
-		var text bytes.Buffer
-		encodeValue(&text, done.Entries[0].Contents)
-		for _, id := range gjson.Parse(text.String()).Array() {
+		for _, id := range gjson.Parse(string(warroom.JSON(done.Entries[0].Contents))).Array() {
 			if !want[id.Str] {
 				t.Errorf("%s was reported again", id)
 			}
@@ -654,9 +652,7 @@ func TestARoundIsNotHeldUpByManyChangesAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var text bytes.Buffer
-		encodeValue(&text, done.Entries[0].Contents)
-		for _, id := range gjson.Parse(text.String()).Array() {
+		for _, id := range gjson.Parse(string(warroom.JSON(done.Entries[0].Contents))).Array() {
 			reported[id.Str]++
 		}
 		if reported[strconv.Itoa(10+round)] == 0 {
@@ -734,10 +730,8 @@ func TestARoundBeginsWhereTheLastOneEnded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var text bytes.Buffer
-			encodeValue(&text, done.Entries[0].Contents)
 			ids := []string{}
-			for _, id := range gjson.Parse(text.String()).Array() {
+			for _, id := range gjson.Parse(string(warroom.JSON(done.Entries[0].Contents))).Array() {
 				ids = append(ids, id.Str)
 			}
 			if !slices.Equal(ids, test.want) {
@@ -771,9 +765,7 @@ func TestChangesThatMoveWhileTheirListIsReadAreReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text bytes.Buffer
-	encodeValue(&text, done.Entries[0].Contents)
-	for _, id := range gjson.Parse(text.String()).Array() {
+	for _, id := range gjson.Parse(string(warroom.JSON(done.Entries[0].Contents))).Array() {
 		delete(want, id.Str)
 	}
 	delete(want, f.incidents[10].id) // changed at the very end, which the next round reads

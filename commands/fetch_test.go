@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,14 +25,6 @@ import (
 	"xsoar-defender/params"
 	"xsoar-defender/warroom"
 )
-
-func encodeValue(into io.Writer, value warroom.Value) {
-	encoder := warroom.NewEncoder(into)
-	value.EncodeJSON(encoder)
-	if err := encoder.Flush(); err != nil {
-		panic(err)
-	}
-}
 
 // feed is a service with alerts that causes every kind of trouble while it returns them.
 type feed struct {
@@ -187,9 +178,7 @@ func fetchOnce(t *testing.T, service policy.Transporter, now func() time.Time, h
 	if err != nil {
 		return nil, nil, err
 	}
-	var text bytes.Buffer
-	encodeValue(&text, done.Entries[0].Contents)
-	for _, incident := range gjson.Parse(gjson.Parse(text.String()).String()).Array() {
+	for _, incident := range gjson.Parse(gjson.Parse(string(warroom.JSON(done.Entries[0].Contents))).String()).Array() {
 		ids = append(ids, incident.Get("dbotMirrorId").String())
 	}
 	return ids, func() error { return done.Commit(t.Context()) }, nil

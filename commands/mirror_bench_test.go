@@ -85,7 +85,7 @@ func BenchmarkRound(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		ids := gjson.Parse(encoded(round.Entries[0].Contents)).Array()
+		ids := gjson.Parse(string(warroom.JSON(round.Entries[0].Contents))).Array()
 		if err := round.Commit(b.Context()); err != nil || len(ids) != len(alerts) {
 			b.Fatalf("got %d ids and %v, want %d", len(ids), err, len(alerts))
 		}
@@ -96,15 +96,9 @@ func BenchmarkRound(b *testing.B) {
 			}
 			for _, entry := range looked.Entries {
 				if entry.Contents != nil {
-					encoded(entry.Contents)
+					warroom.JSON(entry.Contents)
 				}
 			}
 		}
 	}
-}
-
-func encoded(value warroom.Value) string {
-	var text strings.Builder
-	encodeValue(&text, value)
-	return text.String()
 }

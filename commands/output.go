@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -232,6 +233,21 @@ func (o Output) Declared() []Declared {
 	return append(declared, declaredFields(prefix, fields)...)
 }
 
+// Declared returns the context paths of the command, each once, in the order of the declaration: two outputs of a command can
+// fill the same path.
+func (c Command) Declared() []Declared {
+	var paths []Declared
+	seen := map[string]bool{}
+	for _, output := range c.Outputs {
+		for _, one := range output.Declared() {
+			if !seen[one.Path] {
+				seen[one.Path], paths = true, append(paths, one)
+			}
+		}
+	}
+	return paths
+}
+
 // Declared is one context path of the manifest.
 type Declared struct {
 	Path string
@@ -249,7 +265,7 @@ func declaredFields(prefix string, fields []warroom.Field) []Declared {
 			declared = append(declared, declaredFields(path, field.Of.Fields)...)
 			continue
 		}
-		declared = append(declared, Declared{Path: path, Type: field.Type, Help: field.Help, Gone: field.Gone})
+		declared = append(declared, Declared{Path: path, Type: cmp.Or(field.Type, warroom.Unknown), Help: field.Help, Gone: field.Gone})
 	}
 	return declared
 }

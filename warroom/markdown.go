@@ -205,11 +205,7 @@ func (t Table) columns(rows []rawjson.Value) []string {
 		return slices.Clone(t.Columns)
 	}
 	if view := t.Records.View; view != nil {
-		columns := make([]string, len(view.Fields))
-		for i, field := range view.Fields {
-			columns[i] = field.Name
-		}
-		return columns
+		return view.Names()
 	}
 	seen := map[string]bool{}
 	for _, object := range rows {

@@ -16,6 +16,16 @@ type Value interface {
 	EncodeJSON(e *Encoder)
 }
 
+// JSON returns a value as the text of its JSON.
+func JSON(value Value) rawjson.Value {
+	var text strings.Builder
+	encoder := NewEncoder(&text)
+	value.EncodeJSON(encoder)
+	// A builder takes everything that is written to it.
+	_ = encoder.Flush()
+	return rawjson.Value(text.String())
+}
+
 // Raw is an answer of the service as received.
 type Raw rawjson.Value
 

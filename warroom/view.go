@@ -84,6 +84,18 @@ func (v *View) prepare() {
 	}
 }
 
+// Names returns the names of the fields; a nil view has none.
+func (v *View) Names() []string {
+	if v == nil {
+		return nil
+	}
+	names := make([]string, len(v.Fields))
+	for i, field := range v.Fields {
+		names[i] = field.Name
+	}
+	return names
+}
+
 // With returns the view with further fields after its own.
 func (v *View) With(fields ...Field) *View {
 	return NewView(append(slices.Clip(v.Fields), fields...)...)

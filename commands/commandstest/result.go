@@ -184,16 +184,11 @@ func (e Entry) WantRaw(want string) {
 
 func (e Entry) parsed(value warroom.Value) gjson.Result {
 	e.t.Helper()
-	var text strings.Builder
-	encoder := warroom.NewEncoder(&text)
-	value.EncodeJSON(encoder)
-	if err := encoder.Flush(); err != nil {
-		e.t.Fatalf("encoding a value: %v", err)
+	text := string(warroom.JSON(value))
+	if !gjson.Valid(text) {
+		e.t.Fatalf("a value is not JSON: %s", text)
 	}
-	if !gjson.Valid(text.String()) {
-		e.t.Fatalf("a value is not JSON: %s", text.String())
-	}
-	return gjson.Parse(text.String())
+	return gjson.Parse(text)
 }
 
 // WantJSON compares two JSON values, whatever the order of keys and the space between tokens.

@@ -9,7 +9,6 @@ import (
 
 	"xsoar-defender/commands"
 	"xsoar-defender/internal/rawjson"
-	"xsoar-defender/warroom"
 )
 
 // commandsOptions are the flags of commands.
@@ -243,25 +242,10 @@ func argumentRows(command commands.Command) [][]string {
 
 func outputRows(command commands.Command) [][]string {
 	var rows [][]string
-	for _, declared := range declaredOf(command) {
-		rows = append(rows, []string{declared.Path, typeName(declared.Type), declared.Help})
+	for _, declared := range command.Declared() {
+		rows = append(rows, []string{declared.Path, string(declared.Type), declared.Help})
 	}
 	return rows
-}
-
-// declaredOf returns the declared context paths of a command, each once.
-func declaredOf(command commands.Command) []commands.Declared {
-	var paths []commands.Declared
-	seen := map[string]bool{}
-	for _, output := range command.Outputs {
-		for _, declared := range output.Declared() {
-			if !seen[declared.Path] {
-				paths = append(paths, declared)
-			}
-			seen[declared.Path] = true
-		}
-	}
-	return paths
 }
 
 // placeRows describes, for every context path that a command writes, what happens to the values that are already there.
@@ -286,13 +270,6 @@ func placesOf(command commands.Command) []placeDocument {
 		}
 	}
 	return places
-}
-
-func typeName(of warroom.Type) string {
-	if of == "" {
-		return string(warroom.Unknown)
-	}
-	return string(of)
 }
 
 // permissionRows has a row for every set of permissions of which a sign-in needs one.
@@ -381,8 +358,8 @@ func documented(all []commands.Command) []commandDocument {
 				})
 			}
 		}
-		for _, declared := range declaredOf(command) {
-			one.Context = append(one.Context, pathDocument{declared.Path, typeName(declared.Type), declared.Help})
+		for _, declared := range command.Declared() {
+			one.Context = append(one.Context, pathDocument{declared.Path, string(declared.Type), declared.Help})
 		}
 		for _, set := range command.PermissionSets() {
 			one.Permissions = append(one.Permissions, permissionDocument{set.Application, set.Delegated, apiName(set.Graph)})

@@ -40,23 +40,12 @@ type contextValue struct {
 func (c *incidentContext) add(entries []warroom.Entry) error {
 	for _, entry := range entries {
 		for _, put := range entry.Context {
-			if err := c.put(put.Path, encoded(put.Value)); err != nil {
+			if err := c.put(put.Path, warroom.JSON(put.Value)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// encoded returns a value as JSON.
-func encoded(value warroom.Value) rawjson.Value {
-	var text strings.Builder
-	encoder := warroom.NewEncoder(&text)
-	value.EncodeJSON(encoder)
-	if err := encoder.Flush(); err != nil {
-		panic(err) // a builder takes everything
-	}
-	return rawjson.Value(text.String())
 }
 
 func (c *incidentContext) put(path string, value rawjson.Value) error {
@@ -167,7 +156,7 @@ func merged(object, with rawjson.Value) rawjson.Value {
 			all = append(all, warroom.Pair{Key: key, Value: warroom.Raw(value)})
 		}
 	})
-	return encoded(all)
+	return warroom.JSON(all)
 }
 
 // value returns the node with everything below it.
@@ -186,9 +175,9 @@ func (n *contextNode) value() rawjson.Value {
 		below = append(below, warroom.Pair{Key: name, Value: warroom.Raw(n.below[name].value())})
 	}
 	if put == "" {
-		return encoded(below)
+		return warroom.JSON(below)
 	}
-	return merged(put, encoded(below))
+	return merged(put, warroom.JSON(below))
 }
 
 // condition is the key part of a path, such as "val.ID && val.ID == obj.ID": val is the existing object, obj the new

@@ -305,7 +305,7 @@ func contextText(result execution.Result, path, key string) string {
 			if name != path {
 				continue
 			}
-			value := gjson.Parse(string(encoded(put.Value)))
+			value := gjson.Parse(string(warroom.JSON(put.Value)))
 			if value.IsArray() {
 				value = value.Get("0")
 			}

@@ -382,7 +382,7 @@ func (p *program) showInstance(name string, asJSON bool) error {
 		return true
 	})
 	if asJSON {
-		return p.writeDocument(encoded(warroom.Group{{Key: "name", Value: warroom.Text(name)}, {Key: "params", Value: shown}}))
+		return p.writeDocument(warroom.JSON(warroom.Group{{Key: "name", Value: warroom.Text(name)}, {Key: "params", Value: shown}}))
 	}
 	screen := p.screen("")
 	screen.grid([]string{"Parameter", "Label", "Value"}, rows)

@@ -68,9 +68,7 @@ func checkColumns(command commands.Command, columns []string) error {
 		if output.View == nil {
 			return nil
 		}
-		for _, field := range output.View.Fields {
-			known = append(known, field.Name)
-		}
+		known = append(known, output.View.Names()...)
 	}
 	if len(known) == 0 {
 		return usage("--columns: %s shows no table", command.Name)
@@ -119,7 +117,7 @@ func (r *dataResults) add(entry warroom.Entry) {
 		}
 		tables++
 		r.addColumns(table.Grid().Columns)
-		r.rows = append(r.rows, encoded(warroom.Records{View: table.Records.View, Rows: table.Records.Rows}).Items("")...)
+		r.rows = append(r.rows, warroom.JSON(warroom.Records{View: table.Records.View, Rows: table.Records.Rows}).Items("")...)
 	}
 	text := warroom.Plain(texts)
 	if file := entry.File; file != nil {
@@ -137,7 +135,7 @@ func (r *dataResults) add(entry warroom.Entry) {
 		}
 	case len(entry.Context) > 0:
 		for _, put := range entry.Context {
-			value := encoded(put.Value)
+			value := warroom.JSON(put.Value)
 			items := []rawjson.Value{value}
 			if gjson.Parse(string(value)).IsArray() {
 				items = value.Items("")
@@ -156,7 +154,7 @@ func (r *dataResults) addRow(row warroom.Group) {
 	for _, pair := range row {
 		r.addColumns([]string{pair.Key})
 	}
-	r.rows = append(r.rows, encoded(row))
+	r.rows = append(r.rows, warroom.JSON(row))
 }
 
 func (r *dataResults) addColumns(columns []string) {
@@ -205,7 +203,7 @@ func (r *dataResults) end() error {
 	columns = nil
 	for i, row := range rows {
 		if !gjson.Parse(string(row)).IsObject() && r.options.output == outputCSV {
-			rows[i] = encoded(warroom.Group{{Key: "Value", Value: warroom.Raw(row)}})
+			rows[i] = warroom.JSON(warroom.Group{{Key: "Value", Value: warroom.Raw(row)}})
 		}
 		for _, key := range keysOf(rows[i]) {
 			if !slices.Contains(columns, key) {
@@ -318,7 +316,7 @@ func selected(object rawjson.Value, columns []string) rawjson.Value {
 			kept = append(kept, warroom.Pair{Key: column, Value: warroom.Raw(value.Raw)})
 		}
 	}
-	return encoded(kept)
+	return warroom.JSON(kept)
 }
 
 func queryError(query string) error {

@@ -93,23 +93,12 @@ func onlyTable(entry warroom.Entry) (warroom.Table, bool) {
 
 func sameKind(a, b warroom.Table) bool {
 	return a.Title == b.Title && a.KeepEmpty == b.KeepEmpty && slices.Equal(a.Columns, b.Columns) &&
-		slices.Equal(fieldNames(a.Records.View), fieldNames(b.Records.View))
-}
-
-func fieldNames(view *warroom.View) []string {
-	if view == nil {
-		return nil
-	}
-	names := make([]string, len(view.Fields))
-	for i, field := range view.Fields {
-		names[i] = field.Name
-	}
-	return names
+		slices.Equal(a.Records.View.Names(), b.Records.View.Names())
 }
 
 // withColumns is a table with the columns that the user selected, where it has any of them.
 func (s screen) withColumns(shown warroom.Table) warroom.Table {
-	known := fieldNames(shown.Records.View)
+	known := shown.Records.View.Names()
 	if shown.Records.View == nil {
 		known = shown.Grid().Columns
 	}
@@ -157,12 +146,7 @@ func literal(entry warroom.Entry) string {
 	if entry.Literal != "" {
 		return entry.Literal
 	}
-	var text strings.Builder
-	encoder := warroom.NewEncoder(&text)
-	entry.Contents.EncodeJSON(encoder)
-	// A builder takes everything that is written to it.
-	_ = encoder.Flush()
-	contents := text.String()
+	contents := string(warroom.JSON(entry.Contents))
 	if quoted := gjson.Parse(contents); quoted.Type == gjson.String {
 		contents = quoted.Str
 	}

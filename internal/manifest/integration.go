@@ -172,7 +172,7 @@ func commandOf(declared commands.Command) command {
 		argument.Default = one.Name == declared.Unnamed
 		written.Arguments = append(written.Arguments, argument)
 	}
-	for _, one := range outputsOf(declared) {
+	for _, one := range declared.Declared() {
 		written.Outputs = append(written.Outputs, output{ContextPath: one.Path, Description: one.Help, Type: string(one.Type)})
 	}
 	return written

@@ -109,7 +109,7 @@ func described(one commands.Argument) string {
 
 func outputRows(declared commands.Command) [][]string {
 	var rows [][]string
-	for _, one := range outputsOf(declared) {
+	for _, one := range declared.Declared() {
 		rows = append(rows, []string{code(one.Path), string(one.Type), prose(one.Help)})
 	}
 	return rows

@@ -328,12 +328,7 @@ func Read(entries []warroom.Entry) []Entry {
 	for at, entry := range entries {
 		read[at] = Entry{Contents: entry.Literal, Tags: entry.Tags, Warning: entry.Kind == warroom.Warning}
 		if entry.Literal == "" && entry.Contents != nil {
-			var text strings.Builder
-			encoder := warroom.NewEncoder(&text)
-			entry.Contents.EncodeJSON(encoder)
-			// A builder takes everything that is written to it.
-			_ = encoder.Flush()
-			read[at].Contents, read[at].IsJSON = text.String(), true
+			read[at].Contents, read[at].IsJSON = string(warroom.JSON(entry.Contents)), true
 		} else if entry.Literal == "" {
 			read[at].Contents = warroom.Plain(entry.Blocks)
 		}

@@ -103,7 +103,7 @@ func (c *Checker) declare(command string, output commands.Output) {
 	for _, one := range declared {
 		at := c.reach(one.Path, command, !one.Gone)
 		at.help = one.Help
-		at.open = at.open || (!one.Gone && (one.Type == "" || one.Type == warroom.Unknown))
+		at.open = at.open || !one.Gone && one.Type == warroom.Unknown
 	}
 	asReceived := output.View == nil && slices.ContainsFunc(declared, func(one commands.Declared) bool { return !one.Gone })
 	if asReceived && c.places[output.Path] != nil {

@@ -38,7 +38,7 @@ func arrows() map[string][]string {
 		"internal/cli/terminal":      {},
 		"internal/cli/web":           {},
 		"internal/cli/pages":         {"internal/cli", "internal/manifest"},
-		"internal/manifest":          {"commands", "defender", "params", "warroom"},
+		"internal/manifest":          {"commands", "defender", "params"},
 		"internal/manifest/generate": {"internal/cli/pages", "commands", "internal/manifest", "params"},
 		"internal/manifest/licences": {},
 		"internal/program/floor":     {},
