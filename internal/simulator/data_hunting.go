@@ -85,9 +85,11 @@ func (c *company) deviceInfo(m *machine) tuple {
 	if m.OSBuild != nil {
 		t["OSBuild"] = *m.OSBuild
 	}
+	users := []record{}
 	if m.owner != nil {
-		t["LoggedOnUsers"] = jsonText(record{{"UserName", m.owner.AccountName}, {"DomainName", m.owner.AccountDomain}, {"Sid", m.owner.AccountSID}})
+		users = append(users, record{{"UserName", m.owner.AccountName}, {"DomainName", m.owner.AccountDomain}, {"Sid", m.owner.AccountSID}})
 	}
+	t["LoggedOnUsers"] = jsonText(users)
 	return t
 }
 
@@ -132,13 +134,19 @@ func alertRow(a *alert) tuple {
 	}
 }
 
+// evidenceRows are the evidence of an alert and, as in the service, its machine, which the API does not list as evidence.
 func evidenceRows(a *alert) []tuple {
-	return each(a.Evidence, func(e evidence) tuple {
+	entities := append(slices.Clone(a.Evidence), evidence{EntityType: "Machine"})
+	return each(entities, func(e evidence) tuple {
+		role := "Related"
+		if e.EntityType == "Machine" {
+			role = "Impacted"
+		}
 		return tuple{
 			"Timestamp": a.AlertCreationTime.Time, "AlertId": a.ID, "Title": a.Title, "Severity": a.Severity,
 			"Categories": jsonText([]string{a.Category}), "AttackTechniques": jsonText(a.MITRETechniques),
 			"ServiceSource": "Microsoft Defender for Endpoint", "DetectionSource": a.DetectionSource,
-			"EntityType": e.EntityType, "EvidenceRole": "Related", "FileName": string(e.FileName), "FolderPath": string(e.FilePath),
+			"EntityType": e.EntityType, "EvidenceRole": role, "FileName": string(e.FileName), "FolderPath": string(e.FilePath),
 			"SHA1": string(e.SHA1), "SHA256": string(e.SHA256), "ThreatFamily": string(a.ThreatFamilyName),
 			"RemoteIP": string(e.IPAddress), "RemoteUrl": string(e.URL), "AccountName": string(e.AccountName),
 			"AccountDomain": string(e.DomainName), "AccountSid": string(e.UserSID), "AccountObjectId": string(e.AADUserID),
@@ -157,6 +165,7 @@ func (c *company) happened() events {
 		h.detected()
 		h.intrusion()
 		h.office()
+		h.guessed()
 		c.events = h.events
 	}
 	return c.events
@@ -354,6 +363,30 @@ func (h *history) detected() {
 			case "Registry":
 				h.registryChanged(m, when, by, string(e.RegistryKey), "UpdateHelper", string(e.RegistryValue), "")
 			}
+		}
+	}
+}
+
+// guessed leaves the sign-ins of the alerts about passwords that were guessed: many that failed, and then one that did not.
+func (h *history) guessed() {
+	const guesses, passwordGuessing = 12, "T1110.001" // https://attack.mitre.org/techniques/T1110/001/
+	for _, a := range slices.Backward(h.company.alerts) {
+		m, failure := h.company.machineNamed(a.MachineID)
+		from := slices.IndexFunc(a.Evidence, func(e evidence) bool { return e.EntityType == "Ip" })
+		if failure != nil || from < 0 || !slices.Contains(a.MITRETechniques, passwordGuessing) {
+			continue
+		}
+		who := h.company.userOf(m)
+		for i := range guesses + 1 {
+			details := tuple{
+				"LogonType": "Network", "AccountDomain": who.AccountDomain, "AccountName": who.AccountName, "AccountSid": who.AccountSID,
+				"RemoteIP": string(a.Evidence[from].IPAddress), "RemoteIPType": "Public", "Protocol": "SSH",
+			}
+			action := "LogonSuccess"
+			if i < guesses {
+				action, details["FailureReason"] = "LogonFailed", "InvalidUserNameOrPassword"
+			}
+			h.record("DeviceLogonEvents", m, a.FirstEventTime.Add(-time.Duration(guesses-i)*4*time.Second), action, nil, details)
 		}
 	}
 }
