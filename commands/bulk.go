@@ -53,15 +53,19 @@ func accepted[T any](all []done[T]) []string {
 	return ids
 }
 
-// eachFailed is an outcome whose failures name single IDs: a chunk that failed failed for each of them.
-func (o outcome[T]) eachFailed() outcome[T] {
+// eachID is an outcome that counts single IDs, and names those that failed and those that are left: what became of a chunk
+// became of each of them.
+func (o outcome[T]) eachID() outcome[T] {
 	var failed []failure
 	for _, one := range o.Failed {
 		for id := range strings.SplitSeq(one.ID, ",") {
 			failed = append(failed, failure{id, one.Err})
 		}
 	}
-	o.Failed = failed
+	o.Failed, o.Accepted = failed, len(accepted(o.Done))
+	if len(o.Left) > 0 {
+		o.Left = strings.Split(strings.Join(o.Left, ","), ",")
+	}
 	return o
 }
 
@@ -69,7 +73,7 @@ func (o outcome[T]) eachFailed() outcome[T] {
 func inChunks[T any](ctx context.Context, ids []string, size int, ask func(ctx context.Context, ids []string) (T, error)) (outcome[T], error) {
 	asked := forEach(ctx, chunks(ids, size), func(ctx context.Context, chunk string) (T, error) { return ask(ctx, strings.Split(chunk, ",")) })
 	if len(asked.Done) > 0 || len(asked.Left) > 0 || len(asked.Failed) == 0 {
-		return asked.eachFailed(), nil
+		return asked.eachID(), nil
 	}
 	return asked, asked.Failed[0].Err
 }

@@ -41,6 +41,8 @@ type failure struct {
 type outcome[T any] struct {
 	Done   []done[T]
 	Failed []failure
+	// Accepted is the number of things that are done, where one of Done stands for several; else 0.
+	Accepted int
 	// Left lists the ids that the service no longer accepted, and After is how long to wait until it does.
 	Left  []string
 	After time.Duration
@@ -220,10 +222,20 @@ func (o outcome[T]) report(argument string, entries ...warroom.Entry) Report {
 		result.Entries = withFailures(result.Entries, o.Failed)
 	}
 	if len(o.Left) > 0 {
-		result.Left, result.After = map[string]any{argument: strings.Join(o.Left, ",")}, o.After
-		result.Done, result.Whole = len(o.Done)+len(o.Failed), len(o.Done)+len(o.Failed)+len(o.Left)
+		result.Left, result.After = map[string]any{argument: asArgument(o.Left)}, o.After
+		result.Done = max(o.Accepted, len(o.Done)) + len(o.Failed)
+		result.Whole = result.Done + len(o.Left)
 	}
 	return result
+}
+
+// asArgument writes a list as the next run reads it: separated by commas or, where an item has a comma or quotes of its own,
+// as JSON. Otherwise a file "a,b.ps1" that is left to delete would become the files "a" and "b.ps1".
+func asArgument(items []string) string {
+	if slices.ContainsFunc(items, func(item string) bool { return strings.ContainsAny(item, `,"[`) }) {
+		return string(rawjson.Make(items))
+	}
+	return strings.Join(items, ",")
 }
 
 // values returns the objects in the order in which their ids were given.

@@ -44,3 +44,52 @@ func TestTheRestOfAListNamesItsMachine(t *testing.T) {
 		i.Again(last).WantFailure(machines[1]+": ", "HTTP 403")
 	}
 }
+
+// TestTheRestOfAListKeepsItsItems has the service delete none of two files for a while, of which one has a comma in its name:
+// the next run deletes these two, and not the three that the commas separate.
+func TestTheRestOfAListKeepsItsItems(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string][]string{
+		`"a,b.ps1",say "hi".ps1`:   {"/api/libraryfiles/a,b.ps1", `/api/libraryfiles/say "hi".ps1`},
+		`["a,b.ps1", "[c].ps1"]`:   {"/api/libraryfiles/[c].ps1", "/api/libraryfiles/a,b.ps1"},
+		`a.ps1, "a , b , c.ps1" ,`: {"/api/libraryfiles/a , b , c.ps1", "/api/libraryfiles/a.ps1"},
+	} {
+		i := commandstest.New(t)
+		i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: "/api/libraryfiles/*", Status: http.StatusTooManyRequests, RetryAfter: 100 * time.Second})
+		first := i.Run("microsoft-atp-live-response-library-delete", map[string]any{"file_name": given}).Entry()
+		i.Tenant.ClearFaults()
+		if got := pathsOf(i.Again(first)); !slices.Equal(got, want) {
+			t.Errorf("%s: the second run deleted %q, want %q", given, got, want)
+		}
+	}
+}
+
+// pathsOf are the paths that a run asked for, sorted.
+func pathsOf(result commandstest.Result) []string {
+	paths := make([]string, len(result.Requests))
+	for i, one := range result.Requests {
+		paths[i] = one.Path
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// TestTheRestOfABatchCountsWhatItChanges has the service take 500 of 1,000 machines: what is told are machines, not requests.
+func TestTheRestOfABatchCountsWhatItChanges(t *testing.T) {
+	t.Parallel()
+	i := commandstest.New(t)
+	const path = "/api/machines/AddOrRemoveTagForMultipleMachines"
+	i.Tenant.Script(
+		simulator.Fault{Kind: simulator.KindAPI, Path: path, Status: http.StatusOK, Body: `{"value":[]}`, Times: 1},
+		simulator.Fault{Kind: simulator.KindAPI, Path: path, Status: http.StatusTooManyRequests, RetryAfter: 100 * time.Second},
+	)
+	ids := make([]string, 1000)
+	for n := range ids {
+		ids[n] = fmt.Sprintf("m%d", n)
+	}
+	entry := i.Run("microsoft-atp-bulk-machine-tag", map[string]any{"machine_id": strings.Join(ids, ","), "tag": "t", "action": "Add", "expect": len(ids)}).Entry()
+	entry.WantReadable("500 of 1000 are done")
+	if left := strings.Split(fmt.Sprint(entry.Poll.Args["left_to_tag"]), ","); len(left) != 500 {
+		t.Errorf("%d machines are left, want 500", len(left))
+	}
+}
