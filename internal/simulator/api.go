@@ -167,20 +167,20 @@ var operations = []operation{
 	{"POST", "/advancedqueries/run", []string{"AdvancedQuery.Read.All"}, []string{"AdvancedQuery.Read"}, 45, 1500, withBody((*company).runQuery)},
 
 	{"GET", "/Software", mayReadSoftware, userReadsSoftware, 0, 0, plain((*company).listSoftware)},
-	{"GET", "/Software/{id}", mayReadSoftware, userReadsSoftware, 0, 0, plain((*company).getSoftware)},
-	{"GET", "/Software/{id}/distributions", mayReadSoftware, userReadsSoftware, 0, 0, plain((*company).listDistributions)},
-	{"GET", "/Software/{id}/machineReferences", mayReadSoftware, userReadsSoftware, 0, 0, plain((*company).listSoftwareMachines)},
-	{"GET", "/Software/{id}/vulnerabilities", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, plain((*company).listSoftwareVulnerabilities)},
-	{"GET", "/Software/{id}/getmissingkbs", mayReadSoftware, userReadsSoftware, 0, 0, plain((*company).listSoftwareMissingKBs)},
+	{"GET", "/Software/{id}", mayReadSoftware, userReadsSoftware, 0, 0, onProduct((*company).getSoftware)},
+	{"GET", "/Software/{id}/distributions", mayReadSoftware, userReadsSoftware, 0, 0, onProduct((*company).listDistributions)},
+	{"GET", "/Software/{id}/machineReferences", mayReadSoftware, userReadsSoftware, 0, 0, onProduct((*company).listSoftwareMachines)},
+	{"GET", "/Software/{id}/vulnerabilities", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, onProduct((*company).listSoftwareVulnerabilities)},
+	{"GET", "/Software/{id}/getmissingkbs", mayReadSoftware, userReadsSoftware, 0, 0, onProduct((*company).listSoftwareMissingKBs)},
 	{"GET", "/vulnerabilities", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, plain((*company).listVulnerabilities)},
 	{"GET", "/vulnerabilities/machinesVulnerabilities", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, plain((*company).listMachinesVulnerabilities)},
 	{"GET", "/vulnerabilities/{id}", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, plain((*company).getVulnerability)},
 	{"GET", "/vulnerabilities/{id}/machineReferences", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, plain((*company).listVulnerabilityMachines)},
 	{"GET", "/recommendations", mayReadRecommendations, userReadsRecommendations, 0, 0, plain((*company).listRecommendations)},
-	{"GET", "/recommendations/{id}", mayReadRecommendations, userReadsRecommendations, 0, 0, plain((*company).getRecommendation)},
-	{"GET", "/recommendations/{id}/machineReferences", mayReadRecommendations, userReadsRecommendations, 0, 0, plain((*company).listRecommendationMachines)},
-	{"GET", "/recommendations/{id}/vulnerabilities", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, plain((*company).listRecommendationVulnerabilities)},
-	{"GET", "/recommendations/{id}/software", mayReadSoftware, userReadsRecommendations, 0, 0, plain((*company).getRecommendationSoftware)},
+	{"GET", "/recommendations/{id}", mayReadRecommendations, userReadsRecommendations, 0, 0, onRecommendation((*company).getRecommendation)},
+	{"GET", "/recommendations/{id}/machineReferences", mayReadRecommendations, userReadsRecommendations, 0, 0, onRecommendation((*company).listRecommendationMachines)},
+	{"GET", "/recommendations/{id}/vulnerabilities", mayReadVulnerabilities, userReadsVulnerabilities, 0, 0, onRecommendation((*company).listRecommendationVulnerabilities)},
+	{"GET", "/recommendations/{id}/software", mayReadSoftware, userReadsRecommendations, 0, 0, onRecommendation((*company).getRecommendationSoftware)},
 
 	{"GET", "/exposureScore", mayReadScores, userReadsScores, 0, 0, plain((*company).getExposureScore)},
 	{"GET", "/exposureScore/ByMachineGroups", mayReadScores, userReadsScores, 0, 0, plain((*company).listExposureScores)},
@@ -199,9 +199,9 @@ var graphOperations = []operation{
 	{"POST", "/security/runHuntingQuery", mayHunt, mayHunt, 45, 0, withBody((*company).runGraphQuery)},
 	{"GET", "/security/incidents", mayReadIncidents, mayReadIncidents, 0, 0, plain((*company).listIncidents)},
 	{"POST", "/security/incidents/mergeIncidents", mayManageSecurity, mayManageSecurity, 0, 0, withBody((*company).mergeIncidents)},
-	{"GET", "/security/incidents/{id}", mayReadIncidents, mayReadIncidents, 0, 0, plain((*company).getIncident)},
-	{"PATCH", "/security/incidents/{id}", mayWriteIncidents, mayWriteIncidents, 0, 0, withBody((*company).updateIncident)},
-	{"POST", "/security/incidents/{id}/comments", mayWriteIncidents, mayWriteIncidents, 0, 0, withBody((*company).commentIncident)},
+	{"GET", "/security/incidents/{id}", mayReadIncidents, mayReadIncidents, 0, 0, onIncident((*company).getIncident)},
+	{"PATCH", "/security/incidents/{id}", mayWriteIncidents, mayWriteIncidents, 0, 0, changeIncident((*company).updateIncident)},
+	{"POST", "/security/incidents/{id}/comments", mayWriteIncidents, mayWriteIncidents, 0, 0, changeIncident((*company).commentIncident)},
 	{"POST", "/security/alerts_v2/moveAlerts", mayManageSecurity, mayManageSecurity, 150, 0, withBody((*company).moveAlerts)},
 	{"GET", "/security/alerts_v2/{id}", mayReadGraphAlerts, mayReadGraphAlerts, 150, 0, onAlert((*company).getGraphAlert)},
 	{"PATCH", "/security/alerts_v2/{id}", mayWriteGraphAlerts, mayWriteGraphAlerts, 150, 0, changeAlert((*company).updateGraphAlert)},
@@ -220,18 +220,9 @@ func rateOf(method, path string) (perMinute, perHour int) {
 	return op.perMinute, op.perHour
 }
 
-// serve answers a request to the Defender API, the path of which starts with /api/. Paths match in any case, and with
-// the version v1.0 or without one.
+// serve answers a request to the Defender API, the path of which starts with /api/, or to Microsoft Graph, the path of which
+// starts with /v1.0/. Paths match in any case, those of the Defender API with the version v1.0 or without one.
 func (c *company) serve(w http.ResponseWriter, r *http.Request, body []byte, app application) {
-	c.dispatch(w, r, body, app)
-}
-
-// serveGraph answers a request to Microsoft Graph, the path of which starts with /v1.0/.
-func (c *company) serveGraph(w http.ResponseWriter, r *http.Request, body []byte, app application) {
-	c.dispatch(w, r, body, app)
-}
-
-func (c *company) dispatch(w http.ResponseWriter, r *http.Request, body []byte, app application) {
 	status, answer, failure := c.answer(r, body, app)
 	if failure != nil {
 		writeError(w, failure.Status, failure.Code, failure.Message)
@@ -399,7 +390,7 @@ func (f fields) text(name string) (string, *apiError) {
 		return "", failure
 	}
 	if strings.TrimSpace(s) == "" {
-		return "", &apiError{http.StatusBadRequest, "MissingRequiredParameter", "The parameter " + name + " is required."}
+		return "", missing(name)
 	}
 	return s, nil
 }
@@ -411,7 +402,7 @@ func (f fields) choice(name, fallback string, allowed ...string) (string, *apiEr
 		return "", failure
 	}
 	if value == "" {
-		return "", &apiError{http.StatusBadRequest, "MissingRequiredParameter", "The parameter " + name + " is required."}
+		return "", missing(name)
 	}
 	if !slices.Contains(allowed, value) {
 		return "", invalid("The value %q of %s is not one of %s.", value, name, strings.Join(allowed, ", "))
@@ -425,6 +416,10 @@ func invalid(format string, args ...any) *apiError {
 
 func invalidBody(format string, args ...any) *apiError {
 	return &apiError{http.StatusBadRequest, "InvalidRequestBody", fmt.Sprintf(format, args...)}
+}
+
+func missing(parameter string) *apiError {
+	return &apiError{http.StatusBadRequest, "MissingRequiredParameter", "The parameter " + parameter + " is required."}
 }
 
 func badRequest(format string, args ...any) *apiError {

@@ -144,7 +144,7 @@ func (c *company) updateAlerts(call *call, body fields) (reply, *apiError) {
 		return reply{}, failure
 	}
 	if len(ids) == 0 {
-		return reply{}, &apiError{http.StatusBadRequest, "MissingRequiredParameter", "The parameter alertIds is required."}
+		return reply{}, missing("alertIds")
 	}
 	change, failure := readAlertChange(body)
 	if failure != nil {

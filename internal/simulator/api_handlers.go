@@ -1,7 +1,7 @@
 package simulator
 
 // handler answers the request of an operation. The types after it name what handlers need of a request: the ones that name
-// a machine, an alert or a machine action get it, and answer 404 if it does not exist; the ones with a body get its
+// a machine, an alert and so on get it, and answer 404 if it does not exist; the ones with a body get its
 // properties, and answer 400 if it is not an object. They are types and not functions that wrap one, so that the table of
 // operations stays a constant.
 type handler interface {
@@ -9,13 +9,18 @@ type handler interface {
 }
 
 type (
-	plain         func(*company, *call) (reply, *apiError)
-	withBody      func(*company, *call, fields) (reply, *apiError)
-	onMachine     func(*company, *call, *machine) (reply, *apiError)
-	changeMachine func(*company, *call, *machine, fields) (reply, *apiError)
-	onAlert       func(*company, *call, *alert) (reply, *apiError)
-	changeAlert   func(*company, *call, *alert, fields) (reply, *apiError)
-	onAction      func(*company, *call, *machineAction) (reply, *apiError)
+	plain          func(*company, *call) (reply, *apiError)
+	withBody       func(*company, *call, fields) (reply, *apiError)
+	onMachine      func(*company, *call, *machine) (reply, *apiError)
+	changeMachine  func(*company, *call, *machine, fields) (reply, *apiError)
+	onAlert        func(*company, *call, *alert) (reply, *apiError)
+	changeAlert    func(*company, *call, *alert, fields) (reply, *apiError)
+	onAction       func(*company, *call, *machineAction) (reply, *apiError)
+	onIncident     func(*company, *call, *xdrIncident) (reply, *apiError)
+	changeIncident func(*company, *call, *xdrIncident, fields) (reply, *apiError)
+	onProduct      func(*company, *call, *product) (reply, *apiError)
+	// onRecommendation gets the product that the recommendation is about.
+	onRecommendation func(*company, *call, *product) (reply, *apiError)
 )
 
 func (h plain) run(c *company, asked *call) (reply, *apiError) { return h(c, asked) }
@@ -46,6 +51,22 @@ func (h changeAlert) run(c *company, asked *call) (reply, *apiError) {
 
 func (h onAction) run(c *company, asked *call) (reply, *apiError) {
 	return on(c, asked, (*company).actionWith, h)
+}
+
+func (h onIncident) run(c *company, asked *call) (reply, *apiError) {
+	return on(c, asked, (*company).incidentWith, h)
+}
+
+func (h changeIncident) run(c *company, asked *call) (reply, *apiError) {
+	return change(c, asked, (*company).incidentWith, h)
+}
+
+func (h onProduct) run(c *company, asked *call) (reply, *apiError) {
+	return on(c, asked, (*company).productWith, h)
+}
+
+func (h onRecommendation) run(c *company, asked *call) (reply, *apiError) {
+	return on(c, asked, (*company).recommended, h)
 }
 
 // starts is the kind of machine action that an operation starts.

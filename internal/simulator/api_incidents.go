@@ -34,11 +34,7 @@ func (c *company) listIncidents(call *call) (reply, *apiError) {
 	}, incidentPage)
 }
 
-func (c *company) getIncident(call *call) (reply, *apiError) {
-	one, failure := c.incidentWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) getIncident(call *call, one *xdrIncident) (reply, *apiError) {
 	if call.query.Get("$expand") == "alerts" {
 		return reply{http.StatusOK, described{c.graphContext("security/incidents/$entity"), c.shown(one)}}, nil
 	}
@@ -66,11 +62,7 @@ func choices(body fields, allowed map[string][]string) (map[string]string, *apiE
 	return found, nil
 }
 
-func (c *company) updateIncident(call *call, body fields) (reply, *apiError) {
-	one, failure := c.incidentWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) updateIncident(call *call, one *xdrIncident, body fields) (reply, *apiError) {
 	found, failure := choices(body, map[string][]string{"status": incidentStatuses, "classification": graphClassifications, "determination": graphDeterminationNames})
 	if failure != nil {
 		return reply{}, failure
@@ -104,11 +96,7 @@ func (c *company) updateIncident(call *call, body fields) (reply, *apiError) {
 	return reply{http.StatusOK, described{c.graphContext("security/incidents/$entity"), c.shown(one).Collapsed()}}, nil
 }
 
-func (c *company) commentIncident(call *call, body fields) (reply, *apiError) {
-	one, failure := c.incidentWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) commentIncident(call *call, one *xdrIncident, body fields) (reply, *apiError) {
 	text, failure := body.text("comment")
 	if failure != nil {
 		return reply{}, failure

@@ -98,7 +98,7 @@ func readUpload(call *call) (name string, data []byte, form uploadForm, failure 
 		form[part.FormName()] = string(content)
 	}
 	if name == "" {
-		return "", nil, nil, &apiError{http.StatusBadRequest, "MissingRequiredParameter", "The parameter File is required."}
+		return "", nil, nil, missing("File")
 	}
 	if len(data) > maxLibraryFile {
 		return "", nil, nil, invalid("The file is larger than 20 MB.")

@@ -61,7 +61,7 @@ func readCommands(body fields) ([]commandOfSession, *apiError) {
 		return nil, failure
 	}
 	if len(list) == 0 {
-		return nil, &apiError{http.StatusBadRequest, "MissingRequiredParameter", "The parameter Commands is required."}
+		return nil, missing("Commands")
 	}
 	commands := make([]commandOfSession, len(list))
 	last := 0

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -64,7 +65,7 @@ func (m *machine) hasAddress(ip netip.Addr) bool {
 func (c *company) findMachinesByTag(call *call) (reply, *apiError) {
 	tag, prefix := call.query.Get("tag"), false
 	if tag == "" {
-		return reply{}, &apiError{http.StatusBadRequest, "MissingRequiredParameter", "The parameter tag is required."}
+		return reply{}, missing("tag")
 	}
 	if text := call.query.Get("useStartsWithFilter"); text != "" {
 		var err error
@@ -144,10 +145,10 @@ func (f fields) batch(name string) ([]string, *apiError) {
 
 func checkBatch(name string, count int) *apiError {
 	if count == 0 {
-		return &apiError{http.StatusBadRequest, "MissingRequiredParameter", "The parameter " + name + " is required."}
+		return missing(name)
 	}
 	if count > maxBatch {
-		return &apiError{http.StatusBadRequest, "MaximumBatchSizeExceeded", name + " has more than 500 items."}
+		return &apiError{http.StatusBadRequest, "MaximumBatchSizeExceeded", fmt.Sprintf("%s has more than %d items.", name, maxBatch)}
 	}
 	return nil
 }

@@ -65,19 +65,11 @@ func (c *company) productWith(id string) (*product, *apiError) {
 	return nil, notFound("Software", id)
 }
 
-func (c *company) getSoftware(call *call) (reply, *apiError) {
-	p, failure := c.productWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) getSoftware(_ *call, p *product) (reply, *apiError) {
 	return reply{http.StatusOK, c.single("Software", c.ofProduct(p))}, nil
 }
 
-func (c *company) listDistributions(call *call) (reply, *apiError) {
-	p, failure := c.productWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listDistributions(call *call, p *product) (reply, *apiError) {
 	rows := make([]softwareDistribution, len(p.versions))
 	for i, version := range p.versions {
 		rows[i] = softwareDistribution{
@@ -99,11 +91,7 @@ func (c *company) listReferences(call *call, machines []*machine) (reply, *apiEr
 	return list(c, call, each(machines, referenceTo), machineReferences)
 }
 
-func (c *company) listSoftwareMachines(call *call) (reply, *apiError) {
-	p, failure := c.productWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listSoftwareMachines(call *call, p *product) (reply, *apiError) {
 	return c.listReferences(call, c.with(p))
 }
 
@@ -111,11 +99,7 @@ func (c *company) listFlaws(call *call, flaws []flaw) (reply, *apiError) {
 	return list(c, call, each(flaws, func(f flaw) vulnerability { return f.vulnerability }), vulnerabilityCollection)
 }
 
-func (c *company) listSoftwareVulnerabilities(call *call) (reply, *apiError) {
-	p, failure := c.productWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listSoftwareVulnerabilities(call *call, p *product) (reply, *apiError) {
 	return c.listFlaws(call, p.flaws)
 }
 
@@ -139,11 +123,7 @@ func (p *product) lacking(machines []*machine) *missingKB {
 	}
 }
 
-func (c *company) listSoftwareMissingKBs(call *call) (reply, *apiError) {
-	p, failure := c.productWith(call.arguments["id"])
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listSoftwareMissingKBs(call *call, p *product) (reply, *apiError) {
 	return c.listLacking(call, []*product{p}, c.machines)
 }
 
@@ -262,8 +242,7 @@ func (c *company) listMachineRecommendations(call *call, m *machine) (reply, *ap
 }
 
 // recommended finds the product that a recommendation is about.
-func (c *company) recommended(call *call) (*product, *apiError) {
-	id := call.arguments["id"]
+func (c *company) recommended(id string) (*product, *apiError) {
 	p, failure := c.productWith(strings.TrimPrefix(id, recommendationPrefix))
 	if failure != nil || len(p.flaws) == 0 || !strings.HasPrefix(id, recommendationPrefix) {
 		return nil, notFound("Recommendation", id)
@@ -271,35 +250,19 @@ func (c *company) recommended(call *call) (*product, *apiError) {
 	return p, nil
 }
 
-func (c *company) getRecommendation(call *call) (reply, *apiError) {
-	p, failure := c.recommended(call)
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) getRecommendation(_ *call, p *product) (reply, *apiError) {
 	return reply{http.StatusOK, c.single("Recommendations", c.recommendation(p))}, nil
 }
 
-func (c *company) listRecommendationMachines(call *call) (reply, *apiError) {
-	p, failure := c.recommended(call)
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listRecommendationMachines(call *call, p *product) (reply, *apiError) {
 	return c.listReferences(call, c.exposed(p, anyFlaw))
 }
 
-func (c *company) listRecommendationVulnerabilities(call *call) (reply, *apiError) {
-	p, failure := c.recommended(call)
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) listRecommendationVulnerabilities(call *call, p *product) (reply, *apiError) {
 	return c.listFlaws(call, p.flaws)
 }
 
-func (c *company) getRecommendationSoftware(call *call) (reply, *apiError) {
-	p, failure := c.recommended(call)
-	if failure != nil {
-		return reply{}, failure
-	}
+func (c *company) getRecommendationSoftware(_ *call, p *product) (reply, *apiError) {
 	return reply{http.StatusOK, described{c.context("Analytics.Contracts.PublicAPI.PublicProductDto"), c.ofProduct(p)}}, nil
 }
 

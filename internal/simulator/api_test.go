@@ -68,11 +68,7 @@ func (w *world) ask(method, path string, body any) told {
 func (w *world) send(r *http.Request, body string) told {
 	w.Helper()
 	recorder := httptest.NewRecorder()
-	if strings.HasPrefix(r.URL.Path, "/v1.0/") {
-		w.company.serveGraph(recorder, r, []byte(body), w.app)
-	} else {
-		w.company.serve(recorder, r, []byte(body), w.app)
-	}
+	w.company.serve(recorder, r, []byte(body), w.app)
 	answer := told{recorder.Code, recorder.Header(), recorder.Body.String()}
 	if answer.body != "" && !gjson.Valid(answer.body) {
 		w.Fatalf("%s %s answered what is not JSON: %.200s", r.Method, r.URL, answer.body)

@@ -128,6 +128,15 @@ func (s source) chance(of int) bool { return s.IntN(of) == 0 }
 
 func pick[T any](s source, list []T) T { return list[s.IntN(len(list))] }
 
+// some shuffles a list and returns count of its items, or all if there are fewer. With a count of 0 it returns the list as it is.
+func some[T any](s source, list []T, count int) []T {
+	if count == 0 {
+		return list
+	}
+	s.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list[:min(count, len(list))]
+}
+
 // machineNamed finds a machine by its id, or by its name as the API allows for some operations.
 func (c *company) machineNamed(id string) (*machine, *apiError) {
 	if m := c.find(strings.ToLower(id)); m != nil {

@@ -359,13 +359,12 @@ func (c *company) evidenceOf(of entity, m *machine, who *user, when time.Time) e
 }
 
 // host is the host of a URL in the evidence.
-func (e evidence) host() string {
-	_, rest, found := strings.Cut(string(e.URL), "://")
-	if !found {
-		return ""
-	}
-	end := strings.IndexAny(rest+"/", ":/?#")
-	return rest[:end]
+func (e evidence) host() string { return hostOf(string(e.URL)) }
+
+// hostOf returns the host of a URL, without its port.
+func hostOf(url string) string {
+	_, rest, _ := strings.Cut(url, "://")
+	return rest[:strings.IndexAny(rest+"/", ":/?#")]
 }
 
 // addressOf is the address behind a host, where none is given.

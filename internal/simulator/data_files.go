@@ -134,11 +134,7 @@ func (c *company) spread(f *file, count int) {
 		return
 	}
 	fitting := where(c.machines, func(m *machine) bool { return slices.Contains(f.platforms, m.OSPlatform) })
-	if count > 0 {
-		c.draws.Shuffle(len(fitting), func(i, j int) { fitting[i], fitting[j] = fitting[j], fitting[i] })
-		fitting = fitting[:min(count, len(fitting))]
-	}
-	for _, m := range fitting {
+	for _, m := range some(c.draws, fitting, count) {
 		c.sawFile(f, m, m.FirstSeen.Time, m.LastSeen.Time)
 	}
 }
@@ -216,11 +212,7 @@ type connection struct {
 func (c *company) connect() {
 	for _, d := range destinations {
 		reporting := where(c.machines, func(m *machine) bool { return m.OnboardingStatus == "Onboarded" })
-		if d.spread > 0 {
-			c.draws.Shuffle(len(reporting), func(i, j int) { reporting[i], reporting[j] = reporting[j], reporting[i] })
-			reporting = reporting[:min(d.spread, len(reporting))]
-		}
-		for _, m := range reporting {
+		for _, m := range some(c.draws, reporting, d.spread) {
 			process := m.client(d.process)
 			for range 1 + c.draws.IntN(3) {
 				when := m.LastSeen.Add(-c.draws.span(25 * day))

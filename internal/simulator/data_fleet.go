@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -34,7 +33,7 @@ func (c *company) populate() {
 	defer func() { c.draws = draws }()
 	fitting := map[string][]*product{}
 	for _, lot := range fleet {
-		fitting[lot.prefix] = where(c.catalog, func(p *product) bool { return p.platforms == nil || slices.Contains(p.platforms, lot.system.platform) })
+		fitting[lot.prefix] = where(c.catalog, func(p *product) bool { return p.runsOn(lot.system.platform) })
 	}
 	owners := where(c.users, func(u *user) bool { return !u.IsDomainAdmin && !u.IsOnlyNetworkUser })
 	for n := len(c.machines); n < c.size; n++ {
@@ -46,11 +45,7 @@ func (c *company) populate() {
 		}
 		c.machines = append(c.machines, m)
 	}
-	for _, p := range c.catalog {
-		for i := range p.flaws {
-			p.flaws[i].ExposedMachines = len(c.exposed(p, func(f flaw) bool { return f.ID == p.flaws[i].ID }))
-		}
-	}
+	c.countExposed()
 }
 
 // anotherMachine draws the nth machine, and says of which lot of the fleet it is.

@@ -179,12 +179,6 @@ func (h *history) mail(when time.Time, m message) string {
 	return id
 }
 
-func hostOf(url string) string {
-	_, rest, _ := strings.Cut(url, "://")
-	host, _, _ := strings.Cut(rest, "/")
-	return host
-}
-
 // signIn records a sign-in to the cloud; an error code other than 0 says why it failed.
 func (h *history) signIn(when time.Time, u *user, ip, country string, failure int64) {
 	h.append("AADSignInEventsBeta", when, u.asAccount(), tuple{

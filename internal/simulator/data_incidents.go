@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -254,12 +253,8 @@ func (c *company) changed(id string, now time.Time) {
 
 // mergeInto leaves of an incident only that it was merged into another one.
 func (c *company) mergeInto(target, one *xdrIncident, now time.Time) {
-	number, err := strconv.ParseInt(target.ID, 10, 64)
-	if err != nil {
-		panic(fmt.Sprintf("the id %q of an incident is not a number", target.ID)) // they are counted
-	}
 	for _, a := range one.members {
-		a.IncidentID = number
+		a.IncidentID = incidentNumber(target)
 	}
 	one.members = nil
 	one.Status, one.RedirectIncidentID = "redirected", optional(target.ID)

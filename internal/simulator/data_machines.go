@@ -184,7 +184,7 @@ func (c *company) newMachine(name string, s operatingSystem, group deviceGroup) 
 		OSProcessor:           "x64",
 		Version:               s.version,
 		LastIPAddress:         local,
-		LastExternalIPAddress: "203.0.113.10",
+		LastExternalIPAddress: officeIP,
 		AgentVersion:          "10.8795.26100.5074",
 		HealthStatus:          "Active",
 		DeviceValue:           "Normal",

@@ -21,6 +21,10 @@ type product struct {
 // id is how the API names the product.
 func (p *product) id() string { return p.vendor + "-_-" + p.name }
 
+func (p *product) runsOn(platform string) bool {
+	return p.platforms == nil || slices.Contains(p.platforms, platform)
+}
+
 // flaw is a vulnerability of a product.
 type flaw struct {
 	vulnerability
@@ -103,16 +107,17 @@ func (c *company) install() {
 		}
 		c.catalog = append(c.catalog, p)
 		fitting := where(c.machines, func(m *machine) bool {
-			return m.OnboardingStatus == "Onboarded" && (p.platforms == nil || slices.Contains(p.platforms, m.OSPlatform))
+			return m.OnboardingStatus == "Onboarded" && p.runsOn(m.OSPlatform)
 		})
-		if p.spread > 0 {
-			c.draws.Shuffle(len(fitting), func(i, j int) { fitting[i], fitting[j] = fitting[j], fitting[i] })
-			fitting = fitting[:min(p.spread, len(fitting))]
-		}
-		for _, m := range fitting {
+		for _, m := range some(c.draws, fitting, p.spread) {
 			m.installed = append(m.installed, installation{p, c.draws.IntN(len(p.versions))})
 		}
 	}
+	c.countExposed()
+}
+
+// countExposed sets how many machines each vulnerability is on.
+func (c *company) countExposed() {
 	for _, p := range c.catalog {
 		for i := range p.flaws {
 			p.flaws[i].ExposedMachines = len(c.exposed(p, func(f flaw) bool { return f.ID == p.flaws[i].ID }))

@@ -154,8 +154,7 @@ func (t *Tenant) StartScene(name string, speed float64) error {
 		}
 	}
 	active := where(c.machines, func(m *machine) bool { return m.HealthStatus == "Active" && m.isWindows() })
-	r.draws.Shuffle(len(active), func(i, j int) { active[i], active[j] = active[j], active[i] })
-	r.victims = active[:min(12, len(active))]
+	r.victims = some(r.draws, active, 12)
 	c.scenes = append(c.scenes, r)
 	c.keep(stateLine{At: now, Do: "scene", Name: name, Speed: speed})
 	return nil

@@ -357,10 +357,6 @@ func (t *Tenant) serveProtected(w http.ResponseWriter, r *http.Request, kind Kin
 		writeError(w, http.StatusTooManyRequests, "TooManyRequests", "This operation was called more often than its rate allows.")
 		return
 	}
-	if kind == KindGraph {
-		t.company.serveGraph(w, r, body, app)
-		return
-	}
 	t.company.serve(w, r, body, app)
 }
 

@@ -105,13 +105,11 @@ func (t *Tenant) accessToken(audience string, who holder, scopes []string) strin
 		TokenID:         t.opaque(),
 		Version:         "1.0",
 	}
-	if who.user != "" {
-		claims.Name, claims.ObjectID, claims.Subject = testUserName, t.registration.userID, t.subject(who.clientID)
-	}
 	if who.user == "" {
 		claims.Roles = permissionsFor(audience, t.settings.roles)
 	} else {
 		claims.Scopes = strings.Join(scopes, " ")
+		claims.Name, claims.ObjectID, claims.Subject = testUserName, t.registration.userID, t.subject(who.clientID)
 	}
 	return t.signingKey().sign(claims)
 }

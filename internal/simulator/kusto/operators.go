@@ -311,9 +311,14 @@ func (p *parser) pattern() (string, error) {
 	return text, nil
 }
 
+// wild returns the expression of a name in which an asterisk matches anything.
+func wild(pattern string) *regexp.Regexp {
+	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$")
+}
+
 // fitting returns the places of the columns that a pattern names.
 func (t Table) fitting(pattern string) []int {
-	re := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$")
+	re := wild(pattern)
 	var places []int
 	for i, c := range t.Columns {
 		if re.MatchString(c.Name) {
@@ -323,7 +328,8 @@ func (t Table) fitting(pattern string) []int {
 	return places
 }
 
-// patterns reads a list of names with asterisks, and returns the places of the columns.
+// patterns reads a list of names with asterisks. visit gets the places of the columns that each means, and may read what follows
+// the name.
 func (p *parser) patterns(visit func(places []int)) error {
 	for {
 		pattern, err := p.pattern()
@@ -371,16 +377,8 @@ func (t Table) keeping(keep func(i int) bool) []int {
 
 func (p *parser) projectReorder() (Table, error) {
 	var first []int
-	for {
-		pattern, err := p.pattern()
-		if err != nil {
-			return Table{}, err
-		}
-		places := p.current.fitting(pattern)
-		if len(places) == 0 && !strings.Contains(pattern, "*") {
-			return Table{}, fmt.Errorf("failed to resolve column named '%s'", pattern)
-		}
-		by := func(a, b int) int { return strings.Compare(p.current.Columns[a].Name, p.current.Columns[b].Name) }
+	by := func(a, b int) int { return strings.Compare(p.current.Columns[a].Name, p.current.Columns[b].Name) }
+	err := p.patterns(func(places []int) {
 		switch {
 		case p.takeWord("asc"):
 			slices.SortFunc(places, by)
@@ -392,9 +390,9 @@ func (p *parser) projectReorder() (Table, error) {
 				first = append(first, i)
 			}
 		}
-		if !p.take(",") {
-			break
-		}
+	})
+	if err != nil {
+		return Table{}, err
 	}
 	rest := p.current.keeping(func(i int) bool { return !slices.Contains(first, i) })
 	return p.current.pick(append(first, rest...)), nil

@@ -165,7 +165,7 @@ func (p *parser) wildcard() []string {
 	if err != nil {
 		return nil
 	}
-	re := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$")
+	re := wild(pattern)
 	return slices.DeleteFunc(slices.Clone(p.run.tables.Names()), func(name string) bool { return !re.MatchString(name) })
 }
 
