@@ -24,6 +24,10 @@ func TestIncidentsBundleAlerts(t *testing.T) {
 	if bare.get("value.0.alerts").Exists() || !bare.get("value.0.displayName").Exists() {
 		t.Errorf("got %s, want an incident without its alerts", bare.body)
 	}
+	for selected, want := range map[string]string{"id,severity": `["id","severity"]`, "id,alerts": `["id"]`} {
+		w.same("the keys with "+selected, w.list("/v1.0/security/incidents", "$select", selected, "$top", "1").get("value.0.@keys").String(), want)
+	}
+	w.same("the expanded keys", w.list("/v1.0/security/incidents", "$select", "id,alerts", "$expand", "alerts", "$top", "1").get("value.0.@keys").String(), `["id","alerts"]`)
 	all := w.list("/v1.0/security/incidents", "$count", "true").get("@odata\\.count").Int()
 	var ids []string
 	for page := w.list("/v1.0/security/incidents", "$top", "2", "$orderby", "createdDateTime"); ; page = w.get(page.get("@odata\\.nextLink").String()[len(testBase):]) {

@@ -281,7 +281,8 @@ func (o listOptions) shown(v reflect.Value) any {
 	return v.Interface()
 }
 
-// selection is a resource of which only some properties are written.
+// selection is a resource of which only some properties are written. A collapsed resource may be of another type than the fields, and
+// lack the part that was not expanded.
 type selection struct {
 	resource reflect.Value
 	fields   []reflect.StructField
@@ -289,8 +290,16 @@ type selection struct {
 
 func (s selection) MarshalJSON() ([]byte, error) {
 	return Object(func(yield func(string, any) bool) {
-		for _, field := range s.fields {
-			if !yield(jsonName(field), s.resource.FieldByIndex(field.Index).Interface()) {
+		for _, selected := range s.fields {
+			field, ok := fieldNamed(s.resource.Type(), jsonName(selected))
+			if !ok {
+				continue
+			}
+			value := s.resource.FieldByIndex(field.Index)
+			if strings.HasSuffix(field.Tag.Get("json"), ",omitempty") && value.IsZero() {
+				continue
+			}
+			if !yield(jsonName(field), value.Interface()) {
 				return
 			}
 		}

@@ -53,6 +53,8 @@ func TestLists(t *testing.T) {
 		{"$count=true&$top=1", "c1, of 5"},
 		{"$count=false&$top=1", "c1"},
 		{"$select=id,aisle&$top=1", `{"id":"c1","aisle":"south"}`},
+		{"$select=id,notes&$top=1", `{"id":"c1"}`},
+		{"$select=id,notes&$expand=notes&$top=1", `{"id":"c1","notes":["fragile"]}`},
 		{"$select= ID , kilos &$skip=2&$top=1", `{"id":"c3","kilos":null}`},
 		{"$expand=notes&$top=1", `{"id":"c1","kilos":7,"aisle":"south","notes":["fragile"]}`},
 		{"$top=5", "c1 c2 c3, next $skip=3&$top=2"},
