@@ -124,8 +124,9 @@ type parameterValues map[string]any
 func (v parameterValues) set(one params.Parameter, key, value string) {
 	if one.Type != params.TypeCredentials {
 		v[one.Name] = value
-		if one.Type == params.TypeCheckbox {
-			v[one.Name] = strings.EqualFold(value, "true")
+		// Any other text stays, for the decoding to refuse.
+		if selected := strings.EqualFold(value, "true"); one.Type == params.TypeCheckbox && (selected || strings.EqualFold(value, "false")) {
+			v[one.Name] = selected
 		}
 		return
 	}
