@@ -230,7 +230,14 @@ func runScript() Command {
 			machine: in.Machine, operation: defender.RunLiveResponse, path: out.Path,
 			start: in.liveResponse(run, runScriptCommand, params...),
 			finish: func(action defender.MachineAction) (Report, error) {
-				return scriptReport(ctx, run, action.ID(), 0, out, warroom.Info)
+				result, err := scriptReport(ctx, run, action.ID(), 0, out, warroom.Info)
+				if err != nil || len(result.Entries) > 1 {
+					return result, err
+				}
+				// Existing playbooks find the action where the script has no result in JSON.
+				entry := sessionEntry(out, action)
+				entry.Blocks = append(entry.Blocks, warroom.Paragraph("The result of the script is not JSON: see the file."))
+				return report(append([]warroom.Entry{entry}, result.Entries...)...), nil
 			},
 		})
 	})

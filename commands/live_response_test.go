@@ -165,6 +165,23 @@ func TestAResultIsShownIfItIsOneOfAScript(t *testing.T) {
 	}
 }
 
+// TestAScriptWithoutAResultInJSONShowsItsAction puts the action in the context, where playbooks look for one or the other.
+func TestAScriptWithoutAResultInJSONShowsItsAction(t *testing.T) {
+	t.Parallel()
+	i := commandstest.New(t)
+	i.Answer("GET", "/api/machineactions/a1", 200, `{"id":"a1","type":"LiveResponse","machineId":"m1","status":"Succeeded","commands":[{"index":0,"commandStatus":"Completed"}]}`)
+	i.Answer("GET", "/api/machineactions/a1/", 200, `{"value":"`+i.Tenant.URL()+`/download/result"}`)
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindDownload, Status: 200, Body: "not JSON", ContentType: "application/octet-stream"})
+	all := i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1", "machine_action_id", "a1")).All()
+	if len(all) != 2 || all[1].File == nil {
+		t.Fatalf("got %d entries, want the action and the file", len(all))
+	}
+	all[0].WantReadable("a1", "Succeeded", "is not JSON")
+	if got := all[0].At("MicrosoftATP.LiveResponseAction"); got.Get("status").String() != "Succeeded" {
+		t.Errorf("got the context %s, want the action", got.Raw)
+	}
+}
+
 func TestASessionWaitsForABusyMachineIfItIsToldTo(t *testing.T) {
 	i := commandstest.New(t)
 	busy := func() {
