@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"xsoar-defender/defender"
+	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
 )
 
@@ -23,7 +24,7 @@ type document struct {
 
 func (d *document) Write(part []byte) (int, error) {
 	begins := d.text.Len() == 0 && len(part) > 0
-	d.other = d.other || begins && !strings.ContainsRune("{[ \t\r\n", rune(part[0])) || d.text.Len()+len(part) > d.most
+	d.other = d.other || begins && strings.IndexByte("{[ \t\r\n"+rawjson.ByteOrderMark, part[0]) < 0 || d.text.Len()+len(part) > d.most
 	if d.other {
 		d.text = bytes.Buffer{}
 		return len(part), nil

@@ -12,6 +12,7 @@ func TestADocumentIsKeptAndOtherFilesAreNot(t *testing.T) {
 		want  string
 	}{
 		"an object":                 {[]string{`{"a":`, `1}`}, `{"a":1}`},
+		"behind a byte order mark":  {[]string{"\uFEFF{", "}"}, "\uFEFF{}"},
 		"a list behind a break":     {[]string{"\r\n", `[1]`}, "\r\n[1]"},
 		"a program":                 {[]string{"MZ\x90", `{"a":1}`}, ""},
 		"text that begins later":    {[]string{"", "log {", "}"}, ""},
