@@ -126,6 +126,9 @@ type apiError struct {
 // Start makes a tenant and serves it until Close.
 func Start(o Options) (*Tenant, error) {
 	t := &Tenant{sleep: o.Sleep, recording: o.Record}
+	if t.sleep == nil {
+		t.sleep = system.Sleep
+	}
 	given := o.Now
 	if given == nil {
 		given = time.Now
@@ -137,46 +140,48 @@ func Start(o Options) (*Tenant, error) {
 		return given().Add(time.Duration(t.ahead.Load()))
 	}
 	if o.State != nil {
-		var err error
-		if t.state.lines, err = readState(o.State); err != nil {
+		if err := t.readState(&o); err != nil {
 			return nil, err
 		}
-		t.state.out = o.State
-		if len(t.state.lines) > 0 {
-			first := t.state.lines[0]
-			o.Seed, o.Size, o.Random = first.Seed, first.Size, bytes.NewReader(first.Key)
-			if o.Listen == "" || strings.HasSuffix(o.Listen, ":0") {
-				o.Listen = first.Listen
-			}
-			t.replaying.Store(&first.At)
-		}
-	}
-	if t.sleep == nil {
-		t.sleep = system.Sleep
 	}
 	if err := t.seed(o); err != nil {
 		return nil, err
 	}
-	listen := o.Listen
-	if listen == "" {
-		listen = "127.0.0.1:0"
-	}
-	if err := onLoopback(listen); err != nil {
+	main, identity, err := listen(cmp.Or(o.Listen, "127.0.0.1:0"))
+	if err != nil {
 		return nil, err
 	}
-	main, err := net.Listen("tcp", listen)
-	if err != nil {
-		return nil, fmt.Errorf("simulator: %w", err)
-	}
-	identity, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("simulator: %w", err), main.Close())
-	}
-	host := main.Addr().String()
-	t.base = "https://" + host
 	t.identityURL = "http://" + identity.Addr().String() + appServicePath
-	if t.tls, err = newServerCertificate(host); err != nil {
+	if err := t.furnish(o, main.Addr().String()); err != nil {
 		return nil, errors.Join(err, main.Close(), identity.Close())
+	}
+
+	ctx, stop := context.WithCancel(context.Background())
+	t.stop = stop
+	t.serve(ctx, tls.NewListener(main, t.tls.config()), t.handle)
+	t.serve(ctx, identity, func(w http.ResponseWriter, r *http.Request) { t.answer(w, r, KindIdentity) })
+	return t, nil
+}
+
+// listen opens the address of the HTTPS server, and one for the managed identity endpoint.
+func listen(address string) (main, identity net.Listener, err error) {
+	if err := onLoopback(address); err != nil {
+		return nil, nil, err
+	}
+	if main, err = net.Listen("tcp", address); err != nil {
+		return nil, nil, fmt.Errorf("simulator: %w", err)
+	}
+	if identity, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("simulator: %w", err), main.Close())
+	}
+	return main, identity, nil
+}
+
+// furnish makes what the tenant consists of at its address, and does again what its state has.
+func (t *Tenant) furnish(o Options, host string) (err error) {
+	t.base = "https://" + host
+	if t.tls, err = newServerCertificate(host); err != nil {
+		return err
 	}
 	t.application = sync.OnceValues(func() (*applicationCertificate, error) { return newApplicationCertificate(t.tls) })
 	t.privateKey = newPrivateKey(o.Random != nil)
@@ -185,18 +190,10 @@ func Start(o Options) (*Tenant, error) {
 	t.company.keep = t.journal
 	t.authority, t.identity, t.control = t.newAuthority(), t.newIdentityEndpoint(), t.newControl()
 	if len(t.state.lines) > 0 {
-		if err := t.resume(); err != nil {
-			return nil, errors.Join(err, main.Close(), identity.Close())
-		}
-	} else {
-		t.journal(stateLine{At: t.company.started, Do: "start", Seed: o.Seed, Key: t.key[:], Listen: host, Size: o.Size})
+		return t.resume()
 	}
-
-	ctx, stop := context.WithCancel(context.Background())
-	t.stop = stop
-	t.serve(ctx, tls.NewListener(main, t.tls.config()), t.handle)
-	t.serve(ctx, identity, func(w http.ResponseWriter, r *http.Request) { t.answer(w, r, KindIdentity) })
-	return t, nil
+	t.journal(stateLine{At: t.company.started, Do: "start", Seed: o.Seed, Key: t.key[:], Listen: host, Size: o.Size})
+	return nil
 }
 
 // seed draws everything that is fixed for the life of the tenant: identifiers from the seed alone, so that

@@ -60,8 +60,26 @@ type state struct {
 	lines []stateLine // as they were read
 }
 
-// readState reads the lines of a state, of which an unfinished last one is left out.
-func readState(in io.Reader) ([]stateLine, error) {
+// readState reads the state of the options, and sets them to those of the tenant that it is of.
+func (t *Tenant) readState(o *Options) (err error) {
+	if t.state.lines, err = readLines(o.State); err != nil {
+		return err
+	}
+	t.state.out = o.State
+	if len(t.state.lines) == 0 {
+		return nil
+	}
+	first := &t.state.lines[0]
+	o.Seed, o.Size, o.Random = first.Seed, first.Size, bytes.NewReader(first.Key)
+	if o.Listen == "" || strings.HasSuffix(o.Listen, ":0") {
+		o.Listen = first.Listen
+	}
+	t.replaying.Store(&first.At)
+	return nil
+}
+
+// readLines reads the lines of a state, of which an unfinished last one is left out.
+func readLines(in io.Reader) ([]stateLine, error) {
 	var read []stateLine
 	lines := bufio.NewReader(in)
 	for {
@@ -131,6 +149,7 @@ func (t *Tenant) resume() error {
 		}
 	}
 	t.replaying.Store(nil)
+	t.state.lines = nil
 	// The draws from now on must differ from the earlier ones.
 	sum := sha256.Sum256(fmt.Append(t.key[:], t.now().UnixNano()))
 	t.random.source = rand.NewChaCha8(sum)
