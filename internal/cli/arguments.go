@@ -43,7 +43,10 @@ func parseArguments(command commands.Command, words []string, valueOf func(name,
 		case !slices.Contains(known, name):
 			return nil, argumentUsage(command, "%s has no argument %q%s", command.Name, name, didYouMean(name, known))
 		case args[name] != nil:
-			return nil, argumentUsage(command, "the argument %s is given twice: write a list as %s=ONE,TWO", name, name)
+			if slices.ContainsFunc(command.Arguments(), func(one commands.Argument) bool { return one.Name == name && one.Many }) {
+				return nil, argumentUsage(command, "the argument %s is given twice: write a list as %s=ONE,TWO", name, name)
+			}
+			return nil, argumentUsage(command, "the argument %s is given twice; quote a value with spaces", name)
 		}
 		value, err := valueOf(name, value)
 		if err != nil {

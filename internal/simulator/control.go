@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -44,7 +45,11 @@ func (t *Tenant) newControl() http.Handler {
 		return nil
 	}))
 	mux.HandleFunc("POST /simulator/alerts", t.controlled(func(b controlBody) error {
-		count, now := max(1, min(b.Count, 1000)), t.now()
+		const most = 1000
+		if b.Count < 0 || b.Count > most {
+			return fmt.Errorf("count must be from 1 to %d; got %d", most, b.Count)
+		}
+		count, now := max(1, b.Count), t.now()
 		t.journal(stateLine{At: now, Do: "alerts", Count: count})
 		t.AddAlerts(count, now, time.Second)
 		return nil
@@ -67,11 +72,16 @@ type controlBody struct {
 	Count   int     `json:"count"`
 }
 
+// span reads a time span; none is 0.
 func (controlBody) span(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
-	return time.ParseDuration(text)
+	span, err := time.ParseDuration(text)
+	if err == nil && span < 0 {
+		return 0, fmt.Errorf("a time span must not be negative; got %q", text)
+	}
+	return span, err
 }
 
 // controlled answers a command with the state after it, or with what is wrong with it.

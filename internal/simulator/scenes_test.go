@@ -190,10 +190,21 @@ func TestConditionsAreSwitchedWhileTheTenantRuns(t *testing.T) {
 	if got := query("/v1.0/security/runHuntingQuery", graphScope); got.status != 200 {
 		t.Errorf("Microsoft Graph: got %d", got.status)
 	}
-	for _, c := range []struct{ body, key string }{{`{"name":"nothing"}`, s.ControlKey()}, {`{"name":"proxy-page","for":"soon"}`, s.ControlKey()}} {
-		if got := s.told("POST", "/conditions", c.body); got.status != 400 {
+	before, now := len(s.AlertIDs()), s.Now()
+	for _, c := range []struct{ path, body string }{
+		{"/conditions", `{"name":"nothing"}`},
+		{"/conditions", `{"name":"proxy-page","for":"soon"}`},
+		{"/conditions", `{"name":"proxy-page","for":"-1h"}`},
+		{"/clock", `{"advance":"-1h"}`},
+		{"/alerts", `{"count":-3}`},
+		{"/alerts", `{"count":1001}`},
+	} {
+		if got := s.told("POST", c.path, c.body); got.status != 400 {
 			t.Errorf("%s: got %d, want 400", c.body, got.status)
 		}
+	}
+	if got := len(s.AlertIDs()); got != before || !s.Now().Equal(now) {
+		t.Errorf("got %d alerts and the time %s after what was refused, want %d and %s", got, s.Now(), before, now)
 	}
 	if got := s.do(s.request(http.MethodGet, s.ControlURL(), "", "Authorization", "Bearer x")); got.status != 401 {
 		t.Errorf("without the key: got %d, want 401", got.status)
