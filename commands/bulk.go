@@ -258,7 +258,7 @@ func shows(alert rawjson.Value, update defender.AlertUpdate) bool {
 // listedMachines are the arguments of commands that act on many machines.
 type listedMachines struct {
 	Machines []string `arg:"machine_id" help:"The IDs of the machines."`
-	Entry    string   `arg:"entry_id" help:"The ID of a War Room entry with a text file that lists further machine IDs, separated by commas, spaces or line breaks. In the terminal, the path of such a file."`
+	Entry    string   `arg:"entry_id" help:"The ID of a War Room entry with a text file that lists further machine IDs, separated by commas, spaces or line breaks, or as a JSON list. In the terminal, the path of such a file."`
 }
 
 // largestIDFile is how much of a file of IDs is read, in bytes: some 25,000 machines.
@@ -272,7 +272,7 @@ func (m listedMachines) all(ctx context.Context, run *Run) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", ;\t\r\n\"\ufeff", r) }) {
+		for _, id := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", ;\t\r\n\"[]\ufeff", r) }) {
 			if !slices.Contains(ids, id) {
 				ids = append(ids, id)
 			}

@@ -132,6 +132,20 @@ func TestATagOnThreeHundredMachinesTakesOneRequest(t *testing.T) {
 	result.Entry().WantReadable("The service did not return these machines, which are most likely unchanged: m3, m4,")
 }
 
+// TestAFileOfMachinesMayBeAList reads the IDs of a file in all of its forms.
+func TestAFileOfMachinesMayBeAList(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"m1\r\nm2\r\n", "m1,m2", `"m1"; "m2"`, "\ufeffm1\tm2", `["m1", "m2"]`, "[\n  \"m1\",\n  \"m2\"\n]\n"} {
+		i := commandstest.New(t)
+		i.Answer("POST", "/api/machines/AddOrRemoveTagForMultipleMachines", 200, list(`{"id":"m1"}`, `{"id":"m2"}`))
+		i.Host.Put("12@34", "machines.txt", text)
+		result := i.Run("microsoft-atp-bulk-machine-tag", map[string]any{"entry_id": "12@34", "tag": "campaign", "action": "Add"})
+		if got := gjson.Get(result.Body(), "MachineIds").Raw; got != `["m1","m2"]` {
+			t.Errorf("%q: got the machines %s, want m1 and m2", text, got)
+		}
+	}
+}
+
 func TestTwoHundredIndicatorsTakeOneRequest(t *testing.T) {
 	i := commandstest.New(t)
 	i.Answer("POST", "/api/indicators/BatchDelete", 204, "")

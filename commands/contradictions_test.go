@@ -53,6 +53,10 @@ func TestContradictoryArgumentsAskForNothing(t *testing.T) {
 		{"microsoft-atp-live-response-run", on("m", "commands", `[]`), "has no command"},
 		{"microsoft-atp-live-response-run", on("m", "commands", session, "script_sha256", "1234"), "script_sha256 must be the 64 hexadecimal digits of a SHA-256 hash"},
 		{"microsoft-atp-live-response-run", on("m", "commands", session, "script_content", "x"), "for a session that runs one script; commands has 2"},
+		{
+			"microsoft-atp-live-response-run", on("m", "commands", "run a.ps1", "script_entry_id", "1@2", "script_content", "x"),
+			"script_entry_id and script_content exclude each other",
+		},
 		{"microsoft-atp-live-response-library-upload", map[string]any{"entry_id": "1@2", "content": "x", "description": "d"}, "entry_id and content exclude each other"},
 		{"microsoft-atp-live-response-library-upload", map[string]any{"content": "x", "description": "d"}, "file_name is missing: content has no name of its own"},
 		{"microsoft-atp-live-response-library-upload", map[string]any{"file_name": "a.ps1", "description": "d"}, "entry_id or content is missing"},

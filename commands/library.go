@@ -256,6 +256,8 @@ func (f reviewed) upload(ctx context.Context, run *Run, send defender.LibraryFil
 	switch {
 	case there != "" && onlyIfChanged && strings.EqualFold(hash, f.sha256):
 		return there, false, nil
+	case there != "" && !send.Override && strings.EqualFold(hash, f.sha256):
+		return "", false, wrong(run, "the library has the file %s already, so override must be true to send it again", f.name)
 	case there != "" && !send.Override:
 		return "", false, &ScriptError{Name: f.name, Want: f.sha256, Got: hash, Not: "sent", Remedy: "The library has another file of that name: set override=true to replace it, or choose another file_name."}
 	}

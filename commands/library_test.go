@@ -71,6 +71,19 @@ func TestUploadsThatAreRefused(t *testing.T) {
 	}
 }
 
+// TestAFileThatIsThereIsSentAgainOnlyInItsPlace uploads the same file twice, though nothing changed.
+func TestAFileThatIsThereIsSentAgainOnlyInItsPlace(t *testing.T) {
+	t.Parallel()
+	i := commandstest.New(t)
+	args := map[string]any{"content": "Get-Process", "file_name": "a.ps1", "only_if_changed": false}
+	i.Run("microsoft-atp-live-response-library-upload", args).WantAsked("GET /api/libraryfiles", "POST /api/libraryfiles")
+	again := i.Run("microsoft-atp-live-response-library-upload", args)
+	again.WantFailure("the library has the file a.ps1 already", "override must be true")
+	again.WantAsked("GET /api/libraryfiles")
+	args["override"] = true
+	i.Run("microsoft-atp-live-response-library-upload", args).WantAsked("GET /api/libraryfiles", "POST /api/libraryfiles")
+}
+
 // TestTheReviewedScriptRuns runs a session with a script that the playbook carries, in all ways in which the script in the
 // library may differ from it.
 func TestTheReviewedScriptRuns(t *testing.T) {

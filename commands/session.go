@@ -171,6 +171,9 @@ func (c carriedScript) prepare(ctx context.Context, run *Run, commands []defende
 			scripts = append(scripts, parameter(command, "ScriptName"))
 		}
 	}
+	if c.Entry != "" && c.Content != "" {
+		return wrong(run, "script_entry_id and script_content exclude each other")
+	}
 	carried := c.Entry != "" || c.Content != ""
 	if !carried && c.SHA256 == "" {
 		return nil
