@@ -513,20 +513,13 @@ func listRemediationTasks() Command {
 		Outputs: []Output{out},
 		Example: `status=Active overdue_only=true`,
 	}, func(ctx context.Context, run *Run, in remediationTaskArgs) (Report, error) {
-		told := func(task rawjson.Value) rawjson.Value {
-			overdue := isOverdue(run, task)
-			task = with(task, "overdue", overdue)
-			if target := task.Key("targetDevices").Float(); target > 0 {
-				task = with(task, "fixedPercent", int(task.Key("fixedDevices").Float()*100/target)) //nolint:mnd // percent
-			}
-			return task
-		}
 		withMachines := func(ctx context.Context, task rawjson.Value) (rawjson.Value, error) {
+			task = withProgress(run, task)
 			if !in.Machines {
-				return told(task), nil
+				return task, nil
 			}
 			list, err := run.API.All(ctx, defender.ListRemediationTaskMachines, task.Text("id"))
-			return with(told(task), "machines", rawMessages(list.Items)), err
+			return with(task, "machines", rawMessages(list.Items)), err
 		}
 		if len(in.IDs) > 0 {
 			rest := run.raw[ranOnceArgument] != nil // of tasks that matched when the first run listed them
@@ -570,6 +563,15 @@ func listRemediationTasks() Command {
 		list.Items = values(asked.Done)
 		return asked.finish("task_id", out.listEntry(list))
 	})
+}
+
+// withProgress adds to a task whether it is overdue, and what part of its machines is fixed.
+func withProgress(run *Run, task rawjson.Value) rawjson.Value {
+	task = with(task, "overdue", isOverdue(run, task))
+	if target := task.Key("targetDevices").Float(); target > 0 {
+		task = with(task, "fixedPercent", int(task.Key("fixedDevices").Float()*100/target)) //nolint:mnd // percent
+	}
+	return task
 }
 
 func remediationTaskOutput() Output {

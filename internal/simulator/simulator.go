@@ -321,7 +321,7 @@ func (t *Tenant) answer(w http.ResponseWriter, r *http.Request, kind Kind) {
 func (t *Tenant) dispatch(w http.ResponseWriter, r *http.Request, kind Kind, body []byte) {
 	switch kind {
 	case KindAPI, KindGraph:
-		t.serveProtected(w, r, kind, body)
+		t.serveProtected(w, r, body)
 	case KindDownload:
 		t.serveDownload(w, r)
 	case KindProxy:
@@ -334,7 +334,7 @@ func (t *Tenant) dispatch(w http.ResponseWriter, r *http.Request, kind Kind, bod
 }
 
 // serveProtected checks token, permission and rate before the API sees the request.
-func (t *Tenant) serveProtected(w http.ResponseWriter, r *http.Request, kind Kind, body []byte) {
+func (t *Tenant) serveProtected(w http.ResponseWriter, r *http.Request, body []byte) {
 	app, refused := t.authorize(r)
 	if refused == nil {
 		refused = permit(app, r)
