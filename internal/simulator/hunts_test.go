@@ -85,6 +85,7 @@ func TestTheAttackAgreesAcrossTables(t *testing.T) {
 		"the behavior is of a user with a suspicious sign-in":   "BehaviorInfo | join kind=inner (AADSignInEventsBeta | where ErrorCode != 0) on AccountUpn | count",
 		"the machine of an alert is an entity of it":            "AlertInfo | join kind=inner (AlertEvidence | where EntityType == 'Machine') on AlertId | join kind=inner DeviceInfo on DeviceId | count",
 		"the user of a machine is in a list":                    "DeviceInfo | where tostring(parse_json(LoggedOnUsers)[0].UserName) in ((IdentityInfo | project AccountName)) | count",
+		"a file has a profile, by the name of its column":       "DeviceFileEvents | where isnotempty(SHA1) | invoke FileProfile('SHA1', 500) | where ProfileAvailability == 'Available' | count",
 		"guessed passwords are failed sign-ins":                 "DeviceLogonEvents | where ActionType == 'LogonFailed' | summarize Failed=count() by DeviceId, RemoteIP | where Failed > 10 | join kind=inner (AlertEvidence | where Title has 'failed sign-ins' and EntityType == 'Ip') on DeviceId, RemoteIP | count",
 	} {
 		if n := w.hunts(query).get("Results.0.Count").Int(); n == 0 {

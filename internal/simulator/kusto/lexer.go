@@ -348,11 +348,16 @@ func (s *scanner) number() error {
 			return nil
 		}
 	}
-	if found := exponent().FindString(rest[end:]); found != "" {
+	if found := exponent().FindString(rest[end:]); found != "" && nameLength(rest[end+len(found):]) == 0 {
 		end, whole = end+len(found), false
 	}
-	if nameLength(rest[end:]) > 0 {
-		return fmt.Errorf("syntax error at %.20q", rest)
+	if length := nameLength(rest[end:]); length > 0 {
+		if !whole {
+			return fmt.Errorf("syntax error at %.20q", rest)
+		}
+		// A name may begin with a digit: https://learn.microsoft.com/kusto/query/schema-entities/entity-names
+		s.add(end+length, token{kind: wordToken})
+		return nil
 	}
 	if whole {
 		if n, err := strconv.ParseInt(rest[:end], 10, 64); err == nil {

@@ -728,7 +728,7 @@ func (p *parser) invoke() (Table, error) {
 	return p.callLambda(f, &table, p)
 }
 
-// enrich calls a function of the service: with a column, and how many values of it are looked up.
+// enrich calls a function of the service: with a column or its name as text, and how many values of it are looked up.
 func (p *parser) enrich(name string) (Table, error) {
 	enricher, ok := p.run.tables.(Enricher)
 	if !ok {
@@ -743,10 +743,17 @@ func (p *parser) enrich(name string) (Table, error) {
 		if err != nil {
 			return Table{}, err
 		}
-		n, isNumber := e.eval(&frame{}).(int64)
+		value := e.eval(&frame{})
+		n, isNumber := value.(int64)
+		named, isText := value.(string)
 		switch {
 		case e.column != "":
 			column = e.column
+		case e.constant && isText:
+			if !slices.ContainsFunc(p.current.Columns, func(c Column) bool { return c.Name == named }) {
+				return Table{}, fmt.Errorf("failed to resolve column named '%s'", named)
+			}
+			column = named
 		case e.constant && isNumber && n > 0 && n <= 1000:
 			limit = int(n)
 		default:

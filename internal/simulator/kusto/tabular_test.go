@@ -762,11 +762,12 @@ func TestFunctionsOfTheService(t *testing.T) {
 	for _, one := range []example{
 		{"Ledger | project Who | invoke Profile(Who)", "Who,Profile;Nora,Who0;nora,Who1;Tom,Who2;Tom,Who3;Ada,Who4"},
 		{"Ledger | project Who | invoke Profile(Who, 2) | where isnotempty(Profile)", "Who,Profile;Nora,Who0;nora,Who1"},
+		{"Ledger | project Who | invoke Profile('Who', 2) | where isnotempty(Profile)", "Who,Profile;Nora,Who0;nora,Who1"},
 		{"Ledger | project Who | invoke Profile(Who, 1000) | count", "Count;5"},
 		{"range x from 1 to 150 step 1 | invoke Profile(x) | where isnotempty(Profile) | count", "Count;100"},
 		{"Ledger | invoke Profile(Who, 1001)", "error: the function 'Profile' takes a column and a number up to 1000"},
 		{"Ledger | invoke Profile(Who, 0)", "error: the function 'Profile' takes a column and a number up to 1000"},
-		{"Ledger | invoke Profile(Who, 'x')", "error: the function 'Profile' takes a column and a number up to 1000"},
+		{"Ledger | invoke Profile('x')", "error: failed to resolve column named 'x'"},
 		{"Ledger | invoke Profile(Who, Amount + 1)", "error: the function 'Profile' takes a column and a number up to 1000"},
 		{"Ledger | invoke Profile(Who 2)", `error: syntax error: unexpected "2"`},
 		{"Ledger | invoke Profile(", "error: syntax error: unexpected end of the query"},
