@@ -84,7 +84,11 @@ func (r release) make() error {
 	if err := os.MkdirAll(r.out, 0o755); err != nil {
 		return err
 	}
-	if left, err := os.ReadDir(r.out); err != nil || len(left) > 0 {
+	left, err := os.ReadDir(r.out)
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
 		return fmt.Errorf("the folder %s is not empty", r.out)
 	}
 	when, err := r.run(nil, "git", "log", "-1", "--format=%cI")
@@ -300,18 +304,13 @@ func (r release) imageArchive(scratch string) error {
 	if _, err := layout.Write(folder, whole); err != nil {
 		return err
 	}
-	var files []file
-	err := filepath.WalkDir(folder, func(at string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(at)
-		relative, relErr := filepath.Rel(folder, at)
-		files = append(files, file{name: filepath.ToSlash(relative), content: content, mode: 0o644})
-		return errors.Join(err, relErr)
-	})
+	files, err := filesIn(folder)
 	if err != nil {
 		return err
+	}
+	files = slices.DeleteFunc(files, func(one file) bool { return one.mode.IsDir() })
+	for i := range files {
+		files[i].mode = 0o644 // whatever the mask of this process is
 	}
 	var archive bytes.Buffer
 	if err := r.tar(&archive, files); err != nil {
@@ -320,22 +319,18 @@ func (r release) imageArchive(scratch string) error {
 	return os.WriteFile(filepath.Join(r.out, name+"-image-"+r.version+".oci.tar"), archive.Bytes(), 0o644)
 }
 
-// imageFor assembles the image for a processor, of the same files as the Dockerfile does.
-func (r release) imageFor(scratch, processor string) (v1.Image, error) {
-	tree := filepath.Join(scratch, "image-"+processor)
-	if _, err := r.run([]string{"VERSION=" + r.version, "TARGETARCH=" + processor, "GOFLAGS="}, "container/assemble", tree); err != nil {
-		return nil, err
-	}
+// filesIn reads the folders, files and links below a folder, in the order of their names.
+func filesIn(folder string) ([]file, error) {
 	var files []file
-	err := filepath.WalkDir(tree, func(at string, entry fs.DirEntry, err error) error {
-		if err != nil || at == tree {
+	err := filepath.WalkDir(folder, func(at string, entry fs.DirEntry, err error) error {
+		if err != nil || at == folder {
 			return err
 		}
 		about, err := entry.Info()
 		if err != nil {
 			return err
 		}
-		relative, err := filepath.Rel(tree, at)
+		relative, err := filepath.Rel(folder, at)
 		if err != nil {
 			return err
 		}
@@ -351,6 +346,16 @@ func (r release) imageFor(scratch, processor string) (v1.Image, error) {
 		files = append(files, one)
 		return err
 	})
+	return files, err
+}
+
+// imageFor assembles the image for a processor, of the same files as the Dockerfile does.
+func (r release) imageFor(scratch, processor string) (v1.Image, error) {
+	tree := filepath.Join(scratch, "image-"+processor)
+	if _, err := r.run([]string{"VERSION=" + r.version, "TARGETARCH=" + processor, "GOFLAGS="}, "container/assemble", tree); err != nil {
+		return nil, err
+	}
+	files, err := filesIn(tree)
 	if err != nil {
 		return nil, err
 	}
