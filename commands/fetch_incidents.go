@@ -30,6 +30,9 @@ type incidentProgress struct {
 	floor  uint64
 	// passed holds the times of the last update of incidents that were read and do not match, by id.
 	passed map[string]string
+	// resume is the time of the last update from which the next fetch reads, or zero if it begins with the look-back: more
+	// changed at once than the last fetch could read.
+	resume time.Time
 	// unread holds the same of incidents that could not be read although others could: each fetch tries them again, and does
 	// not stop there.
 	unread map[string]string
@@ -46,6 +49,7 @@ type savedIncidentProgress struct {
 	Handed string            `json:"handed,omitempty"` // the distances from one id to the next, to the base 36
 	Passed map[string]string `json:"passed,omitempty"`
 	Unread map[string]string `json:"unread,omitempty"`
+	Resume string            `json:"resume,omitempty"`
 }
 
 const incidentProgressKey = "xsoar_defender_incidents"
@@ -81,6 +85,9 @@ func readIncidentProgress(kept json.RawMessage, now time.Time, settings params.F
 		if p.since.After(now) {
 			p.since = now.UTC()
 		}
+	}
+	if resume := parseTime(saved.Resume); !resume.After(now) {
+		p.resume = resume
 	}
 	p.floor = saved.Floor
 	if saved.Passed != nil {
@@ -123,9 +130,13 @@ func (p *incidentProgress) encode(kept json.RawMessage) json.RawMessage {
 	if whole == nil {
 		whole = map[string]json.RawMessage{}
 	}
-	whole[incidentProgressKey] = json.RawMessage(rawjson.Make(savedIncidentProgress{
+	saved := savedIncidentProgress{
 		Cursor: p.cursor.Format(time.RFC3339Nano), Since: p.since.Format(time.RFC3339Nano), Floor: p.floor, Handed: distances.String(), Passed: p.passed, Unread: p.unread,
-	}))
+	}
+	if !p.resume.IsZero() {
+		saved.Resume = p.resume.Format(time.RFC3339Nano)
+	}
+	whole[incidentProgressKey] = json.RawMessage(rawjson.Make(saved))
 	return json.RawMessage(rawjson.Make(whole))
 }
 
@@ -167,6 +178,8 @@ type incidentFetcher struct {
 	now      time.Time
 	progress *incidentProgress
 	requests int
+	// span is twice the length of the last part that was read; zero before the first one.
+	span time.Duration
 }
 
 // listedIncident is an incident of the list with the times that decide about it.
@@ -185,12 +198,14 @@ const maxIncidentReads = 40
 const incidentPart = 200
 
 // next returns the incidents to hand over, the oldest first. If a request fails after others have advanced the fetch, that
-// is kept; the next fetch meets the error again.
+// is kept; the next fetch meets the error again. A fetch whose requests do not suffice is continued by the next one: if that
+// began with the look-back again, it would come no further.
 func (f *incidentFetcher) next(ctx context.Context) ([]rawjson.Value, error) {
 	taken := f.retry(ctx)
 	begun := f.progress.cursor
-	start := begun.Add(-f.settings.LookBack).Truncate(serviceTick)
-	for {
+	first := later(begun.Add(-f.settings.LookBack).Truncate(serviceTick), f.progress.resume)
+	f.progress.resume = time.Time{}
+	for start := first; ; {
 		part, err := f.part(ctx, start)
 		rest := false
 		for again := false; err == nil; again = true {
@@ -202,7 +217,12 @@ func (f *incidentFetcher) next(ctx context.Context) ([]rawjson.Value, error) {
 			}
 			part, err = f.again(ctx, part)
 		}
+		told, tooMany := errors.AsType[*FeedError](err)
 		switch {
+		case tooMany && told.Requests > 0 && start.After(first):
+			f.progress.resume = start
+			f.run.Host.Log(ctx, fmt.Sprintf("More incidents changed at once than a fetch can read. This one came to %s, where the next one continues.", start.Format(time.RFC3339Nano)))
+			return taken, nil
 		case err != nil && len(taken) == 0 && !f.progress.cursor.After(begun):
 			return nil, err
 		case err != nil || rest:
@@ -255,9 +275,14 @@ func (f *incidentFetcher) advance(part incidentsPart) {
 	}
 }
 
-// part reads all incidents that changed since start, until as late as a part is not too large.
+// part reads all incidents that changed since start, until as late as a part is not too large. After a part it begins with twice
+// its length: many changes at once would else take the requests of the fetch to find that length again for each part.
 func (f *incidentFetcher) part(ctx context.Context, start time.Time) (incidentsPart, error) {
-	for end := f.now; f.requests < maxIncidentReads; {
+	end := f.now
+	if f.span > 0 && start.Add(f.span).Before(f.now) {
+		end = start.Add(f.span)
+	}
+	for f.requests < maxIncidentReads {
 		list, err := f.read(ctx, start, end, incidentPart)
 		if err != nil {
 			return incidentsPart{}, err
@@ -265,6 +290,7 @@ func (f *incidentFetcher) part(ctx context.Context, start time.Time) (incidentsP
 		half := end.Sub(start) / 2
 		switch {
 		case !list.More:
+			f.span = 2 * end.Sub(start)
 			return incidentsPart{start, end, datedIncidents(list.Items), list}, nil
 		case half < serviceTick:
 			return incidentsPart{}, &FeedError{At: start, Incidents: true}

@@ -438,6 +438,50 @@ func TestAnIncidentThatCannotBeReadStopsNoOther(t *testing.T) {
 	}
 }
 
+// TestAStormOfChangesIsFetchedWhole has more changes within a second than the requests of a fetch suffice for. Each fetch begins in
+// the look-back, which has them all, and yet comes further than the one before.
+func TestAStormOfChangesIsFetchedWhole(t *testing.T) {
+	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		incidents, fetches int
+		apart              time.Duration
+	}{
+		"within ten minutes":   {2500, 5, 200 * time.Millisecond},
+		"within seconds":       {2000, 5, time.Millisecond},
+		"within a millisecond": {1500, 8, serviceTick},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, host, times := &incidentFeed{now: begin}, &lastRunHost{}, map[string]int{}
+			for i := range test.incidents {
+				f.incidents = append(f.incidents, &feedIncident{
+					id: strconv.Itoa(1000 + i), created: begin.Add(-time.Hour), updated: begin.Add(-11*time.Minute + time.Duration(i)*test.apart),
+				})
+			}
+			for range test.fetches {
+				f.now = f.now.Add(time.Second)
+				ids, commit, err := f.fetch(t, host, params.Fetch{Type: params.FetchXDRIncidents, Max: 1000, First: 24 * time.Hour, LookBack: 15 * time.Minute})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, id := range ids {
+					times[id]++
+				}
+				if err := commit(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(times) != len(f.incidents) {
+				t.Errorf("got %d incidents in %d fetches, want all %d", len(times), test.fetches, len(f.incidents))
+			}
+			for id, number := range times {
+				if number != 1 {
+					t.Errorf("the incident %s was handed over %d times, want once", id, number)
+				}
+			}
+		})
+	}
+}
+
 // TestAFailedReadSaysWhichIncident has one incident only, which cannot be read.
 func TestAFailedReadSaysWhichIncident(t *testing.T) {
 	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
