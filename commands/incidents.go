@@ -126,13 +126,19 @@ func getXDRIncidents() Command {
 		})
 		var incidents, summaries, alerts []rawjson.Value
 		var notes []warroom.Block
+		shown := map[string]bool{}
 		for _, one := range read.Done {
-			incident := one.Value.incident
-			incidents, alerts = append(incidents, incident), append(alerts, incident.Items("alerts")...)
-			summaries = append(summaries, rawjson.Make(summarize(incident.Text("id"), incident.Items("alerts")).filled()))
 			if one.Value.note != "" {
 				notes = append(notes, warroom.Paragraph(one.Value.note))
 			}
+			incident := one.Value.incident
+			id := incident.Text("id")
+			if shown[id] && id != "" { // several were merged into it
+				continue
+			}
+			shown[id] = true
+			incidents, alerts = append(incidents, incident), append(alerts, incident.Items("alerts")...)
+			summaries = append(summaries, rawjson.Make(summarize(id, incident.Items("alerts")).filled()))
 		}
 		entry := out.rowsEntry(incidents, rawjson.Join(incidents))
 		if len(summaries) > 0 {
@@ -195,6 +201,11 @@ type mergedIncident struct {
 // maxMerges is how many merges are followed from an incident to the one that is left.
 const maxMerges = 5
 
+// mergedInto says which incident was merged into which, as a sentence without its end.
+func mergedInto(ids []string) string {
+	return "Incident " + ids[0] + " was merged into " + strings.Join(ids[1:], ", which was merged into ")
+}
+
 // readIncident reads an incident, or the one that it was merged into.
 func readIncident(ctx context.Context, run *Run, asked string, follow bool) (mergedIncident, error) {
 	incident, err := run.API.Incident(ctx, asked)
@@ -206,14 +217,14 @@ func readIncident(ctx context.Context, run *Run, asked string, follow bool) (mer
 		}
 		target, targetErr := run.API.Incident(ctx, next)
 		if defender.NotFound(targetErr) { // no longer there, or not for this application to see
-			return mergedIncident{incident, "Incident " + strings.Join(append(seen, next), " was merged into ") + ", which the service does not show."}, nil
+			return mergedIncident{incident, mergedInto(append(seen, next)) + ", which the service does not show."}, nil
 		}
 		seen = append(seen, next)
 		incident, err = target, targetErr
 	}
 	found := mergedIncident{incident: incident}
 	if len(seen) > 1 {
-		found.note = "Incident " + strings.Join(seen, " was merged into ") + "."
+		found.note = mergedInto(seen) + "."
 	}
 	return found, err
 }

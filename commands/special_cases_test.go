@@ -268,6 +268,14 @@ func TestSpecialCases(t *testing.T) {
 			command: "microsoft-atp-get-machine-by-ip", args: map[string]any{"ip": "10.0.0.1", "timestamp": "2 hours", "limit": "100000"},
 			answers: []string{`GET /api/machines/* 200 {"value":[{"id":"m1"}]}`}, shown: []string{"m1"},
 		},
+		"incidents that were merged into one": {
+			command: "microsoft-atp-incident-get", args: map[string]any{"incident_id": "1,2,3"},
+			answers: []string{
+				`GET /v1.0/security/incidents/1 200 {"id":"1","redirectIncidentId":"2"}`, `GET /v1.0/security/incidents/2 200 {"id":"2","redirectIncidentId":"3"}`,
+				`GET /v1.0/security/incidents/3 200 {"id":"3"}`,
+			},
+			shown: []string{"Incident 1 was merged into 2, which was merged into 3.", "Incident 2 was merged into 3."}, raw: []string{`[{"id":"3"}]`},
+		},
 		"a determination of incidents by its other name": {
 			command: "microsoft-atp-incident-update", args: map[string]any{"incident_id": "7", "classification": "falsePositive", "determination": "Clean"},
 			answers: []string{`PATCH /v1.0/security/incidents/7 200 {"id":"7"}`}, asked: []string{`"determination":"notMalicious"`},
