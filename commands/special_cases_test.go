@@ -26,7 +26,10 @@ type specialCase struct {
 // TestSpecialCases tries what commands do beyond their usual work.
 func TestSpecialCases(t *testing.T) {
 	t.Parallel()
-	const retired = `{"error":{"code":"Gone","message":"retired"}}`
+	const (
+		retired   = `{"error":{"code":"Gone","message":"retired"}}`
+		otherSHA1 = "0123456789012345678901234567890123456789"
+	)
 	for name, test := range map[string]specialCase{
 		"a machine action by its ID": {
 			command: "microsoft-atp-list-machine-actions-details", args: map[string]any{"id": "a1", "status": "Failed"},
@@ -275,6 +278,14 @@ func TestSpecialCases(t *testing.T) {
 				`GET /v1.0/security/incidents/3 200 {"id":"3"}`,
 			},
 			shown: []string{"Incident 1 was merged into 2, which was merged into 3.", "Incident 2 was merged into 3."}, raw: []string{`[{"id":"3"}]`},
+		},
+		"a file by both of its hashes": {
+			command: "microsoft-atp-get-file-info", args: map[string]any{"hash": aSHA1 + "," + otherSHA1 + "," + sha256Of("a")},
+			answers: []string{
+				`GET /api/files/` + aSHA1 + ` 200 {"sha1":"` + aSHA1 + `"}`, `GET /api/files/` + sha256Of("a") + ` 200 {"sha1":"` + aSHA1 + `"}`,
+				`GET /api/files/` + otherSHA1 + ` 200 {"sha1":"` + otherSHA1 + `"}`,
+			},
+			raw: []string{`[{"sha1":"` + aSHA1 + `"},{"sha1":"` + otherSHA1 + `"}]`},
 		},
 		"a determination of incidents by its other name": {
 			command: "microsoft-atp-incident-update", args: map[string]any{"incident_id": "7", "classification": "falsePositive", "determination": "Clean"},
