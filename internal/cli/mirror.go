@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -120,6 +123,11 @@ func (p *program) mirror(ctx context.Context, options mirrorOptions) error {
 	if player.of.params, err = mirroringParams(of.params); err != nil {
 		return invalid(err)
 	}
+	if len(edits) > 0 {
+		if err := player.check(ctx, edits); err != nil {
+			return err
+		}
+	}
 	server := &mirroring.Server{Plugin: player, Now: p.Now, Tell: player.tell}
 	kept, err := host.Mirrored(ctx)
 	if err == nil && len(kept) > 0 {
@@ -195,6 +203,39 @@ func (m *mirrorPlayer) Execute(ctx context.Context, command string, args map[str
 	return entries, nil
 }
 
+// check refuses edits of fields that mirroring does not send, which would be shown as sent.
+func (m *mirrorPlayer) check(ctx context.Context, edits []edit) error {
+	entries, err := m.Execute(ctx, "get-mapping-fields", nil)
+	if err != nil {
+		return failed(err)
+	}
+	var known []string
+	for _, entry := range entries {
+		var text string // the platform takes the schema as text
+		var schema map[string]map[string]string
+		err := json.Unmarshal([]byte(entry.Contents), &text)
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &schema)
+		}
+		if err != nil {
+			return failed(fmt.Errorf("reading the fields that mirroring sends: %w", err))
+		}
+		for _, fields := range schema {
+			known = slices.AppendSeq(known, maps.Keys(fields))
+		}
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	for _, one := range edits {
+		for field := range one.Set {
+			if !slices.Contains(known, field) {
+				return invalid(fmt.Errorf("the edits set the field %q, which mirroring does not send; it sends %s", field, strings.Join(known, ", ")))
+			}
+		}
+	}
+	return nil
+}
+
 // tell shows a change.
 func (m *mirrorPlayer) tell(event mirroring.Event) {
 	m.changes++
@@ -207,7 +248,11 @@ func (m *mirrorPlayer) round(ctx context.Context, server *mirroring.Server, edit
 	// A fetch that fails does not keep the existing incidents from being mirrored.
 	err := errors.Join(server.Fetch(ctx), server.Incoming(ctx), apply(server, edits))
 	err = errors.Join(err, server.Outgoing(ctx))
-	fmt.Fprintf(m.Out, "%s  %d incidents are mirrored; %d changes in this round.\n", m.Now().Format(time.TimeOnly), len(server.Incidents), m.changes)
+	verb := "are"
+	if len(server.Incidents) == 1 {
+		verb = "is"
+	}
+	fmt.Fprintf(m.Out, "%s  %s %s mirrored; %s in this round.\n", m.Now().Format(time.TimeOnly), counted(len(server.Incidents), "incident"), verb, counted(m.changes, "change"))
 	return err
 }
 

@@ -68,6 +68,7 @@ func TestMirrorRefusesEditsThatItCannotRead(t *testing.T) {
 	l := newLab(t)
 	for name, path := range map[string]string{
 		"no file": filepath.Join(l.folder, "none.json"), "an unknown key": l.file("a.json", []any{map[string]any{"incident": "1", "delete": true}}),
+		"an unknown field": l.file("b.json", []any{map[string]any{"incident": "1", "set": map[string]string{"staus": "InProgress"}}}),
 	} {
 		if code, _, errs := l.mirror("--edits", path); code != 2 || !strings.Contains(errs, "edits") {
 			t.Errorf("%s: got %d and %q, want a usage error", name, code, errs)
