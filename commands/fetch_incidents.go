@@ -28,11 +28,11 @@ type incidentProgress struct {
 	// taken to be handed over.
 	handed []uint64
 	floor  uint64
-	// passed holds the times of the last update of incidents that were read and do not match, by id.
-	passed map[string]string
 	// resume is the time of the last update from which the next fetch reads, or zero if it begins with the look-back: more
 	// changed at once than the last fetch could read.
 	resume time.Time
+	// passed holds the times of the last update of incidents that were read and do not match, by id.
+	passed map[string]string
 	// unread holds the same of incidents that could not be read although others could: each fetch tries them again, and does
 	// not stop there.
 	unread map[string]string

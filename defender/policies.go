@@ -67,6 +67,10 @@ func (p *repeatPolicy) sendInTurn(req *policy.Request, call *call, failed *probl
 	return nil, nil
 }
 
+// longestShared is how long a refusal counts for other clients: the service counts the requests of an hour at most. A wait that is
+// absurd must not silence every fetch and command of the instance for longer.
+const longestShared = time.Hour
+
 // readShare reads once, before the first request that counts, what the client's share of the quota is.
 func (p *repeatPolicy) readShare(ctx context.Context, operation Operation) {
 	if p.quota == nil || operation.Rate != usualRate {
@@ -74,7 +78,7 @@ func (p *repeatPolicy) readShare(ctx context.Context, operation Operation) {
 	}
 	p.asked.Do(func() {
 		until, share := p.quota.Share(ctx)
-		if wait := min(until.Sub(p.now()), gateway.LongestRetryAfter); wait > 0 {
+		if wait := until.Sub(p.now()); 0 < wait && wait <= longestShared { // a time further off comes from a wrong clock
 			p.patience.shared(wait)
 		}
 		p.pace.limit(share)
@@ -144,7 +148,7 @@ func (p *repeatPolicy) judge(call *call, response *http.Response, err error) pro
 		call.sent.Store(false) // nothing was done
 		if p.quota != nil && after > 0 && call.operation.Rate == usualRate {
 			p.patience.shared(after) // before the note is written, which takes a while
-			p.pace.limit(p.quota.Refused(call.ctx, p.now().Add(after)))
+			p.pace.limit(p.quota.Refused(call.ctx, p.now().Add(min(after, longestShared))))
 		}
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		result.again = call.operation.Repeatable()

@@ -81,6 +81,48 @@ func TestTwoRequestsAtOnceOfASharedQuota(t *testing.T) {
 	}
 }
 
+// noted is a quota that was refused until a time, and keeps until when it is refused.
+type noted struct{ until time.Time }
+
+func (n *noted) Share(context.Context) (time.Time, int) { return n.until, 0 }
+
+func (n *noted) Refused(_ context.Context, until time.Time) int {
+	n.until = until
+	return 0
+}
+
+// TestAnAbsurdWaitIsNotSharedForLong notes a refusal for others, and reads that of another client.
+func TestAnAbsurdWaitIsNotSharedForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin, asked := time.Now(), 0
+		read := func(quota *noted) *defender.ThrottledError {
+			client := defender.New(defender.Options{
+				Clock: bubble(), API: &url.URL{Scheme: "https", Host: "api.example"}, Tokens: &tokens{}, Quota: quota,
+				Transport: transport(func(r *http.Request) (*http.Response, error) {
+					asked++
+					answer := response(r, http.StatusTooManyRequests, `{}`)
+					answer.Header.Set("Retry-After", "99999999")
+					return answer, nil
+				}),
+			})
+			_, err := client.Machine(t.Context(), "1")
+			return as[*defender.ThrottledError](t, err)
+		}
+		own := &noted{}
+		read(own)
+		if want := begin.Add(time.Hour); !own.until.Equal(want) {
+			t.Errorf("got a refusal noted until %s, want %s", own.until, want)
+		}
+		if got := read(&noted{begin.Add(time.Hour)}); got.After != time.Hour || asked != 1 {
+			t.Errorf("got a wait of %s after %d requests, want an hour and no second request", got.After, asked)
+		}
+		read(&noted{begin.Add(24 * time.Hour)})
+		if asked != 2 {
+			t.Errorf("got %d requests, want a second one: nothing is refused for a day", asked)
+		}
+	})
+}
+
 // TestNothingIsSentWhileARefusalIsNoted refuses a request for five seconds: another one waits for them, although the note of
 // the refusal is not written yet.
 func TestNothingIsSentWhileARefusalIsNoted(t *testing.T) {
