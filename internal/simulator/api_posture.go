@@ -58,7 +58,7 @@ func (c *company) listBaselineConfigurations(call *call) (reply, *apiError) {
 	}, configurationCollection)
 }
 
-// antivirusPageSize is the page of the antivirus health without pageSize, which may be as large as that of an export
+// antivirusPageSize is the page of the antivirus health without pageSize, which may be as large as that of an export, and without $top
 // (https://learn.microsoft.com/defender-endpoint/api/device-health-export-antivirus-health-report-api).
 const antivirusPageSize = 20
 
@@ -66,6 +66,9 @@ func (c *company) listDeviceAVInfo(call *call) (reply, *apiError) {
 	size, failure := intOption(call, "pageSize", antivirusPageSize, largestExportPage)
 	if failure != nil {
 		return reply{}, failure
+	}
+	if call.query.Has("$top") { // which may be as large as a page elsewhere, and is not divided
+		size = max(size, defaultPageSize)
 	}
 	reporting := where(c.machines, func(m *machine) bool { return m.OnboardingStatus == "Onboarded" })
 	return listPaged(c, call, each(reporting, c.antivirusOf), antivirusCollection, size)

@@ -145,6 +145,9 @@ func TestAntivirusHealthIsGivenInPages(t *testing.T) {
 	large = w.get(strings.TrimPrefix(large.get(`@odata\.nextLink`).String(), testBase))
 	w.same("the rest of it", len(large.all("value")), 39-30)
 	w.same("a page for all", w.get("/api/deviceavinfo?pageSize=200000").get(`@odata\.nextLink`).Exists(), false)
+	top := w.get("/api/deviceavinfo?$top=30")
+	w.same("as many as $top says", len(top.all("value")), 30)
+	w.same("a page after $top", top.get(`@odata\.nextLink`).Exists(), false)
 	for _, size := range []string{"0", "200001", "many"} {
 		w.refused("GET", "/api/deviceavinfo?pageSize="+size, nil, 400, "BadRequest")
 	}
