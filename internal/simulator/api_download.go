@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
@@ -26,6 +27,13 @@ type content struct {
 	data []byte
 }
 
+// blob is content with links to it, the last of which expires at until.
+type blob struct {
+	*content
+
+	until time.Time
+}
+
 // link returns a signed link to the content, outside the API as links to blob storage are, that works for linkLifetime.
 func (c *company) link(folder string, what *content, now time.Time) string {
 	return c.linkFor(folder, what, now, linkLifetime)
@@ -33,14 +41,22 @@ func (c *company) link(folder string, what *content, now time.Time) string {
 
 // linkFor is link for another time.
 func (c *company) linkFor(folder string, what *content, now time.Time, lifetime time.Duration) string {
-	location := "/download/" + folder + "/" + url.PathEscape(what.name)
-	c.blobs[location] = what
-	expiry := now.Add(lifetime).UTC().Format(time.RFC3339)
+	location, until := "/download/"+folder+"/"+url.PathEscape(what.name), now.Add(lifetime)
+	maps.DeleteFunc(c.blobs, func(_ string, kept blob) bool { return now.After(kept.until) })
+	c.blobs[location] = blob{what, latest(until, c.blobs[location].until)}
+	expiry := until.UTC().Format(time.RFC3339)
 	query := url.Values{
 		"se": {expiry}, "sp": {"r"}, "sr": {"b"}, "sv": {"2024-11-04"},
 		"sig": {c.signature(location, expiry)},
 	}
 	return c.base + location + "?" + query.Encode()
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (c *company) signature(location, expiry string) string {

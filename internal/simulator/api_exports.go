@@ -28,6 +28,8 @@ const (
 	snapshotEvery = 6 * time.Hour
 	// exportParts is into how many files an export is cut, if it has enough machines.
 	exportParts = 3
+	// longestUsualHours is the longest time that links work which nobody named a time for.
+	longestUsualHours = 3
 	// longestDelta is how far back changes are listed.
 	longestDelta = 14 * day
 )
@@ -129,7 +131,7 @@ func intOption(call *call, name string, usual, most int) (int, *apiError) {
 func (export exportFiles) run(c *company, call *call) (reply, *apiError) {
 	usual := 1
 	if export.hours == 24 {
-		usual = 3
+		usual = longestUsualHours
 	}
 	hours, failure := intOption(call, "sasValidHours", usual, max(1, export.hours))
 	if failure != nil {

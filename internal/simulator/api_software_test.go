@@ -212,3 +212,40 @@ func TestLinksOfExportsWorkForAWhile(t *testing.T) {
 		w.refused("GET", "/api/machines/"+path, nil, 400, "BadRequest")
 	}
 }
+
+// TestFilesOfExportsAreKeptAsLongAsTheirLinksWork looks at what is held: a large company has hundreds of megabytes of them a day.
+func TestFilesOfExportsAreKeptAsLongAsTheirLinksWork(t *testing.T) {
+	w := newWorld(t)
+	long := w.get("/api/machines/SoftwareInventoryExport?sasValidHours=6").all("exportFiles")
+	w.Advance(time.Hour)
+	w.get("/api/machines/SoftwareInventoryExport") // of the same snapshot, for an hour
+	w.Advance(3 * time.Hour)
+	short := w.get("/api/machines/SoftwareVulnerabilitiesExport").all("exportFiles")
+	for _, link := range slices.Concat(long, short) {
+		w.same("the status of a link that works", w.download(link).status, 200)
+	}
+	w.Advance(12 * time.Hour)
+	last := w.get("/api/machines/SoftwareVulnerabilitiesExport").all("exportFiles")
+	w.same("files in the end", len(w.company.blobs), len(last))
+}
+
+func TestExpiredLinksAreNotMadeAgain(t *testing.T) {
+	now := time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		line stateLine
+		age  time.Duration
+		want bool
+	}{
+		{stateLine{Do: "api", Method: "GET", URI: "/api/machines/SoftwareInventoryExport"}, 2 * time.Hour, false},
+		{stateLine{Do: "api", Method: "GET", URI: "/api/machines/SoftwareInventoryExport"}, 4 * time.Hour, true},
+		{stateLine{Do: "api", Method: "GET", URI: "/api/machines/InfoGatheringExport?sasValidHours=24"}, 23 * time.Hour, false},
+		{stateLine{Do: "api", Method: "GET", URI: "/api/machines/InfoGatheringExport?sasValidHours=24"}, 25 * time.Hour, true},
+		{stateLine{Do: "api", Method: "POST", URI: "/api/machines/1/isolate"}, 1000 * time.Hour, false},
+		{stateLine{Do: "scene", Name: "phishing-wave"}, 1000 * time.Hour, false},
+	} {
+		c.line.At = now.Add(-c.age)
+		if got := c.line.expired(now); got != c.want {
+			t.Errorf("%s %s of %s ago: got %t, want %t", c.line.Method, c.line.URI, c.age, got, c.want)
+		}
+	}
+}

@@ -55,9 +55,9 @@ type company struct {
 	nextIncident  int64
 	nextInquiry   int64 // the id of the next investigation
 	failing       []string
-	haltedAt      time.Time // zero while machine actions move on
-	blobs         map[string]*content
-	events        events // made when first asked for
+	haltedAt      time.Time       // zero while machine actions move on
+	blobs         map[string]blob // by the path of their links
+	events        events          // made when first asked for
 }
 
 // newCompany makes the company of a seed as it is at this moment of the clock. Links in its answers start with base.
@@ -66,7 +66,7 @@ func newCompany(seed uint64, now func() time.Time, base string) *company {
 		base: strings.TrimRight(base, "/"), now: now, seed: seed,
 		draws: newSource(seed, "company"), started: now().UTC().Truncate(tick),
 		nextIndicator: 995, nextIncident: 1126091, nextInquiry: 63001,
-		blobs: map[string]*content{}, keep: func(stateLine) {},
+		blobs: map[string]blob{}, keep: func(stateLine) {},
 	}
 	c.tenantID = tenantIDOf(seed)
 	c.employ()

@@ -11,6 +11,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -111,7 +113,7 @@ func (t *Tenant) journal(e stateLine) {
 	_, _ = t.state.out.Write(line)
 }
 
-// kept reports whether a request to the API is kept: it changes something, or draws from what later changes draw from.
+// kept reports whether a request to the API is kept: it changes something, or makes links that work for a while.
 func (o operation) kept() bool {
 	path := strings.ToLower(o.path)
 	if o.method == http.MethodGet {
@@ -120,9 +122,29 @@ func (o operation) kept() bool {
 	return !strings.Contains(path, "advancedqueries") && !strings.Contains(path, "huntingquery")
 }
 
+// expired reports whether a line is a request for links that do not work any more, and so need not be made again: an export of a
+// large company takes seconds.
+func (e stateLine) expired(now time.Time) bool {
+	if e.Method != http.MethodGet {
+		return false
+	}
+	_, query, _ := strings.Cut(e.URI, "?")
+	options, _ := url.ParseQuery(query) // as far as it can be read, like the request
+	hours, _ := strconv.Atoi(options.Get("sasValidHours"))
+	return now.Sub(e.At) > time.Duration(max(hours, longestUsualHours))*time.Hour
+}
+
 // resume does again what the state has.
 func (t *Tenant) resume() error {
+	t.replaying.Store(nil)
+	now := t.now()
+	for _, e := range t.state.lines {
+		now = now.Add(e.Ahead)
+	}
 	for _, e := range t.state.lines[1:] {
+		if e.expired(now) {
+			continue
+		}
 		t.replaying.Store(&e.At)
 		switch e.Do {
 		case "api":
