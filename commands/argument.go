@@ -73,10 +73,11 @@ type Moment struct{ time.Time }
 const borderTime = time.Minute
 
 // withinReach reports whether a time is at most as far back as the service accepts. A span of the whole length has passed the
-// border once time has gone by since it was read. Such a time is moved within the border.
-func (m *Moment) withinReach(now time.Time, longest time.Duration) bool {
-	border := now.Add(-longest)
-	if m.Before(border.Add(-borderTime)) {
+// border once time has gone by since it was read, and even more so in a run for what an earlier one left. Such a time is moved
+// within the border.
+func (m *Moment) withinReach(run *Run, longest time.Duration) bool {
+	border := run.Now().Add(-longest)
+	if m.Before(border.Add(-borderTime)) && run.until.IsZero() {
 		return false
 	}
 	if m.Before(border) {

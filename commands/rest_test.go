@@ -3,6 +3,7 @@ package commands_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -91,5 +92,31 @@ func TestTheRestOfABatchCountsWhatItChanges(t *testing.T) {
 	entry.WantReadable("500 of 1000 are done")
 	if left := strings.Split(fmt.Sprint(entry.Poll.Args["left_to_tag"]), ","); len(left) != 500 {
 		t.Errorf("%d machines are left, want 500", len(left))
+	}
+}
+
+// TestTheRestOfASpanKeepsItsTime has the service accept nothing for an hour: who had an address two hours ago is then asked of
+// the same time, and changes of two weeks lack no hour at their beginning, except for what the service no longer has.
+func TestTheRestOfASpanKeepsItsTime(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		command string
+		args    map[string]any
+		want    func(began time.Time) time.Time
+	}{
+		{"microsoft-atp-get-machine-by-ip", map[string]any{"ip": "10.2.0.17", "timestamp": "2 hours"}, func(began time.Time) time.Time { return began.Add(-2 * time.Hour) }},
+		{"microsoft-atp-list-vulnerability-changes", map[string]any{"since": "1 day"}, func(began time.Time) time.Time { return began.Add(-24 * time.Hour) }},
+		{"microsoft-atp-list-vulnerability-changes", map[string]any{"since": "14 days"}, func(began time.Time) time.Time { return began.Add(time.Hour + time.Minute - 14*24*time.Hour) }},
+	} {
+		i := commandstest.New(t)
+		began := i.Clock.Now()
+		i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusTooManyRequests, RetryAfter: time.Hour})
+		first := i.Run(test.command, test.args).Entry()
+		i.Tenant.ClearFaults()
+		rest := i.Again(first)
+		want := test.want(began).UTC().Format("2006-01-02T15:04")
+		if got, err := url.QueryUnescape(rest.Requests[0].URI); err != nil || rest.Err != nil || !strings.Contains(got, want) {
+			t.Errorf("%s %v: got %s and the error %v, want it to ask from %s", test.command, test.args, got, rest.Err, want)
+		}
 	}
 }

@@ -77,11 +77,18 @@ type scheduled struct {
 	done, whole int
 }
 
-// again schedules the command with the arguments of this run and the changes.
+// again schedules the command with the arguments of this run and the changes. A span back from now becomes the time that it
+// stood for: two hours back is another time when the next run begins.
 func (r *Run) again(s scheduled) *warroom.Poll {
 	args := map[string]any{}
 	for name, value := range r.raw {
 		args[name] = value
+	}
+	for _, argument := range r.command.Arguments() {
+		var at Moment
+		if argument.IsMoment && r.raw[argument.Name] != nil && setMoment(&at, textOf(gjson.ParseBytes(r.raw[argument.Name])), r.began) == nil {
+			args[argument.Name] = at.Format(time.RFC3339Nano)
+		}
 	}
 	maps.Copy(args, s.changes)
 	maps.DeleteFunc(args, func(_ string, value any) bool { return value == nil })
