@@ -118,8 +118,8 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	if w.recording && len(w.body) < maxRecorded {
-		w.body = append(w.body, b...)
+	if w.recording {
+		w.body = append(w.body, b[:min(len(b), maxRecorded-len(w.body))]...)
 	}
 	return w.ResponseWriter.Write(b)
 }
