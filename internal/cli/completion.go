@@ -232,8 +232,8 @@ func scriptChanges(shell string) []scriptChange {
         if test (count $comps) -eq 1
             commandline -rt -- (string split -m 1 \t -- $comps)[1]
         else
-            set -l name (string split -m 1 = -- $typed)[1]
-            set comps (string replace -r -- '^[^\t]*=([^=\t]*)\t([^,]*).*$' "$name=\$2\t\$1" $comps)
+            set -l before (string match -r -- '^[^=]*=(?:.*,)?' $typed)[1]
+            set comps (string replace -r -- '^[^\t]*[=,]([^=,\t]*)\t([^,]*).*$' "$before\$2\t\$1" $comps)
         end
     end
     for comp in $comps

@@ -71,7 +71,7 @@ func TestScriptsLetTheProgramSayWhichValuesFit(t *testing.T) {
 	for shell, wants := range map[string][]string{
 		"bash":       {`&& $comp == "${cur%%=*}="* )`},
 		"zsh":        {`behind+=("$word")`, "compstate[insert]= compstate[list]='list force'"},
-		"fish":       {"string escape -- (commandline -opc)"},
+		"fish":       {"string escape -- (commandline -opc)", "set -l before (string match -r -- '^[^=]*=(?:.*,)?' $typed)[1]"},
 		"powershell": {"$CommandAst.Extent.Text -match"},
 	} {
 		script, err := cli.Completion(cli.Tree(), shell)
