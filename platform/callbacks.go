@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
 
 	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
@@ -32,6 +33,9 @@ var errInputEnded = errors.New("the platform closed the input in the middle of a
 type RefusedError struct{ Callback, Reason string }
 
 func (e *RefusedError) Error() string {
+	if e.Reason == "" {
+		return fmt.Sprintf("The platform refused %s and gave no reason.", e.Callback)
+	}
 	return fmt.Sprintf("The platform refused %s: %s.", e.Callback, strings.TrimRight(e.Reason, "."))
 }
 
@@ -206,19 +210,27 @@ func (h *host) integrationContext(refresh bool) (versioned, error) {
 	if err != nil {
 		return versioned{}, err
 	}
-	return readContext(got), nil
+	return readContext(got)
 }
 
+// errNoContext means that the platform's answer is not one to a question for the integration context. It does not count as an empty
+// context: what is made of that would be written over what all processes of the instance keep there.
+var errNoContext = errors.New("the platform's answer to getIntegrationContext has no context")
+
 // readContext reads the platform's answer.
-func readContext(got rawjson.Value) versioned {
+func readContext(got rawjson.Value) (versioned, error) {
 	read := versioned{values: map[string]json.RawMessage{}, version: json.RawMessage("-1")}
-	if version := got.Key("version"); version.Exists() {
+	version, kept := got.Key("version"), got.Key("context")
+	if !version.Exists() && !kept.Exists() || kept.Type != gjson.Null && !kept.IsObject() {
+		return versioned{}, errNoContext
+	}
+	if version.Exists() {
 		read.version = json.RawMessage(version.Raw)
 	}
-	rawjson.Value(got.Key("context").Raw).Each(func(key string, value rawjson.Value) {
+	rawjson.Value(kept.Raw).Each(func(key string, value rawjson.Value) {
 		read.values[key] = json.RawMessage(value)
 	})
-	return read
+	return read, nil
 }
 
 // Load reads the integration context.
@@ -233,7 +245,8 @@ func (h *host) Load(context.Context) (map[string]json.RawMessage, error) {
 		defer h.mu.Unlock()
 		return nil, h.loop.needed(early.err)
 	}
-	return readContext(early.answer).values, nil
+	read, err := readContext(early.answer)
+	return read.values, err
 }
 
 // writeTries is how often a write of the integration context is tried while other processes keep getting in first.

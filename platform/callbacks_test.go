@@ -38,6 +38,20 @@ func TestAnswersOfThePlatform(t *testing.T) {
 		last, err := host.MirrorRun(t.Context())
 		return string(last), err
 	}
+	// change writes the integration context, unless it is not known.
+	change := func(host commands.Host) (string, error) {
+		kept := ""
+		err := host.Update(t.Context(), func(values map[string]json.RawMessage) (bool, error) {
+			kept = string(values["kept"])
+			return true, nil
+		})
+		return kept, err
+	}
+	load := func(host commands.Host) (string, error) {
+		values, err := host.Load(t.Context())
+		return string(values["kept"]), err
+	}
+	const unreadable = " the platform's answer to getIntegrationContext has no context"
 	for _, test := range []struct {
 		name   string
 		ask    func(commands.Host) (string, error)
@@ -55,6 +69,14 @@ func TestAnswersOfThePlatform(t *testing.T) {
 		{"an empty line", lastRun, " ", `{}`},
 		{"half of an object", lastRun, `{"seen":`, " the answer to getLastRun: "},
 		{"the state of mirroring", mirrorRun, `{"seen":1}`, `{"seen":1}`},
+		{"a context", load, `{"context":{"kept":1},"version":{"version":1}}`, "1"},
+		{"a context without a version", change, `{"context":{"kept":1}}`, "1"},
+		{"no context yet", change, `{"context":null,"version":{"version":1}}`, ""},
+		{"an empty object for a context", change, `{}`, unreadable},
+		{"an empty line for a context", change, " ", unreadable},
+		{"a list for a context", load, `[]`, unreadable},
+		{"a text for a context", change, `{"context":"{}","version":{"version":1}}`, unreadable},
+		{"a refusal without a reason", lastRun, platformtest.RefusedMark, " getLastRun: "},
 		{"a release without mirroring", mirrorRun, platformtest.RefusedMark + "unknown command", " getLastMirrorRun: unknown command"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -78,6 +100,14 @@ func TestAnswersOfThePlatform(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestARefusalSaysWhatIsKnown(t *testing.T) {
+	for reason, want := range map[string]string{"": "The platform refused getLastRun and gave no reason.", "it is late.": "The platform refused getLastRun: it is late."} {
+		if got := (&platform.RefusedError{Callback: "getLastRun", Reason: reason}).Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
 
