@@ -144,7 +144,7 @@ func batchUpdateAlerts() Command {
 		Status         string `arg:"status" values:"New,InProgress,Resolved" help:"The new status."`
 		AssignedTo     string `arg:"assigned_to" help:"The new owner of the alerts."`
 		Classification string `arg:"classification" values:"TruePositive,FalsePositive,InformationalExpectedActivity" help:"The classification of the alerts."`
-		Determination  string `arg:"determination" values:"NotAvailable,Apt,Malware,SecurityPersonnel,SecurityTesting,UnwantedSoftware,Other,MultiStagedAttack,MaliciousUserActivity,CompromisedUser,Phishing,LineOfBusinessApplication,ConfirmedActivity,ConfirmedUserActivity,NotMalicious,Clean,InsufficientData" help:"The determination of the alerts. Apt became MultiStagedAttack, and SecurityPersonnel became SecurityTesting."`
+		Determination  string `arg:"determination" values:"NotAvailable,Apt,Malware,SecurityPersonnel,SecurityTesting,UnwantedSoftware,Other,MultiStagedAttack,MaliciousUserActivity,CompromisedAccount,CompromisedUser,Phishing,LineOfBusinessApplication,ConfirmedActivity,ConfirmedUserActivity,NotMalicious,Clean,InsufficientData" help:"The determination of the alerts. Apt became MultiStagedAttack, and SecurityPersonnel became SecurityTesting."`
 		Comment        string `arg:"comment" help:"A comment to add to every alert."`
 		expectation
 		Left []string `arg:"left_to_update" list:"false" hidden:"true" help:"The alerts that are still to be updated; set by the command itself."`

@@ -287,6 +287,11 @@ func TestSpecialCases(t *testing.T) {
 			},
 			raw: []string{`[{"sha1":"` + aSHA1 + `"},{"sha1":"` + otherSHA1 + `"}]`},
 		},
+		"a determination of many alerts that one alert takes": {
+			command: "microsoft-atp-batch-update-alerts", args: map[string]any{"alert_id": "da1", "determination": "compromisedaccount"},
+			answers: []string{"POST /api/alerts/batchUpdate 200 ", `GET /api/alerts 200 {"value":[]}`},
+			asked:   []string{`POST ... "determination":"CompromisedAccount"`, "GET"},
+		},
 		"a determination of incidents by its other name": {
 			command: "microsoft-atp-incident-update", args: map[string]any{"incident_id": "7", "classification": "falsePositive", "determination": "Clean"},
 			answers: []string{`PATCH /v1.0/security/incidents/7 200 {"id":"7"}`}, asked: []string{`"determination":"notMalicious"`},
