@@ -22,12 +22,21 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
+	remedy := "Wait until it has ended, which the command does with wait_for_active=true"
+	if e.Running.ID() != "" {
+		remedy += ", or cancel it"
+	}
+	return e.state() + ". " + remedy + "."
+}
+
+// state says what keeps the machine busy, as a sentence without its end.
+func (e *BusyError) state() string {
 	switch {
 	case e.Running.ID() != "":
 	case e.Kind == defender.RunLiveResponse.Starts:
-		return fmt.Sprintf("Machine %s is busy with another live response session, which is not in the list of machine actions: it may have been begun in the portal. Wait until it has ended.", e.Machine)
+		return fmt.Sprintf("Machine %s is busy with another live response session, which is not in the list of machine actions: it may have been begun in the portal", e.Machine)
 	default:
-		return fmt.Sprintf("Machine %s is busy with another action, which is not in the list of machine actions of the same type. Wait until it has ended.", e.Machine)
+		return fmt.Sprintf("Machine %s is busy with another action, which is not in the list of machine actions of the same type", e.Machine)
 	}
 	requested := ""
 	if by := e.Running.Text("requestor"); by != "" {
@@ -39,8 +48,7 @@ func (e *BusyError) Error() string {
 	if requested != "" {
 		requested = ", requested" + requested + ","
 	}
-	return inOneLine(fmt.Sprintf("Machine %s is busy: the machine action %s (%s)%s is %s. Wait until it has ended, or cancel it.",
-		e.Machine, e.Running.ID(), e.Running.Text("type"), requested, e.Running.Status()))
+	return inOneLine(fmt.Sprintf("Machine %s is busy: the machine action %s (%s)%s is %s", e.Machine, e.Running.ID(), e.Running.Text("type"), requested, e.Running.Status()))
 }
 
 func (e *BusyError) Unwrap() error { return e.Err }

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -110,10 +111,8 @@ func (w alwaysWaiting) waitOn(run *Run, s single, action string, until time.Time
 
 func (w alwaysWaiting) begin(ctx context.Context, run *Run, s single, until time.Time) (Report, error) {
 	action, err := actionStart{machine: s.machine, kind: s.operation.Starts, began: run.Now()}.try(ctx, run, s.start)
-	if w.ForActive && isBusy(err) && run.began.Before(until) {
-		return Report{
-			Left: map[string]any{pollingArgument: true}, After: w.interval(), Until: until, Waits: strings.TrimSuffix(err.Error(), "."),
-		}, nil
+	if busy, ok := errors.AsType[*BusyError](err); ok && w.ForActive && run.began.Before(until) {
+		return Report{Left: map[string]any{pollingArgument: true}, After: w.interval(), Until: until, Waits: busy.state()}, nil
 	}
 	if throttled := afterOf(err); throttled > 0 && run.began.Before(until) {
 		return Report{Left: map[string]any{}, After: throttled, Until: until}, nil

@@ -189,9 +189,9 @@ func TestASessionWaitsForABusyMachineIfItIsToldTo(t *testing.T) {
 		i.Answer("GET", "/api/machineactions", 200, list(`{"id":"other","type":"LiveResponse","machineId":"m1","status":"InProgress","requestor":"nora"}`))
 	}
 	busy()
-	i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1")).WantFailure("Machine m1 is busy", "other", "nora")
+	i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1")).WantFailure("Machine m1 is busy", "other", "nora", "wait_for_active=true, or cancel it.")
 	waits := i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1", "wait_for_active", "true")).Entry()
-	waits.WantReadable("Machine m1 is busy", "The next attempt is in 10 seconds")
+	waits.WantReadable("Machine m1 is busy", "is InProgress. The next attempt is in 10 seconds") // and nothing about how to wait
 	if waits.Poll == nil || waits.Poll.Args["machine_action_id"] != nil {
 		t.Fatalf("got the next run %+v, want one that starts the session", waits.Poll)
 	}
@@ -216,7 +216,7 @@ func TestASessionOfThePortalIsWaitedFor(t *testing.T) {
 			i := commandstest.New(t)
 			answer(i)
 			i.Answer("POST", "/api/machines/m1/runliveresponse", http.StatusBadRequest, `{"error":{"code":"ActiveRequestAlreadyExists","message":"busy"}}`)
-			i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1")).WantFailure("Machine m1 is busy with another live response session", "begun in the portal")
+			i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1")).WantFailure("Machine m1 is busy with another live response session", "begun in the portal. Wait until it has ended, which the command does with wait_for_active=true.")
 			waits := i.Run("microsoft-atp-live-response-run-script", on("m1", "scriptName", "a.ps1", "wait_for_active", "true")).Entry()
 			waits.WantReadable("Machine m1 is busy", "The next attempt is in 10 seconds")
 			if waits.Poll == nil || waits.Poll.Args["machine_action_id"] != nil {
