@@ -522,10 +522,9 @@ func listRemediationTasks() Command {
 			return with(task, "machines", rawMessages(list.Items)), err
 		}
 		if len(in.IDs) > 0 {
-			rest := run.raw[ranOnceArgument] != nil // of tasks that matched when the first run listed them
 			return out.eachReport(ctx, "task_id", in.IDs, func(ctx context.Context, id string) (rawjson.Value, error) {
 				task, err := run.API.One(ctx, defender.GetRemediationTask, id)
-				if err != nil || !rest && !in.matches(run, task) {
+				if err != nil || !in.matches(run, task) {
 					return "", err
 				}
 				return withMachines(ctx, task.Bare())
@@ -561,7 +560,11 @@ func listRemediationTasks() Command {
 		}
 		asked := forEach(ctx, ids, func(ctx context.Context, id string) (rawjson.Value, error) { return withMachines(ctx, byID[id]) })
 		list.Items = values(asked.Done)
-		return asked.finish("task_id", out.listEntry(list))
+		result, err := asked.finish("task_id", out.listEntry(list))
+		if result.Left != nil { // the tasks that are left match already; the conditions may come to exclude them
+			result.Left["status"], result.Left["created_after"], result.Left["overdue_only"] = nil, nil, nil
+		}
+		return result, err
 	})
 }
 

@@ -120,3 +120,51 @@ func TestTheRestOfASpanKeepsItsTime(t *testing.T) {
 		}
 	}
 }
+
+// TestTheRestOfATimeOutOfReachIsRefused asks who had an address 31 days ago, of which the service has 30. The run that was put off must not
+// answer for another time.
+func TestTheRestOfATimeOutOfReachIsRefused(t *testing.T) {
+	t.Parallel()
+	i := commandstest.New(t)
+	i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Status: http.StatusTooManyRequests, RetryAfter: time.Hour})
+	first := i.Run("microsoft-atp-get-machine-by-ip", map[string]any{"ip": "10.2.0.17", "timestamp": "31 days"}).Entry()
+	i.Tenant.ClearFaults()
+	i.Again(first).WantFailure("The timestamp must not be older than 30 days")
+}
+
+// TestTheRestOfTasksMeetsTheConditions has the service accept too few requests for the tasks that were asked for by their IDs, of which
+// none was judged yet, and for the machines of those that a list selected, which are overdue no more when the next run reads them.
+func TestTheRestOfTasksMeetsTheConditions(t *testing.T) {
+	t.Parallel()
+	const (
+		command   = "microsoft-atp-list-remediation-tasks"
+		overdue   = `{"id":"t1","status":"Active","createdOn":"2026-01-02T00:00:00Z","dueOn":"2026-02-01T00:00:00Z"}`
+		completed = `{"id":"t2","status":"Completed","createdOn":"2026-01-02T00:00:00Z","dueOn":"2026-02-01T00:00:00Z"}`
+	)
+	for name, test := range map[string]struct {
+		args       map[string]any
+		refused    string
+		times      int
+		want, lack string
+	}{
+		"by their IDs":  {map[string]any{"task_id": "t1,t2", "overdue_only": true}, "/api/remediationTasks/*", 2, "t1", "t2"},
+		"of a list":     {map[string]any{"overdue_only": true, "include_machines": true}, "/api/remediationTasks/t3/machineReferences", 1, "t3", ""},
+		"of their time": {map[string]any{"created_after": "1 hour", "include_machines": true}, "/api/remediationTasks/t3/machineReferences", 1, "t3", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := commandstest.New(t)
+			i.Tenant.Script(simulator.Fault{Kind: simulator.KindAPI, Path: test.refused, Status: http.StatusTooManyRequests, RetryAfter: 2 * time.Hour, Times: test.times})
+			i.Answer("GET", "/api/remediationTasks", 200, list(`{"id":"t3","status":"Active","dueOn":"2026-02-01T00:00:00Z"}`))
+			i.Answer("GET", "/api/remediationTasks/t1", 200, overdue)
+			i.Answer("GET", "/api/remediationTasks/t2", 200, completed)
+			i.Answer("GET", "/api/remediationTasks/t3", 200, `{"id":"t3","status":"Completed","createdOn":"2026-01-02T00:00:00Z"}`)
+			i.Answer("GET", "/api/remediationTasks/t3/machineReferences", 200, list())
+			entry := i.Again(i.Run(command, test.args).Entry()).Entry()
+			entry.WantReadable(test.want)
+			if test.lack != "" && strings.Contains(entry.Readable(), test.lack) {
+				t.Errorf("got %s, want it without %s", entry.Readable(), test.lack)
+			}
+		})
+	}
+}

@@ -259,10 +259,6 @@ func TestSpecialCases(t *testing.T) {
 			},
 			shown: []string{"t1"}, hidden: []string{"t2", "t3", "t4"},
 		},
-		"tasks that an earlier run selected and left": {
-			command: "microsoft-atp-list-remediation-tasks", args: map[string]any{"task_id": "t1", "created_after": "1 hour", "ran_once_flag": true},
-			answers: []string{`GET /api/remediationTasks/t1 200 {"id":"t1","createdOn":"2026-01-02T00:00:00Z"}`}, shown: []string{"t1"},
-		},
 		"all investigations, however many": {
 			command: "microsoft-atp-list-investigations", args: map[string]any{"limit": "100000"},
 			answers: []string{`GET /api/investigations 200 {"value":[{"id":"41"}]}`}, shown: []string{"41"},
