@@ -204,6 +204,24 @@ func TestASessionWaitsForABusyMachineIfItIsToldTo(t *testing.T) {
 	i.Again(waits).WantFailure("Machine m1 is busy")
 }
 
+// TestALongWaitEnds follows a session of a machine that stays off for as long as the command may wait.
+func TestALongWaitEnds(t *testing.T) {
+	t.Parallel()
+	const day = 24 * 60 * 60
+	for _, days := range []int{2, 7} {
+		i := commandstest.New(t)
+		i.Answer("POST", "/api/machines/m1/runliveresponse", http.StatusCreated, `{"id":"a1","type":"LiveResponse","machineId":"m1","status":"Pending"}`)
+		i.Answer("GET", "/api/machineactions/a1", 200, `{"id":"a1","type":"LiveResponse","machineId":"m1","status":"Pending"}`)
+		args := on("m1", "scriptName", "a.ps1")
+		args["interval_in_seconds"], args["timeout_in_seconds"] = day, days*day
+		waits := i.Run("microsoft-atp-live-response-run-script", args).Entry()
+		for range days - 1 {
+			waits = i.Again(waits).Entry()
+		}
+		i.Again(waits).WantFailure("The machine action a1 had not ended at", "when the command stopped waiting")
+	}
+}
+
 // TestASessionOfThePortalIsWaitedFor has one that is not in the list of machine actions, and a list that cannot be read.
 func TestASessionOfThePortalIsWaitedFor(t *testing.T) {
 	for name, answer := range map[string]func(*commandstest.Instance){

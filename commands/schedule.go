@@ -35,6 +35,9 @@ const (
 // than a day (https://learn.microsoft.com/graph/throttling-limits).
 const longestRetry = 24 * time.Hour
 
+// longestWait is the maximum of timeout_in_seconds.
+const longestWait = 7 * 24 * time.Hour
+
 // ownArguments returns the arguments of every command that may schedule itself.
 func ownArguments() []Argument {
 	return []Argument{
@@ -49,7 +52,7 @@ func ownArguments() []Argument {
 // carried reads what earlier runs have set.
 func (r *Run) carried(raw map[string]json.RawMessage, now time.Time) {
 	r.raw, r.began, r.until = raw, now, time.Time{}
-	if until, err := time.Parse(time.RFC3339, gjson.Parse(string(raw[untilArgument])).String()); err == nil && until.Before(now.Add(longestRetry+time.Hour)) {
+	if until, err := time.Parse(time.RFC3339, gjson.Parse(string(raw[untilArgument])).String()); err == nil && until.Before(now.Add(longestWait+time.Hour)) {
 		r.until = until
 	}
 	r.whole = max(0, int(gjson.Parse(string(raw[wholeArgument])).Int()))
