@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"xsoar-defender/auth"
 	"xsoar-defender/defender"
 	"xsoar-defender/internal/rawjson"
 	"xsoar-defender/warroom"
@@ -211,18 +212,36 @@ func TestFailuresAreShownWithTheResults(t *testing.T) {
 
 func TestErrorsThatPass(t *testing.T) {
 	network := &url.Error{Op: "Post", URL: "https://127.0.0.1", Err: io.ErrUnexpectedEOF}
+	signIn := func(code string, cause error) error {
+		return &defender.SignInError{Err: &auth.Error{Code: code, Err: cause}}
+	}
+	page := func(status int) error {
+		err := &defender.GatewayError{}
+		err.Status = status
+		return err
+	}
 	for err, want := range map[error]bool{
-		&defender.ThrottledError{}:                       true,
-		&defender.ConnectionError{Err: io.EOF}:           true,
-		&defender.SignInError{Err: network}:              true,
-		&defender.SignInError{Err: errors.New("secret")}: false,
-		&defender.APIError{Status: 429}:                  true,
-		&defender.APIError{Status: 500}:                  true,
-		&defender.APIError{Status: 503}:                  true,
-		&defender.APIError{Status: 501}:                  false,
-		&defender.APIError{Status: 499}:                  false,
-		&defender.APIError{Status: 404}:                  false,
-		errors.New("another"):                            false,
+		&defender.ThrottledError{}:                                                               true,
+		&defender.ConnectionError{Err: io.EOF}:                                                   true,
+		&defender.SignInError{Err: network}:                                                      true,
+		&defender.SignInError{Err: errors.New("secret")}:                                         false,
+		signIn("AADSTS90055", &auth.ServiceError{Status: 429}):                                   true,
+		signIn("HTTP 503", &auth.ServiceError{Status: 503}):                                      true,
+		signIn("AADSTS90033", &auth.ServiceError{Status: 400, OAuth: "temporarily_unavailable"}): true,
+		signIn("server_error", &auth.ServiceError{Status: 400, OAuth: "server_error"}):           true,
+		signIn(auth.CodeTimeout, context.DeadlineExceeded):                                       true,
+		signIn(auth.CodeBackOff, nil):                                                            true,
+		signIn("AADSTS7000222", &auth.ServiceError{Status: 401, OAuth: "invalid_client"}):        false,
+		signIn(auth.CodeConfiguration, nil):                                                      false,
+		page(502):                                                                                true,
+		page(403):                                                                                false,
+		&defender.APIError{Status: 429}:                                                          true,
+		&defender.APIError{Status: 500}:                                                          true,
+		&defender.APIError{Status: 503}:                                                          true,
+		&defender.APIError{Status: 501}:                                                          false,
+		&defender.APIError{Status: 499}:                                                          false,
+		&defender.APIError{Status: 404}:                                                          false,
+		errors.New("another"):                                                                    false,
 	} {
 		if got := transient(fmt.Errorf("reading: %w", err)); got != want {
 			t.Errorf("%T %v: got %t, want %t", err, err, got, want)
