@@ -274,7 +274,8 @@ func TestTheTenantComesBackWithItsState(t *testing.T) {
 	}
 }
 
-// TestTheSameAlertsComeBackWithTheState uses a clock that moves with each look at it, as every real one does.
+// TestTheSameAlertsComeBackWithTheState uses a clock that moves with each look at it, as every real one does, and a state of an earlier
+// version, which kept the scenes that were refused as well.
 func TestTheSameAlertsComeBackWithTheState(t *testing.T) {
 	var kept bytes.Buffer
 	var looks atomic.Int64
@@ -297,6 +298,7 @@ func TestTheSameAlertsComeBackWithTheState(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
+	fmt.Fprintf(&kept, `{"at":%q,"do":"scene","name":"no such scene","speed":1}`+"\n", moving.Now().Format(time.RFC3339Nano))
 	second := running(t, newClock(), simulator.Options{Clock: moving, State: bytes.NewBuffer(kept.Bytes())})
 	if after := second.AlertIDs(); !slices.Equal(after, before) {
 		t.Errorf("got the alerts\n%q\nafter the restart, want\n%q", after[:3], before[:3])

@@ -156,9 +156,8 @@ func (t *Tenant) resume() error {
 			// A request that the service refused then is refused again.
 			_, _, _ = t.company.answer(r, e.Body, *e.By)
 		case "scene":
-			if err := t.StartScene(e.Name, e.Speed); err != nil {
-				return err
-			}
+			// So is a scene, which earlier versions kept as well.
+			_ = t.StartScene(e.Name, e.Speed)
 		case "alerts":
 			t.AddAlerts(e.Count, e.At, time.Second)
 		case "clock":
