@@ -235,7 +235,7 @@ func runScript() Command {
 				}
 				// Existing playbooks find the action where the script has no result in JSON.
 				entry := sessionEntry(out, action)
-				entry.Blocks = append(entry.Blocks, warroom.Paragraph("The result of the script is not JSON: see the file."))
+				entry.Blocks = append(entry.Blocks, warroom.Paragraph("The result of the script is in the file: it is not JSON, or too large for the context."))
 				return report(append([]warroom.Entry{entry}, result.Entries...)...), nil
 			},
 		})

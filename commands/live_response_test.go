@@ -176,7 +176,7 @@ func TestAScriptWithoutAResultInJSONShowsItsAction(t *testing.T) {
 	if len(all) != 2 || all[1].File == nil {
 		t.Fatalf("got %d entries, want the action and the file", len(all))
 	}
-	all[0].WantReadable("a1", "Succeeded", "is not JSON")
+	all[0].WantReadable("a1", "Succeeded", "it is not JSON")
 	if got := all[0].At("MicrosoftATP.LiveResponseAction"); got.Get("status").String() != "Succeeded" {
 		t.Errorf("got the context %s, want the action", got.Raw)
 	}
