@@ -74,11 +74,11 @@ const borderTime = time.Minute
 
 // withinReach reports whether a time is at most as far back as the service accepts. A span of the whole length has passed the
 // border once time has gone by since it was read, and even more so in a run for what an earlier one left. Such a time is moved
-// within the border. What was beyond it when the command first ran stays as it is.
-func (m *Moment) withinReach(run *Run, longest time.Duration) bool {
+// within the border. What was beyond it when the first run began, at most limit before the command stops, stays as it is.
+func (m *Moment) withinReach(run *Run, longest, limit time.Duration) bool {
 	began, border := run.Now(), run.Now().Add(-longest)
 	if !run.until.IsZero() {
-		began = run.until.Add(-longestRetry)
+		began = run.until.Add(-limit)
 	}
 	if m.Before(began.Add(-longest - borderTime)) {
 		return false

@@ -702,7 +702,7 @@ func exportNamed(run *Run, name, via string, since *Moment, filter recordFilter)
 		return kind, wrong(run, "since is missing: %s lists what changed since a time", kind.name)
 	case !kind.delta && !since.IsZero():
 		return kind, wrong(run, "since is only for software_vulnerabilities and software_vulnerability_changes")
-	case kind.delta && !since.withinReach(run, longestChange):
+	case kind.delta && !since.withinReach(run, longestChange, longestWait):
 		return kind, wrong(run, "since must be at most 14 days back")
 	case kind.delta && since.After(run.Now().Add(borderTime)):
 		return kind, wrong(run, "since must not be in the future: nothing has changed since then")

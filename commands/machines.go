@@ -215,7 +215,7 @@ func getMachineByIP() Command {
 		if in.All {
 			in.Limit = 0
 		}
-		in.At.withinReach(run, longestAddress) // what is further back is for the service to refuse
+		in.At.withinReach(run, longestAddress, longestRetry) // what is further back is for the service to refuse
 		return out.listReport(run.API.MachinesByIP(ctx, in.IP, in.At.Time, in.Limit))
 	})
 }

@@ -132,6 +132,22 @@ func TestTheRestOfATimeOutOfReachIsRefused(t *testing.T) {
 	i.Again(first).WantFailure("The timestamp must not be older than 30 days")
 }
 
+// TestTheRestOfALongExportIsWithinReach begins an export of two weeks of changes, which may take a week itself.
+func TestTheRestOfALongExportIsWithinReach(t *testing.T) {
+	t.Parallel()
+	const path = "/api/machines/SoftwareVulnerabilityChangesByMachine"
+	i := commandstest.New(t)
+	next := `{"@odata.nextLink":"` + i.Tenant.URL() + path + `?$skiptoken=a","value":[{"deviceId":"m1"}]}`
+	i.Tenant.Script(
+		simulator.Fault{Kind: simulator.KindAPI, Path: path, Status: http.StatusOK, Body: next, Times: 1},
+		simulator.Fault{Kind: simulator.KindAPI, Path: path, Status: http.StatusTooManyRequests, RetryAfter: time.Hour, Times: 1},
+		simulator.Fault{Kind: simulator.KindAPI, Path: path, Status: http.StatusOK, Body: list(`{"deviceId":"m2"}`)},
+	)
+	first := i.Run("microsoft-atp-export", map[string]any{"kind": "software_vulnerability_changes", "since": "14 days", "timeout_in_seconds": 7 * 24 * 60 * 60}).Entry()
+	first.WantReadable("1 record exported so far")
+	i.Again(first).All()[0].WantReadable("| 2 | 2 | 2 | true |")
+}
+
 // TestTheRestOfTasksMeetsTheConditions has the service accept too few requests for the tasks that were asked for by their IDs, of which
 // none was judged yet, and for the machines of those that a list selected, which are overdue no more when the next run reads them.
 func TestTheRestOfTasksMeetsTheConditions(t *testing.T) {
