@@ -237,7 +237,11 @@ func (x *exchange) serviceError(r refusal) *Error {
 		e.Remedy = fallbackRemedies[x.mode]
 	}
 	if wait := gateway.RetryAfter(x.header, x.now()); e.Remedy == remedyLater && wait > 0 {
-		e.Remedy = "try again after " + clock(x.now().Add(wait))
+		back := x.now().Add(wait)
+		e.Remedy = "try again after " + clock(back)
+		if day := back.UTC().Format(time.DateOnly); day != x.now().UTC().Format(time.DateOnly) {
+			e.Remedy = "try again after " + day + " " + clock(back)
+		}
 	}
 	return e
 }

@@ -145,8 +145,11 @@ func TestARefusalSaysWhenTheServiceIsBack(t *testing.T) {
 				}
 				want := "try again in a few minutes"
 				err := w.refusal(instance(mode, withCode(someCode, "")))
-				if wait > 0 {
-					want = "try again after " + time.Now().Add(wait).UTC().Format("15:04:05") + " UTC"
+				switch back := time.Now().Add(wait).UTC(); {
+				case wait >= 24*time.Hour: // the time of day alone would be the present one
+					want = "try again after " + back.Format(time.DateTime) + " UTC"
+				case wait > 0:
+					want = "try again after " + back.Format(time.TimeOnly) + " UTC"
 				}
 				if err.Remedy != want {
 					t.Errorf("%s, Retry-After %q: got the remedy %q, want %q", mode, retryAfter, err.Remedy, want)
