@@ -611,7 +611,7 @@ func TestCompletionOffersWhatAFlagOrAListAccepts(t *testing.T) {
 		{[]string{"simulate", "--scene", ""}, "phishing-wave\nransomware-day\n:4\n"},
 		{[]string{"simulate", "--condition", ""}, "bad-gateway\ndocumented-rates\ngraph-only\nproxy-page\nproxy-sign-in\nrenewed-certificate\nrevoked-secret\n" +
 			"slow-identity\nthrottled-hour\ntoken-service-down\n:4\n"},
-		{[]string{"run", "microsoft-atp-list-alerts", "severity=High,Medium,"}, "severity=High,Medium,Low\nseverity=High,Medium,Informational\n:4\n"},
+		{[]string{"run", "microsoft-atp-list-alerts", "severity=High,medium,"}, "severity=High,medium,Low\nseverity=High,medium,Informational\n:4\n"},
 	} {
 		w := newWorld(t, append([]string{"__complete"}, test.typed...)...)
 		w.run(t, 0)

@@ -279,7 +279,8 @@ func completeValue(argument commands.Argument, typed string, find func(beginning
 	}
 	var completions []cobra.Completion
 	for _, value := range argument.Values {
-		if strings.HasPrefix(strings.ToLower(value), strings.ToLower(typed)) && !slices.Contains(strings.Split(before, ","), value) {
+		listed := slices.ContainsFunc(strings.Split(before, ","), func(one string) bool { return strings.EqualFold(one, value) })
+		if strings.HasPrefix(strings.ToLower(value), strings.ToLower(typed)) && !listed {
 			completions = append(completions, argument.Name+"="+before+value)
 		}
 	}
