@@ -146,7 +146,7 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	ids, remembered := state.unreceived(since), make(map[string]rawjson.Value, len(objects))
+	ids, remembered := state.unreceived(since, run.Mirrored), make(map[string]rawjson.Value, len(objects))
 	listed := make(map[string]bool, len(objects)+len(ids))
 	for _, id := range ids {
 		listed[id] = true
@@ -189,7 +189,10 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		run.Mirrored.keep(state.Round, now, remembered)
 	}
 	// What was reported is saved once it has been handed over: a process that ends before reports it again.
-	result.Commit = func(ctx context.Context) error { return state.save(ctx, run) }
+	result.Commit = func(ctx context.Context) error {
+		run.Mirrored.report(since)
+		return state.save(ctx, run)
+	}
 	return result, nil
 }
 

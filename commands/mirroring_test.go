@@ -487,6 +487,33 @@ func TestAnAlertThatCouldNotBeReadIsReportedAgain(t *testing.T) {
 	}
 }
 
+// TestAChangeIsReportedAgainIfTheProcessEndsMeanwhile ends the process after a round, when the platform asks for what it reported.
+func TestAChangeIsReportedAgainIfTheProcessEndsMeanwhile(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.look()
+	received := m.since
+	m.change(simulator.Change{Comment: "first"})
+	if got := m.modified(); !slices.Equal(got, []string{m.alert}) {
+		t.Fatalf("got %q, want the alert that changed", got)
+	}
+	m.Instance = m.Another()
+	m.now()
+	if got := m.modified(); !slices.Equal(got, []string{m.alert}) {
+		t.Errorf("got %q, want the alert again from a process that does not know whether the platform has it", got)
+	}
+	m.since = received
+	if _, entries := m.look(); len(entries) != 1 || !strings.HasSuffix(entries[0].Literal, "first") {
+		t.Errorf("got %d entries, want the comment", len(entries))
+	}
+	for range 2 {
+		if got := m.modified(); len(got) != 0 {
+			t.Errorf("got %q, want no more reports", got)
+		}
+		m.now()
+	}
+}
+
 func TestALongCommentIsCut(t *testing.T) {
 	const signature = "\n[Cortex XSOAR 12/1@12]"
 	fits := strings.Repeat("ü", 1000-len(signature))
@@ -619,7 +646,9 @@ func TestAnUnchangedAlertThatCouldNotBeReadIsReportedUntilItIsRead(t *testing.T)
 	if _, entries := m.look(); len(entries) != 0 {
 		t.Errorf("got %d entries, want none of an alert that has nothing new", len(entries))
 	}
-	m.Instance = m.Another() // which has only what was saved
+	m.Instance = m.Another() // which has only what was saved, and reports the last round again
+	m.modified()
+	m.now()
 	if got := m.modified(); len(got) != 0 {
 		t.Errorf("got %q once it was read, want no more reports", got)
 	}
