@@ -308,10 +308,21 @@ func (h *host) LastRun(context.Context) (json.RawMessage, error) {
 	return json.RawMessage(got), err
 }
 
-// SetLastRun leaves something behind for the next fetch.
-func (h *host) SetLastRun(_ context.Context, value json.RawMessage) error {
-	_, err := h.execute("setLastRun", map[string]any{"value": value})
-	return err
+// lastRunTries is how often saving the last run is tried if the platform refuses it.
+const lastRunTries = 5
+
+// SetLastRun leaves something behind for the next fetch. A refusal may pass, such as that of a database which is busy, and
+// after one that does not the next fetch hands the same incidents over again.
+func (h *host) SetLastRun(ctx context.Context, value json.RawMessage) error {
+	for try := 1; ; try++ {
+		_, err := h.execute("setLastRun", map[string]any{"value": value})
+		if _, refused := errors.AsType[*RefusedError](err); !refused || try == lastRunTries {
+			return err
+		}
+		if h.loop.options.Sleep(ctx, conflictWait(h.loop.options.Random, try)) != nil {
+			return err
+		}
+	}
 }
 
 // MirrorRun returns the state that the previous round of mirroring saved. Platforms before 6.6 refuse it.

@@ -207,6 +207,28 @@ func TestALogThatCannotBeWrittenIsNoFailure(t *testing.T) {
 	}
 }
 
+// TestTheLastRunIsSavedAlthoughThePlatformIsBusy refuses to save it a number of times.
+func TestTheLastRunIsSavedAlthoughThePlatformIsBusy(t *testing.T) {
+	t.Parallel()
+	for refusals, saved := range map[int]bool{0: true, 1: true, 4: true, 5: false} {
+		tries := 0
+		plugin := serve(t, func(ctx context.Context, _ execution.Request, host commands.Host) execution.Result {
+			return execution.Result{Err: host.SetLastRun(ctx, json.RawMessage(`{}`))}
+		})
+		plugin.Hook = func(callback string) (string, bool) {
+			if callback == "setLastRun" {
+				tries++
+			}
+			return platformtest.RefusedMark + "the database is busy", callback == "setLastRun" && tries <= refusals
+		}
+		outcome := run(t, plugin, platformtest.Request{Command: "any"})
+		closePlugin(t, plugin)
+		if got := outcome.Failure(); tries != min(refusals+1, 5) || (got == "") != saved || !saved && !strings.Contains(got, "The platform refused setLastRun: the database is busy.") {
+			t.Errorf("%d refusals: got %d tries and %q, want it saved: %t", refusals, tries, got, saved)
+		}
+	}
+}
+
 // TestAWriteGivesUpAfterManyConflicts writes to a platform where another process is always faster. Without randomness every
 // wait is the longest: each twice the one before, up to a second.
 func TestAWriteGivesUpAfterManyConflicts(t *testing.T) {
