@@ -148,8 +148,9 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 	}
 	ids, remembered := state.unreceived(since, run.Mirrored), make(map[string]rawjson.Value, len(objects))
 	listed := make(map[string]bool, len(objects)+len(ids))
+	repeated := map[string]bool{} // reported by another process
 	for _, id := range ids {
-		listed[id] = true
+		listed[id], repeated[id] = true, since != state.Since
 	}
 	newest := start
 	if until.Before(now) { // a first part, which may hold nothing
@@ -163,7 +164,11 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		remembered[seen.ID] = object
 		newest = later(newest, parseTime(seen.Updated))
 		state.observe(seen)
-		if state.reports(seen) && !listed[seen.ID] {
+		if !state.reports(seen) {
+			continue
+		}
+		delete(repeated, seen.ID)
+		if !listed[seen.ID] {
 			ids, listed[seen.ID] = append(ids, seen.ID), true
 		}
 	}
@@ -182,7 +187,9 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		return result, nil
 	}
 	state.Cursor = newest.Format(time.RFC3339Nano)
-	state.Fresh, state.Since = ids[:min(len(ids), maxFresh)], since
+	// What another process reported is repeated once. Processes that take turns would do so forever.
+	fresh := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return repeated[id] })
+	state.Fresh, state.Since = fresh[:min(len(fresh), maxFresh)], since
 	state.forget(lookBack)
 	state.newRound(run.Random)
 	if kind.whole() {

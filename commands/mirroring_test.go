@@ -514,6 +514,27 @@ func TestAChangeIsReportedAgainIfTheProcessEndsMeanwhile(t *testing.T) {
 	}
 }
 
+// TestProcessesThatTakeTurnsReportNoChangeForever runs every round in another process, as a platform with several engines may: what one
+// reported is reported again by the next one, and by no other.
+func TestProcessesThatTakeTurnsReportNoChangeForever(t *testing.T) {
+	m := mirror(t)
+	m.modified()
+	m.look()
+	m.change(simulator.Change{Comment: "first"})
+	reported := 0
+	for round := range 6 {
+		if round == 3 {
+			m.change(simulator.Change{Comment: "second"})
+		}
+		reported += len(m.modified())
+		m.now()
+		m.Instance = m.Another()
+	}
+	if reported != 4 {
+		t.Errorf("got %d reports of two changes, want each twice", reported)
+	}
+}
+
 func TestALongCommentIsCut(t *testing.T) {
 	const signature = "\n[Cortex XSOAR 12/1@12]"
 	fits := strings.Repeat("ü", 1000-len(signature))
