@@ -39,8 +39,6 @@ type MirrorMemory struct {
 	objects map[string]rawjson.Value
 	// state is the state as it was last saved or read, to be decoded only once.
 	state *mirrorState
-	// since is the time from which the platform asked for the last round of this process.
-	since string
 }
 
 // Of returns the memory of an instance with these parameters. What was remembered with others is forgotten: an instance that
@@ -131,24 +129,4 @@ func (m *MirrorMemory) putState(state *mirrorState) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.state = state
-}
-
-// report takes note of a round for which the platform asked from a time.
-func (m *MirrorMemory) report(since string) {
-	if m == nil {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.since = since
-}
-
-// reported reports whether the round for which the platform asked from a time was one of this process.
-func (m *MirrorMemory) reported(since string) bool {
-	if m == nil {
-		return true
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.since == since
 }

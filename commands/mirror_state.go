@@ -191,10 +191,9 @@ func (s *mirrorState) reports(seen remoteState) bool {
 // maxFresh is how many ids of a round are kept to be reported again.
 const maxFresh = 1000
 
-// unreceived returns what the last round reported if the platform may have missed it: it asks from the same time again, or the
-// round was that of another process, which may have ended while the platform asked for each of them.
-func (s *mirrorState) unreceived(since string, memory *MirrorMemory) []string {
-	if since == "" || since != s.Since && memory.reported(s.Since) {
+// unreceived returns what the last round reported if the platform asks from the same time again.
+func (s *mirrorState) unreceived(since string) []string {
+	if since == "" || since != s.Since {
 		return []string{}
 	}
 	return slices.Clone(s.Fresh)

@@ -146,11 +146,10 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	ids, remembered := state.unreceived(since, run.Mirrored), make(map[string]rawjson.Value, len(objects))
+	ids, remembered := state.unreceived(since), make(map[string]rawjson.Value, len(objects))
 	listed := make(map[string]bool, len(objects)+len(ids))
-	repeated := map[string]bool{} // reported by another process
 	for _, id := range ids {
-		listed[id], repeated[id] = true, since != state.Since
+		listed[id] = true
 	}
 	newest := start
 	if until.Before(now) { // a first part, which may hold nothing
@@ -164,11 +163,7 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		remembered[seen.ID] = object
 		newest = later(newest, parseTime(seen.Updated))
 		state.observe(seen)
-		if !state.reports(seen) {
-			continue
-		}
-		delete(repeated, seen.ID)
-		if !listed[seen.ID] {
+		if state.reports(seen) && !listed[seen.ID] {
 			ids, listed[seen.ID] = append(ids, seen.ID), true
 		}
 	}
@@ -187,19 +182,14 @@ func modified(ctx context.Context, run *Run, since string) (Report, error) {
 		return result, nil
 	}
 	state.Cursor = newest.Format(time.RFC3339Nano)
-	// What another process reported is repeated once. Processes that take turns would do so forever.
-	fresh := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return repeated[id] })
-	state.Fresh, state.Since = fresh[:min(len(fresh), maxFresh)], since
+	state.Fresh, state.Since = ids[:min(len(ids), maxFresh)], since
 	state.forget(lookBack)
 	state.newRound(run.Random)
 	if kind.whole() {
 		run.Mirrored.keep(state.Round, now, remembered)
 	}
 	// What was reported is saved once it has been handed over: a process that ends before reports it again.
-	result.Commit = func(ctx context.Context) error {
-		run.Mirrored.report(since)
-		return state.save(ctx, run)
-	}
+	result.Commit = func(ctx context.Context) error { return state.save(ctx, run) }
 	return result, nil
 }
 
