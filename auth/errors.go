@@ -68,6 +68,24 @@ func (e *ServiceError) Error() string {
 	return fmt.Sprintf("HTTP %d %s", e.Status, e.OAuth)
 }
 
+// Passes reports whether a sign-in failed for a reason that passes: the network, a wait, or a service in trouble. Words of the
+// authority are those of RFC 6749 and of https://learn.microsoft.com/entra/identity-platform/reference-error-codes.
+func Passes(err error) bool {
+	if _, ok := errors.AsType[*url.Error](err); ok { // of the network
+		return true
+	}
+	if failed, ok := errors.AsType[*Error](err); ok && (failed.Code == CodeTimeout || failed.Code == CodeBackOff) {
+		return true
+	}
+	refused, ok := errors.AsType[*ServiceError](err)
+	return ok && (inTrouble(refused.Status) || refused.OAuth == "temporarily_unavailable" || refused.OAuth == "server_error")
+}
+
+// inTrouble reports whether a service that answers with a status of HTTP may answer better later.
+func inTrouble(status int) bool {
+	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
+}
+
 var (
 	errPlainHTTP = errors.New("secrets are sent over https only")
 	errOtherHost = errors.New("secrets are sent to the host of the authority only")
@@ -229,7 +247,7 @@ func (x *exchange) serviceError(r refusal) *Error {
 	switch known := remedyFor(x.mode, e.Code); {
 	case known != "":
 		e.Remedy = known
-	case x.status == http.StatusTooManyRequests || x.status >= http.StatusInternalServerError:
+	case inTrouble(x.status):
 		e.Remedy = remedyLater
 	case r.strange:
 		e.Remedy = strangeRemedy(x.mode)

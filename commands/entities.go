@@ -304,14 +304,7 @@ func getFileInfo() Command {
 		files := forEach(ctx, in.Hashes, checked(run, "hash", run.API.File, sha1Hash, sha256Hash))
 		missing := files.unknown()
 		found := values(files.Done)
-		// A file that was asked for by both of its hashes is one row, as existing playbooks count them.
-		seen := map[string]bool{}
-		rows := slices.DeleteFunc(slices.Clone(found), func(file rawjson.Value) bool {
-			hash := file.Text("sha1")
-			repeated := seen[hash] && hash != ""
-			seen[hash] = true
-			return repeated
-		})
+		rows := eachOnce(found, "sha1") // one may be asked for by both of its hashes
 		entry := out.rowsEntry(rows, rawjson.Join(rows))
 		if found != nil {
 			entry.Context = append(entry.Context, standard.context(found))

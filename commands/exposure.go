@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -271,10 +270,8 @@ func finishParts[T any](asked outcome[T], argument string, entry warroom.Entry) 
 // vulnerabilityContext puts vulnerabilities at the platform's standard paths, each once.
 func vulnerabilityContext(run *Run, all []rawjson.Value) []warroom.Context {
 	var scores, unique []rawjson.Value
-	seen := map[string]bool{}
-	for _, one := range all {
-		if id := one.Text("id"); id != "" && !seen[id] {
-			seen[id] = true
+	for _, one := range eachOnce(all, "id") {
+		if id := one.Text("id"); id != "" {
 			unique = append(unique, one)
 			scores = append(scores, unjudged(run, id, cveIndicator))
 		}
@@ -498,9 +495,8 @@ type remediationTaskArgs struct {
 
 // matches reports whether a task that was asked for by its ID meets the conditions for tasks.
 func (a remediationTaskArgs) matches(run *Run, task rawjson.Value) bool {
-	created, err := time.Parse(time.RFC3339Nano, task.Text("createdOn"))
 	return (a.Status == "" || strings.EqualFold(task.Text("status"), a.Status)) &&
-		(a.CreatedAfter.IsZero() || err == nil && !created.Before(a.CreatedAfter.Time)) &&
+		!parseTime(task.Text("createdOn")).Before(a.CreatedAfter.Time) &&
 		(!a.Overdue || isOverdue(run, task))
 }
 
@@ -620,10 +616,9 @@ func remediationTaskOutput() Output {
 
 // isOverdue reports whether a task is past its due date and not completed.
 func isOverdue(run *Run, task rawjson.Value) bool {
-	var due Moment
-	err := setMoment(&due, task.Text("dueOn"), run.Now())
-	unset := due.Year() == 1 // as the service writes a time that nobody has set
-	return err == nil && !unset && due.Before(run.Now()) && !strings.EqualFold(task.Text("status"), "Completed")
+	due := parseTime(task.Text("dueOn"))
+	set := due.Year() > 1 // the service writes a time that nobody has set as one of the year 1
+	return set && due.Before(run.Now()) && !strings.EqualFold(task.Text("status"), "Completed")
 }
 
 func cve() Command {

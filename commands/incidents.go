@@ -126,19 +126,16 @@ func getXDRIncidents() Command {
 		})
 		var incidents, summaries, alerts []rawjson.Value
 		var notes []warroom.Block
-		shown := map[string]bool{}
 		for _, one := range read.Done {
+			incidents = append(incidents, one.Value.incident)
 			if one.Value.note != "" {
 				notes = append(notes, warroom.Paragraph(one.Value.note))
 			}
-			incident := one.Value.incident
-			id := incident.Text("id")
-			if shown[id] && id != "" { // several were merged into it
-				continue
-			}
-			shown[id] = true
-			incidents, alerts = append(incidents, incident), append(alerts, incident.Items("alerts")...)
-			summaries = append(summaries, rawjson.Make(summarize(id, incident.Items("alerts")).filled()))
+		}
+		incidents = eachOnce(incidents, "id") // several may be merged into one
+		for _, incident := range incidents {
+			alerts = append(alerts, incident.Items("alerts")...)
+			summaries = append(summaries, rawjson.Make(summarize(incident.Text("id"), incident.Items("alerts")).filled()))
 		}
 		entry := out.rowsEntry(incidents, rawjson.Join(incidents))
 		if len(summaries) > 0 {

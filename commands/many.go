@@ -238,6 +238,17 @@ func asArgument(items []string) string {
 	return strings.Join(items, ",")
 }
 
+// eachOnce returns the objects without those whose value of the key an earlier one has. Objects without a value stay.
+func eachOnce(objects []rawjson.Value, key string) []rawjson.Value {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(objects), func(one rawjson.Value) bool {
+		value := one.Text(key)
+		repeated := seen[value] && value != ""
+		seen[value] = true
+		return repeated
+	})
+}
+
 // values returns the objects in the order in which their ids were given.
 func values(all []done[rawjson.Value]) []rawjson.Value {
 	objects := make([]rawjson.Value, len(all))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -173,27 +172,13 @@ func transient(err error) bool {
 		return true
 	}
 	if signIn, ok := errors.AsType[*defender.SignInError](err); ok {
-		return signInPasses(signIn)
+		return auth.Passes(signIn)
 	}
 	if answer, ok := errors.AsType[*defender.GatewayError](err); ok { // such as that of the gateway in front of the service
 		return answer.Status >= http.StatusInternalServerError
 	}
 	status := defender.StatusOf(err)
 	return status >= http.StatusInternalServerError && status != http.StatusNotImplemented || status == http.StatusTooManyRequests
-}
-
-// signInPasses reports whether a sign-in failed for a reason that passes, as transient does. Words of the authority are those of
-// RFC 6749 and of https://learn.microsoft.com/entra/identity-platform/reference-error-codes.
-func signInPasses(err error) bool {
-	if _, ok := errors.AsType[*url.Error](err); ok { // of the network
-		return true
-	}
-	if failed, ok := errors.AsType[*auth.Error](err); ok && (failed.Code == auth.CodeTimeout || failed.Code == auth.CodeBackOff) {
-		return true
-	}
-	refused, ok := errors.AsType[*auth.ServiceError](err)
-	return ok && (refused.Status == http.StatusTooManyRequests || refused.Status >= http.StatusInternalServerError ||
-		refused.OAuth == "temporarily_unavailable" || refused.OAuth == "server_error")
 }
 
 // afterOf returns the wait that the service asked for, or 0.

@@ -272,6 +272,13 @@ func completeArgument(command commands.Command, given []string, typed string, fi
 	return completions, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
+// completeFlag has completion offer the values of a flag.
+func completeFlag(command *cobra.Command, flag string, values []string) {
+	if err := command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // only if there is no such flag
+	}
+}
+
 func completeValue(argument commands.Argument, typed string, find func(beginning string) []rawjson.Value) []cobra.Completion {
 	before := ""
 	if comma := strings.LastIndex(typed, ","); argument.Many && comma >= 0 {

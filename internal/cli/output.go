@@ -53,9 +53,7 @@ func (*outputFormat) Type() string { return "format" }
 func (f *outputFormat) flag(command *cobra.Command) {
 	*f = outputTable
 	command.Flags().VarP(f, "output", "o", "write the results as table, json, yaml, csv or jsonl")
-	if err := command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputFormats(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // only if there is no such flag
-	}
+	completeFlag(command, "output", outputFormats())
 }
 
 // checkColumns refuses columns that no table of a command has. The rows of a hunting query can have any.

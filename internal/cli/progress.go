@@ -45,11 +45,7 @@ func (*progressMode) Type() string { return "when" }
 func (m *progressMode) flag(command *cobra.Command) {
 	*m = progressAuto
 	command.Flags().Var(m, "progress", "show the progress of long work: auto (on a terminal), always or never")
-	err := command.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(
-		[]cobra.Completion{string(progressAuto), string(progressAlways), string(progressNever)}, cobra.ShellCompDirectiveNoFileComp))
-	if err != nil {
-		panic(err) // only if there is no such flag
-	}
+	completeFlag(command, "progress", []string{string(progressAuto), string(progressAlways), string(progressNever)})
 }
 
 const (

@@ -74,13 +74,8 @@ instance files, are removed then. A file in the folder that is not of a simulate
 	command.Flags().StringVar(&options.keep, "keep", "", "file in which the tenant is kept over a restart, with its secrets (default: none)")
 	command.Flags().StringVar(&options.record, "record", "", "file for a test case of the requests to the API, written at the end (default: none)")
 	options.where.stateFlag(command)
-	for flag, names := range map[string][]string{
-		"scene": slices.Sorted(maps.Keys(simulator.Scenes())), "condition": slices.Sorted(maps.Keys(simulator.Conditions())),
-	} {
-		if err := command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-			panic(err) // only for a flag that does not exist
-		}
-	}
+	completeFlag(command, "scene", slices.Sorted(maps.Keys(simulator.Scenes())))
+	completeFlag(command, "condition", slices.Sorted(maps.Keys(simulator.Conditions())))
 	if err := command.MarkFlagDirname("out"); err != nil {
 		panic(err) // only for a flag that does not exist
 	}
