@@ -411,15 +411,7 @@ func TestAnIncidentThatCannotBeReadStopsNoOther(t *testing.T) {
 	fetch := func() {
 		t.Helper()
 		ids, commit, err := f.fetch(t, host, params.Fetch{Type: params.FetchXDRIncidents, Max: 100, First: 24 * time.Hour, LookBack: 15 * time.Minute})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, id := range ids {
-			times[id]++
-		}
-		if err := commit(); err != nil {
-			t.Fatal(err)
-		}
+		tally(t, times, ids, commit, err)
 		f.now = f.now.Add(time.Minute)
 	}
 	for range 10 {
@@ -460,15 +452,7 @@ func TestAStormOfChangesIsFetchedWhole(t *testing.T) {
 			for range test.fetches {
 				f.now = f.now.Add(time.Second)
 				ids, commit, err := f.fetch(t, host, params.Fetch{Type: params.FetchXDRIncidents, Max: 1000, First: 24 * time.Hour, LookBack: 15 * time.Minute})
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, id := range ids {
-					times[id]++
-				}
-				if err := commit(); err != nil {
-					t.Fatal(err)
-				}
+				tally(t, times, ids, commit, err)
 			}
 			if len(times) != len(f.incidents) {
 				t.Errorf("got %d incidents in %d fetches, want all %d", len(times), test.fetches, len(f.incidents))

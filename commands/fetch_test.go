@@ -155,6 +155,20 @@ func (f *feed) fetch(t *testing.T, host *lastRunHost, settings params.Fetch) (id
 	return fetchOnce(t, f, func() time.Time { return f.now.Add(-f.skew) }, host, settings)
 }
 
+// tally counts what a fetch that must not fail handed over, and saves how far it came.
+func tally(t *testing.T, times map[string]int, ids []string, commit func() error, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		times[id]++
+	}
+	if err := commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // newRun returns a run of an instance with these settings of the fetch, whose requests service answers.
 func newRun(t *testing.T, service policy.Transporter, now func() time.Time, host Host, settings params.Fetch) *Run {
 	t.Helper()
@@ -331,15 +345,7 @@ func TestLateAlertsAreHandedOverHoweverFewAtATime(t *testing.T) {
 	seen := map[string]int{}
 	for range 60 {
 		ids, commit, err := f.fetch(t, host, settings)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, id := range ids {
-			seen[id]++
-		}
-		if err := commit(); err != nil {
-			t.Fatal(err)
-		}
+		tally(t, seen, ids, commit, err)
 		f.now = f.now.Add(time.Minute)
 	}
 	for _, alert := range f.alerts {
